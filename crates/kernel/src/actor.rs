@@ -1,0 +1,255 @@
+//! Who does something, and what they may do.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::ids::TokenId;
+
+/// One right. No scope implies another, except that [`Scope::Admin`] implies all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Hand in source tweets and generated tweets, and work through source tweets.
+    Ingest,
+    /// Read everything that is not a secret.
+    Read,
+    /// Edit, reject, delete and restore.
+    Write,
+    /// Approve what will be published.
+    Approve,
+    /// Publish what is approved, now or at a time, and cancel that.
+    Publish,
+    /// Everything.
+    Admin,
+}
+
+impl Scope {
+    /// Every scope, in the order in which they are shown.
+    pub const ALL: [Self; 6] = [
+        Self::Ingest,
+        Self::Read,
+        Self::Write,
+        Self::Approve,
+        Self::Publish,
+        Self::Admin,
+    ];
+
+    /// The name on the wire and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Approve => "approve",
+            Self::Publish => "publish",
+            Self::Admin => "admin",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScope> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.name() == text)
+            .ok_or_else(|| UnknownScope(text.to_owned()))
+    }
+}
+
+/// The text names no [`Scope`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("unknown scope '{0}': ingest, read, write, approve, publish and admin are known")]
+pub struct UnknownScope(pub String);
+
+/// A set of [`Scope`]s.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// No right at all.
+    pub const NONE: Self = Self(0);
+
+    /// The set of `scopes`.
+    #[must_use]
+    pub const fn of(scopes: &[Scope]) -> Self {
+        let mut bits = 0;
+        let mut rest = scopes;
+        while let [first, others @ ..] = rest {
+            bits |= first.bit();
+            rest = others;
+        }
+        Self(bits)
+    }
+
+    /// Whether `scope` is granted, by itself or by [`Scope::Admin`].
+    #[must_use]
+    pub const fn grant(self, scope: Scope) -> bool {
+        self.0 & (scope.bit() | Scope::Admin.bit()) != 0
+    }
+
+    /// The scopes that are named in this set.
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.0 & scope.bit() != 0)
+    }
+
+    /// Whether no scope is named.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.iter()).finish()
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | scope.bit()))
+    }
+}
+
+/// What kind of actor it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActorKind {
+    /// Waggle itself: the worker, the command line on the machine.
+    System,
+    /// A program that showed an API token.
+    Token {
+        /// The token.
+        id: TokenId,
+        /// The name that its creator gave it.
+        name: String,
+    },
+    /// A program without a credential, from a network that the operator trusts for ingest.
+    TrustedNetwork {
+        /// The address it called from.
+        address: IpAddr,
+    },
+}
+
+/// Who does something, with the rights they have while doing it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    kind: ActorKind,
+    scopes: Scopes,
+}
+
+impl Actor {
+    /// Waggle itself, with every right.
+    #[must_use]
+    pub const fn system() -> Self {
+        Self { kind: ActorKind::System, scopes: Scopes::of(&[Scope::Admin]) }
+    }
+
+    /// The bearer of an API token.
+    #[must_use]
+    pub fn token(id: TokenId, name: impl Into<String>, scopes: Scopes) -> Self {
+        Self { kind: ActorKind::Token { id, name: name.into() }, scopes }
+    }
+
+    /// A caller from a trusted network: it may ingest, and nothing else.
+    #[must_use]
+    pub const fn trusted_network(address: IpAddr) -> Self {
+        Self { kind: ActorKind::TrustedNetwork { address }, scopes: Scopes::of(&[Scope::Ingest]) }
+    }
+
+    /// The same actor with `scopes` in place of its own.
+    #[must_use]
+    pub fn limited_to(mut self, scopes: Scopes) -> Self {
+        self.scopes = scopes;
+        self
+    }
+
+    /// What kind of actor it is.
+    #[must_use]
+    pub const fn kind(&self) -> &ActorKind {
+        &self.kind
+    }
+
+    /// What the actor may do.
+    #[must_use]
+    pub const fn scopes(&self) -> Scopes {
+        self.scopes
+    }
+
+    /// Checks the right to do something.
+    ///
+    /// # Errors
+    ///
+    /// [`Forbidden`] if the actor has neither `scope` nor [`Scope::Admin`].
+    pub const fn require(&self, scope: Scope) -> Result<(), Forbidden> {
+        if self.scopes.grant(scope) { Ok(()) } else { Err(Forbidden { needed: scope }) }
+    }
+}
+
+impl fmt::Display for Actor {
+    /// A short name for histories: `system`, `token:3:n8n`, `network:10.0.0.7`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ActorKind::System => formatter.write_str("system"),
+            ActorKind::Token { id, name } => write!(formatter, "token:{id}:{name}"),
+            ActorKind::TrustedNetwork { address } => write!(formatter, "network:{address}"),
+        }
+    }
+}
+
+/// The actor lacks a right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("this needs the scope '{needed}'")]
+pub struct Forbidden {
+    /// The scope that is missing.
+    pub needed: Scope,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn admin_grants_every_scope_and_no_other_scope_grants_a_second() {
+        for granted in Scope::ALL {
+            for asked in Scope::ALL {
+                let expected = granted == asked || granted == Scope::Admin;
+
+                assert_eq!(Scopes::of(&[granted]).grant(asked), expected, "{granted} {asked}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_trusted_network_may_ingest_and_nothing_else() {
+        let actor = Actor::trusted_network(IpAddr::from([10, 0, 0, 7]));
+
+        let granted: Vec<Scope> =
+            Scope::ALL.into_iter().filter(|&scope| actor.require(scope).is_ok()).collect();
+
+        assert_eq!(granted, [Scope::Ingest]);
+        assert_eq!(actor.to_string(), "network:10.0.0.7");
+    }
+
+    #[test]
+    fn scope_names_are_read_back() {
+        for scope in Scope::ALL {
+            assert_eq!(scope.name().parse(), Ok(scope));
+        }
+        assert_eq!("root".parse::<Scope>(), Err(UnknownScope("root".into())));
+    }
+}

@@ -1,0 +1,162 @@
+//! A workflow reports tweets and learns which of them are new to it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use thiserror::Error;
+use waggle_kernel::{Actor, Clock, Forbidden, PortError, Scope};
+
+use crate::ports::SourceTweetRepository;
+use crate::source_tweet::{NewSourceTweet, Run, Sighting};
+
+/// What the run that reports a tweet is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// New to this run; stored by this call, or by an earlier try of the same run.
+    New {
+        /// Whether this very call stored it.
+        stored: bool,
+    },
+    /// Known from another run, or reported twice by this one.
+    Duplicate,
+}
+
+/// Tells new tweets from known ones and stores them.
+pub struct CheckDuplicates {
+    /// Where they are kept.
+    pub source_tweets: Arc<dyn SourceTweetRepository>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl CheckDuplicates {
+    /// Gives a verdict for each of `tweets`, in order. The same run with the same tweets gets the same
+    /// verdicts again, so that a repeated call loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckDuplicatesError`]; then nothing is stored.
+    pub async fn run(
+        &self,
+        actor: &Actor,
+        run: &Run,
+        tweets: &[NewSourceTweet],
+    ) -> Result<Vec<Verdict>, CheckDuplicatesError> {
+        actor.require(Scope::Ingest)?;
+        let mut seen = HashSet::with_capacity(tweets.len());
+        let first: Vec<bool> =
+            tweets.iter().map(|tweet| seen.insert(tweet.tweet_id.as_str())).collect();
+        let sightings = if seen.len() == tweets.len() {
+            self.source_tweets.record(run, tweets, self.clock.now()).await?
+        } else {
+            let once: Vec<NewSourceTweet> = tweets
+                .iter()
+                .zip(&first)
+                .filter(|&(_, &first)| first)
+                .map(|(tweet, _)| tweet.clone())
+                .collect();
+            self.source_tweets.record(run, &once, self.clock.now()).await?
+        };
+        let mut sightings = sightings.into_iter();
+        Ok(first
+            .into_iter()
+            .map(|first| if first { sightings.next() } else { None })
+            .map(|sighting| match sighting {
+                Some(Sighting::Stored) => Verdict::New { stored: true },
+                Some(Sighting::BroughtBefore) => Verdict::New { stored: false },
+                Some(Sighting::Known) | None => Verdict::Duplicate,
+            })
+            .collect())
+    }
+}
+
+/// Why no verdict could be given.
+#[derive(Debug, Error)]
+pub enum CheckDuplicatesError {
+    /// The actor may not ingest.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// The store could not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+#[cfg(test)]
+mod tests {
+    use waggle_kernel::{FixedClock, Scopes};
+
+    use super::*;
+    use crate::ports::MockSourceTweetRepository;
+    use crate::source_tweet::{Engagement, RunKey};
+
+    fn tweet(id: &str) -> NewSourceTweet {
+        NewSourceTweet::new(
+            id.into(),
+            String::new(),
+            String::new(),
+            String::new(),
+            Engagement::default(),
+            "2025-08-14T14:30:31Z".into(),
+            "success".into(),
+        )
+        .unwrap()
+    }
+
+    fn run() -> Run {
+        Run {
+            key: RunKey::Execution("exec_1".into()),
+            execution_id: "exec_1".into(),
+            source_url: "unknown".into(),
+            received_from: "system".into(),
+            unauthenticated: false,
+        }
+    }
+
+    fn check(source_tweets: MockSourceTweetRepository) -> CheckDuplicates {
+        CheckDuplicates {
+            source_tweets: Arc::new(source_tweets),
+            clock: Arc::new(FixedClock::noon()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tweet_that_stands_there_twice_is_new_once() {
+        let mut source_tweets = MockSourceTweetRepository::new();
+        source_tweets
+            .expect_record()
+            .withf(|_, tweets, _| tweets.len() == 2)
+            .returning(|_, _, _| Ok(vec![Sighting::Stored, Sighting::Known]));
+
+        let verdicts = check(source_tweets)
+            .run(&Actor::system(), &run(), &[tweet("1"), tweet("1"), tweet("2")])
+            .await
+            .unwrap();
+
+        assert_eq!(
+            verdicts,
+            [Verdict::New { stored: true }, Verdict::Duplicate, Verdict::Duplicate]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_repeated_run_gets_its_tweets_again() {
+        let mut source_tweets = MockSourceTweetRepository::new();
+        source_tweets.expect_record().returning(|_, _, _| Ok(vec![Sighting::BroughtBefore]));
+
+        let verdicts =
+            check(source_tweets).run(&Actor::system(), &run(), &[tweet("1")]).await.unwrap();
+
+        assert_eq!(verdicts, [Verdict::New { stored: false }]);
+    }
+
+    #[tokio::test]
+    async fn an_actor_without_the_scope_stores_nothing() {
+        let mut source_tweets = MockSourceTweetRepository::new();
+        source_tweets.expect_record().never();
+        let reader = Actor::system().limited_to(Scopes::of(&[Scope::Read]));
+
+        let result = check(source_tweets).run(&reader, &run(), &[tweet("1")]).await;
+
+        assert!(matches!(result, Err(CheckDuplicatesError::Forbidden(_))), "{result:?}");
+    }
+}

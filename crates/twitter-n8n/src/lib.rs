@@ -1,0 +1,71 @@
+//! Source tweets, campaign batches and generated tweets: what n8n hands in and people decide.
+//!
+//! A workflow reports the tweets of monitored accounts ([`CheckDuplicates`]) and hands in batches
+//! of generated tweets ([`ReceiveBatch`]); people review them ([`ReviewTweets`]) and queue what is
+//! approved for publishing ([`PublishTweet`]). The crate has no I/O of its own: what it needs it asks
+//! for through the traits in [`ports`], so that any program can bring its own database.
+//!
+//! ```
+//! use chrono::Utc;
+//! use waggle_kernel::{Actor, ids::{CampaignBatchId, GeneratedTweetId}};
+//! use waggle_twitter_n8n::{Action, GeneratedTweet, NewGeneratedTweet, Status};
+//!
+//! let handed_in = NewGeneratedTweet::new("batch-tweet-1", "Compute that finds its own work.");
+//! let tweet = GeneratedTweet::received(
+//!     GeneratedTweetId::new(1),
+//!     CampaignBatchId::new(1),
+//!     handed_in,
+//!     Utc::now(),
+//! );
+//!
+//! let approved = tweet.approve(&Actor::system(), Utc::now())?;
+//!
+//! assert_eq!(approved.status(), Status::Approved);
+//! assert!(approved.approval().is_some_and(|approval| approval.hash == approved.publication().hash()));
+//! // An edit takes the approval back.
+//! let edited = approved.edit(Some("Other words.".into()), None, Utc::now())?;
+//! assert_eq!(edited.status(), Status::Draft);
+//! assert!(edited.approval().is_none());
+//! assert!(edited.status().after(Action::Publish).is_none());
+//! # Ok::<(), waggle_twitter_n8n::MoveRefused>(())
+//! ```
+
+mod campaign_batch;
+mod check_duplicates;
+mod generated_tweet;
+mod history;
+mod manage_batches;
+pub mod ports;
+mod publish_tweet;
+mod receive_batch;
+mod review_tweets;
+mod source_tweet;
+mod source_tweets;
+mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tweet_date;
+pub mod weighted_length;
+mod work_queue;
+
+pub use campaign_batch::{
+    BatchFilter, BatchStatus, CampaignBatch, Deleted, InvalidBatch, NewCampaignBatch, Received,
+    StatusCounts,
+};
+pub use check_duplicates::{CheckDuplicates, CheckDuplicatesError, Verdict};
+pub use generated_tweet::{
+    Approval, GeneratedTweet, MoveRefused, NewGeneratedTweet, StoredTweet, TweetFilter, Unfit,
+};
+pub use history::{HistoryAction, HistoryEntry, NewHistoryEntry};
+pub use manage_batches::{ManageBatches, ManageBatchesError};
+pub use publish_tweet::{PublishTweet, PublishTweetError, QueueRefused, QueueRequest, QueuedPost};
+pub use receive_batch::{ReceiveBatch, ReceiveBatchError};
+pub use review_tweets::{ApproveMany, Refused, ReviewError, ReviewTweets, ReviewedMany, Selection};
+pub use source_tweet::{
+    Engagement, InvalidSourceTweet, NewSourceTweet, Run, RunKey, Sighting, SourceTweet,
+    SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
+};
+pub use source_tweets::{BrowseSourceTweets, SourceTweetsError};
+pub use status::{Action, Status, UnknownStatus};
+pub use tweet_date::{UnreadableDate, parse_tweet_date};
+pub use work_queue::{InvalidLease, Lease, LeaseOutcome, LeasedTweets, WorkQueue, WorkQueueError};

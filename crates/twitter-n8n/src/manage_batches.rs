@@ -1,0 +1,160 @@
+//! People look through the batches, rename them, put them away and take them back.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use waggle_kernel::ids::{CampaignBatchId, Version};
+use waggle_kernel::{
+    Actor, Clock, Direction, Forbidden, Page, PageRequest, PortError, Scope, TextProblem,
+    check_text,
+};
+
+use crate::campaign_batch::{BatchFilter, CampaignBatch, NewCampaignBatch};
+use crate::ports::{CampaignBatchRepository, SaveError};
+
+/// Shows and changes batches.
+pub struct ManageBatches {
+    /// Where they are kept.
+    pub batches: Arc<dyn CampaignBatchRepository>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl ManageBatches {
+    /// A page of those that `filter` means.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageBatchesError`]: without the scope `read`, or the store cannot answer.
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        filter: &BatchFilter,
+        direction: Direction,
+        page: PageRequest,
+    ) -> Result<Page<CampaignBatch>, ManageBatchesError> {
+        actor.require(Scope::Read)?;
+        Ok(self.batches.list(filter, direction, page).await?)
+    }
+
+    /// The batch with this id, and the X ids of the source tweets that it was made from.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageBatchesError`]: without the scope `read`, or if there is none.
+    pub async fn find(
+        &self,
+        actor: &Actor,
+        id: CampaignBatchId,
+    ) -> Result<(CampaignBatch, Vec<String>), ManageBatchesError> {
+        actor.require(Scope::Read)?;
+        let batch = self.existing(id).await?;
+        let sources = self.batches.sources(id).await?;
+        Ok((batch, sources))
+    }
+
+    /// Gives the batch another title.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageBatchesError`]; then nothing is changed.
+    pub async fn rename(
+        &self,
+        actor: &Actor,
+        id: CampaignBatchId,
+        expected: Option<Version>,
+        title: String,
+    ) -> Result<CampaignBatch, ManageBatchesError> {
+        actor.require(Scope::Write)?;
+        if title.trim().is_empty() {
+            return Err(ManageBatchesError::NoTitle);
+        }
+        check_text(&title, NewCampaignBatch::MOST_TITLE)?;
+        self.change(id, expected, |batch| batch.title = title).await
+    }
+
+    /// Puts the batch away; its tweets stay as they are and come back with it.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageBatchesError`]; then nothing is changed.
+    pub async fn delete(
+        &self,
+        actor: &Actor,
+        id: CampaignBatchId,
+        expected: Option<Version>,
+    ) -> Result<CampaignBatch, ManageBatchesError> {
+        actor.require(Scope::Write)?;
+        let now = self.clock.now();
+        self.change(id, expected, |batch| {
+            batch.deleted_at.get_or_insert(now);
+        })
+        .await
+    }
+
+    /// Takes the batch back.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageBatchesError`]; then nothing is changed.
+    pub async fn restore(
+        &self,
+        actor: &Actor,
+        id: CampaignBatchId,
+        expected: Option<Version>,
+    ) -> Result<CampaignBatch, ManageBatchesError> {
+        actor.require(Scope::Write)?;
+        self.change(id, expected, |batch| batch.deleted_at = None).await
+    }
+
+    async fn change(
+        &self,
+        id: CampaignBatchId,
+        expected: Option<Version>,
+        change: impl FnOnce(&mut CampaignBatch) + Send,
+    ) -> Result<CampaignBatch, ManageBatchesError> {
+        let mut batch = self.existing(id).await?;
+        if expected.is_some_and(|expected| expected != batch.version) {
+            return Err(ManageBatchesError::Stale { current: Box::new(batch) });
+        }
+        change(&mut batch);
+        match self.batches.save(&batch).await {
+            Ok(version) => Ok(CampaignBatch { version, ..batch }),
+            Err(SaveError::Stale | SaveError::InFlight) => {
+                let current = Box::new(self.existing(id).await?);
+                Err(ManageBatchesError::Stale { current })
+            }
+            Err(SaveError::Port(error)) => Err(error.into()),
+        }
+    }
+
+    async fn existing(&self, id: CampaignBatchId) -> Result<CampaignBatch, ManageBatchesError> {
+        self.batches.find(id).await?.ok_or(ManageBatchesError::NotFound)
+    }
+}
+
+/// Why that could not be done.
+#[derive(Debug, Error)]
+pub enum ManageBatchesError {
+    /// The actor may not.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// There is no such batch.
+    #[error("there is no such campaign batch")]
+    NotFound,
+    /// A batch has to have a title.
+    #[error("the title is empty")]
+    NoTitle,
+    /// The title cannot be kept.
+    #[error("the title {0}")]
+    Title(#[from] TextProblem),
+    /// Somebody else changed it in between.
+    #[error("the batch was changed in between; its version is {} now", current.version)]
+    Stale {
+        /// The batch as it is.
+        current: Box<CampaignBatch>,
+    },
+    /// The store could not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}

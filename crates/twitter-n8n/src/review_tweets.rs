@@ -1,0 +1,430 @@
+//! People decide on generated tweets: one by one, or many at once with exceptions.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
+use waggle_kernel::{
+    Actor, Clock, Direction, Forbidden, Limit, Page, PageRequest, PortError, Scope, TextProblem,
+    check_text,
+};
+
+use crate::generated_tweet::{GeneratedTweet, MoveRefused, NewGeneratedTweet, TweetFilter};
+use crate::history::{HistoryEntry, NewHistoryEntry};
+use crate::ports::{GeneratedTweetRepository, ReviewedTweet, SaveError};
+use crate::status::{Action, Status};
+
+/// Shows and decides on generated tweets.
+pub struct ReviewTweets {
+    /// Where they are kept.
+    pub tweets: Arc<dyn GeneratedTweetRepository>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Which tweets to approve at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// Those with these ids.
+    Ids(Vec<GeneratedTweetId>),
+    /// Those of a batch that wait for a decision.
+    Batch(CampaignBatchId),
+}
+
+/// Approval of many tweets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApproveMany {
+    /// Which.
+    pub of: Selection,
+    /// Which not.
+    pub except: Vec<GeneratedTweetId>,
+}
+
+/// A tweet of many that was not approved, and why.
+#[derive(Debug)]
+pub struct Refused {
+    /// The tweet.
+    pub id: GeneratedTweetId,
+    /// Why.
+    pub reason: ReviewError,
+}
+
+/// What became of many tweets.
+#[derive(Debug)]
+pub struct ReviewedMany {
+    /// Those that are approved now.
+    pub approved: Vec<GeneratedTweet>,
+    /// Those that are not.
+    pub refused: Vec<Refused>,
+}
+
+impl ReviewTweets {
+    /// The most tweets that are approved at once.
+    pub const MOST: usize = 200;
+
+    /// A page of those that `filter` means.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError`]: without the scope `read`, or the store cannot answer.
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        filter: &TweetFilter,
+        direction: Direction,
+        page: PageRequest,
+    ) -> Result<Page<GeneratedTweet>, ReviewError> {
+        actor.require(Scope::Read)?;
+        Ok(self.tweets.list(filter, direction, page).await?)
+    }
+
+    /// The tweet with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError`]: without the scope `read`, or if there is none.
+    pub async fn find(
+        &self,
+        actor: &Actor,
+        id: GeneratedTweetId,
+    ) -> Result<GeneratedTweet, ReviewError> {
+        actor.require(Scope::Read)?;
+        self.existing(id).await
+    }
+
+    /// Who did what to the tweet, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError`]: without the scope `read`, or if there is no such tweet.
+    pub async fn history(
+        &self,
+        actor: &Actor,
+        id: GeneratedTweetId,
+        page: PageRequest,
+    ) -> Result<Page<HistoryEntry>, ReviewError> {
+        actor.require(Scope::Read)?;
+        self.existing(id).await?;
+        Ok(self.tweets.history(id, page).await?)
+    }
+
+    /// Changes the words; an approval is taken back, and a post that waits for it leaves the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError`]; then nothing is changed.
+    pub async fn edit(
+        &self,
+        actor: &Actor,
+        id: GeneratedTweetId,
+        expected: Option<Version>,
+        content: Option<String>,
+        engagement_hook: Option<String>,
+    ) -> Result<GeneratedTweet, ReviewError> {
+        actor.require(Scope::Write)?;
+        if let Some(content) = &content {
+            let of = |problem| ReviewError::Text { name: "content", problem };
+            check_text(content, NewGeneratedTweet::MOST_CONTENT).map_err(of)?;
+        }
+        if let Some(hook) = &engagement_hook {
+            let of = |problem| ReviewError::Text { name: "engagement_hook", problem };
+            check_text(hook, NewGeneratedTweet::MOST_CONTENT).map_err(of)?;
+        }
+        let change =
+            |tweet: GeneratedTweet, now| tweet.edit(content, engagement_hook, now);
+        self.change(actor, id, expected, Action::Edit, change).await
+    }
+
+    /// Releases exactly the present words. Approving does not publish.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError`]; then nothing is changed.
+    pub async fn approve(
+        &self,
+        actor: &Actor,
+        id: GeneratedTweetId,
+        expected: Option<Version>,
+    ) -> Result<GeneratedTweet, ReviewError> {
+        actor.require(Scope::Approve)?;
+        let change = |tweet: GeneratedTweet, now| tweet.approve(actor, now);
+        self.change(actor, id, expected, Action::Approve, change).await
+    }
+
+    /// Turns the tweet down.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError`]; then nothing is changed.
+    pub async fn reject(
+        &self,
+        actor: &Actor,
+        id: GeneratedTweetId,
+        expected: Option<Version>,
+    ) -> Result<GeneratedTweet, ReviewError> {
+        actor.require(Scope::Write)?;
+        self.change(actor, id, expected, Action::Reject, GeneratedTweet::reject).await
+    }
+
+    /// Puts the tweet away.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError`]; then nothing is changed.
+    pub async fn delete(
+        &self,
+        actor: &Actor,
+        id: GeneratedTweetId,
+        expected: Option<Version>,
+    ) -> Result<GeneratedTweet, ReviewError> {
+        actor.require(Scope::Write)?;
+        self.change(actor, id, expected, Action::Delete, GeneratedTweet::delete).await
+    }
+
+    /// Takes the tweet back; it waits for a decision again.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError`]; then nothing is changed.
+    pub async fn restore(
+        &self,
+        actor: &Actor,
+        id: GeneratedTweetId,
+        expected: Option<Version>,
+    ) -> Result<GeneratedTweet, ReviewError> {
+        actor.require(Scope::Write)?;
+        self.change(actor, id, expected, Action::Restore, GeneratedTweet::restore).await
+    }
+
+    /// Approves many tweets; one that cannot be approved does not hold up the others.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError`] if nothing at all could be done; [`ReviewError::TooMany`] beyond [`Self::MOST`].
+    pub async fn approve_many(
+        &self,
+        actor: &Actor,
+        request: &ApproveMany,
+    ) -> Result<ReviewedMany, ReviewError> {
+        actor.require(Scope::Approve)?;
+        let found = self.selected(&request.of).await?;
+        let now = self.clock.now();
+        let mut refused = Vec::new();
+        if let Selection::Ids(ids) = &request.of {
+            let missing = ids.iter().filter(|&&id| found.iter().all(|tweet| tweet.id() != id));
+            refused.extend(missing.map(|&id| Refused { id, reason: ReviewError::NotFound }));
+        }
+        let mut changes = Vec::new();
+        for before in found {
+            let id = before.id();
+            if request.except.contains(&id) {
+                continue;
+            }
+            match before.clone().approve(actor, now) {
+                Ok(after) => {
+                    let entry = NewHistoryEntry::of_move(Action::Approve, actor, &before, &after);
+                    changes.push(ReviewedTweet { tweet: after, entry });
+                }
+                Err(reason) => refused.push(Refused { id, reason: reason.into() }),
+            }
+        }
+        let saved = self.tweets.save(&changes).await?;
+        let mut approved = Vec::with_capacity(changes.len());
+        for (change, saved) in changes.into_iter().zip(saved) {
+            match saved {
+                Ok(version) => approved.push(at_version(change.tweet, version)),
+                Err(SaveError::Port(error)) => return Err(error.into()),
+                Err(SaveError::Stale | SaveError::InFlight) => {
+                    let reason = ReviewError::Stale { current: None };
+                    refused.push(Refused { id: change.tweet.id(), reason });
+                }
+            }
+        }
+        Ok(ReviewedMany { approved, refused })
+    }
+
+    async fn selected(&self, of: &Selection) -> Result<Vec<GeneratedTweet>, ReviewError> {
+        match of {
+            Selection::Ids(ids) if ids.len() > Self::MOST => Err(ReviewError::TooMany),
+            Selection::Ids(ids) => Ok(self.tweets.find_many(ids).await?),
+            Selection::Batch(batch) => {
+                let mut waiting = Vec::new();
+                for status in [Status::BrandAligned, Status::Draft] {
+                    let filter = TweetFilter {
+                        batch: Some(*batch),
+                        status: Some(status),
+                        ..TweetFilter::default()
+                    };
+                    let page = PageRequest::first(Limit::new(Limit::MOST).unwrap_or(Limit::DEFAULT));
+                    let found = self.tweets.list(&filter, Direction::Ascending, page).await?;
+                    if found.next.is_some() {
+                        return Err(ReviewError::TooMany);
+                    }
+                    waiting.extend(found.items);
+                }
+                if waiting.len() > Self::MOST { Err(ReviewError::TooMany) } else { Ok(waiting) }
+            }
+        }
+    }
+
+    async fn change(
+        &self,
+        actor: &Actor,
+        id: GeneratedTweetId,
+        expected: Option<Version>,
+        action: Action,
+        change: impl FnOnce(GeneratedTweet, DateTime<Utc>) -> Result<GeneratedTweet, MoveRefused> + Send,
+    ) -> Result<GeneratedTweet, ReviewError> {
+        let before = self.existing(id).await?;
+        if expected.is_some_and(|expected| expected != before.version()) {
+            return Err(ReviewError::Stale { current: Some(Box::new(before)) });
+        }
+        let after = change(before.clone(), self.clock.now())?;
+        let entry = NewHistoryEntry::of_move(action, actor, &before, &after);
+        let changes = [ReviewedTweet { tweet: after, entry }];
+        let saved = self.tweets.save(&changes).await?.pop().unwrap_or(Err(SaveError::Stale));
+        let [ReviewedTweet { tweet, .. }] = changes;
+        match saved {
+            Ok(version) => Ok(at_version(tweet, version)),
+            Err(SaveError::InFlight) => Err(ReviewError::InFlight),
+            Err(SaveError::Stale) => {
+                let current = Some(Box::new(self.existing(id).await?));
+                Err(ReviewError::Stale { current })
+            }
+            Err(SaveError::Port(error)) => Err(error.into()),
+        }
+    }
+
+    async fn existing(&self, id: GeneratedTweetId) -> Result<GeneratedTweet, ReviewError> {
+        self.tweets.find(id).await?.ok_or(ReviewError::NotFound)
+    }
+}
+
+fn at_version(tweet: GeneratedTweet, version: Version) -> GeneratedTweet {
+    let mut stored = tweet.view().clone();
+    stored.version = version;
+    GeneratedTweet::stored(stored)
+}
+
+/// Why a tweet was not changed.
+#[derive(Debug, Error)]
+pub enum ReviewError {
+    /// The actor may not.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// There is no such tweet.
+    #[error("there is no such generated tweet")]
+    NotFound,
+    /// A text cannot be kept.
+    #[error("the {name} {problem}")]
+    Text {
+        /// Which field.
+        name: &'static str,
+        /// What is wrong with it.
+        problem: TextProblem,
+    },
+    /// The rules do not allow it.
+    #[error(transparent)]
+    Move(#[from] MoveRefused),
+    /// Somebody else changed it in between.
+    #[error("the tweet was changed by somebody else in between")]
+    Stale {
+        /// The tweet as it is, where it was looked up.
+        current: Option<Box<GeneratedTweet>>,
+    },
+    /// A post of it is on its way; nobody can know any more what will be read.
+    #[error("a post of this tweet is on its way to the platform; it cannot be changed now")]
+    InFlight,
+    /// Too much for one call.
+    #[error("at most {} tweets can be approved at once", ReviewTweets::MOST)]
+    TooMany,
+    /// The store could not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+#[cfg(test)]
+mod tests {
+    use waggle_kernel::{FixedClock, Scopes};
+
+    use super::*;
+    use crate::ports::MockGeneratedTweetRepository;
+
+    fn waiting(id: i64, content: &str) -> GeneratedTweet {
+        GeneratedTweet::received(
+            GeneratedTweetId::new(id),
+            CampaignBatchId::new(1),
+            NewGeneratedTweet::new(format!("t-{id}"), content),
+            FixedClock::noon().now(),
+        )
+    }
+
+    fn review(tweets: MockGeneratedTweetRepository) -> ReviewTweets {
+        ReviewTweets { tweets: Arc::new(tweets), clock: Arc::new(FixedClock::noon()) }
+    }
+
+    #[tokio::test]
+    async fn approving_a_rejected_tweet_saves_nothing() {
+        let rejected = waiting(1, "words").reject(FixedClock::noon().now()).unwrap();
+        let mut tweets = MockGeneratedTweetRepository::new();
+        tweets.expect_find().returning(move |_| Ok(Some(rejected.clone())));
+        tweets.expect_save().never();
+
+        let result = review(tweets).approve(&Actor::system(), GeneratedTweetId::new(1), None).await;
+
+        assert!(matches!(result, Err(ReviewError::Move(_))), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn a_change_based_on_an_old_version_is_refused_with_the_present_state() {
+        let mut tweets = MockGeneratedTweetRepository::new();
+        tweets.expect_find().returning(|_| Ok(Some(waiting(1, "words"))));
+        tweets.expect_save().never();
+
+        let result = review(tweets)
+            .edit(
+                &Actor::system(),
+                GeneratedTweetId::new(1),
+                Some(Version::new(9)),
+                Some("x".into()),
+                None,
+            )
+            .await;
+
+        assert!(matches!(result, Err(ReviewError::Stale { current: Some(_) })), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn writing_does_not_include_approving() {
+        let mut tweets = MockGeneratedTweetRepository::new();
+        tweets.expect_find().never();
+        let editor = Actor::system().limited_to(Scopes::of(&[Scope::Write, Scope::Publish]));
+
+        let result = review(tweets).approve(&editor, GeneratedTweetId::new(1), None).await;
+
+        assert!(matches!(result, Err(ReviewError::Forbidden(_))), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn one_of_many_that_is_too_long_does_not_hold_up_the_others() {
+        let mut tweets = MockGeneratedTweetRepository::new();
+        tweets.expect_find_many().returning(|_| {
+            Ok(vec![waiting(1, "fine"), waiting(2, &"x".repeat(300)), waiting(3, "left out")])
+        });
+        tweets
+            .expect_save()
+            .withf(|changes| changes.len() == 1)
+            .returning(|_| Ok(vec![Ok(Version::new(2))]));
+        let ids = [1, 2, 3, 4].map(GeneratedTweetId::new).to_vec();
+        let request =
+            ApproveMany { of: Selection::Ids(ids), except: vec![GeneratedTweetId::new(3)] };
+
+        let result = review(tweets).approve_many(&Actor::system(), &request).await.unwrap();
+
+        let approved: Vec<i64> = result.approved.iter().map(|tweet| tweet.id().number()).collect();
+        let refused: Vec<i64> = result.refused.iter().map(|refused| refused.id.number()).collect();
+        assert_eq!(approved, [1]);
+        assert_eq!(refused, [4, 2]);
+    }
+}

@@ -1,0 +1,328 @@
+//! Tweets of monitored accounts, as workflows report them.
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+use waggle_kernel::ids::SourceTweetId;
+use waggle_kernel::{TextProblem, check_text};
+
+use crate::tweet_date::{UnreadableDate, parse_tweet_date};
+
+/// The numbers that X shows under a tweet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Engagement {
+    /// Likes.
+    pub likes: i64,
+    /// Reposts without a comment.
+    pub retweets: i64,
+    /// Replies.
+    pub replies: i64,
+    /// Reposts with a comment.
+    pub quotes: i64,
+    /// Views.
+    pub views: i64,
+}
+
+impl Engagement {
+    /// Likes, retweets, replies and quotes; views are not an act of anybody.
+    pub const fn total(self) -> i64 {
+        self.likes
+            .saturating_add(self.retweets)
+            .saturating_add(self.replies)
+            .saturating_add(self.quotes)
+    }
+}
+
+/// A tweet that a workflow reports, checked field by field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSourceTweet {
+    /// X's id of the tweet: 1 to 100 characters.
+    pub tweet_id: String,
+    /// Where the workflow found it.
+    pub url: String,
+    /// Its address on X.
+    pub tweet_url: String,
+    /// Its text.
+    pub content: String,
+    /// Its numbers at the time of the report.
+    pub engagement: Engagement,
+    /// When it was posted.
+    pub date: DateTime<Utc>,
+    /// The same as the workflow wrote it.
+    pub date_raw: String,
+    /// What the workflow says of its own success, `success` as a rule.
+    pub status: String,
+}
+
+impl NewSourceTweet {
+    /// The longest id, in characters.
+    pub const MOST_ID: usize = 100;
+    /// The longest address, in characters.
+    pub const MOST_URL: usize = 2_048;
+    /// The longest text, in characters: what X gives its largest accounts.
+    pub const MOST_CONTENT: usize = 25_000;
+    /// The longest status, in characters.
+    pub const MOST_STATUS: usize = 50;
+
+    /// Checks a tweet whose `date` is still text.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSourceTweet`] names the field and what is wrong with it.
+    #[expect(clippy::too_many_arguments, reason = "these are the fields of a report")]
+    pub fn new(
+        tweet_id: String,
+        url: String,
+        tweet_url: String,
+        content: String,
+        engagement: Engagement,
+        date_raw: String,
+        status: String,
+    ) -> Result<Self, InvalidSourceTweet> {
+        let field = |name, text: &str, most| {
+            check_text(text, most).map_err(|problem| InvalidSourceTweet::Text { name, problem })
+        };
+        if tweet_id.trim().is_empty() {
+            return Err(InvalidSourceTweet::NoId);
+        }
+        field("tweet id", &tweet_id, Self::MOST_ID)?;
+        field("url", &url, Self::MOST_URL)?;
+        field("tweet url", &tweet_url, Self::MOST_URL)?;
+        field("content", &content, Self::MOST_CONTENT)?;
+        field("date", &date_raw, 100)?;
+        field("status", &status, Self::MOST_STATUS)?;
+        let numbers = [
+            ("likes", engagement.likes),
+            ("retweets", engagement.retweets),
+            ("replies", engagement.replies),
+            ("quotes", engagement.quotes),
+            ("views", engagement.views),
+        ];
+        if let Some((name, _)) = numbers.into_iter().find(|&(_, number)| number < 0) {
+            return Err(InvalidSourceTweet::Negative { name });
+        }
+        let date = parse_tweet_date(&date_raw)?;
+        Ok(Self { tweet_id, url, tweet_url, content, engagement, date, date_raw, status })
+    }
+}
+
+/// Why a reported tweet is not stored.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InvalidSourceTweet {
+    /// It has no id.
+    #[error("the tweet id is missing")]
+    NoId,
+    /// A text cannot be kept.
+    #[error("the {name} {problem}")]
+    Text {
+        /// Which field.
+        name: &'static str,
+        /// What is wrong with it.
+        problem: TextProblem,
+    },
+    /// A count is below zero.
+    #[error("the number of {name} is negative")]
+    Negative {
+        /// Which count.
+        name: &'static str,
+    },
+    /// The date cannot be read.
+    #[error("the date {0}")]
+    Date(#[from] UnreadableDate),
+}
+
+/// By what a repeated report is told from a new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunKey {
+    /// The workflow named its run.
+    Execution(String),
+    /// It did not; then the same bytes within an hour are the same run.
+    Body {
+        /// The SHA-256 of the request body, in hexadecimal.
+        hash: String,
+    },
+}
+
+impl RunKey {
+    /// The key as the store keeps it.
+    pub fn stored(&self) -> String {
+        match self {
+            Self::Execution(id) => format!("run:{id}"),
+            Self::Body { hash } => format!("body:{hash}"),
+        }
+    }
+
+    /// From when on a report with this key counts as the same run at `now`; `None` is from ever.
+    pub fn same_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Execution(_) => None,
+            Self::Body { .. } => Some(now - chrono::Duration::hours(1)),
+        }
+    }
+}
+
+/// The run of a workflow that reports tweets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// By what its repetitions are known.
+    pub key: RunKey,
+    /// The id of the run, as it is stored and echoed: at most 255 characters.
+    pub execution_id: String,
+    /// Where the run says it comes from: at most 255 characters.
+    pub source_url: String,
+    /// Who hands it in, for the record.
+    pub received_from: String,
+    /// Whether it came without a credential, from a trusted network.
+    pub unauthenticated: bool,
+}
+
+/// What the store knows of a reported tweet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sighting {
+    /// It was stored by this very call.
+    Stored,
+    /// The same run had brought it before.
+    BroughtBefore,
+    /// Another run had brought it.
+    Known,
+}
+
+/// A tweet of a monitored account, stored once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceTweet {
+    /// The id that Waggle gave it.
+    pub id: SourceTweetId,
+    /// What was reported, with the numbers of the latest report.
+    pub report: NewSourceTweet,
+    /// The run that brought it first.
+    pub execution_id: String,
+    /// Where that run came from.
+    pub source_url: String,
+    /// Who handed it in.
+    pub received_from: String,
+    /// Whether it came without a credential, from a trusted network.
+    pub unauthenticated: bool,
+    /// When it was stored.
+    pub processed_at: DateTime<Utc>,
+    /// When its numbers were last changed by a later report.
+    pub refreshed_at: Option<DateTime<Utc>>,
+    /// Whether a batch was made from it.
+    pub is_processed: bool,
+    /// Until when a workflow has it in hand.
+    pub leased_until: Option<DateTime<Utc>>,
+}
+
+/// Which source tweets are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourceTweetFilter {
+    /// The text has this in it, without regard to case.
+    pub search: Option<String>,
+    /// The id of X begins with this.
+    pub tweet_id: Option<String>,
+    /// Brought by this run.
+    pub execution_id: Option<String>,
+    /// Posted at this time or later.
+    pub date_from: Option<DateTime<Utc>>,
+    /// Posted before this time.
+    pub date_before: Option<DateTime<Utc>>,
+    /// With this status.
+    pub status: Option<String>,
+    /// With at least as many likes.
+    pub min_likes: Option<i64>,
+    /// With at least as many retweets.
+    pub min_retweets: Option<i64>,
+    /// With at least as many views.
+    pub min_views: Option<i64>,
+    /// Worked through, or not.
+    pub is_processed: Option<bool>,
+}
+
+/// By what source tweets are sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceTweetSort {
+    /// When they were posted.
+    Date,
+    /// Likes.
+    Likes,
+    /// Retweets.
+    Retweets,
+    /// Views.
+    Views,
+    /// [`Engagement::total`].
+    TotalEngagement,
+}
+
+impl SourceTweetSort {
+    /// The value of `tweet` that this sorts by.
+    pub fn value(self, tweet: &SourceTweet) -> i64 {
+        match self {
+            Self::Date => tweet.report.date.timestamp_micros(),
+            Self::Likes => tweet.report.engagement.likes,
+            Self::Retweets => tweet.report.engagement.retweets,
+            Self::Views => tweet.report.engagement.views,
+            Self::TotalEngagement => tweet.report.engagement.total(),
+        }
+    }
+}
+
+/// Sums over a filtered set of source tweets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SourceTweetTotals {
+    /// How many tweets.
+    pub tweets: i64,
+    /// Their likes.
+    pub likes: i64,
+    /// Their retweets.
+    pub retweets: i64,
+    /// Their views.
+    pub views: i64,
+    /// How many runs brought them.
+    pub executions: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(tweet_id: &str, content: &str, likes: i64, date: &str) -> Result<NewSourceTweet, InvalidSourceTweet> {
+        NewSourceTweet::new(
+            tweet_id.into(),
+            String::new(),
+            String::new(),
+            content.into(),
+            Engagement { likes, ..Engagement::default() },
+            date.into(),
+            "success".into(),
+        )
+    }
+
+    #[test]
+    fn a_report_is_refused_with_the_field_and_the_reason() {
+        let date = "2025-08-14T14:30:31Z";
+        let cases = [
+            (report(" ", "x", 0, date), "the tweet id is missing"),
+            (report("1", "a\0b", 0, date), "the content has a NUL character"),
+            (report("1", "x", -1, date), "the number of likes is negative"),
+            (
+                report(&"1".repeat(101), "x", 0, date),
+                "the tweet id is longer than 100 characters",
+            ),
+        ];
+
+        for (result, reason) in cases {
+            assert_eq!(result.unwrap_err().to_string(), reason);
+        }
+        assert!(report("1", "x", 0, "soon").unwrap_err().to_string().starts_with("the date is not"));
+        assert!(report("1", "", 0, date).is_ok());
+    }
+
+    #[test]
+    fn only_a_run_without_a_name_is_forgotten() {
+        let now = parse_tweet_date("2025-08-14T14:30:31Z").unwrap();
+
+        assert_eq!(RunKey::Execution("a".into()).same_since(now), None);
+        assert_eq!(
+            RunKey::Body { hash: "a".into() }.same_since(now),
+            Some(now - chrono::Duration::hours(1))
+        );
+    }
+}

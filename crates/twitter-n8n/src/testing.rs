@@ -1,0 +1,1 @@
+//! The contracts of the ports, for every implementation to be run against.

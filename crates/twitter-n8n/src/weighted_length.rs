@@ -1,0 +1,149 @@
+//! The length of a text as X counts it: weighted characters, URLs as 23, an emoji as 2.
+//!
+//! The rules are those of X's public `twitter-text` configuration, version 3
+//! (<https://docs.x.com/fundamentals/counting-characters>): the text is normalised to NFC; a URL
+//! counts 23 whatever its length; an emoji sequence counts 2; of all other code points those in
+//! [`LIGHT`] count 1 and the rest 2.
+
+mod urls;
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_segmentation::UnicodeSegmentation as _;
+
+/// The most that an ordinary account may post.
+pub const MOST: u32 = 280;
+
+/// What a URL counts, because X replaces it with a `t.co` link of that length.
+const URL: u32 = 23;
+/// What an emoji sequence counts.
+const EMOJI: u32 = 2;
+/// The code points that count 1: the Latin, Greek, Cyrillic and other alphabetic blocks, and common punctuation.
+const LIGHT: [std::ops::RangeInclusive<u32>; 4] =
+    [0..=4351, 8192..=8205, 8208..=8223, 8242..=8247];
+
+/// How long `text` is for X.
+pub fn weighted_length(text: &str) -> u32 {
+    let text: String = text.nfc().collect();
+    let mut length = 0_u32;
+    let mut rest = 0;
+    for url in urls::urls(&text) {
+        length = length
+            .saturating_add(plain_length(text.get(rest..url.start).unwrap_or_default()))
+            .saturating_add(URL);
+        rest = url.end;
+    }
+    length.saturating_add(plain_length(text.get(rest..).unwrap_or_default()))
+}
+
+/// The first character that X refuses in a post, if there is one.
+pub fn refused_character(text: &str) -> Option<char> {
+    text.chars().find(|c| matches!(c, '\0' | '\u{FFFE}' | '\u{FEFF}' | '\u{FFFF}'))
+}
+
+fn plain_length(text: &str) -> u32 {
+    text.graphemes(true).map(grapheme_length).fold(0, u32::saturating_add)
+}
+
+fn grapheme_length(grapheme: &str) -> u32 {
+    let mut length = 0_u32;
+    let mut rest = grapheme;
+    // Nearly always the first turn takes it all; a cluster that is no known emoji may begin with one.
+    while let Some(first) = rest.chars().next() {
+        let taken = if rest.is_ascii() { None } else { leading_emoji(rest) };
+        let (weight, bytes) = match taken {
+            Some(bytes) => (EMOJI, bytes),
+            None => (weight(first), first.len_utf8()),
+        };
+        length = length.saturating_add(weight);
+        rest = rest.get(bytes..).unwrap_or_default();
+    }
+    length
+}
+
+/// How many bytes of `cluster` are an emoji, the longest that there is. A cluster is a few code points;
+/// one that was stacked up to be long is cut at 16, which is more than any emoji has.
+fn leading_emoji(cluster: &str) -> Option<usize> {
+    let mut ends: Vec<usize> =
+        cluster.char_indices().take(16).map(|(start, c)| start + c.len_utf8()).collect();
+    while let Some(end) = ends.pop() {
+        let candidate = cluster.get(..end)?;
+        // X takes these two for text unless a variation selector asks for the emoji.
+        if emojis::get(candidate).is_some() && !matches!(candidate, "©" | "®") {
+            return Some(end);
+        }
+    }
+    None
+}
+
+fn weight(c: char) -> u32 {
+    if LIGHT.iter().any(|range| range.contains(&u32::from(c))) { 1 } else { 2 }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lengths_are_those_of_the_public_documentation() {
+        let cases = [
+            ("", 0),
+            ("Hi http://test.co", 26),
+            ("http://test.co", 23),
+            ("a\u{301}", 1),
+            ("故人西辞黄鹤楼，", 16),
+            ("😷👾😡🔥💩", 10),
+            ("H🐱☺👨‍👩‍👧‍👦", 7),
+            ("🙋🏽👨‍🎤", 4),
+            ("1⃣", 2),
+            ("Unicode 10.0 emoji: 🤪; 🧕; 🧕🏾; 🏴󠁧󠁢󠁥󠁮󠁧󠁿", 34),
+            ("ABC\u{202a}\u{ffff}ABC\u{fffe}", 12),
+            ("\u{2066}\u{202a}http://foobar.پاکستان/\u{202c}\u{2069}", 31),
+            ("“quoted” — dash", 15),
+            ("wait…", 6),
+            ("5 €", 4),
+            ("© and ® and ™", 14),
+            ("©\u{fe0f}", 2),
+            ("שּׁ", 3),
+        ];
+
+        for (text, length) in cases {
+            assert_eq!(weighted_length(text), length, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn family_emoji_count_two_each() {
+        assert_eq!(weighted_length(&"👨‍👩‍👧‍👦".repeat(140)), 280);
+    }
+
+    #[test]
+    fn a_bare_domain_counts_as_a_url_and_a_host_without_a_top_level_domain_does_not() {
+        for url in ["example.com", "main.rs", "foo.co", "https://example.com/a/very/long/path?x=1"] {
+            assert_eq!(weighted_length(url), 23, "{url}");
+        }
+        for text in ["a.b", "http://localhost:3000", "ftp://localhost", "192.168.0.1"] {
+            assert_eq!(weighted_length(text) as usize, text.len(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_count_panic(text in ".{0,200}") {
+            weighted_length(&text);
+        }
+
+        #[test]
+        fn words_apart_count_as_much_as_alone(one in "[a-z]{1,9}", other in "[あ-ん]{1,9}") {
+            let together = weighted_length(&format!("{one} {other}"));
+
+            prop_assert_eq!(together, weighted_length(&one) + 1 + weighted_length(&other));
+        }
+
+        #[test]
+        fn a_url_counts_23_whatever_its_path(path in "[a-z0-9/]{0,60}") {
+            prop_assert_eq!(weighted_length(&format!("https://example.com/{path}")), 23);
+        }
+    }
+}
