@@ -1,1 +1,36 @@
-//! x
+//! Posts and their publishing: once, and provably.
+//!
+//! The ledger is the heart. A worker [claims](PublishDue::claim) what is due, writes down what it is about
+//! to send, sends it, and writes down what came of it ([`PublishDue::deliver`]). A crash in between leaves
+//! an open delivery; what is open is never sent again blindly, but looked for on the platform.
+//!
+//! ```
+//! use chrono::{Duration, Utc};
+//! use waggle_content::{Outcome, Settlement, decide};
+//!
+//! let now = Utc::now();
+//! // A time-out says nothing about what the platform did: look before anything is repeated.
+//! let outcome = Outcome::Unknown { reason: "timed out".into() };
+//!
+//! let settlement = decide(outcome, 1, now, Duration::seconds(20));
+//!
+//! assert!(matches!(settlement, Settlement::Look { again_at, .. } if again_at > now));
+//! ```
+
+mod delivery;
+mod platform;
+pub mod ports;
+mod post;
+mod posts;
+mod publish_due;
+
+pub use delivery::{
+    Delivery, DeliveryState, DoubtPolicy, Finding, MOST_ATTEMPTS, OpenDelivery, Outcome, Prepared,
+    Settlement, UnknownDeliveryState, decide, decide_doubt,
+};
+pub use platform::{Platform, UnknownPlatform};
+pub use post::{
+    Metrics, Post, PostFilter, PostStatus, PublishablePost, TwitterDetails, UnknownPostStatus,
+};
+pub use posts::{ManagePosts, ManagePostsError, Resolution};
+pub use publish_due::{Claimed, PublishDue, PublishDueError, Settled, Timing};

@@ -1,0 +1,1 @@
+//! The contract of the port, for every implementation to be run against.
