@@ -1,1 +1,192 @@
-//! x
+//! All repositories of Waggle, on Diesel, for SQLite and PostgreSQL.
+//!
+//! Every query is written once, in `repositories/`, which is compiled once for each database on that
+//! database's connection type; what the two do not share stands in the `dialect` of `sqlite/` and
+//! `postgres/`. A port method is one transaction. SQL is in this crate alone.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), waggle_store::StoreError> {
+//! use waggle_store::{Mode, Store};
+//!
+//! let store = Store::open("sqlite://data/waggle.db").await?;
+//! store.migrate(Mode::Run).await?;
+//! let ports = store.ports();
+//! # drop(ports); Ok(()) }
+//! ```
+
+mod error;
+mod insert_many;
+mod migrations;
+mod postgres;
+mod schema;
+mod sqlite;
+mod types;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use waggle_accounts::ports::TokenRepository;
+use waggle_content::ports::{Ledger, PostRepository};
+use waggle_settings::ports::SettingRepository;
+use waggle_twitter_n8n::ports::{
+    CampaignBatchRepository, GeneratedTweetRepository, PostQueue, SourceTweetRepository,
+};
+
+pub use self::error::StoreError;
+pub use self::migrations::{MigrationStatus, Mode};
+pub use self::sqlite::FileLock;
+
+/// The connections, to one of the two.
+#[derive(Clone, Debug)]
+enum Databases {
+    Sqlite { pools: sqlite::Pools, path: PathBuf },
+    Postgres { pools: postgres::Pools },
+}
+
+/// A database that Waggle's data is in.
+#[derive(Clone, Debug)]
+pub struct Store {
+    databases: Databases,
+}
+
+/// Every storage port, implemented by the same database.
+#[derive(Clone)]
+pub struct Ports {
+    /// API tokens.
+    pub tokens: Arc<dyn TokenRepository>,
+    /// Settings.
+    pub settings: Arc<dyn SettingRepository>,
+    /// Source tweets.
+    pub source_tweets: Arc<dyn SourceTweetRepository>,
+    /// Campaign batches.
+    pub batches: Arc<dyn CampaignBatchRepository>,
+    /// Generated tweets.
+    pub tweets: Arc<dyn GeneratedTweetRepository>,
+    /// The way from approved tweets to posts.
+    pub queue: Arc<dyn PostQueue>,
+    /// The ledger of publishing.
+    pub ledger: Arc<dyn Ledger>,
+    /// Posts.
+    pub posts: Arc<dyn PostRepository>,
+}
+
+impl Ports {
+    fn of<R>(repositories: R) -> Self
+    where
+        R: TokenRepository
+            + SettingRepository
+            + SourceTweetRepository
+            + CampaignBatchRepository
+            + GeneratedTweetRepository
+            + PostQueue
+            + Ledger
+            + PostRepository
+            + 'static,
+    {
+        let repositories = Arc::new(repositories);
+        Self {
+            tokens: repositories.clone(),
+            settings: repositories.clone(),
+            source_tweets: repositories.clone(),
+            batches: repositories.clone(),
+            tweets: repositories.clone(),
+            queue: repositories.clone(),
+            ledger: repositories.clone(),
+            posts: repositories,
+        }
+    }
+}
+
+impl Store {
+    /// Opens `sqlite://path`, making the file where it is missing, or `postgresql://...`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the URL is neither, or the database cannot be reached. Nothing else is tried then.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let databases = if let Some(path) = url.strip_prefix("sqlite://") {
+            let path = sqlite_path(path)?;
+            Databases::Sqlite { pools: sqlite::Pools::open(&path).await?, path }
+        } else if url.starts_with("postgresql://") || url.starts_with("postgres://") {
+            Databases::Postgres { pools: postgres::Pools::open(url).await? }
+        } else {
+            // The URL may have a password in it, so it is not repeated.
+            let expected = "begins neither with sqlite:// nor with postgresql://";
+            return Err(StoreError::Url(expected.to_owned()));
+        };
+        Ok(Self { databases })
+    }
+
+    /// Brings the schema up to date and returns the names of the steps that were missing. Processes that
+    /// do this at the same moment wait for one another.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if a step fails; then that step is not applied.
+    pub async fn migrate(&self, mode: Mode) -> Result<Vec<String>, StoreError> {
+        migrations::migrate(&self.databases, mode).await
+    }
+
+    /// Every step of the schema and whether it is applied.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database cannot answer.
+    pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, StoreError> {
+        migrations::status(&self.databases).await
+    }
+
+    /// Holds the database for a server, until the lock is dropped: a SQLite file has one server. PostgreSQL
+    /// has many, and no lock. The work of an earlier server that is dead for certain goes on at once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if another server holds it.
+    pub async fn lock_for_server(&self, now: DateTime<Utc>) -> Result<Option<FileLock>, StoreError> {
+        match &self.databases {
+            Databases::Sqlite { path, pools } => {
+                let lock = FileLock::of_server(path)?;
+                sqlite::end_all_leases(pools, now).await?;
+                Ok(Some(lock))
+            }
+            Databases::Postgres { .. } => Ok(None),
+        }
+    }
+
+    /// Every storage port.
+    pub fn ports(&self) -> Ports {
+        match &self.databases {
+            Databases::Sqlite { pools, .. } => {
+                Ports::of(sqlite::repositories::Repositories::new(pools.clone()))
+            }
+            Databases::Postgres { pools } => {
+                Ports::of(postgres::repositories::Repositories::new(pools.clone()))
+            }
+        }
+    }
+
+    /// The name of the database's kind, for people.
+    pub const fn kind(&self) -> &'static str {
+        match self.databases {
+            Databases::Sqlite { .. } => "SQLite",
+            Databases::Postgres { .. } => "PostgreSQL",
+        }
+    }
+}
+
+fn sqlite_path(path: &str) -> Result<PathBuf, StoreError> {
+    if path.is_empty() || path.contains(['?', '#']) {
+        let expected = "names no file; expected is sqlite://path/to/waggle.db";
+        return Err(StoreError::Url(expected.to_owned()));
+    }
+    let path = Path::new(path);
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|source| StoreError::File {
+            path: folder.display().to_string(),
+            problem: "cannot be made",
+            source: Some(source),
+        })?;
+    }
+    Ok(path.to_owned())
+}

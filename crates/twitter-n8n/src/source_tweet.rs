@@ -60,6 +60,8 @@ impl NewSourceTweet {
     pub const MOST_URL: usize = 2_048;
     /// The longest text, in characters: what X gives its largest accounts.
     pub const MOST_CONTENT: usize = 25_000;
+    /// The largest count; sums over millions of tweets still fit into 64 bits.
+    pub const MOST_COUNT: i64 = 1_000_000_000_000;
     /// The longest status, in characters.
     pub const MOST_STATUS: usize = 50;
 
@@ -97,8 +99,9 @@ impl NewSourceTweet {
             ("quotes", engagement.quotes),
             ("views", engagement.views),
         ];
-        if let Some((name, _)) = numbers.into_iter().find(|&(_, number)| number < 0) {
-            return Err(InvalidSourceTweet::Negative { name });
+        let possible = 0..=Self::MOST_COUNT;
+        if let Some((name, _)) = numbers.into_iter().find(|(_, number)| !possible.contains(number)) {
+            return Err(InvalidSourceTweet::Count { name });
         }
         let date = parse_tweet_date(&date_raw)?;
         Ok(Self { tweet_id, url, tweet_url, content, engagement, date, date_raw, status })
@@ -119,9 +122,9 @@ pub enum InvalidSourceTweet {
         /// What is wrong with it.
         problem: TextProblem,
     },
-    /// A count is below zero.
-    #[error("the number of {name} is negative")]
-    Negative {
+    /// A count is below zero, or more than there can be.
+    #[error("the number of {name} is not between 0 and {}", NewSourceTweet::MOST_COUNT)]
+    Count {
         /// Which count.
         name: &'static str,
     },
@@ -301,7 +304,11 @@ mod tests {
         let cases = [
             (report(" ", "x", 0, date), "the tweet id is missing"),
             (report("1", "a\0b", 0, date), "the content has a NUL character"),
-            (report("1", "x", -1, date), "the number of likes is negative"),
+            (report("1", "x", -1, date), "the number of likes is not between 0 and 1000000000000"),
+            (
+                report("1", "x", i64::MAX, date),
+                "the number of likes is not between 0 and 1000000000000",
+            ),
             (
                 report(&"1".repeat(101), "x", 0, date),
                 "the tweet id is longer than 100 characters",

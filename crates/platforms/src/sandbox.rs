@@ -1,0 +1,351 @@
+//! A platform of its own kind: a local timeline, with faults for trying out what real platforms do.
+//!
+//! It behaves like the least helpful of the real ones: it takes no key that would make a repeated request
+//! harmless, so that whoever sends twice is seen twice. The timeline is a file of JSON lines, which
+//! outlives a killed process, as a platform would.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use waggle_content::ports::Publisher;
+use waggle_content::{DoubtPolicy, Finding, Outcome, Platform, Prepared, PublishablePost};
+use waggle_kernel::Clock;
+
+/// How long the slow faults take.
+const SLOW: Duration = Duration::from_secs(10);
+/// How much of the timeline a look reads, from its end: some ten thousand posts.
+const LOOK_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It takes nothing.
+    Refuse,
+    /// It says to come back in five seconds.
+    Wait,
+    /// It says that the account is the matter.
+    Channel,
+    /// The request never arrives, and the sender cannot know that.
+    LostRequest,
+    /// The request arrives, and the answer does not.
+    LostAnswer,
+    /// The request takes ten seconds to arrive.
+    SlowRequest,
+    /// The answer takes ten seconds to arrive.
+    SlowAnswer,
+    /// A look takes ten seconds.
+    SlowLook,
+    /// It cannot be looked at.
+    Blind,
+}
+
+impl Fault {
+    const ALL: [(Self, &'static str); 9] = [
+        (Self::Refuse, "refuse"),
+        (Self::Wait, "wait"),
+        (Self::Channel, "channel"),
+        (Self::LostRequest, "lost-request"),
+        (Self::LostAnswer, "lost-answer"),
+        (Self::SlowRequest, "slow-request"),
+        (Self::SlowAnswer, "slow-answer"),
+        (Self::SlowLook, "slow-look"),
+        (Self::Blind, "blind"),
+    ];
+
+    /// Reads names with commas between them.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownFault`] for the first that is none.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, UnknownFault> {
+        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::parse).collect()
+    }
+}
+
+impl FromStr for Fault {
+    type Err = UnknownFault;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFault> {
+        Self::ALL
+            .into_iter()
+            .find_map(|(fault, name)| (name == text).then_some(fault))
+            .ok_or_else(|| UnknownFault(text.to_owned()))
+    }
+}
+
+/// The text names no [`Fault`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownFault(pub String);
+
+impl std::fmt::Display for UnknownFault {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "unknown fault '{}' of the sandbox", self.0)
+    }
+}
+
+impl std::error::Error for UnknownFault {}
+
+/// A post on the sandbox's timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SandboxPost {
+    /// Its id, which says `sandbox`.
+    pub id: String,
+    /// What the sender told it from its other posts by.
+    pub key: String,
+    /// Its text.
+    pub text: String,
+    /// When it arrived.
+    pub at: DateTime<Utc>,
+}
+
+/// The sandbox.
+pub struct Sandbox {
+    path: PathBuf,
+    faults: Vec<Fault>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Sandbox {
+    /// The sandbox whose timeline is in `folder`, which is made when something is posted.
+    pub fn new(folder: &Path, faults: Vec<Fault>, clock: Arc<dyn Clock>) -> Self {
+        Self { path: folder.join("timeline.jsonl"), faults, clock }
+    }
+
+    /// The latest posts, newest first, `most` at the most.
+    ///
+    /// # Errors
+    ///
+    /// [`io::Error`] if the timeline cannot be read.
+    pub async fn timeline(&self, most: usize) -> io::Result<Vec<SandboxPost>> {
+        let path = self.path.clone();
+        let mut posts = blocking(move || read(&path)).await?;
+        posts.reverse();
+        posts.truncate(most);
+        Ok(posts)
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
+
+    async fn slow(&self, fault: Fault) {
+        if self.has(fault) {
+            tokio::time::sleep(SLOW).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Publisher for Sandbox {
+    fn platform(&self) -> Platform {
+        Platform::Sandbox
+    }
+
+    fn doubt_policy(&self) -> DoubtPolicy {
+        DoubtPolicy::IMMEDIATE
+    }
+
+    fn prepare(&self, post: &PublishablePost) -> Result<Prepared, String> {
+        let publication = &post.publication;
+        if !publication.media.is_empty() {
+            return Err("the sandbox takes text alone".to_owned());
+        }
+        let mut request = json!({ "text": publication.text });
+        if let Some(target) = &publication.reply_to {
+            request["reply_to"] = json!(target);
+        }
+        if let Some(target) = &publication.quote_of {
+            request["quote_of"] = json!(target);
+        }
+        Ok(Prepared {
+            platform: Platform::Sandbox,
+            key: format!("post-{}", post.id),
+            request,
+            hash: publication.hash(),
+        })
+    }
+
+    async fn send(&self, prepared: &Prepared) -> Outcome {
+        if self.has(Fault::Refuse) {
+            return Outcome::Refused { reason: "the sandbox was told to refuse".to_owned() };
+        }
+        if self.has(Fault::Wait) {
+            return Outcome::Wait {
+                until: self.clock.now() + chrono::Duration::seconds(5),
+                reason: "the sandbox was told to make posts wait".to_owned(),
+            };
+        }
+        if self.has(Fault::Channel) {
+            let reason = "the sandbox was told to find fault with the account".to_owned();
+            return Outcome::Channel { reason };
+        }
+        if self.has(Fault::LostRequest) {
+            return Outcome::Unknown { reason: "the sandbox lost the request".to_owned() };
+        }
+        self.slow(Fault::SlowRequest).await;
+        let (path, now) = (self.path.clone(), self.clock.now());
+        let key = prepared.key.clone();
+        let text = prepared.request.get("text").and_then(|text| text.as_str()).unwrap_or_default();
+        let text = text.to_owned();
+        let posted = blocking(move || append(&path, key, text, now)).await;
+        self.slow(Fault::SlowAnswer).await;
+        match posted {
+            Ok(_) if self.has(Fault::LostAnswer) => {
+                Outcome::Unknown { reason: "the sandbox lost the answer".to_owned() }
+            }
+            Ok(post) => Outcome::Published { url: url(&post.id), id: post.id },
+            Err(error) => Outcome::Unknown { reason: format!("the timeline: {error}") },
+        }
+    }
+
+    async fn find(&self, prepared: &Prepared, since: DateTime<Utc>) -> Finding {
+        if self.has(Fault::Blind) {
+            let reason = "the sandbox was told to let nobody look".to_owned();
+            return Finding::CannotTell { reason };
+        }
+        self.slow(Fault::SlowLook).await;
+        let path = self.path.clone();
+        match blocking(move || read(&path)).await {
+            Ok(posts) => posts
+                .into_iter()
+                .find(|post| post.key == prepared.key && post.at >= since)
+                .map_or(Finding::Absent, |post| Finding::Found {
+                    url: url(&post.id),
+                    id: post.id,
+                }),
+            Err(error) => Finding::TryLater { reason: format!("the timeline: {error}") },
+        }
+    }
+}
+
+fn url(id: &str) -> String {
+    format!("/api/v1/sandbox/timeline#{id}")
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+fn append(path: &Path, key: String, text: String, at: DateTime<Utc>) -> io::Result<SandboxPost> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    // Other processes may post to the same timeline.
+    file.lock()?;
+    let length = file.metadata()?.len();
+    let post = SandboxPost { id: format!("sandbox-{}", length + 1), key, text, at };
+    let mut line = Vec::new();
+    if length > 0 && last_byte(&mut file)? != b'\n' {
+        line.push(b'\n');
+    }
+    serde_json::to_writer(&mut line, &post)?;
+    line.push(b'\n');
+    file.write_all(&line)?;
+    file.sync_data()?;
+    Ok(post)
+}
+
+fn last_byte(file: &mut File) -> io::Result<u8> {
+    let mut byte = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut byte)?;
+    Ok(byte[0])
+}
+
+/// The posts of the timeline, oldest first; a line that a crash cut off is none.
+fn read(path: &Path) -> io::Result<Vec<SandboxPost>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LOOK_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(LOOK_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use waggle_kernel::ids::PostId;
+    use waggle_kernel::{FixedClock, Publication};
+
+    use super::*;
+
+    fn sandbox(name: &str, faults: Vec<Fault>) -> Sandbox {
+        let folder = std::env::temp_dir().join(format!("waggle-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        Sandbox::new(&folder, faults, Arc::new(FixedClock::noon()))
+    }
+
+    fn prepared(sandbox: &Sandbox, id: i64) -> Prepared {
+        let publication = Publication::of_text("words");
+        let post = PublishablePost {
+            id: PostId::new(id),
+            platform: Platform::Sandbox,
+            approved_hash: publication.hash(),
+            publication,
+        };
+        sandbox.prepare(&post).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_is_found_and_what_is_sent_twice_is_there_twice() {
+        let sandbox = sandbox("twice", Vec::new());
+        let prepared = prepared(&sandbox, 1);
+        let noon = FixedClock::noon().now();
+        assert_eq!(sandbox.find(&prepared, noon).await, Finding::Absent);
+
+        let sent = sandbox.send(&prepared).await;
+        sandbox.send(&prepared).await;
+
+        let Outcome::Published { id, .. } = sent else { panic!("{sent:?}") };
+        assert!(id.starts_with("sandbox-"), "{id}");
+        assert!(matches!(sandbox.find(&prepared, noon).await, Finding::Found { .. }));
+        assert_eq!(sandbox.timeline(10).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_leaves_the_post_there_and_a_lost_request_does_not() {
+        for (fault, there) in [(Fault::LostAnswer, 1), (Fault::LostRequest, 0)] {
+            let sandbox = sandbox(if there == 1 { "answer" } else { "request" }, vec![fault]);
+
+            let outcome = sandbox.send(&prepared(&sandbox, 1)).await;
+
+            assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+            assert_eq!(sandbox.timeline(10).await.unwrap().len(), there, "{fault:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_that_a_crash_cut_off_hides_nothing() {
+        let sandbox = sandbox("torn", Vec::new());
+        sandbox.send(&prepared(&sandbox, 1)).await;
+        OpenOptions::new()
+            .append(true)
+            .open(&sandbox.path)
+            .and_then(|mut file| file.write_all(b"{\"id\":\"sandb"))
+            .unwrap();
+
+        sandbox.send(&prepared(&sandbox, 2)).await;
+
+        let keys: Vec<String> =
+            sandbox.timeline(10).await.unwrap().into_iter().map(|post| post.key).collect();
+        assert_eq!(keys, ["post-2", "post-1"]);
+    }
+}

@@ -1,0 +1,241 @@
+//! X, by its API v2 (<https://docs.x.com/x-api>).
+//!
+//! X takes no key that would make a repeated request harmless, so a doubt is settled by reading the own
+//! timeline back.
+
+mod answers;
+mod matching;
+mod oauth1;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, SecondsFormat, Utc};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{Client, Method, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use url::Url;
+use waggle_content::ports::Publisher;
+use waggle_content::{DoubtPolicy, Finding, Outcome, Platform, Prepared, PublishablePost};
+use waggle_kernel::{Clock, Entropy};
+
+pub use self::oauth1::OAuth1;
+
+/// How the account that posts is proved.
+pub enum XCredentials {
+    /// OAuth 1.0a user context: four values that do not expire.
+    OAuth1(OAuth1),
+    /// An OAuth 2.0 user access token.
+    OAuth2(SecretString),
+}
+
+/// A look goes back a little before the attempt, as clocks differ.
+const CLOCK_SKEW: chrono::Duration = chrono::Duration::seconds(60);
+/// The most that an answer may have, in bytes.
+const MOST_ANSWER: usize = 4 * 1024 * 1024;
+/// The fields that tell a post from another. X renamed some of these in 2026 and answers under either name.
+const FIELDS: &str = "created_at,entities,referenced_tweets";
+
+/// X.
+pub struct X {
+    base: Url,
+    credentials: XCredentials,
+    client: Client,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    own_id: OnceCell<String>,
+}
+
+/// Why a request got no answer.
+enum NoAnswer {
+    /// No byte of it left.
+    NotSent(String),
+    /// Nobody knows how far it came.
+    Unknown(String),
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl X {
+    /// X at `base`, where each request takes at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`reqwest::Error`] if no HTTP client can be made, which needs a TLS provider to be installed.
+    pub fn new(
+        base: Url,
+        credentials: XCredentials,
+        timeout: Duration,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .timeout(timeout)
+            .connect_timeout(timeout.min(Duration::from_secs(10)))
+            .redirect(reqwest::redirect::Policy::none())
+            // A repeated request could be a second post.
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .user_agent(concat!("waggle/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { base, credentials, client, clock, entropy, own_id: OnceCell::new() })
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> Result<Answer, NoAnswer> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        let authorization = match &self.credentials {
+            XCredentials::OAuth2(token) => format!("Bearer {}", token.expose_secret()),
+            XCredentials::OAuth1(keys) => {
+                let chance =
+                    self.entropy.bytes().map_err(|error| NoAnswer::NotSent(error.to_string()))?;
+                keys.authorization(method.as_str(), &url, query, &chance, self.clock.now())
+            }
+        };
+        let mut request = self
+            .client
+            .request(method, url)
+            .query(query)
+            .header(AUTHORIZATION, authorization);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let mut response = request.send().await.map_err(|error| {
+            // The address of a failed request is not for the record: it says nothing new.
+            let connecting = error.is_connect() || error.is_builder();
+            let reason = chain(&error.without_url());
+            if connecting { NoAnswer::NotSent(reason) } else { NoAnswer::Unknown(reason) }
+        })?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut bytes = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if bytes.len() + chunk.len() <= MOST_ANSWER => {
+                    bytes.extend_from_slice(&chunk);
+                }
+                Ok(None) => break,
+                Ok(Some(_)) => {
+                    return Err(NoAnswer::Unknown("the answer is too large".to_owned()));
+                }
+                Err(error) => return Err(NoAnswer::Unknown(chain(&error.without_url()))),
+            }
+        }
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Ok(Answer { status, headers, body })
+    }
+
+    /// The id of the account that posts.
+    async fn own_id(&self) -> Result<&str, Finding> {
+        self.own_id
+            .get_or_try_init(|| async {
+                let answer = self.look(&["2", "users", "me"], &[]).await?;
+                answer["data"]["id"].as_str().map(str::to_owned).ok_or_else(|| {
+                    Finding::TryLater { reason: "X did not say whose account it is".to_owned() }
+                })
+            })
+            .await
+            .map(String::as_str)
+    }
+
+    async fn look(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Finding> {
+        match self.call(Method::GET, path, query, None).await {
+            Ok(answer) => answers::of_look(answer.status, answer.body),
+            Err(NoAnswer::NotSent(reason) | NoAnswer::Unknown(reason)) => {
+                Err(Finding::TryLater { reason })
+            }
+        }
+    }
+
+    async fn search(&self, prepared: &Prepared, since: DateTime<Utc>) -> Result<Finding, Finding> {
+        let own_id = self.own_id().await?;
+        let start = (since - CLOCK_SKEW).to_rfc3339_opts(SecondsFormat::Secs, true);
+        let query = [
+            ("start_time", start),
+            ("max_results", "100".to_owned()),
+            ("tweet.fields", FIELDS.to_owned()),
+        ];
+        let answer = self.look(&["2", "users", own_id, "tweets"], &query).await?;
+        Ok(matching::find(&prepared.request, &answer))
+    }
+}
+
+#[async_trait]
+impl Publisher for X {
+    fn platform(&self) -> Platform {
+        Platform::X
+    }
+
+    fn doubt_policy(&self) -> DoubtPolicy {
+        // X does not say how far its timelines lag; these times are on the safe side of what is seen.
+        DoubtPolicy {
+            first_look_after: chrono::Duration::seconds(20),
+            second_look_after: chrono::Duration::seconds(120),
+            resend_within: chrono::Duration::seconds(600),
+        }
+    }
+
+    fn prepare(&self, post: &PublishablePost) -> Result<Prepared, String> {
+        let publication = &post.publication;
+        if !publication.media.is_empty() {
+            return Err("media cannot be published to X yet".to_owned());
+        }
+        let mut request = json!({ "text": publication.text });
+        if let Some(target) = &publication.reply_to {
+            request["reply"] = json!({ "in_reply_to_tweet_id": target });
+        }
+        if let Some(target) = &publication.quote_of {
+            request["quote_tweet_id"] = json!(target);
+        }
+        Ok(Prepared {
+            platform: Platform::X,
+            key: format!("post-{}", post.id),
+            request,
+            hash: publication.hash(),
+        })
+    }
+
+    async fn send(&self, prepared: &Prepared) -> Outcome {
+        match self.call(Method::POST, &["2", "tweets"], &[], Some(&prepared.request)).await {
+            Ok(answer) => {
+                answers::of_post(answer.status, &answer.headers, &answer.body, self.clock.now())
+            }
+            Err(NoAnswer::NotSent(reason)) => Outcome::NotSent { reason },
+            Err(NoAnswer::Unknown(reason)) => Outcome::Unknown { reason },
+        }
+    }
+
+    async fn find(&self, prepared: &Prepared, since: DateTime<Utc>) -> Finding {
+        match self.search(prepared, since).await {
+            Ok(finding) | Err(finding) => finding,
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! The schema is brought up to date, by one process at a time.
+
+use std::time::Duration;
+
+use diesel::migration::{Migration, MigrationMetadata, MigrationName, MigrationSource};
+use diesel_async::{AsyncMigrationHarness, RunQueryDsl as _};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::error::StoreError;
+use crate::{Databases, postgres, sqlite};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// Any number that no other program takes for its own lock.
+const LOCK: i64 = 0x77_61_67_67_6c_65;
+
+/// A step of the schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// Its number and name.
+    pub name: String,
+    /// Whether it was run, or recorded as run.
+    pub applied: bool,
+}
+
+/// What to do with steps that are not recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Run them.
+    Run,
+    /// Record them as run, for a schema that is there already.
+    Fake,
+}
+
+/// Runs or records what is missing and returns the names, oldest first.
+pub(crate) async fn migrate(databases: &Databases, mode: Mode) -> Result<Vec<String>, StoreError> {
+    match databases {
+        Databases::Sqlite { pools, path } => {
+            let path = path.clone();
+            let _lock = blocking(move || sqlite::FileLock::of_migrator(&path)).await?;
+            let connection = pools.migrator().await?;
+            blocking(move || pending(AsyncMigrationHarness::new(connection), SQLITE, mode)).await
+        }
+        Databases::Postgres { pools } => {
+            let mut guard = pools.migrator().await?;
+            lock(&mut guard).await?;
+            let connection = pools.migrator().await?;
+            let result =
+                blocking(move || pending(AsyncMigrationHarness::new(connection), POSTGRES, mode))
+                    .await;
+            diesel::sql_query("SELECT pg_advisory_unlock($1)")
+                .bind::<diesel::sql_types::BigInt, _>(LOCK)
+                .execute(&mut guard)
+                .await?;
+            result
+        }
+    }
+}
+
+/// Every step and whether it is recorded.
+pub(crate) async fn status(databases: &Databases) -> Result<Vec<MigrationStatus>, StoreError> {
+    match databases {
+        Databases::Sqlite { pools, .. } => {
+            let connection = pools.migrator().await?;
+            blocking(move || statuses(AsyncMigrationHarness::new(connection), SQLITE)).await
+        }
+        Databases::Postgres { pools } => {
+            let connection = pools.migrator().await?;
+            blocking(move || statuses(AsyncMigrationHarness::new(connection), POSTGRES)).await
+        }
+    }
+}
+
+/// Takes the lock that replicas share. Trying again and again, because a session that waits for a lock
+/// inside the server would hold up an index that is built concurrently.
+async fn lock(connection: &mut postgres::Conn) -> Result<(), StoreError> {
+    #[derive(diesel::QueryableByName)]
+    struct Taken {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        taken: bool,
+    }
+    loop {
+        let Taken { taken } = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS taken")
+            .bind::<diesel::sql_types::BigInt, _>(LOCK)
+            .get_result(connection)
+            .await?;
+        if taken {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| StoreError::Migration(error.into()))?
+}
+
+fn pending<DB, H>(
+    mut harness: H,
+    source: EmbeddedMigrations,
+    mode: Mode,
+) -> Result<Vec<String>, StoreError>
+where
+    DB: diesel::backend::Backend + 'static,
+    H: MigrationHarness<DB>,
+{
+    let run = match mode {
+        Mode::Run => harness.run_pending_migrations(source),
+        Mode::Fake => harness.run_pending_migrations(Faked(source)),
+    };
+    let versions = run.map_err(StoreError::Migration)?;
+    Ok(versions.into_iter().map(|version| version.to_string()).collect())
+}
+
+fn statuses<DB, H>(
+    mut harness: H,
+    source: EmbeddedMigrations,
+) -> Result<Vec<MigrationStatus>, StoreError>
+where
+    DB: diesel::backend::Backend,
+    H: MigrationHarness<DB>,
+{
+    let applied = harness.applied_migrations().map_err(StoreError::Migration)?;
+    let known: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(StoreError::Migration)?;
+    Ok(known
+        .into_iter()
+        .map(|migration| MigrationStatus {
+            name: migration.name().to_string(),
+            applied: applied.contains(&migration.name().version()),
+        })
+        .collect())
+}
+
+/// The same steps, none of which does anything.
+struct Faked(EmbeddedMigrations);
+
+impl<DB: diesel::backend::Backend + 'static> MigrationSource<DB> for Faked {
+    fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn Migration<DB>>>> {
+        let real: Vec<Box<dyn Migration<DB>>> = self.0.migrations()?;
+        Ok(real.into_iter().map(|step| Box::new(FakedStep(step)) as Box<dyn Migration<DB>>).collect())
+    }
+}
+
+struct FakedStep<DB: diesel::backend::Backend>(Box<dyn Migration<DB>>);
+
+impl<DB: diesel::backend::Backend> Migration<DB> for FakedStep<DB> {
+    fn run(&self, _: &mut dyn diesel::connection::BoxableConnection<DB>) -> diesel::migration::Result<()> {
+        Ok(())
+    }
+
+    fn revert(&self, _: &mut dyn diesel::connection::BoxableConnection<DB>) -> diesel::migration::Result<()> {
+        Ok(())
+    }
+
+    fn metadata(&self) -> &dyn MigrationMetadata {
+        self.0.metadata()
+    }
+
+    fn name(&self) -> &dyn MigrationName {
+        self.0.name()
+    }
+}

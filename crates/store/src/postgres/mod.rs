@@ -1,0 +1,201 @@
+//! PostgreSQL, spoken in pure Rust; what several replicas share.
+
+mod tls;
+
+use std::time::Duration;
+
+use bb8::PooledConnection;
+use diesel::pg::Pg;
+use diesel_async::pooled_connection::{
+    AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+};
+use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager as _};
+
+use crate::error::StoreError;
+
+pub(crate) type Db = Pg;
+pub(crate) type Conn = AsyncPgConnection;
+type Manager = AsyncDieselConnectionManager<Conn>;
+type Pool = bb8::Pool<Manager>;
+
+// The same source as for SQLite, on this module's connection type.
+#[expect(clippy::duplicate_mod, reason = "each database has its own instance of the repositories")]
+#[path = "../repositories/mod.rs"]
+pub(crate) mod repositories;
+
+const CONNECTIONS: u32 = 8;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The connections to one database.
+#[derive(Clone, Debug)]
+pub(crate) struct Pools {
+    pool: Pool,
+}
+
+impl Pools {
+    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        let parameters = tls::Parameters::parse(url)?;
+        let mut config = ManagerConfig::<Conn>::default();
+        config.recycling_method = RecyclingMethod::Fast;
+        config.custom_setup = Box::new(move |_| parameters.clone().connect());
+        let pool = bb8::Pool::builder()
+            .max_size(CONNECTIONS)
+            .test_on_check_out(false)
+            .connection_timeout(PATIENCE)
+            .build_unchecked(Manager::new_with_config(String::new(), config));
+        drop(get(&pool).await?);
+        Ok(Self { pool })
+    }
+
+    /// A connection outside a transaction.
+    pub(crate) async fn read(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
+        get(&self.pool).await
+    }
+
+    /// A transaction; it is rolled back unless it is committed.
+    pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
+        let mut connection = get(&self.pool).await?;
+        <Conn as AsyncConnection>::TransactionManager::begin_transaction(&mut *connection).await?;
+        Ok(Transaction { connection })
+    }
+
+    /// A connection to migrate with.
+    pub(crate) async fn migrator(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
+        get(&self.pool).await
+    }
+}
+
+async fn get(pool: &Pool) -> Result<PooledConnection<'static, Manager>, StoreError> {
+    pool.get_owned().await.map_err(|error| StoreError::Connection(error.into()))
+}
+
+/// A transaction that has begun.
+pub(crate) struct Transaction {
+    connection: PooledConnection<'static, Manager>,
+}
+
+impl Transaction {
+    pub(crate) fn connection(&mut self) -> &mut Conn {
+        &mut self.connection
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        Ok(<Conn as AsyncConnection>::TransactionManager::commit_transaction(&mut *self.connection)
+            .await?)
+    }
+}
+
+/// What the two databases do not share.
+pub(crate) mod dialect {
+    use diesel::prelude::*;
+    use diesel_async::RunQueryDsl;
+
+    use super::Conn;
+    use crate::schema::{
+        campaign_batches, generated_tweets, posts, source_tweets, twitter_posts,
+    };
+    use crate::types::Time;
+
+    /// As the partial index has it.
+    pub(crate) const NOT_PROCESSED: &str = "NOT is_processed";
+
+    /// The ids of source tweets that nobody has in hand, oldest first, and that no other transaction picks.
+    pub(crate) async fn waiting_source_tweets(
+        connection: &mut Conn,
+        now: Time,
+        most: i64,
+    ) -> QueryResult<Vec<i64>> {
+        source_tweets::table
+            .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(NOT_PROCESSED))
+            .filter(source_tweets::lease.is_null().or(source_tweets::leased_until.le(now)))
+            .order(source_tweets::id)
+            .limit(most)
+            .select(source_tweets::id)
+            .for_update()
+            .skip_locked()
+            .load(connection)
+            .await
+    }
+
+    /// The ids of posts that are due, oldest first, and that no other transaction picks.
+    pub(crate) async fn due_posts(
+        connection: &mut Conn,
+        now: Time,
+        most: i64,
+    ) -> QueryResult<Vec<i64>> {
+        posts::table
+            .filter(posts::due_at.le(now))
+            .order((posts::due_at, posts::id))
+            .limit(most)
+            .select(posts::id)
+            .for_update()
+            .skip_locked()
+            .load(connection)
+            .await
+    }
+
+    /// The id of the batch with this name, which stays as it is until the transaction ends.
+    pub(crate) async fn lock_batch(
+        connection: &mut Conn,
+        batch_id: &str,
+    ) -> QueryResult<Option<i64>> {
+        campaign_batches::table
+            .filter(campaign_batches::batch_id.eq(batch_id))
+            .select(campaign_batches::id)
+            .for_update()
+            .first(connection)
+            .await
+            .optional()
+    }
+
+    /// The batch with this id stays as it is until the transaction ends.
+    pub(crate) async fn lock_batch_by_id(connection: &mut Conn, id: i64) -> QueryResult<()> {
+        campaign_batches::table
+            .find(id)
+            .select(campaign_batches::id)
+            .for_update()
+            .first::<i64>(connection)
+            .await
+            .optional()
+            .map(drop)
+    }
+
+    /// The status and the approved hash of a generated tweet, which stays as it is until the transaction ends.
+    pub(crate) async fn lock_tweet(
+        connection: &mut Conn,
+        id: i64,
+    ) -> QueryResult<Option<(String, Option<String>)>> {
+        generated_tweets::table
+            .find(id)
+            .select((generated_tweets::status, generated_tweets::approved_hash))
+            .for_update()
+            .first(connection)
+            .await
+            .optional()
+    }
+
+    /// The post of a generated tweet and its status, which stays as it is until the transaction ends.
+    pub(crate) async fn lock_post_of_tweet(
+        connection: &mut Conn,
+        tweet: i64,
+    ) -> QueryResult<Option<(i64, String)>> {
+        let of_tweet = twitter_posts::table
+            .filter(twitter_posts::generated_tweet_id.eq(tweet))
+            .select(twitter_posts::post_id);
+        posts::table
+            .filter(posts::id.eq_any(of_tweet))
+            .select((posts::id, posts::status))
+            .for_update()
+            .first(connection)
+            .await
+            .optional()
+    }
+
+    /// Keeps other transactions from making tokens until this one ends.
+    pub(crate) async fn lock_tokens(connection: &mut Conn) -> QueryResult<()> {
+        diesel::sql_query("LOCK TABLE api_tokens IN SHARE ROW EXCLUSIVE MODE")
+            .execute(connection)
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,455 @@
+//! Campaign batches.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
+use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
+use waggle_twitter_n8n::ports::{CampaignBatchRepository, SaveError};
+use waggle_twitter_n8n::{
+    BatchFilter, BatchStatus, CampaignBatch, Deleted, GeneratedTweet, NewCampaignBatch,
+    NewGeneratedTweet, Received, StatusCounts,
+};
+
+use super::{
+    Conn, Db, Repositories, batch_status, containing, cursor_time, dialect, keyset, lower, one_more,
+};
+use crate::error::{StoreError, column, during};
+use crate::insert_many::{CHUNK, OnConflict, insert_many};
+use crate::schema::{
+    campaign_batch_sources, campaign_batches, generated_tweets, source_tweets,
+};
+use crate::types::Time;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = campaign_batches)]
+struct Row {
+    id: i64,
+    batch_id: String,
+    claimed_batch_id: String,
+    analysis_summary: Value,
+    brand_alignment_score: Option<f64>,
+    total_tweets: i64,
+    ready_for_deployment: i64,
+    source_type: String,
+    title: String,
+    description: String,
+    generated_at: Option<String>,
+    execution_id: Option<String>,
+    status: String,
+    received_from: String,
+    unauthenticated: bool,
+    created_at: Time,
+    deleted_at: Option<Time>,
+    version: i64,
+}
+
+impl Row {
+    fn with(self, counts: StatusCounts) -> Result<CampaignBatch, StoreError> {
+        let status: BatchStatus =
+            self.status.parse().map_err(column("campaign_batches.status"))?;
+        Ok(CampaignBatch {
+            id: CampaignBatchId::new(self.id),
+            batch_id: self.batch_id,
+            claimed_batch_id: self.claimed_batch_id,
+            analysis_summary: self.analysis_summary,
+            brand_alignment_score: self.brand_alignment_score,
+            total_tweets: self.total_tweets,
+            ready_for_deployment: self.ready_for_deployment,
+            source_type: self.source_type,
+            title: self.title,
+            description: self.description,
+            generated_at: self.generated_at,
+            execution_id: self.execution_id,
+            status,
+            counts,
+            received_from: self.received_from,
+            unauthenticated: self.unauthenticated,
+            created_at: self.created_at.into(),
+            deleted_at: self.deleted_at.map(Into::into),
+            version: Version::new(self.version),
+        })
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = campaign_batches, treat_none_as_default_value = false)]
+struct NewRow<'a> {
+    batch_id: &'a str,
+    claimed_batch_id: &'a str,
+    analysis_summary: &'a Value,
+    brand_alignment_score: Option<f64>,
+    total_tweets: i64,
+    ready_for_deployment: i64,
+    source_type: &'a str,
+    title: &'a str,
+    description: &'a str,
+    generated_at: Option<&'a str>,
+    execution_id: Option<&'a str>,
+    received_from: &'a str,
+    unauthenticated: bool,
+    created_at: Time,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = generated_tweets, treat_none_as_default_value = false)]
+struct NewTweetRow<'a> {
+    campaign_batch_id: i64,
+    tweet_id: &'a str,
+    kind: &'a str,
+    content: &'a str,
+    character_count: i64,
+    claimed_character_count: Option<i64>,
+    engagement_hook: &'a str,
+    coophive_elements: &'a Value,
+    discord_voice_patterns: &'a Value,
+    theme_connection: &'a str,
+    ready_for_deployment: bool,
+    claimed_ready: Option<bool>,
+    fingerprint: String,
+    status: &'static str,
+    is_edited: bool,
+    created_at: Time,
+    updated_at: Time,
+}
+
+/// Inserts a batch under `name`; `None` if there is one with that name.
+async fn insert_batch(
+    connection: &mut Conn,
+    batch: &NewCampaignBatch,
+    name: &str,
+    now: Time,
+) -> QueryResult<Option<i64>> {
+    let row = NewRow {
+        batch_id: name,
+        claimed_batch_id: &batch.batch_id,
+        analysis_summary: &batch.analysis_summary,
+        brand_alignment_score: batch.brand_alignment_score,
+        total_tweets: batch.total_tweets,
+        ready_for_deployment: batch.ready_for_deployment,
+        source_type: &batch.source_type,
+        title: &batch.title,
+        description: &batch.description,
+        generated_at: batch.generated_at.as_deref(),
+        execution_id: batch.execution_id.as_deref(),
+        received_from: &batch.received_from,
+        unauthenticated: batch.unauthenticated,
+        created_at: now,
+    };
+    insert_many(
+        campaign_batches::table,
+        vec![row],
+        campaign_batches::batch_id,
+        OnConflict::DoNothing,
+        campaign_batches::id,
+    )
+    .get_result(connection)
+    .await
+    .optional()
+}
+
+async fn insert_tweets(
+    connection: &mut Conn,
+    batch: i64,
+    tweets: &[&NewGeneratedTweet],
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    for chunk in tweets.chunks(CHUNK) {
+        let rows = chunk
+            .iter()
+            .map(|&tweet| {
+                // The domain says how a tweet begins; its number is the database's business.
+                let begun = GeneratedTweet::received(
+                    GeneratedTweetId::new(0),
+                    CampaignBatchId::new(batch),
+                    tweet.clone(),
+                    now,
+                );
+                NewTweetRow {
+                    campaign_batch_id: batch,
+                    tweet_id: &tweet.tweet_id,
+                    kind: &tweet.kind,
+                    content: &tweet.content,
+                    character_count: i64::from(begun.character_count()),
+                    claimed_character_count: tweet.claimed_character_count,
+                    engagement_hook: &tweet.engagement_hook,
+                    coophive_elements: &tweet.coophive_elements,
+                    discord_voice_patterns: &tweet.discord_voice_patterns,
+                    theme_connection: &tweet.theme_connection,
+                    ready_for_deployment: begun.ready_for_deployment(),
+                    claimed_ready: tweet.claimed_ready,
+                    fingerprint: tweet.fingerprint(),
+                    status: begun.status().name(),
+                    is_edited: tweet.is_edited,
+                    created_at: now.into(),
+                    updated_at: now.into(),
+                }
+            })
+            .collect();
+        let _: Vec<i64> = insert_many(
+            generated_tweets::table,
+            rows,
+            generated_tweets::id,
+            OnConflict::DoNothing,
+            generated_tweets::id,
+        )
+        .get_results(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The batch that came before under this name with its namesakes, and which tweets they were handed in with.
+async fn family(
+    connection: &mut Conn,
+    batch_id: &str,
+) -> QueryResult<(Vec<(i64, String)>, HashSet<(String, String)>)> {
+    let members: Vec<(i64, String)> = campaign_batches::table
+        .filter(campaign_batches::claimed_batch_id.eq(batch_id))
+        .or_filter(campaign_batches::batch_id.eq(batch_id))
+        .order(campaign_batches::id)
+        .select((campaign_batches::id, campaign_batches::batch_id))
+        .load(connection)
+        .await?;
+    let ids: Vec<i64> = members.iter().map(|(id, _)| *id).collect();
+    let tweets: Vec<(String, String)> = generated_tweets::table
+        .filter(generated_tweets::campaign_batch_id.eq_any(ids))
+        .select((generated_tweets::tweet_id, generated_tweets::fingerprint))
+        .load(connection)
+        .await?;
+    Ok((members, tweets.into_iter().collect()))
+}
+
+/// Links the batch to the source tweets that it names and marks them; returns how many.
+async fn link_sources(
+    connection: &mut Conn,
+    batch: i64,
+    named: &NewCampaignBatch,
+) -> QueryResult<usize> {
+    let mut ids: Vec<i64> = Vec::new();
+    if let Some(execution) = &named.execution_id {
+        let of_run: Vec<i64> = source_tweets::table
+            .filter(source_tweets::execution_id.eq(execution))
+            .select(source_tweets::id)
+            .load(connection)
+            .await?;
+        ids.extend(of_run);
+    }
+    for chunk in named.source_tweet_ids.chunks(CHUNK * 10) {
+        let by_name: Vec<i64> = source_tweets::table
+            .filter(source_tweets::tweet_id.eq_any(chunk))
+            .select(source_tweets::id)
+            .load(connection)
+            .await?;
+        ids.extend(by_name);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    for chunk in ids.chunks(CHUNK * 10) {
+        let sources = source_tweets::table
+            .filter(source_tweets::id.eq_any(chunk))
+            .select((batch.into_sql::<BigInt>(), source_tweets::id));
+        diesel::insert_into(campaign_batch_sources::table)
+            .values(sources)
+            .into_columns((
+                campaign_batch_sources::campaign_batch_id,
+                campaign_batch_sources::source_tweet_id,
+            ))
+            .execute(connection)
+            .await?;
+        diesel::update(source_tweets::table)
+            .filter(source_tweets::id.eq_any(chunk))
+            .set((
+                source_tweets::is_processed.eq(true),
+                source_tweets::lease.eq(None::<String>),
+                source_tweets::leased_until.eq(None::<Time>),
+            ))
+            .execute(connection)
+            .await?;
+    }
+    Ok(ids.len())
+}
+
+fn filtered<'a>(filter: &BatchFilter) -> campaign_batches::BoxedQuery<'a, Db> {
+    let mut query = campaign_batches::table.into_boxed::<Db>();
+    if let Some(part) = &filter.search {
+        let pattern = containing(part);
+        query = query.filter(
+            lower(campaign_batches::batch_id)
+                .like(pattern.clone())
+                .escape('\\')
+                .or(lower(campaign_batches::title).like(pattern).escape('\\')),
+        );
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(campaign_batches::status.eq(status.name()));
+    }
+    if let Some(source_type) = &filter.source_type {
+        query = query.filter(campaign_batches::source_type.eq(source_type.clone()));
+    }
+    if let Some(least) = filter.min_score {
+        query = query.filter(campaign_batches::brand_alignment_score.ge(least));
+    }
+    if let Some(from) = filter.created_from {
+        query = query.filter(campaign_batches::created_at.ge(Time::from(from)));
+    }
+    if let Some(before) = filter.created_before {
+        query = query.filter(campaign_batches::created_at.lt(Time::from(before)));
+    }
+    match filter.deleted {
+        Deleted::Without => query.filter(campaign_batches::deleted_at.is_null()),
+        Deleted::Only => query.filter(campaign_batches::deleted_at.is_not_null()),
+        Deleted::With => query,
+    }
+}
+
+#[async_trait]
+impl CampaignBatchRepository for Repositories {
+    async fn receive(
+        &self,
+        batch: &NewCampaignBatch,
+        now: DateTime<Utc>,
+    ) -> Result<Received, PortError> {
+        during("receiving a batch", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let all: Vec<&NewGeneratedTweet> = batch.tweets.iter().collect();
+            let mut name = batch.batch_id.clone();
+            let (id, new, is_new) =
+                match insert_batch(connection, batch, &name, now.into()).await? {
+                    Some(id) => (id, all, true),
+                    None => {
+                        let first = dialect::lock_batch(connection, &batch.batch_id)
+                            .await?
+                            .ok_or(diesel::result::Error::NotFound)?;
+                        let (members, known) = family(connection, &batch.batch_id).await?;
+                        let new: Vec<&NewGeneratedTweet> = all
+                            .into_iter()
+                            .filter(|tweet| {
+                                !known.contains(&(tweet.tweet_id.clone(), tweet.fingerprint()))
+                            })
+                            .collect();
+                        if new.is_empty() {
+                            (first, new, false)
+                        } else {
+                            let mut n = u32::try_from(members.len()).unwrap_or(u32::MAX);
+                            let id = loop {
+                                n = n.saturating_add(1);
+                                name = NewCampaignBatch::suffixed(&batch.batch_id, n);
+                                let id = insert_batch(connection, batch, &name, now.into()).await?;
+                                if let Some(id) = id {
+                                    break id;
+                                }
+                            };
+                            (id, new, true)
+                        }
+                    }
+                };
+            insert_tweets(connection, id, &new, now).await?;
+            let known = batch.tweets.len() - new.len();
+            let processed =
+                if is_new { link_sources(connection, id, batch).await? } else { 0 };
+            transaction.commit().await?;
+            Ok(Received {
+                id: CampaignBatchId::new(id),
+                batch_id: name,
+                stored: u32::try_from(new.len()).unwrap_or(u32::MAX),
+                known: u32::try_from(known).unwrap_or(u32::MAX),
+                processed_source_tweets: u32::try_from(processed).unwrap_or(u32::MAX),
+            })
+        })
+        .await
+    }
+
+    async fn find(&self, id: CampaignBatchId) -> Result<Option<CampaignBatch>, PortError> {
+        during("finding a batch", async {
+            let mut connection = self.pools.read().await?;
+            let row: Option<Row> = campaign_batches::table
+                .find(id.number())
+                .select(Row::as_select())
+                .first(&mut connection)
+                .await
+                .optional()?;
+            let Some(row) = row else { return Ok(None) };
+            let counts = batch_status::counts(&mut connection, &[row.id]).await?;
+            let counts = counts.get(&row.id).copied().unwrap_or_default();
+            row.with(counts).map(Some)
+        })
+        .await
+    }
+
+    async fn list(
+        &self,
+        filter: &BatchFilter,
+        direction: Direction,
+        page: PageRequest,
+    ) -> Result<Page<CampaignBatch>, PortError> {
+        use campaign_batches::{created_at, id};
+        during("listing batches", async {
+            let query =
+                keyset!(filtered(filter), created_at, cursor_time, id, direction, page.after);
+            let mut connection = self.pools.read().await?;
+            let rows: Vec<Row> = query
+                .limit(one_more(page.limit))
+                .select(Row::as_select())
+                .load(&mut connection)
+                .await?;
+            let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+            let counts = batch_status::counts(&mut connection, &ids).await?;
+            let batches = rows
+                .into_iter()
+                .map(|row| {
+                    let counts = counts.get(&row.id).copied().unwrap_or_default();
+                    row.with(counts)
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok(Page::from_one_more(batches, page.limit, |batch| Cursor {
+                sort_value: batch.created_at.timestamp_micros(),
+                id: batch.id.number(),
+            }))
+        })
+        .await
+    }
+
+    async fn save(&self, batch: &CampaignBatch) -> Result<Version, SaveError> {
+        let next = batch.version.next();
+        let written = during("saving a batch", async {
+            let mut transaction = self.pools.write().await?;
+            let written = diesel::update(campaign_batches::table.find(batch.id.number()))
+                .filter(campaign_batches::version.eq(batch.version.number()))
+                .set((
+                    campaign_batches::title.eq(&batch.title),
+                    campaign_batches::deleted_at.eq(batch.deleted_at.map(Time::from)),
+                    campaign_batches::version.eq(next.number()),
+                ))
+                .execute(transaction.connection())
+                .await?;
+            transaction.commit().await?;
+            Ok(written)
+        })
+        .await?;
+        if written == 0 { Err(SaveError::Stale) } else { Ok(next) }
+    }
+
+    async fn sources(&self, id: CampaignBatchId) -> Result<Vec<String>, PortError> {
+        during("finding the sources of a batch", async {
+            let mut connection = self.pools.read().await?;
+            let ids = campaign_batch_sources::table
+                .filter(campaign_batch_sources::campaign_batch_id.eq(id.number()))
+                .select(campaign_batch_sources::source_tweet_id);
+            Ok(source_tweets::table
+                .filter(source_tweets::id.eq_any(ids))
+                .order(source_tweets::id)
+                .limit(1_000)
+                .select(source_tweets::tweet_id)
+                .load(&mut connection)
+                .await?)
+        })
+        .await
+    }
+}

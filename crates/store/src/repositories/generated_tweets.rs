@@ -1,0 +1,342 @@
+//! Generated tweets and their history.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use waggle_content::PostStatus;
+use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
+use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
+use waggle_twitter_n8n::ports::{GeneratedTweetRepository, ReviewedTweet, SaveError};
+use waggle_twitter_n8n::{
+    Approval, GeneratedTweet, HistoryEntry, NewGeneratedTweet, NewHistoryEntry, StoredTweet,
+    TweetFilter,
+};
+
+use super::{
+    Conn, Db, Repositories, batch_status, containing, cursor_time, dialect, keyset, lower, one_more,
+};
+use crate::error::{StoreError, column, during};
+use crate::schema::{campaign_batches, generated_tweet_history, generated_tweets, posts};
+use crate::types::Time;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = generated_tweets)]
+struct Row {
+    id: i64,
+    campaign_batch_id: i64,
+    tweet_id: String,
+    kind: String,
+    content: String,
+    claimed_character_count: Option<i64>,
+    engagement_hook: String,
+    coophive_elements: Value,
+    discord_voice_patterns: Value,
+    theme_connection: String,
+    claimed_ready: Option<bool>,
+    status: String,
+    is_edited: bool,
+    approved_by: Option<String>,
+    approved_at: Option<Time>,
+    approved_hash: Option<String>,
+    created_at: Time,
+    updated_at: Time,
+    published_at: Option<Time>,
+    x_com_post_id: Option<String>,
+    version: i64,
+}
+
+impl TryFrom<Row> for GeneratedTweet {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let approval = match (row.approved_by, row.approved_at, row.approved_hash) {
+            (Some(by), Some(at), Some(hash)) => {
+                let hash = hash.parse().map_err(column("generated_tweets.approved_hash"))?;
+                Some(Approval { by, at: at.into(), hash })
+            }
+            _ => None,
+        };
+        Ok(Self::stored(StoredTweet {
+            id: GeneratedTweetId::new(row.id),
+            batch: CampaignBatchId::new(row.campaign_batch_id),
+            tweet: NewGeneratedTweet {
+                tweet_id: row.tweet_id,
+                kind: row.kind,
+                content: row.content,
+                claimed_character_count: row.claimed_character_count,
+                claimed_ready: row.claimed_ready,
+                engagement_hook: row.engagement_hook,
+                coophive_elements: row.coophive_elements,
+                discord_voice_patterns: row.discord_voice_patterns,
+                theme_connection: row.theme_connection,
+                is_edited: row.is_edited,
+            },
+            status: row.status.parse().map_err(column("generated_tweets.status"))?,
+            approval,
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+            published_at: row.published_at.map(Into::into),
+            x_com_post_id: row.x_com_post_id,
+            version: Version::new(row.version),
+        }))
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = generated_tweet_history)]
+struct HistoryRow {
+    id: i64,
+    action: String,
+    actor: String,
+    at: Time,
+    from_status: String,
+    to_status: String,
+    content_before: Option<String>,
+    content_after: Option<String>,
+    note: Option<String>,
+}
+
+impl TryFrom<HistoryRow> for HistoryEntry {
+    type Error = StoreError;
+
+    fn try_from(row: HistoryRow) -> Result<Self, StoreError> {
+        let entry = NewHistoryEntry {
+            action: row.action.parse().map_err(column("generated_tweet_history.action"))?,
+            actor: row.actor,
+            at: row.at.into(),
+            from: row.from_status.parse().map_err(column("generated_tweet_history.from_status"))?,
+            to: row.to_status.parse().map_err(column("generated_tweet_history.to_status"))?,
+            content_before: row.content_before,
+            content_after: row.content_after,
+            note: row.note,
+        };
+        Ok(Self { id: row.id, entry })
+    }
+}
+
+/// Writes an entry of the history, in the transaction of the change that it tells of.
+pub(super) async fn write_history(
+    connection: &mut Conn,
+    tweet: i64,
+    entry: &NewHistoryEntry,
+) -> QueryResult<()> {
+    use generated_tweet_history as history;
+    diesel::insert_into(history::table)
+        .values((
+            history::generated_tweet_id.eq(tweet),
+            history::action.eq(entry.action.name()),
+            history::actor.eq(&entry.actor),
+            history::at.eq(Time::from(entry.at)),
+            history::from_status.eq(entry.from.name()),
+            history::to_status.eq(entry.to.name()),
+            history::content_before.eq(&entry.content_before),
+            history::content_after.eq(&entry.content_after),
+            history::note.eq(&entry.note),
+        ))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Writes one change, unless the tweet was changed in between or a post of it is on its way.
+async fn write_change(
+    connection: &mut Conn,
+    change: &ReviewedTweet,
+) -> Result<Result<Version, SaveError>, StoreError> {
+    let stored = change.tweet.view();
+    let id = stored.id.number();
+    // Everybody who locks both locks the tweet first, then its post, then its batch.
+    dialect::lock_tweet(connection, id).await?;
+    let post = dialect::lock_post_of_tweet(connection, id).await?;
+    let waiting = match &post {
+        None => None,
+        Some((post, status)) => {
+            let status: PostStatus = status.parse().map_err(column("posts.status"))?;
+            if status.may_be_public() {
+                return Ok(Err(SaveError::InFlight));
+            }
+            (status == PostStatus::Scheduled).then_some(*post)
+        }
+    };
+    let next = stored.version.next();
+    let approval = stored.approval.as_ref();
+    let written = diesel::update(generated_tweets::table.find(id))
+        .filter(generated_tweets::version.eq(stored.version.number()))
+        .set((
+            generated_tweets::content.eq(&stored.tweet.content),
+            generated_tweets::character_count.eq(i64::from(change.tweet.character_count())),
+            generated_tweets::engagement_hook.eq(&stored.tweet.engagement_hook),
+            generated_tweets::ready_for_deployment.eq(change.tweet.ready_for_deployment()),
+            generated_tweets::status.eq(stored.status.name()),
+            generated_tweets::is_edited.eq(stored.tweet.is_edited),
+            generated_tweets::approved_by.eq(approval.map(|approval| &approval.by)),
+            generated_tweets::approved_at.eq(approval.map(|approval| Time::from(approval.at))),
+            generated_tweets::approved_hash.eq(approval.map(|approval| approval.hash.to_string())),
+            generated_tweets::updated_at.eq(Time::from(stored.updated_at)),
+            generated_tweets::version.eq(next.number()),
+        ))
+        .execute(connection)
+        .await?;
+    if written == 0 {
+        return Ok(Err(SaveError::Stale));
+    }
+    if let Some(post) = waiting {
+        diesel::update(posts::table.find(post))
+            .set((
+                posts::status.eq(PostStatus::Cancelled.name()),
+                posts::due_at.eq(None::<Time>),
+                posts::last_error.eq("the tweet was changed after it was queued"),
+                posts::updated_at.eq(Time::from(stored.updated_at)),
+                posts::version.eq(posts::version + 1),
+            ))
+            .execute(connection)
+            .await?;
+    }
+    write_history(connection, id, &change.entry).await?;
+    Ok(Ok(next))
+}
+
+fn filtered<'a>(filter: &TweetFilter) -> generated_tweets::BoxedQuery<'a, Db> {
+    let mut query = generated_tweets::table.into_boxed::<Db>();
+    if let Some(part) = &filter.search {
+        query = query.filter(lower(generated_tweets::content).like(containing(part)).escape('\\'));
+    }
+    query = match filter.batch {
+        Some(batch) => query.filter(generated_tweets::campaign_batch_id.eq(batch.number())),
+        // Across batches, those that were put away are out of the way.
+        None => query.filter(
+            generated_tweets::campaign_batch_id.ne_all(
+                campaign_batches::table
+                    .filter(campaign_batches::deleted_at.is_not_null())
+                    .select(campaign_batches::id),
+            ),
+        ),
+    };
+    if let Some(status) = filter.status {
+        query = query.filter(generated_tweets::status.eq(status.name()));
+    }
+    if let Some(kind) = &filter.kind {
+        query = query.filter(generated_tweets::kind.eq(kind.clone()));
+    }
+    if let Some(ready) = filter.ready {
+        query = query.filter(generated_tweets::ready_for_deployment.eq(ready));
+    }
+    if let Some(edited) = filter.is_edited {
+        query = query.filter(generated_tweets::is_edited.eq(edited));
+    }
+    if let Some(from) = filter.created_from {
+        query = query.filter(generated_tweets::created_at.ge(Time::from(from)));
+    }
+    if let Some(before) = filter.created_before {
+        query = query.filter(generated_tweets::created_at.lt(Time::from(before)));
+    }
+    query
+}
+
+#[async_trait]
+impl GeneratedTweetRepository for Repositories {
+    async fn find(&self, id: GeneratedTweetId) -> Result<Option<GeneratedTweet>, PortError> {
+        Ok(self.find_many(&[id]).await?.pop())
+    }
+
+    async fn find_many(&self, ids: &[GeneratedTweetId]) -> Result<Vec<GeneratedTweet>, PortError> {
+        during("finding generated tweets", async {
+            let numbers: Vec<i64> = ids.iter().map(|id| id.number()).collect();
+            let mut connection = self.pools.read().await?;
+            let rows: Vec<Row> = generated_tweets::table
+                .filter(generated_tweets::id.eq_any(numbers))
+                .order(generated_tweets::id)
+                .select(Row::as_select())
+                .load(&mut connection)
+                .await?;
+            rows.into_iter().map(TryInto::try_into).collect()
+        })
+        .await
+    }
+
+    async fn list(
+        &self,
+        filter: &TweetFilter,
+        direction: Direction,
+        page: PageRequest,
+    ) -> Result<Page<GeneratedTweet>, PortError> {
+        use generated_tweets::{created_at, id};
+        during("listing generated tweets", async {
+            let query =
+                keyset!(filtered(filter), created_at, cursor_time, id, direction, page.after);
+            let mut connection = self.pools.read().await?;
+            let rows: Vec<Row> = query
+                .limit(one_more(page.limit))
+                .select(Row::as_select())
+                .load(&mut connection)
+                .await?;
+            let tweets =
+                rows.into_iter().map(GeneratedTweet::try_from).collect::<Result<Vec<_>, _>>()?;
+            Ok(Page::from_one_more(tweets, page.limit, |tweet| Cursor {
+                sort_value: tweet.view().created_at.timestamp_micros(),
+                id: tweet.id().number(),
+            }))
+        })
+        .await
+    }
+
+    async fn save(
+        &self,
+        changes: &[ReviewedTweet],
+    ) -> Result<Vec<Result<Version, SaveError>>, PortError> {
+        during("saving generated tweets", async {
+            if changes.is_empty() {
+                return Ok(Vec::new());
+            }
+            let mut transaction = self.pools.write().await?;
+            let mut results = Vec::with_capacity(changes.len());
+            let mut batches = BTreeSet::new();
+            for change in changes {
+                let result = write_change(transaction.connection(), change).await?;
+                if result.is_ok() {
+                    batches.insert(change.tweet.view().batch.number());
+                }
+                results.push(result);
+            }
+            for batch in batches {
+                batch_status::refresh(transaction.connection(), batch).await?;
+            }
+            transaction.commit().await?;
+            Ok(results)
+        })
+        .await
+    }
+
+    async fn history(
+        &self,
+        id: GeneratedTweetId,
+        page: PageRequest,
+    ) -> Result<Page<HistoryEntry>, PortError> {
+        use generated_tweet_history as history;
+        during("reading the history of a tweet", async {
+            let mut query = history::table
+                .filter(history::generated_tweet_id.eq(id.number()))
+                .into_boxed::<Db>();
+            if let Some(after) = page.after {
+                query = query.filter(history::id.lt(after.id));
+            }
+            let mut connection = self.pools.read().await?;
+            let rows: Vec<HistoryRow> = query
+                .order(history::id.desc())
+                .limit(one_more(page.limit))
+                .select(HistoryRow::as_select())
+                .load(&mut connection)
+                .await?;
+            let entries =
+                rows.into_iter().map(HistoryEntry::try_from).collect::<Result<Vec<_>, _>>()?;
+            Ok(Page::from_one_more(entries, page.limit, |entry| Cursor {
+                sort_value: 0,
+                id: entry.id,
+            }))
+        })
+        .await
+    }
+}

@@ -1,0 +1,82 @@
+//! All repositories, written once and compiled for each database.
+
+mod batch_status;
+mod campaign_batches;
+mod generated_tweets;
+mod ledger;
+mod post_queue;
+mod posts;
+mod settings;
+mod source_tweets;
+mod tokens;
+
+use super::{Conn, Db, Pools, dialect};
+
+/// Implements every storage port.
+#[derive(Clone, Debug)]
+pub(crate) struct Repositories {
+    pools: Pools,
+}
+
+impl Repositories {
+    pub(crate) const fn new(pools: Pools) -> Self {
+        Self { pools }
+    }
+}
+
+diesel::define_sql_function! {
+    /// Lower case, by the rules of the database.
+    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}
+
+/// The LIKE pattern for texts that have `part` in them; `\` is the escape character.
+fn containing(part: &str) -> String {
+    let mut pattern = String::with_capacity(part.len() + 2);
+    pattern.push('%');
+    for c in part.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Restricts a query to what stands behind a cursor, and orders it: both so that an index can serve them.
+macro_rules! keyset {
+    ($query:expr, $column:expr, $value:expr, $id:expr, $direction:expr, $after:expr) => {{
+        let mut query = $query;
+        match $direction {
+            waggle_kernel::Direction::Ascending => {
+                if let Some(after) = $after {
+                    query = query
+                        .filter($column.ge($value(after)))
+                        .filter($column.gt($value(after)).or($id.gt(after.id)));
+                }
+                query.order(($column.asc(), $id.asc()))
+            }
+            waggle_kernel::Direction::Descending => {
+                if let Some(after) = $after {
+                    query = query
+                        .filter($column.le($value(after)))
+                        .filter($column.lt($value(after)).or($id.lt(after.id)));
+                }
+                query.order(($column.desc(), $id.desc()))
+            }
+        }
+    }};
+}
+use keyset;
+
+/// The time that a cursor stands for.
+fn cursor_time(cursor: waggle_kernel::Cursor) -> crate::types::Time {
+    crate::types::Time(
+        chrono::DateTime::from_timestamp_micros(cursor.sort_value).unwrap_or_default(),
+    )
+}
+
+/// One row more than the page has, to see whether the list goes on.
+fn one_more(limit: waggle_kernel::Limit) -> i64 {
+    i64::from(limit.rows()) + 1
+}

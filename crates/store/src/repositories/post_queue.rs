@@ -1,0 +1,185 @@
+//! Approved tweets become posts: the post, its details for X and the link to the tweet, in one transaction.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use serde_json::{Value, json};
+use waggle_content::PostStatus;
+use waggle_kernel::ids::PostId;
+use waggle_kernel::{PortError, Publication};
+use waggle_twitter_n8n::ports::PostQueue;
+use waggle_twitter_n8n::{
+    HistoryAction, NewHistoryEntry, QueueRefused, QueueRequest, QueuedPost, Status,
+};
+
+use super::generated_tweets::write_history;
+use super::{Conn, Repositories, dialect};
+use crate::error::{StoreError, column, during};
+use crate::schema::{campaign_batches, generated_tweets, posts, twitter_posts};
+use crate::types::Time;
+
+/// What of a generated tweet goes into its post.
+struct Source {
+    content: String,
+    batch: i64,
+    score: Option<f64>,
+    kind: String,
+    elements: Value,
+}
+
+async fn source(connection: &mut Conn, tweet: i64) -> QueryResult<Source> {
+    let (content, batch, kind, elements): (String, i64, String, Value) = generated_tweets::table
+        .find(tweet)
+        .select((
+            generated_tweets::content,
+            generated_tweets::campaign_batch_id,
+            generated_tweets::kind,
+            generated_tweets::coophive_elements,
+        ))
+        .first(connection)
+        .await?;
+    let score: Option<f64> = campaign_batches::table
+        .find(batch)
+        .select(campaign_batches::brand_alignment_score)
+        .first(connection)
+        .await?;
+    Ok(Source { content, batch, score, kind, elements })
+}
+
+async fn insert(
+    connection: &mut Conn,
+    request: &QueueRequest,
+    source: &Source,
+) -> QueryResult<i64> {
+    let now = Time::from(request.now);
+    let id: i64 = diesel::insert_into(posts::table)
+        .values((
+            (
+                posts::platform.eq(&request.platform),
+                posts::content.eq(&source.content),
+                posts::status.eq(PostStatus::Scheduled.name()),
+                posts::scheduled_time.eq(Time::from(request.due_at)),
+                posts::due_at.eq(Time::from(request.due_at.max(request.now))),
+            ),
+            (
+                posts::hashtags.eq(json!([])),
+                posts::mentions.eq(json!([])),
+                posts::media_urls.eq(json!([])),
+                posts::approved_by.eq(&request.approval.by),
+                posts::approved_at.eq(Time::from(request.approval.at)),
+                posts::approved_hash.eq(request.approval.hash.to_string()),
+                posts::created_at.eq(now),
+                posts::updated_at.eq(now),
+            ),
+        ))
+        .returning(posts::id)
+        .get_result(connection)
+        .await?;
+    diesel::insert_into(twitter_posts::table)
+        .values((
+            twitter_posts::post_id.eq(id),
+            twitter_posts::generated_tweet_id.eq(request.tweet.number()),
+            twitter_posts::campaign_batch_id.eq(source.batch),
+            twitter_posts::brand_alignment_score.eq(source.score),
+            twitter_posts::audience_target.eq(&source.kind),
+            twitter_posts::coophive_elements.eq(&source.elements),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(id)
+}
+
+async fn renew(
+    connection: &mut Conn,
+    post: i64,
+    request: &QueueRequest,
+    source: &Source,
+) -> QueryResult<()> {
+    diesel::update(posts::table.find(post))
+        .set((
+            (
+                posts::platform.eq(&request.platform),
+                posts::content.eq(&source.content),
+                posts::status.eq(PostStatus::Scheduled.name()),
+                posts::scheduled_time.eq(Time::from(request.due_at)),
+                posts::due_at.eq(Time::from(request.due_at.max(request.now))),
+                posts::attempts.eq(0),
+                posts::last_error.eq(None::<String>),
+            ),
+            (
+                posts::approved_by.eq(&request.approval.by),
+                posts::approved_at.eq(Time::from(request.approval.at)),
+                posts::approved_hash.eq(request.approval.hash.to_string()),
+                posts::updated_at.eq(Time::from(request.now)),
+                posts::version.eq(posts::version + 1),
+            ),
+        ))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// The outer error is the store's, the inner one the queue's.
+async fn queue(
+    connection: &mut Conn,
+    request: &QueueRequest,
+) -> Result<Result<QueuedPost, QueueRefused>, StoreError> {
+    let tweet = request.tweet.number();
+    let hash = request.approval.hash;
+    let approved = |(status, approved): (String, Option<String>)| {
+        status == Status::Approved.name() && approved == Some(hash.to_string())
+    };
+    if !dialect::lock_tweet(connection, tweet).await?.is_some_and(approved) {
+        return Ok(Err(QueueRefused::NotApproved));
+    }
+    let source = source(connection, tweet).await?;
+    if Publication::of_text(source.content.clone()).hash() != hash {
+        return Ok(Err(QueueRefused::NotApproved));
+    }
+    let id = match dialect::lock_post_of_tweet(connection, tweet).await? {
+        None => insert(connection, request, &source).await?,
+        Some((id, status)) => {
+            let status: PostStatus = status.parse().map_err(column("posts.status"))?;
+            match status {
+                PostStatus::Scheduled | PostStatus::Publishing => {
+                    return Ok(Ok(QueuedPost { id: PostId::new(id), was_queued: true }));
+                }
+                status if status.can_be_queued_again() => {
+                    renew(connection, id, request, &source).await?;
+                    id
+                }
+                _ => return Ok(Err(QueueRefused::AlreadyOut)),
+            }
+        }
+    };
+    let entry = NewHistoryEntry {
+        action: HistoryAction::Queued,
+        actor: request.actor.clone(),
+        at: request.now,
+        from: Status::Approved,
+        to: Status::Approved,
+        content_before: None,
+        content_after: None,
+        note: Some(format!(
+            "post {id} for {}, due {}",
+            request.platform,
+            request.due_at.to_rfc3339()
+        )),
+    };
+    write_history(connection, tweet, &entry).await?;
+    Ok(Ok(QueuedPost { id: PostId::new(id), was_queued: false }))
+}
+
+#[async_trait]
+impl PostQueue for Repositories {
+    async fn queue(&self, request: &QueueRequest) -> Result<QueuedPost, QueueRefused> {
+        let result: Result<_, PortError> = during("queueing a tweet", async {
+            let mut transaction = self.pools.write().await?;
+            let result = queue(transaction.connection(), request).await?;
+            transaction.commit().await?;
+            Ok(result)
+        })
+        .await;
+        result?
+    }
+}

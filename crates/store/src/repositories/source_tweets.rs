@@ -1,0 +1,485 @@
+//! Source tweets.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel_async::RunQueryDsl;
+use waggle_kernel::ids::SourceTweetId;
+use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
+use waggle_twitter_n8n::ports::SourceTweetRepository;
+use waggle_twitter_n8n::{
+    Engagement, Lease, LeaseOutcome, NewSourceTweet, Run, Sighting, SourceTweet,
+    SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
+};
+
+use super::{Conn, Db, Repositories, containing, cursor_time, dialect, keyset, lower, one_more};
+use crate::error::during;
+use crate::insert_many::{CHUNK, OnConflict, insert_many};
+use crate::schema::source_tweets;
+use crate::types::Time;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = source_tweets)]
+struct Row {
+    id: i64,
+    tweet_id: String,
+    url: String,
+    content: String,
+    likes: i64,
+    retweets: i64,
+    replies: i64,
+    quotes: i64,
+    views: i64,
+    date: Time,
+    date_raw: String,
+    status: String,
+    tweet_url: String,
+    execution_id: String,
+    source_url: String,
+    received_from: String,
+    unauthenticated: bool,
+    processed_at: Time,
+    refreshed_at: Option<Time>,
+    is_processed: bool,
+    leased_until: Option<Time>,
+}
+
+impl From<Row> for SourceTweet {
+    fn from(row: Row) -> Self {
+        Self {
+            id: SourceTweetId::new(row.id),
+            report: NewSourceTweet {
+                tweet_id: row.tweet_id,
+                url: row.url,
+                tweet_url: row.tweet_url,
+                content: row.content,
+                engagement: Engagement {
+                    likes: row.likes,
+                    retweets: row.retweets,
+                    replies: row.replies,
+                    quotes: row.quotes,
+                    views: row.views,
+                },
+                date: row.date.into(),
+                date_raw: row.date_raw,
+                status: row.status,
+            },
+            execution_id: row.execution_id,
+            source_url: row.source_url,
+            received_from: row.received_from,
+            unauthenticated: row.unauthenticated,
+            processed_at: row.processed_at.into(),
+            refreshed_at: row.refreshed_at.map(Into::into),
+            is_processed: row.is_processed,
+            leased_until: row.leased_until.map(Into::into),
+        }
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = source_tweets, treat_none_as_default_value = false)]
+struct NewRow<'a> {
+    tweet_id: &'a str,
+    url: &'a str,
+    content: &'a str,
+    likes: i64,
+    retweets: i64,
+    replies: i64,
+    quotes: i64,
+    views: i64,
+    total_engagement: i64,
+    date: Time,
+    date_raw: &'a str,
+    status: &'a str,
+    tweet_url: &'a str,
+    execution_id: &'a str,
+    source_url: &'a str,
+    run_key: &'a str,
+    received_from: &'a str,
+    unauthenticated: bool,
+    processed_at: Time,
+    refreshed_at: Option<Time>,
+}
+
+impl<'a> NewRow<'a> {
+    fn new(run: &'a Run, run_key: &'a str, tweet: &'a NewSourceTweet, now: Time) -> Self {
+        let engagement = tweet.engagement;
+        Self {
+            tweet_id: &tweet.tweet_id,
+            url: &tweet.url,
+            content: &tweet.content,
+            likes: engagement.likes,
+            retweets: engagement.retweets,
+            replies: engagement.replies,
+            quotes: engagement.quotes,
+            views: engagement.views,
+            total_engagement: engagement.total(),
+            date: tweet.date.into(),
+            date_raw: &tweet.date_raw,
+            status: &tweet.status,
+            tweet_url: &tweet.tweet_url,
+            execution_id: &run.execution_id,
+            source_url: &run.source_url,
+            run_key,
+            received_from: &run.received_from,
+            unauthenticated: run.unauthenticated,
+            processed_at: now,
+            refreshed_at: Some(now),
+        }
+    }
+}
+
+/// What is known of a tweet that is there.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = source_tweets)]
+struct Known {
+    tweet_id: String,
+    run_key: String,
+    processed_at: Time,
+    likes: i64,
+    retweets: i64,
+    replies: i64,
+    quotes: i64,
+    views: i64,
+}
+
+impl Known {
+    const fn engagement(&self) -> Engagement {
+        Engagement {
+            likes: self.likes,
+            retweets: self.retweets,
+            replies: self.replies,
+            quotes: self.quotes,
+            views: self.views,
+        }
+    }
+}
+
+async fn known(connection: &mut Conn, ids: &[&str]) -> QueryResult<HashMap<String, Known>> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for chunk in ids.chunks(CHUNK * 10) {
+        let rows: Vec<Known> = source_tweets::table
+            .filter(source_tweets::tweet_id.eq_any(chunk))
+            .select(Known::as_select())
+            .load(connection)
+            .await?;
+        found.extend(rows.into_iter().map(|row| (row.tweet_id.clone(), row)));
+    }
+    Ok(found)
+}
+
+/// The columns that a later report writes over.
+const NUMBERS: &[&str] =
+    &["likes", "retweets", "replies", "quotes", "views", "total_engagement", "refreshed_at"];
+
+/// Inserts rows and returns the X ids of those that were written.
+async fn write(
+    connection: &mut Conn,
+    rows: Vec<NewRow<'_>>,
+    conflict: OnConflict,
+) -> QueryResult<HashSet<String>> {
+    let mut written = HashSet::with_capacity(rows.len());
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let chunk: Vec<NewRow<'_>> = rows.by_ref().take(CHUNK).collect();
+        let ids: Vec<String> = insert_many(
+            source_tweets::table,
+            chunk,
+            source_tweets::tweet_id,
+            conflict,
+            source_tweets::tweet_id,
+        )
+        .get_results(connection)
+        .await?;
+        written.extend(ids);
+    }
+    Ok(written)
+}
+
+type Boxed<'a> = source_tweets::BoxedQuery<'a, Db>;
+
+fn filtered<'a>(filter: &SourceTweetFilter) -> Boxed<'a> {
+    let mut query = source_tweets::table.into_boxed::<Db>();
+    if let Some(part) = &filter.search {
+        query = query.filter(lower(source_tweets::content).like(containing(part)).escape('\\'));
+    }
+    if let Some(prefix) = &filter.tweet_id {
+        // A range rather than LIKE, so that the unique index serves it.
+        query = query.filter(source_tweets::tweet_id.ge(prefix.clone()));
+        if let Some(end) = after_prefix(prefix) {
+            query = query.filter(source_tweets::tweet_id.lt(end));
+        }
+    }
+    if let Some(execution) = &filter.execution_id {
+        query = query.filter(source_tweets::execution_id.eq(execution.clone()));
+    }
+    if let Some(from) = filter.date_from {
+        query = query.filter(source_tweets::date.ge(Time::from(from)));
+    }
+    if let Some(before) = filter.date_before {
+        query = query.filter(source_tweets::date.lt(Time::from(before)));
+    }
+    if let Some(status) = &filter.status {
+        query = query.filter(source_tweets::status.eq(status.clone()));
+    }
+    if let Some(least) = filter.min_likes {
+        query = query.filter(source_tweets::likes.ge(least));
+    }
+    if let Some(least) = filter.min_retweets {
+        query = query.filter(source_tweets::retweets.ge(least));
+    }
+    if let Some(least) = filter.min_views {
+        query = query.filter(source_tweets::views.ge(least));
+    }
+    if let Some(processed) = filter.is_processed {
+        query = query.filter(source_tweets::is_processed.eq(processed));
+    }
+    query
+}
+
+/// The first text behind all that begin with `prefix`, if there is one.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        let next = char::from_u32(u32::from(last) + 1)
+            .or_else(|| (last == '\u{D7FF}').then_some('\u{E000}'));
+        if let Some(next) = next {
+            chars.push(next);
+            return Some(chars.into_iter().collect());
+        }
+    }
+    None
+}
+
+#[async_trait]
+impl SourceTweetRepository for Repositories {
+    async fn record(
+        &self,
+        run: &Run,
+        tweets: &[NewSourceTweet],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Sighting>, PortError> {
+        during("recording source tweets", async {
+            if tweets.is_empty() {
+                return Ok(Vec::new());
+            }
+            let run_key = run.key.stored();
+            let ids: Vec<&str> = tweets.iter().map(|tweet| tweet.tweet_id.as_str()).collect();
+            let mut there = known(&mut *self.pools.read().await?, &ids).await?;
+            let row = |tweet| NewRow::new(run, &run_key, tweet, now.into());
+            let new: Vec<NewRow<'_>> = tweets
+                .iter()
+                .filter(|tweet| !there.contains_key(&tweet.tweet_id))
+                .map(|tweet| NewRow { refreshed_at: None, ..row(tweet) })
+                .collect();
+            let changed: Vec<NewRow<'_>> = tweets
+                .iter()
+                .filter(|tweet| {
+                    there
+                        .get(&tweet.tweet_id)
+                        .is_some_and(|known| known.engagement() != tweet.engagement)
+                })
+                .map(row)
+                .collect();
+            let mut stored = HashSet::new();
+            // A report that says nothing new is answered without the one writer.
+            if !new.is_empty() || !changed.is_empty() {
+                let missing: Vec<&str> = new.iter().map(|row| row.tweet_id).collect();
+                let mut transaction = self.pools.write().await?;
+                let connection = transaction.connection();
+                stored = write(connection, new, OnConflict::DoNothing).await?;
+                if stored.len() < missing.len() {
+                    // Another call was faster with some of them: see whose they are.
+                    let lost: Vec<&str> =
+                        missing.into_iter().filter(|id| !stored.contains(*id)).collect();
+                    there.extend(known(connection, &lost).await?);
+                }
+                write(connection, changed, OnConflict::Update(NUMBERS)).await?;
+                transaction.commit().await?;
+            }
+            let since = run.key.same_since(now);
+            let brought_before = |known: &Known| {
+                known.run_key == run_key && since.is_none_or(|since| known.processed_at.0 >= since)
+            };
+            Ok(tweets
+                .iter()
+                .map(|tweet| match there.get(&tweet.tweet_id) {
+                    _ if stored.contains(&tweet.tweet_id) => Sighting::Stored,
+                    Some(known) if brought_before(known) => Sighting::BroughtBefore,
+                    _ => Sighting::Known,
+                })
+                .collect())
+        })
+        .await
+    }
+
+    async fn find(&self, id: SourceTweetId) -> Result<Option<SourceTweet>, PortError> {
+        during("finding a source tweet", async {
+            let mut connection = self.pools.read().await?;
+            let row: Option<Row> = source_tweets::table
+                .find(id.number())
+                .select(Row::as_select())
+                .first(&mut connection)
+                .await
+                .optional()?;
+            Ok(row.map(Into::into))
+        })
+        .await
+    }
+
+    async fn list(
+        &self,
+        filter: &SourceTweetFilter,
+        sort: SourceTweetSort,
+        direction: Direction,
+        page: PageRequest,
+    ) -> Result<Page<SourceTweet>, PortError> {
+        use source_tweets::{date, id, likes, retweets, total_engagement, views};
+        during("listing source tweets", async {
+            let query = filtered(filter);
+            let number = |after: Cursor| after.sort_value;
+            let (way, after) = (direction, page.after);
+            let query = match sort {
+                SourceTweetSort::Date => keyset!(query, date, cursor_time, id, way, after),
+                SourceTweetSort::Likes => keyset!(query, likes, number, id, way, after),
+                SourceTweetSort::Retweets => keyset!(query, retweets, number, id, way, after),
+                SourceTweetSort::Views => keyset!(query, views, number, id, way, after),
+                SourceTweetSort::TotalEngagement => {
+                    keyset!(query, total_engagement, number, id, way, after)
+                }
+            };
+            let mut connection = self.pools.read().await?;
+            let rows: Vec<Row> = query
+                .limit(one_more(page.limit))
+                .select(Row::as_select())
+                .load(&mut connection)
+                .await?;
+            let tweets = rows.into_iter().map(SourceTweet::from).collect();
+            Ok(Page::from_one_more(tweets, page.limit, |tweet| Cursor {
+                sort_value: sort.value(tweet),
+                id: tweet.id.number(),
+            }))
+        })
+        .await
+    }
+
+    async fn totals(&self, filter: &SourceTweetFilter) -> Result<SourceTweetTotals, PortError> {
+        during("adding up source tweets", async {
+            let mut connection = self.pools.read().await?;
+            let (tweets, likes, retweets, views, executions) = filtered(filter)
+                .select(sql::<(BigInt, BigInt, BigInt, BigInt, BigInt)>(
+                    "COUNT(*), CAST(COALESCE(SUM(likes), 0) AS BIGINT), \
+                     CAST(COALESCE(SUM(retweets), 0) AS BIGINT), \
+                     CAST(COALESCE(SUM(views), 0) AS BIGINT), COUNT(DISTINCT execution_id)",
+                ))
+                .get_result(&mut connection)
+                .await?;
+            Ok(SourceTweetTotals { tweets, likes, retweets, views, executions })
+        })
+        .await
+    }
+
+    async fn delete(&self, ids: &[SourceTweetId]) -> Result<Vec<String>, PortError> {
+        during("deleting source tweets", async {
+            let mut transaction = self.pools.write().await?;
+            let mut deleted = Vec::new();
+            for chunk in ids.chunks(CHUNK * 10) {
+                let numbers: Vec<i64> = chunk.iter().map(|id| id.number()).collect();
+                let rows: Vec<String> = diesel::delete(source_tweets::table)
+                    .filter(source_tweets::id.eq_any(numbers))
+                    .returning(source_tweets::tweet_id)
+                    .get_results(transaction.connection())
+                    .await?;
+                deleted.extend(rows);
+            }
+            transaction.commit().await?;
+            Ok(deleted)
+        })
+        .await
+    }
+
+    async fn lease(
+        &self,
+        lease: &Lease,
+        most: u16,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SourceTweet>, PortError> {
+        during("leasing source tweets", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let ids =
+                dialect::waiting_source_tweets(connection, now.into(), i64::from(most)).await?;
+            let mut rows: Vec<Row> = diesel::update(source_tweets::table)
+                .filter(source_tweets::id.eq_any(ids))
+                .set((
+                    source_tweets::lease.eq(&lease.name),
+                    source_tweets::leased_until.eq(Time::from(lease.until)),
+                ))
+                .returning(Row::as_select())
+                .get_results(connection)
+                .await?;
+            transaction.commit().await?;
+            rows.sort_by_key(|row| row.id);
+            Ok(rows.into_iter().map(Into::into).collect())
+        })
+        .await
+    }
+
+    async fn end_lease(
+        &self,
+        lease: &str,
+        ids: Option<Vec<SourceTweetId>>,
+        outcome: LeaseOutcome,
+    ) -> Result<u64, PortError> {
+        during("ending a lease", async {
+            let processed = outcome == LeaseOutcome::Processed;
+            let changes = (
+                source_tweets::lease.eq(None::<String>),
+                source_tweets::leased_until.eq(None::<Time>),
+                source_tweets::is_processed.eq(processed),
+            );
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let held = source_tweets::lease.eq(lease);
+            let ended = match ids {
+                None => {
+                    diesel::update(source_tweets::table)
+                        .filter(held)
+                        .set(changes)
+                        .execute(connection)
+                        .await?
+                }
+                Some(ids) => {
+                    let numbers: Vec<i64> = ids.into_iter().map(SourceTweetId::number).collect();
+                    diesel::update(source_tweets::table)
+                        .filter(held)
+                        .filter(source_tweets::id.eq_any(numbers))
+                        .set(changes)
+                        .execute(connection)
+                        .await?
+                }
+            };
+            transaction.commit().await?;
+            Ok(u64::try_from(ended).unwrap_or_default())
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix_is_behind_all_that_begin_so() {
+        assert_eq!(after_prefix("123"), Some("124".into()));
+        assert_eq!(after_prefix("1\u{D7FF}"), Some("1\u{E000}".into()));
+        assert_eq!(after_prefix("1\u{10FFFF}"), Some("2".into()));
+        assert_eq!(after_prefix(""), None);
+    }
+}
+

@@ -1,0 +1,159 @@
+//! API tokens.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use waggle_accounts::ports::TokenRepository;
+use waggle_accounts::{ApiToken, NewApiToken, StoredHash};
+use waggle_kernel::ids::TokenId;
+use waggle_kernel::{PortError, Scope, Scopes, UnknownScope};
+
+use super::{Conn, Repositories, dialect};
+use crate::error::{StoreError, column, during};
+use crate::schema::api_tokens;
+use crate::types::Time;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = api_tokens)]
+struct Row {
+    id: i64,
+    public_id: String,
+    hash: Vec<u8>,
+    name: String,
+    scopes: String,
+    created_at: Time,
+    expires_at: Option<Time>,
+    revoked_at: Option<Time>,
+    last_used_at: Option<Time>,
+}
+
+impl TryFrom<Row> for (ApiToken, StoredHash) {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let scopes: Scopes = row
+            .scopes
+            .split(',')
+            .map(str::parse::<Scope>)
+            .collect::<Result<_, UnknownScope>>()
+            .map_err(column("api_tokens.scopes"))?;
+        let hash = row
+            .hash
+            .try_into()
+            .map_err(|_| column("api_tokens.hash")("expected are 32 bytes"))?;
+        let token = ApiToken {
+            id: TokenId::new(row.id),
+            public_id: row.public_id,
+            name: row.name,
+            scopes,
+            created_at: row.created_at.into(),
+            expires_at: row.expires_at.map(Into::into),
+            revoked_at: row.revoked_at.map(Into::into),
+            last_used_at: row.last_used_at.map(Into::into),
+        };
+        Ok((token, StoredHash(hash)))
+    }
+}
+
+async fn insert(connection: &mut Conn, token: &NewApiToken) -> QueryResult<i64> {
+    let scopes: Vec<&str> = token.scopes.iter().map(Scope::name).collect();
+    diesel::insert_into(api_tokens::table)
+        .values((
+            api_tokens::public_id.eq(&token.public_id),
+            api_tokens::hash.eq(token.hash.0.to_vec()),
+            api_tokens::name.eq(&token.name),
+            api_tokens::scopes.eq(scopes.join(",")),
+            api_tokens::created_at.eq(Time::from(token.created_at)),
+            api_tokens::expires_at.eq(token.expires_at.map(Time::from)),
+        ))
+        .returning(api_tokens::id)
+        .get_result(connection)
+        .await
+}
+
+#[async_trait]
+impl TokenRepository for Repositories {
+    async fn insert(&self, token: &NewApiToken) -> Result<TokenId, PortError> {
+        during("keeping a token", async {
+            let mut transaction = self.pools.write().await?;
+            let id = insert(transaction.connection(), token).await?;
+            transaction.commit().await?;
+            Ok(TokenId::new(id))
+        })
+        .await
+    }
+
+    async fn insert_first(&self, token: &NewApiToken) -> Result<Option<TokenId>, PortError> {
+        during("keeping the first token", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            dialect::lock_tokens(connection).await?;
+            let there: Option<i64> =
+                api_tokens::table.select(api_tokens::id).first(connection).await.optional()?;
+            let id = match there {
+                Some(_) => None,
+                None => Some(TokenId::new(insert(connection, token).await?)),
+            };
+            transaction.commit().await?;
+            Ok(id)
+        })
+        .await
+    }
+
+    async fn find(&self, public_id: &str) -> Result<Option<(ApiToken, StoredHash)>, PortError> {
+        during("finding a token", async {
+            let mut connection = self.pools.read().await?;
+            let row: Option<Row> = api_tokens::table
+                .filter(api_tokens::public_id.eq(public_id))
+                .select(Row::as_select())
+                .first(&mut connection)
+                .await
+                .optional()?;
+            row.map(TryInto::try_into).transpose()
+        })
+        .await
+    }
+
+    async fn list(&self) -> Result<Vec<ApiToken>, PortError> {
+        during("listing tokens", async {
+            let mut connection = self.pools.read().await?;
+            let rows: Vec<Row> = api_tokens::table
+                .order(api_tokens::id)
+                .select(Row::as_select())
+                .load(&mut connection)
+                .await?;
+            rows.into_iter()
+                .map(|row| <(ApiToken, StoredHash)>::try_from(row).map(|(token, _)| token))
+                .collect()
+        })
+        .await
+    }
+
+    async fn revoke(&self, public_id: &str, now: DateTime<Utc>) -> Result<bool, PortError> {
+        during("ending a token", async {
+            let mut transaction = self.pools.write().await?;
+            let ended = diesel::update(api_tokens::table)
+                .filter(api_tokens::public_id.eq(public_id))
+                .filter(api_tokens::revoked_at.is_null())
+                .set(api_tokens::revoked_at.eq(Time::from(now)))
+                .execute(transaction.connection())
+                .await?;
+            transaction.commit().await?;
+            Ok(ended > 0)
+        })
+        .await
+    }
+
+    async fn touch(&self, id: TokenId, now: DateTime<Utc>) -> Result<(), PortError> {
+        during("writing down the use of a token", async {
+            let mut transaction = self.pools.write().await?;
+            diesel::update(api_tokens::table.find(id.number()))
+                .set(api_tokens::last_used_at.eq(Time::from(now)))
+                .execute(transaction.connection())
+                .await?;
+            transaction.commit().await
+        })
+        .await
+    }
+}

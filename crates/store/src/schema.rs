@@ -1,0 +1,238 @@
+//! The tables, once for both databases; `migrations/` makes them.
+
+use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
+
+table! {
+    use diesel::sql_types::*;
+    use crate::types::UtcMicros;
+
+    api_tokens (id) {
+        id -> BigInt,
+        public_id -> Text,
+        hash -> Binary,
+        name -> Text,
+        scopes -> Text,
+        created_at -> UtcMicros,
+        expires_at -> Nullable<UtcMicros>,
+        revoked_at -> Nullable<UtcMicros>,
+        last_used_at -> Nullable<UtcMicros>,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::types::UtcMicros;
+
+    app_settings (key) {
+        key -> Text,
+        value -> Nullable<Text>,
+        description -> Text,
+        created_at -> UtcMicros,
+        updated_at -> UtcMicros,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::types::UtcMicros;
+
+    source_tweets (id) {
+        id -> BigInt,
+        tweet_id -> Text,
+        url -> Text,
+        content -> Text,
+        likes -> BigInt,
+        retweets -> BigInt,
+        replies -> BigInt,
+        quotes -> BigInt,
+        views -> BigInt,
+        total_engagement -> BigInt,
+        date -> UtcMicros,
+        date_raw -> Text,
+        status -> Text,
+        tweet_url -> Text,
+        execution_id -> Text,
+        source_url -> Text,
+        run_key -> Text,
+        received_from -> Text,
+        unauthenticated -> Bool,
+        processed_at -> UtcMicros,
+        refreshed_at -> Nullable<UtcMicros>,
+        is_processed -> Bool,
+        lease -> Nullable<Text>,
+        leased_until -> Nullable<UtcMicros>,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::types::UtcMicros;
+
+    campaign_batches (id) {
+        id -> BigInt,
+        batch_id -> Text,
+        claimed_batch_id -> Text,
+        analysis_summary -> Json,
+        brand_alignment_score -> Nullable<Double>,
+        total_tweets -> BigInt,
+        ready_for_deployment -> BigInt,
+        source_type -> Text,
+        title -> Text,
+        description -> Text,
+        generated_at -> Nullable<Text>,
+        execution_id -> Nullable<Text>,
+        status -> Text,
+        received_from -> Text,
+        unauthenticated -> Bool,
+        created_at -> UtcMicros,
+        deleted_at -> Nullable<UtcMicros>,
+        version -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+
+    campaign_batch_sources (campaign_batch_id, source_tweet_id) {
+        campaign_batch_id -> BigInt,
+        source_tweet_id -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::types::UtcMicros;
+
+    generated_tweets (id) {
+        id -> BigInt,
+        campaign_batch_id -> BigInt,
+        tweet_id -> Text,
+        #[sql_name = "type"]
+        kind -> Text,
+        content -> Text,
+        character_count -> BigInt,
+        claimed_character_count -> Nullable<BigInt>,
+        engagement_hook -> Text,
+        coophive_elements -> Json,
+        discord_voice_patterns -> Json,
+        theme_connection -> Text,
+        ready_for_deployment -> Bool,
+        claimed_ready -> Nullable<Bool>,
+        fingerprint -> Text,
+        status -> Text,
+        is_edited -> Bool,
+        approved_by -> Nullable<Text>,
+        approved_at -> Nullable<UtcMicros>,
+        approved_hash -> Nullable<Text>,
+        created_at -> UtcMicros,
+        updated_at -> UtcMicros,
+        published_at -> Nullable<UtcMicros>,
+        x_com_post_id -> Nullable<Text>,
+        version -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::types::UtcMicros;
+
+    generated_tweet_history (id) {
+        id -> BigInt,
+        generated_tweet_id -> BigInt,
+        action -> Text,
+        actor -> Text,
+        at -> UtcMicros,
+        from_status -> Text,
+        to_status -> Text,
+        content_before -> Nullable<Text>,
+        content_after -> Nullable<Text>,
+        note -> Nullable<Text>,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::types::UtcMicros;
+
+    posts (id) {
+        id -> BigInt,
+        platform -> Text,
+        content -> Text,
+        status -> Text,
+        scheduled_time -> Nullable<UtcMicros>,
+        published_time -> Nullable<UtcMicros>,
+        platform_post_id -> Text,
+        url -> Text,
+        likes -> BigInt,
+        shares -> BigInt,
+        comments -> BigInt,
+        views -> BigInt,
+        hashtags -> Json,
+        mentions -> Json,
+        media_urls -> Json,
+        approved_by -> Text,
+        approved_at -> UtcMicros,
+        approved_hash -> Text,
+        due_at -> Nullable<UtcMicros>,
+        fence -> BigInt,
+        attempts -> BigInt,
+        last_error -> Nullable<Text>,
+        created_at -> UtcMicros,
+        updated_at -> UtcMicros,
+        version -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+
+    twitter_posts (post_id) {
+        post_id -> BigInt,
+        reply_to_tweet_id -> Text,
+        quoted_tweet_id -> Text,
+        is_thread -> Bool,
+        thread_position -> BigInt,
+        retweets -> BigInt,
+        quote_tweets -> BigInt,
+        bookmarks -> BigInt,
+        impressions -> BigInt,
+        generated_tweet_id -> Nullable<BigInt>,
+        campaign_batch_id -> Nullable<BigInt>,
+        brand_alignment_score -> Nullable<Double>,
+        audience_target -> Nullable<Text>,
+        coophive_elements -> Nullable<Json>,
+    }
+}
+
+table! {
+    use diesel::sql_types::*;
+    use crate::types::UtcMicros;
+
+    deliveries (id) {
+        id -> BigInt,
+        post_id -> BigInt,
+        attempt -> BigInt,
+        state -> Text,
+        platform -> Text,
+        key -> Text,
+        request -> Json,
+        hash -> Text,
+        started_at -> UtcMicros,
+        settled_at -> Nullable<UtcMicros>,
+        platform_post_id -> Nullable<Text>,
+        error -> Nullable<Text>,
+        looks -> BigInt,
+        absences -> BigInt,
+    }
+}
+
+joinable!(twitter_posts -> posts (post_id));
+allow_tables_to_appear_in_same_query!(
+    campaign_batches,
+    campaign_batch_sources,
+    deliveries,
+    generated_tweets,
+    posts,
+    source_tweets,
+    twitter_posts,
+);

@@ -1,0 +1,282 @@
+//! SQLite: one writer, several readers, one process for each file.
+
+mod runtime;
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bb8::PooledConnection;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection as _};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel_async::pooled_connection::{
+    AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+};
+use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+use diesel_async::{AsyncConnection, TransactionManager as _};
+use futures_util::FutureExt as _;
+use waggle_content::{DeliveryState, PostStatus};
+
+use self::runtime::OnWorker;
+use crate::error::StoreError;
+use crate::schema::{deliveries, posts};
+use crate::types::Time;
+
+pub(crate) type Db = Sqlite;
+pub(crate) type Conn = SyncConnectionWrapper<SqliteConnection, OnWorker>;
+type Manager = AsyncDieselConnectionManager<Conn>;
+type Pool = bb8::Pool<Manager>;
+
+// The same source as for PostgreSQL, on this module's connection type.
+#[expect(clippy::duplicate_mod, reason = "each database has its own instance of the repositories")]
+#[path = "../repositories/mod.rs"]
+pub(crate) mod repositories;
+
+const READERS: u32 = 4;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The connections to one file.
+#[derive(Clone, Debug)]
+pub(crate) struct Pools {
+    writer: Pool,
+    readers: Pool,
+}
+
+impl Pools {
+    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+        let writer = pool(path, 1, WRITER_PRAGMAS, OnWorker { inline: false });
+        // The first connection of all makes the file and turns the write-ahead log on.
+        drop(writer.get().await.map_err(|error| StoreError::Connection(error.into()))?);
+        let readers = pool(path, READERS, READER_PRAGMAS, OnWorker { inline: true });
+        Ok(Self { writer, readers })
+    }
+
+    /// A connection that can only read.
+    pub(crate) async fn read(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
+        get(&self.readers).await
+    }
+
+    /// A transaction; it is rolled back unless it is committed.
+    pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
+        let mut connection = get(&self.writer).await?;
+        // Deferred transactions that turn from reading to writing fail at once when another one writes.
+        connection
+            .spawn_blocking(|connection| {
+                AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
+            })
+            .await?;
+        Ok(Transaction { connection })
+    }
+
+    /// The writer's connection, to migrate with.
+    pub(crate) async fn migrator(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
+        get(&self.writer).await
+    }
+}
+
+/// Ends the leases of a process that is dead for certain, so that its work goes on at once. A delivery in
+/// doubt that waits for its next look goes on waiting.
+pub(crate) async fn end_all_leases(pools: &Pools, now: DateTime<Utc>) -> Result<(), StoreError> {
+
+    let now = Time::from(now);
+    let mut transaction = pools.write().await?;
+    let in_doubt = deliveries::table
+        .filter(deliveries::state.eq(DeliveryState::Unknown.name()))
+        .select(deliveries::post_id);
+    let query = diesel::update(posts::table)
+        .filter(posts::due_at.gt(now))
+        .filter(posts::status.eq(PostStatus::Publishing.name()))
+        .filter(posts::id.ne_all(in_doubt))
+        .set(posts::due_at.eq(now));
+    diesel_async::RunQueryDsl::execute(query, transaction.connection()).await?;
+    transaction.commit().await
+}
+
+const WRITER_PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
+    PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
+    PRAGMA cache_size = -16000;";
+const READER_PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; \
+    PRAGMA temp_store = MEMORY; PRAGMA query_only = ON;";
+
+fn pool(path: &Path, size: u32, pragmas: &'static str, runtime: OnWorker) -> Pool {
+    let mut config = ManagerConfig::<Conn>::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(move |url| {
+        let opened = SqliteConnection::establish(url).and_then(|mut connection| {
+            connection.batch_execute(pragmas).map_err(ConnectionError::CouldntSetupConfiguration)?;
+            Ok(Conn::with_runtime(connection, runtime))
+        });
+        std::future::ready(opened).boxed()
+    });
+    bb8::Pool::builder()
+        .max_size(size)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_on_check_out(false)
+        .connection_timeout(PATIENCE)
+        .build_unchecked(Manager::new_with_config(path.to_string_lossy(), config))
+}
+
+async fn get(pool: &Pool) -> Result<PooledConnection<'static, Manager>, StoreError> {
+    pool.get_owned().await.map_err(|error| StoreError::Connection(error.into()))
+}
+
+/// A transaction that has begun.
+pub(crate) struct Transaction {
+    connection: PooledConnection<'static, Manager>,
+}
+
+impl Transaction {
+    pub(crate) fn connection(&mut self) -> &mut Conn {
+        &mut self.connection
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        Ok(<Conn as AsyncConnection>::TransactionManager::commit_transaction(&mut *self.connection)
+            .await?)
+    }
+}
+
+/// What the two databases do not share.
+pub(crate) mod dialect {
+    use diesel::prelude::*;
+    use diesel_async::RunQueryDsl;
+
+    use super::Conn;
+    use crate::schema::{
+        campaign_batches, generated_tweets, posts, source_tweets, twitter_posts,
+    };
+    use crate::types::Time;
+
+    /// As the partial index has it, so that the planner sees that it fits.
+    pub(crate) const NOT_PROCESSED: &str = "is_processed = 0";
+
+    /// The ids of source tweets that nobody has in hand, oldest first. The single writer makes it safe.
+    pub(crate) async fn waiting_source_tweets(
+        connection: &mut Conn,
+        now: Time,
+        most: i64,
+    ) -> QueryResult<Vec<i64>> {
+        source_tweets::table
+            .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(NOT_PROCESSED))
+            .filter(source_tweets::lease.is_null().or(source_tweets::leased_until.le(now)))
+            .order(source_tweets::id)
+            .limit(most)
+            .select(source_tweets::id)
+            .load(connection)
+            .await
+    }
+
+    /// The ids of posts that are due, oldest first. The single writer makes it safe.
+    pub(crate) async fn due_posts(
+        connection: &mut Conn,
+        now: Time,
+        most: i64,
+    ) -> QueryResult<Vec<i64>> {
+        posts::table
+            .filter(posts::due_at.le(now))
+            .order((posts::due_at, posts::id))
+            .limit(most)
+            .select(posts::id)
+            .load(connection)
+            .await
+    }
+
+    /// The id of the batch with this name, which stays as it is until the transaction ends.
+    pub(crate) async fn lock_batch(
+        connection: &mut Conn,
+        batch_id: &str,
+    ) -> QueryResult<Option<i64>> {
+        campaign_batches::table
+            .filter(campaign_batches::batch_id.eq(batch_id))
+            .select(campaign_batches::id)
+            .first(connection)
+            .await
+            .optional()
+    }
+
+    /// The batch with this id stays as it is until the transaction ends.
+    pub(crate) async fn lock_batch_by_id(_connection: &mut Conn, _id: i64) -> QueryResult<()> {
+        // The single writer makes it safe.
+        Ok(())
+    }
+
+    /// The status and the approved hash of a generated tweet, which stays as it is until the transaction ends.
+    pub(crate) async fn lock_tweet(
+        connection: &mut Conn,
+        id: i64,
+    ) -> QueryResult<Option<(String, Option<String>)>> {
+        generated_tweets::table
+            .find(id)
+            .select((generated_tweets::status, generated_tweets::approved_hash))
+            .first(connection)
+            .await
+            .optional()
+    }
+
+    /// The post of a generated tweet and its status, which stays as it is until the transaction ends.
+    pub(crate) async fn lock_post_of_tweet(
+        connection: &mut Conn,
+        tweet: i64,
+    ) -> QueryResult<Option<(i64, String)>> {
+        let of_tweet = twitter_posts::table
+            .filter(twitter_posts::generated_tweet_id.eq(tweet))
+            .select(twitter_posts::post_id);
+        posts::table
+            .filter(posts::id.eq_any(of_tweet))
+            .select((posts::id, posts::status))
+            .first(connection)
+            .await
+            .optional()
+    }
+
+    /// Nothing: the single writer makes it safe.
+    pub(crate) async fn lock_tokens(_connection: &mut Conn) -> QueryResult<()> {
+        Ok(())
+    }
+}
+
+/// Holds a file for this process alone, until it is dropped.
+#[derive(Debug)]
+pub struct FileLock {
+    _file: File,
+}
+
+impl FileLock {
+    /// Holds the database file at `path` for a server; a second server is refused.
+    pub(crate) fn of_server(path: &Path) -> Result<Self, StoreError> {
+        let file = lock_file(path, "server")?;
+        file.try_lock().map_err(|_| StoreError::File {
+            path: path.display().to_string(),
+            problem: "is in use by another Waggle server; one process serves one SQLite file",
+            source: None,
+        })?;
+        Ok(Self { _file: file })
+    }
+
+    /// Holds the database file at `path` for migrating; waits while another process does.
+    pub(crate) fn of_migrator(path: &Path) -> Result<Self, StoreError> {
+        let file = lock_file(path, "migrate")?;
+        file.lock().map_err(|source| StoreError::File {
+            path: path.display().to_string(),
+            problem: "cannot be locked",
+            source: Some(source),
+        })?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn lock_file(database: &Path, purpose: &str) -> Result<File, StoreError> {
+    let mut name = database.as_os_str().to_owned();
+    name.push(format!("-{purpose}.lock"));
+    let path = PathBuf::from(name);
+    OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|source| {
+        StoreError::File {
+            path: path.display().to_string(),
+            problem: "cannot be opened",
+            source: Some(source),
+        }
+    })
+}

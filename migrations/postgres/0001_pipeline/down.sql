@@ -1,0 +1,10 @@
+DROP TABLE deliveries;
+DROP TABLE twitter_posts;
+DROP TABLE posts;
+DROP TABLE generated_tweet_history;
+DROP TABLE generated_tweets;
+DROP TABLE campaign_batch_sources;
+DROP TABLE campaign_batches;
+DROP TABLE source_tweets;
+DROP TABLE app_settings;
+DROP TABLE api_tokens;
