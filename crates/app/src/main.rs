@@ -1,2 +1,18 @@
-//! x
-fn main() {}
+//! Waggle: n8n and AI agents draft posts, people decide, Waggle publishes.
+
+mod api;
+mod app;
+mod commands;
+mod config;
+mod entropy;
+mod http;
+mod n8n;
+mod worker;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Every TLS connection of the process goes through ring.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    commands::run()
+}

@@ -1,0 +1,284 @@
+//! Campaign batches over HTTP.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use poem::web::Data;
+use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::payload::Json;
+use poem_openapi::types::ToJSON as _;
+use poem_openapi::{Enum, Object, OpenApi};
+use serde_json::Value;
+use waggle_kernel::ids::CampaignBatchId;
+use waggle_twitter_n8n::{
+    BatchFilter, BatchStatus, CampaignBatch, Deleted, Status, StatusCounts,
+};
+
+use super::Tag;
+use super::query::{Order, if_match, page, text};
+use crate::app::App;
+use crate::http::{Caller, Problem, Read, Write};
+
+/// How many tweets of a batch stand where.
+#[derive(Object)]
+struct StatusCountsView {
+    total: i64,
+    brand_aligned: i64,
+    draft: i64,
+    approved: i64,
+    posted: i64,
+    rejected: i64,
+    deleted: i64,
+}
+
+impl From<StatusCounts> for StatusCountsView {
+    fn from(counts: StatusCounts) -> Self {
+        Self {
+            total: counts.total(),
+            brand_aligned: counts.of(Status::BrandAligned),
+            draft: counts.of(Status::Draft),
+            approved: counts.of(Status::Approved),
+            posted: counts.of(Status::Posted),
+            rejected: counts.of(Status::Rejected),
+            deleted: counts.of(Status::Deleted),
+        }
+    }
+}
+
+/// One run of the AI workflow, with the tweets that it generated.
+#[derive(Object)]
+#[oai(rename = "CampaignBatch")]
+struct CampaignBatchView {
+    /// The id that Waggle gave it.
+    id: i64,
+    /// Its name: the workflow's own, with a suffix where that was taken.
+    batch_id: String,
+    /// The name that the workflow gave it.
+    claimed_batch_id: String,
+    title: String,
+    description: String,
+    /// `Draft` while somebody has to decide, then `Reviewed`, then `Published`.
+    status: String,
+    /// How its tweets stand.
+    status_counts: StatusCountsView,
+    /// How well it fits the brand, by the workflow's own judgement.
+    brand_alignment_score: Option<f64>,
+    /// What the workflow found out on its way.
+    analysis_summary: Value,
+    /// How many tweets the workflow said there are.
+    total_tweets: i64,
+    /// How many of them the workflow held for ready.
+    ready_for_deployment: i64,
+    source_type: String,
+    /// When the workflow says it made the batch, as it wrote it.
+    generated_at: Option<String>,
+    /// The run whose source tweets it was made from.
+    execution_id: Option<String>,
+    /// Who handed it in.
+    received_from: String,
+    /// Whether it came without a credential, from a trusted network.
+    unauthenticated: bool,
+    created_at: DateTime<Utc>,
+    /// When it was put away.
+    deleted_at: Option<DateTime<Utc>>,
+    /// How often it was changed; `If-Match` takes this.
+    version: i64,
+    /// The X ids of the source tweets that it was made from; in lists this is not there.
+    #[oai(skip_serializing_if_is_none)]
+    source_tweet_ids: Option<Vec<String>>,
+}
+
+impl From<CampaignBatch> for CampaignBatchView {
+    fn from(batch: CampaignBatch) -> Self {
+        Self {
+            id: batch.id.number(),
+            batch_id: batch.batch_id,
+            claimed_batch_id: batch.claimed_batch_id,
+            title: batch.title,
+            description: batch.description,
+            status: batch.status.name().to_owned(),
+            status_counts: batch.counts.into(),
+            brand_alignment_score: batch.brand_alignment_score,
+            analysis_summary: batch.analysis_summary,
+            total_tweets: batch.total_tweets,
+            ready_for_deployment: batch.ready_for_deployment,
+            source_type: batch.source_type,
+            generated_at: batch.generated_at,
+            execution_id: batch.execution_id,
+            received_from: batch.received_from,
+            unauthenticated: batch.unauthenticated,
+            created_at: batch.created_at,
+            deleted_at: batch.deleted_at,
+            version: batch.version.number(),
+            source_tweet_ids: None,
+        }
+    }
+}
+
+/// A batch as the API shows it.
+pub(crate) fn campaign_batch_json(batch: &CampaignBatch) -> Value {
+    CampaignBatchView::from(batch.clone()).to_json().unwrap_or_default()
+}
+
+/// A page of batches.
+#[derive(Object)]
+struct CampaignBatchPage {
+    items: Vec<CampaignBatchView>,
+    /// Where the next page begins; not there at the end of the list.
+    next_cursor: Option<String>,
+}
+
+/// Whether batches that were put away are meant.
+#[derive(Debug, Clone, Copy, Enum)]
+#[oai(rename_all = "snake_case")]
+enum DeletedBatches {
+    Without,
+    Only,
+    With,
+}
+
+/// How far the review of a batch has come.
+#[derive(Debug, Clone, Copy, Enum)]
+enum BatchStatusName {
+    Draft,
+    Reviewed,
+    Published,
+}
+
+impl From<BatchStatusName> for BatchStatus {
+    fn from(name: BatchStatusName) -> Self {
+        match name {
+            BatchStatusName::Draft => Self::Draft,
+            BatchStatusName::Reviewed => Self::Reviewed,
+            BatchStatusName::Published => Self::Published,
+        }
+    }
+}
+
+/// Another title.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct RenameBody {
+    title: String,
+}
+
+pub(crate) struct CampaignBatchesApi;
+
+#[OpenApi(tag = "Tag::CampaignBatches")]
+#[expect(clippy::too_many_arguments, reason = "these are the filters of the list")]
+impl CampaignBatchesApi {
+    /// List batches, by the time they came.
+    ///
+    /// Scope: `read`.
+    #[oai(path = "/campaign-batches", method = "get", operation_id = "list_campaign_batches")]
+    async fn list_campaign_batches(
+        &self,
+        caller: Caller<Read>,
+        app: Data<&Arc<App>>,
+        /// The name or the title has this in it, without regard to case.
+        search: Query<Option<String>>,
+        status: Query<Option<BatchStatusName>>,
+        source_type: Query<Option<String>>,
+        min_score: Query<Option<f64>>,
+        /// Came at this time or later.
+        created_from: Query<Option<DateTime<Utc>>>,
+        /// Came before this time.
+        created_before: Query<Option<DateTime<Utc>>>,
+        /// Whether batches that were put away are meant; `without` when nothing is said.
+        deleted: Query<Option<DeletedBatches>>,
+        order: Query<Option<Order>>,
+        limit: Query<Option<u16>>,
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<CampaignBatchPage>, Problem> {
+        let filter = BatchFilter {
+            search: text("search", search.0)?,
+            status: status.0.map(Into::into),
+            source_type: text("source_type", source_type.0)?,
+            min_score: min_score.0,
+            created_from: created_from.0,
+            created_before: created_before.0,
+            deleted: match deleted.0 {
+                None | Some(DeletedBatches::Without) => Deleted::Without,
+                Some(DeletedBatches::Only) => Deleted::Only,
+                Some(DeletedBatches::With) => Deleted::With,
+            },
+        };
+        let page = page(limit.0, cursor.0.as_deref())?;
+        let way = Order::direction(order.0);
+        let found = app.batches.list(&caller.actor, &filter, way, page).await?;
+        Ok(Json(CampaignBatchPage {
+            next_cursor: found.next.map(|cursor| cursor.to_string()),
+            items: found.items.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    /// Show a batch.
+    ///
+    /// Scope: `read`.
+    #[oai(path = "/campaign-batches/:id", method = "get", operation_id = "show_campaign_batch")]
+    async fn show_campaign_batch(
+        &self,
+        caller: Caller<Read>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+    ) -> Result<Json<CampaignBatchView>, Problem> {
+        let (batch, sources) =
+            app.batches.find(&caller.actor, CampaignBatchId::new(id.0)).await?;
+        Ok(Json(CampaignBatchView { source_tweet_ids: Some(sources), ..batch.into() }))
+    }
+
+    /// Give a batch another title.
+    ///
+    /// Scope: `write`.
+    #[oai(path = "/campaign-batches/:id", method = "patch", operation_id = "rename_campaign_batch")]
+    async fn rename_campaign_batch(
+        &self,
+        caller: Caller<Write>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
+        body: Json<RenameBody>,
+    ) -> Result<Json<CampaignBatchView>, Problem> {
+        let (id, expected) = (CampaignBatchId::new(id.0), if_match(version.0.as_deref())?);
+        let batch = app.batches.rename(&caller.actor, id, expected, body.0.title).await?;
+        Ok(Json(batch.into()))
+    }
+
+    /// Put a batch away; it can be taken back.
+    ///
+    /// Scope: `write`.
+    #[oai(
+        path = "/campaign-batches/:id",
+        method = "delete",
+        operation_id = "delete_campaign_batch"
+    )]
+    async fn delete_campaign_batch(
+        &self,
+        caller: Caller<Write>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
+    ) -> Result<Json<CampaignBatchView>, Problem> {
+        let (id, expected) = (CampaignBatchId::new(id.0), if_match(version.0.as_deref())?);
+        Ok(Json(app.batches.delete(&caller.actor, id, expected).await?.into()))
+    }
+
+    /// Take a batch back.
+    ///
+    /// Scope: `write`.
+    #[oai(
+        path = "/campaign-batches/:id/restore",
+        method = "post",
+        operation_id = "restore_campaign_batch"
+    )]
+    async fn restore_campaign_batch(
+        &self,
+        caller: Caller<Write>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
+    ) -> Result<Json<CampaignBatchView>, Problem> {
+        let (id, expected) = (CampaignBatchId::new(id.0), if_match(version.0.as_deref())?);
+        Ok(Json(app.batches.restore(&caller.actor, id, expected).await?.into()))
+    }
+}

@@ -1,0 +1,227 @@
+//! Source tweets as a file, page by page, so that no export is too large for the memory.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures_util::stream;
+use poem::Body;
+use poem_openapi::payload::Binary;
+use poem_openapi::{ApiResponse, Enum};
+use serde_json::json;
+use waggle_kernel::{Actor, Cursor, Direction, Limit, PageRequest};
+use waggle_twitter_n8n::{
+    SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetsError,
+};
+
+use crate::app::App;
+use crate::http::Problem;
+
+/// The form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "lowercase")]
+pub(crate) enum Format {
+    /// Comma-separated values with a header line.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// An export.
+#[derive(ApiResponse)]
+pub(crate) enum Export {
+    /// Comma-separated values with a header line.
+    #[oai(status = 200, content_type = "text/csv; charset=utf-8")]
+    Csv(Binary<Body>, #[oai(header = "Content-Disposition")] String),
+    /// One JSON object a line.
+    #[oai(status = 200, content_type = "application/x-ndjson")]
+    JsonLines(Binary<Body>, #[oai(header = "Content-Disposition")] String),
+}
+
+const HEADER: [&str; 18] = [
+    "Tweet ID", "Content", "URL", "Likes", "Retweets", "Replies", "Quotes", "Views",
+    "Total Engagement", "Date", "Execution ID", "Status", "Tweet URL", "Source URL", "Processed",
+    "Processed At", "Unauthenticated", "ID",
+];
+
+/// What is left to export.
+struct Rest {
+    app: Arc<App>,
+    actor: Actor,
+    filter: SourceTweetFilter,
+    sort: SourceTweetSort,
+    direction: Direction,
+    format: Format,
+    chunks: VecDeque<Vec<u8>>,
+    next: Option<Cursor>,
+    has_more: bool,
+}
+
+/// Exports every tweet that `filter` means, in the order of the list.
+///
+/// # Errors
+///
+/// A [`Problem`] if the first page cannot be had; a later failure cuts the connection off.
+pub(crate) async fn export(
+    app: Arc<App>,
+    actor: Actor,
+    filter: SourceTweetFilter,
+    sort: SourceTweetSort,
+    direction: Direction,
+    format: Format,
+) -> Result<Export, Problem> {
+    let name = Utc::now().format("%Y%m%d_%H%M%S");
+    let mut rest = Rest {
+        app,
+        actor,
+        filter,
+        sort,
+        direction,
+        format,
+        chunks: VecDeque::new(),
+        next: None,
+        has_more: true,
+    };
+    if format == Format::Csv {
+        rest.chunks.push_back(csv_lines(std::iter::once(HEADER.map(str::to_owned).to_vec())));
+    }
+    rest.read_page().await?;
+    let body = Body::from_bytes_stream(stream::try_unfold(rest, |mut rest| async move {
+        if rest.chunks.is_empty() && rest.has_more {
+            rest.read_page().await.map_err(io::Error::other)?;
+        }
+        Ok::<_, io::Error>(rest.chunks.pop_front().map(|chunk| (chunk, rest)))
+    }));
+    let disposition = |end| format!("attachment; filename=\"source_tweets_{name}.{end}\"");
+    Ok(match format {
+        Format::Csv => Export::Csv(Binary(body), disposition("csv")),
+        Format::Jsonl => Export::JsonLines(Binary(body), disposition("jsonl")),
+    })
+}
+
+impl Rest {
+    async fn read_page(&mut self) -> Result<(), SourceTweetsError> {
+        let limit = Limit::new(Limit::MOST).unwrap_or(Limit::DEFAULT);
+        let page = PageRequest { limit, after: self.next };
+        let found = self
+            .app
+            .source_tweets
+            .list(&self.actor, &self.filter, self.sort, self.direction, page)
+            .await?;
+        self.next = found.next;
+        self.has_more = found.next.is_some();
+        let chunk = match self.format {
+            Format::Csv => csv_lines(found.items.iter().map(csv_row)),
+            Format::Jsonl => found.items.iter().flat_map(json_line).collect(),
+        };
+        if !chunk.is_empty() {
+            self.chunks.push_back(chunk);
+        }
+        Ok(())
+    }
+}
+
+fn csv_lines(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        // Writing to memory cannot fail, and every row has the columns of the header.
+        let _ = writer.write_record(row.iter().map(|cell| neutral(cell)));
+    }
+    writer.into_inner().unwrap_or_default()
+}
+
+/// The cell, with an apostrophe in front where a spreadsheet would take it for a formula.
+fn neutral(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    }
+}
+
+fn time(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn csv_row(tweet: &SourceTweet) -> Vec<String> {
+    let (report, numbers) = (&tweet.report, tweet.report.engagement);
+    vec![
+        report.tweet_id.clone(),
+        report.content.clone(),
+        report.url.clone(),
+        numbers.likes.to_string(),
+        numbers.retweets.to_string(),
+        numbers.replies.to_string(),
+        numbers.quotes.to_string(),
+        numbers.views.to_string(),
+        numbers.total().to_string(),
+        time(report.date),
+        tweet.execution_id.clone(),
+        report.status.clone(),
+        report.tweet_url.clone(),
+        tweet.source_url.clone(),
+        tweet.is_processed.to_string(),
+        time(tweet.processed_at),
+        tweet.unauthenticated.to_string(),
+        tweet.id.to_string(),
+    ]
+}
+
+fn json_line(tweet: &SourceTweet) -> Vec<u8> {
+    let (report, numbers) = (&tweet.report, tweet.report.engagement);
+    let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let mut line = json!({
+        "id": tweet.id.number(),
+        "tweet_id": report.tweet_id,
+        "url": report.url,
+        "tweet_url": report.tweet_url,
+        "content": report.content,
+        "likes": numbers.likes,
+        "retweets": numbers.retweets,
+        "replies": numbers.replies,
+        "quotes": numbers.quotes,
+        "views": numbers.views,
+        "total_engagement": numbers.total(),
+        "date": instant(report.date),
+        "date_raw": report.date_raw,
+        "status": report.status,
+        "execution_id": tweet.execution_id,
+        "source_url": tweet.source_url,
+        "unauthenticated": tweet.unauthenticated,
+        "is_processed": tweet.is_processed,
+        "processed_at": instant(tweet.processed_at),
+    })
+    .to_string()
+    .into_bytes();
+    line.push(b'\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_would_run_gets_an_apostrophe() {
+        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+            assert_eq!(neutral(cell), format!("'{cell}"));
+        }
+        assert_eq!(neutral("a=1"), "a=1");
+    }
+
+    proptest! {
+        #[test]
+        fn a_csv_line_is_read_back_as_it_was_written(cells in proptest::collection::vec(".{0,20}", 2..5)) {
+            let lines = csv_lines(std::iter::once(cells.clone()));
+
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&lines[..]);
+            let read: Vec<String> =
+                reader.records().next().unwrap().unwrap().iter().map(str::to_owned).collect();
+            let written: Vec<String> = cells.iter().map(|cell| neutral(cell)).collect();
+            prop_assert_eq!(read, written);
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! Generated tweets over HTTP.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use poem::web::Data;
+use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::payload::Json;
+use poem_openapi::types::ToJSON as _;
+use poem_openapi::{Enum, Object, OpenApi};
+use serde_json::Value;
+use waggle_content::Platform;
+use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId};
+use waggle_twitter_n8n::{
+    ApproveMany, GeneratedTweet, HistoryEntry, ReviewTweets, Selection, Status, TweetFilter,
+};
+
+use super::Tag;
+use super::posts::PostView;
+use super::query::{Order, if_match, page, text};
+use crate::app::App;
+use crate::http::{Approve, Caller, Problem, Publish, Read, Write};
+
+/// A drafted tweet.
+#[derive(Object)]
+#[oai(rename = "GeneratedTweet")]
+struct GeneratedTweetView {
+    /// The id that Waggle gave it.
+    id: i64,
+    /// The batch that it came in.
+    campaign_batch_id: i64,
+    /// The workflow's name for it.
+    tweet_id: String,
+    /// What kind of tweet it is, by the workflow's own list.
+    #[oai(rename = "type")]
+    kind: String,
+    content: String,
+    /// The length as X counts it: a URL is 23, an emoji 2.
+    character_count: u32,
+    /// The length that the workflow claimed.
+    claimed_character_count: Option<i64>,
+    engagement_hook: String,
+    coophive_elements: Value,
+    discord_voice_patterns: Value,
+    theme_connection: String,
+    /// Whether X would take it and the workflow did not object.
+    ready_for_deployment: bool,
+    /// Why X would not take it.
+    not_ready_reason: Option<String>,
+    /// Brand Aligned, Draft, Approved, Posted, Rejected or Deleted.
+    status: String,
+    /// What can be done to it now.
+    allowed: Vec<String>,
+    /// Whether a person edited it.
+    is_edited: bool,
+    /// Who approved it.
+    approved_by: Option<String>,
+    approved_at: Option<DateTime<Utc>>,
+    /// The SHA-256 of exactly what may go out.
+    approved_hash: Option<String>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    /// When it went out.
+    published_at: Option<DateTime<Utc>>,
+    /// The platform's id of it. One that begins with `sandbox-` never was on X.
+    x_com_post_id: Option<String>,
+    /// How often it was changed; `If-Match` takes this.
+    version: i64,
+}
+
+impl From<&GeneratedTweet> for GeneratedTweetView {
+    fn from(entity: &GeneratedTweet) -> Self {
+        let stored = entity.view().clone();
+        let tweet = stored.tweet;
+        let approval = stored.approval;
+        Self {
+            id: stored.id.number(),
+            campaign_batch_id: stored.batch.number(),
+            tweet_id: tweet.tweet_id,
+            kind: tweet.kind,
+            content: tweet.content,
+            character_count: entity.character_count(),
+            claimed_character_count: tweet.claimed_character_count,
+            engagement_hook: tweet.engagement_hook,
+            coophive_elements: tweet.coophive_elements,
+            discord_voice_patterns: tweet.discord_voice_patterns,
+            theme_connection: tweet.theme_connection,
+            ready_for_deployment: entity.ready_for_deployment(),
+            not_ready_reason: entity.unfit().map(|unfit| unfit.to_string()),
+            status: stored.status.name().to_owned(),
+            allowed: stored.status.allowed().map(|action| action.name().to_owned()).collect(),
+            is_edited: tweet.is_edited,
+            approved_at: approval.as_ref().map(|approval| approval.at),
+            approved_hash: approval.as_ref().map(|approval| approval.hash.to_string()),
+            approved_by: approval.map(|approval| approval.by),
+            created_at: stored.created_at,
+            updated_at: stored.updated_at,
+            published_at: stored.published_at,
+            x_com_post_id: stored.x_com_post_id,
+            version: stored.version.number(),
+        }
+    }
+}
+
+/// A generated tweet as the API shows it.
+pub(crate) fn generated_tweet_json(tweet: &GeneratedTweet) -> Value {
+    GeneratedTweetView::from(tweet).to_json().unwrap_or_default()
+}
+
+/// A page of generated tweets.
+#[derive(Object)]
+struct GeneratedTweetPage {
+    items: Vec<GeneratedTweetView>,
+    /// Where the next page begins; not there at the end of the list.
+    next_cursor: Option<String>,
+}
+
+/// Where a generated tweet stands.
+#[derive(Debug, Clone, Copy, Enum)]
+enum StatusName {
+    #[oai(rename = "Brand Aligned")]
+    BrandAligned,
+    Draft,
+    Approved,
+    Posted,
+    Rejected,
+    Deleted,
+}
+
+impl From<StatusName> for Status {
+    fn from(name: StatusName) -> Self {
+        match name {
+            StatusName::BrandAligned => Self::BrandAligned,
+            StatusName::Draft => Self::Draft,
+            StatusName::Approved => Self::Approved,
+            StatusName::Posted => Self::Posted,
+            StatusName::Rejected => Self::Rejected,
+            StatusName::Deleted => Self::Deleted,
+        }
+    }
+}
+
+/// Other words.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct EditBody {
+    content: Option<String>,
+    engagement_hook: Option<String>,
+}
+
+/// Which tweets to approve at once: those of `ids`, or those of `campaign_batch_id` that wait for a decision.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct ApproveManyBody {
+    #[oai(validator(max_items = 200))]
+    ids: Option<Vec<i64>>,
+    campaign_batch_id: Option<i64>,
+    /// Those to leave out.
+    #[oai(default, validator(max_items = 200))]
+    except: Vec<i64>,
+}
+
+/// A tweet of many that was not approved.
+#[derive(Object)]
+struct RefusedView {
+    id: i64,
+    reason: String,
+}
+
+/// What became of many tweets.
+#[derive(Object)]
+struct ApprovedMany {
+    approved: Vec<GeneratedTweetView>,
+    /// Those that were not approved, each with the reason.
+    refused: Vec<RefusedView>,
+}
+
+/// Where and when to publish.
+#[derive(Object, Default)]
+#[oai(deny_unknown_fields, default)]
+struct PublishBody {
+    /// `x` or `sandbox`; X when nothing is said, or the sandbox while X is not connected.
+    platform: Option<String>,
+    /// When; at once when nothing is said.
+    at: Option<DateTime<Utc>>,
+}
+
+/// What was queued.
+#[derive(Object)]
+struct QueuedView {
+    /// Whether it was queued before; then nothing was changed.
+    was_queued: bool,
+    post: PostView,
+}
+
+/// An entry of a history.
+#[derive(Object)]
+#[oai(rename = "HistoryEntry")]
+struct HistoryEntryView {
+    id: i64,
+    /// What was done: edit, approve, reject, delete, restore, queue, cancel or publish.
+    action: String,
+    /// Who did it.
+    actor: String,
+    at: DateTime<Utc>,
+    from_status: String,
+    to_status: String,
+    /// The words before, where they were changed.
+    content_before: Option<String>,
+    /// The words after, where they were changed.
+    content_after: Option<String>,
+    note: Option<String>,
+}
+
+impl From<HistoryEntry> for HistoryEntryView {
+    fn from(HistoryEntry { id, entry }: HistoryEntry) -> Self {
+        Self {
+            id,
+            action: entry.action.name().to_owned(),
+            actor: entry.actor,
+            at: entry.at,
+            from_status: entry.from.name().to_owned(),
+            to_status: entry.to.name().to_owned(),
+            content_before: entry.content_before,
+            content_after: entry.content_after,
+            note: entry.note,
+        }
+    }
+}
+
+/// A page of a history, newest first.
+#[derive(Object)]
+struct HistoryPage {
+    items: Vec<HistoryEntryView>,
+    next_cursor: Option<String>,
+}
+
+pub(crate) struct GeneratedTweetsApi;
+
+fn view(tweet: &GeneratedTweet) -> Json<GeneratedTweetView> {
+    Json(tweet.into())
+}
+
+#[OpenApi(tag = "Tag::GeneratedTweets")]
+#[expect(clippy::too_many_arguments, reason = "these are the filters of the list")]
+impl GeneratedTweetsApi {
+    /// List generated tweets across batches, by the time they came.
+    ///
+    /// Scope: `read`. Those of batches that were put away are not there, unless the batch is asked for.
+    #[oai(path = "/generated-tweets", method = "get", operation_id = "list_generated_tweets")]
+    async fn list_generated_tweets(
+        &self,
+        caller: Caller<Read>,
+        app: Data<&Arc<App>>,
+        /// The text has this in it, without regard to case.
+        search: Query<Option<String>>,
+        campaign_batch_id: Query<Option<i64>>,
+        status: Query<Option<StatusName>>,
+        #[oai(name = "type")] kind: Query<Option<String>>,
+        ready_for_deployment: Query<Option<bool>>,
+        is_edited: Query<Option<bool>>,
+        /// Came at this time or later.
+        created_from: Query<Option<DateTime<Utc>>>,
+        /// Came before this time.
+        created_before: Query<Option<DateTime<Utc>>>,
+        order: Query<Option<Order>>,
+        limit: Query<Option<u16>>,
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<GeneratedTweetPage>, Problem> {
+        let filter = TweetFilter {
+            search: text("search", search.0)?,
+            batch: campaign_batch_id.0.map(CampaignBatchId::new),
+            status: status.0.map(Into::into),
+            kind: text("type", kind.0)?,
+            ready: ready_for_deployment.0,
+            is_edited: is_edited.0,
+            created_from: created_from.0,
+            created_before: created_before.0,
+        };
+        let page = page(limit.0, cursor.0.as_deref())?;
+        let way = Order::direction(order.0);
+        let found = app.review.list(&caller.actor, &filter, way, page).await?;
+        Ok(Json(GeneratedTweetPage {
+            next_cursor: found.next.map(|cursor| cursor.to_string()),
+            items: found.items.iter().map(Into::into).collect(),
+        }))
+    }
+
+    /// Show a generated tweet.
+    ///
+    /// Scope: `read`.
+    #[oai(path = "/generated-tweets/:id", method = "get", operation_id = "show_generated_tweet")]
+    async fn show_generated_tweet(
+        &self,
+        caller: Caller<Read>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+    ) -> Result<Json<GeneratedTweetView>, Problem> {
+        Ok(view(&app.review.find(&caller.actor, GeneratedTweetId::new(id.0)).await?))
+    }
+
+    /// Edit a generated tweet.
+    ///
+    /// Scope: `write`. An approval is taken back, and a post that waits for it leaves the queue.
+    #[oai(path = "/generated-tweets/:id", method = "patch", operation_id = "edit_generated_tweet")]
+    async fn edit_generated_tweet(
+        &self,
+        caller: Caller<Write>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
+        body: Json<EditBody>,
+    ) -> Result<Json<GeneratedTweetView>, Problem> {
+        let EditBody { content, engagement_hook } = body.0;
+        if content.is_none() && engagement_hook.is_none() {
+            return Err(Problem::invalid("there is nothing to change: send content or engagement_hook"));
+        }
+        let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
+        let edited =
+            app.review.edit(&caller.actor, id, expected, content, engagement_hook).await?;
+        Ok(view(&edited))
+    }
+
+    /// Approve a generated tweet.
+    ///
+    /// Scope: `approve`. The approval covers exactly the present words; approving does not publish.
+    #[oai(
+        path = "/generated-tweets/:id/approve",
+        method = "post",
+        operation_id = "approve_generated_tweet"
+    )]
+    async fn approve_generated_tweet(
+        &self,
+        caller: Caller<Approve>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
+    ) -> Result<Json<GeneratedTweetView>, Problem> {
+        let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
+        Ok(view(&app.review.approve(&caller.actor, id, expected).await?))
+    }
+
+    /// Approve many generated tweets.
+    ///
+    /// Scope: `approve`. One that cannot be approved does not hold up the others. At most 200 at once.
+    #[oai(
+        path = "/generated-tweets/approve-many",
+        method = "post",
+        operation_id = "approve_generated_tweets"
+    )]
+    async fn approve_generated_tweets(
+        &self,
+        caller: Caller<Approve>,
+        app: Data<&Arc<App>>,
+        body: Json<ApproveManyBody>,
+    ) -> Result<Json<ApprovedMany>, Problem> {
+        let ids = |ids: Vec<i64>| ids.into_iter().map(GeneratedTweetId::new).collect();
+        let of = match (body.0.ids, body.0.campaign_batch_id) {
+            (Some(list), None) => Selection::Ids(ids(list)),
+            (None, Some(batch)) => Selection::Batch(CampaignBatchId::new(batch)),
+            _ => {
+                let detail = "either ids or campaign_batch_id is needed, and not both";
+                return Err(Problem::invalid(detail));
+            }
+        };
+        let request = ApproveMany { of, except: ids(body.0.except) };
+        let reviewed = app.review.approve_many(&caller.actor, &request).await?;
+        Ok(Json(ApprovedMany {
+            approved: reviewed.approved.iter().map(Into::into).collect(),
+            refused: reviewed
+                .refused
+                .iter()
+                .map(|refused| RefusedView {
+                    id: refused.id.number(),
+                    reason: refused.reason.to_string(),
+                })
+                .collect(),
+        }))
+    }
+
+    /// Reject a generated tweet; it can be restored.
+    ///
+    /// Scope: `write`.
+    #[oai(
+        path = "/generated-tweets/:id/reject",
+        method = "post",
+        operation_id = "reject_generated_tweet"
+    )]
+    async fn reject_generated_tweet(
+        &self,
+        caller: Caller<Write>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
+    ) -> Result<Json<GeneratedTweetView>, Problem> {
+        let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
+        Ok(view(&app.review.reject(&caller.actor, id, expected).await?))
+    }
+
+    /// Restore a rejected or deleted tweet; it waits for a decision again.
+    ///
+    /// Scope: `write`.
+    #[oai(
+        path = "/generated-tweets/:id/restore",
+        method = "post",
+        operation_id = "restore_generated_tweet"
+    )]
+    async fn restore_generated_tweet(
+        &self,
+        caller: Caller<Write>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
+    ) -> Result<Json<GeneratedTweetView>, Problem> {
+        let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
+        Ok(view(&app.review.restore(&caller.actor, id, expected).await?))
+    }
+
+    /// Delete a generated tweet; it can be restored.
+    ///
+    /// Scope: `write`.
+    #[oai(
+        path = "/generated-tweets/:id",
+        method = "delete",
+        operation_id = "delete_generated_tweet"
+    )]
+    async fn delete_generated_tweet(
+        &self,
+        caller: Caller<Write>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
+    ) -> Result<Json<GeneratedTweetView>, Problem> {
+        let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
+        Ok(view(&app.review.delete(&caller.actor, id, expected).await?))
+    }
+
+    /// Publish an approved tweet, now or at a time.
+    ///
+    /// Scope: `publish`. The post is queued; pressing twice queues it once. Watch the post to see it go out.
+    #[oai(
+        path = "/generated-tweets/:id/publish",
+        method = "post",
+        operation_id = "publish_generated_tweet"
+    )]
+    async fn publish_generated_tweet(
+        &self,
+        caller: Caller<Publish>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+        body: Json<PublishBody>,
+    ) -> Result<Json<QueuedView>, Problem> {
+        let PublishBody { platform, at } = body.0;
+        let platform = match platform {
+            None => app.default_platform(),
+            Some(name) => name
+                .parse::<Platform>()
+                .map_err(|error| Problem::invalid(format!("platform: {error}")))?,
+        };
+        if !app.is_connected(platform) {
+            return Err(Problem::conflict(format!(
+                "the platform {platform} is not connected; its credentials are missing in the settings"
+            )));
+        }
+        let id = GeneratedTweetId::new(id.0);
+        let queued = app.publish_tweet.run(&caller.actor, id, platform.name(), at).await?;
+        app.wake.notify_one();
+        // The right to publish includes seeing what was queued.
+        let post = app.posts.find(&waggle_kernel::Actor::system(), queued.id).await?;
+        Ok(Json(QueuedView { was_queued: queued.was_queued, post: post.into() }))
+    }
+
+    /// Show who did what to a generated tweet, newest first.
+    ///
+    /// Scope: `read`.
+    #[oai(
+        path = "/generated-tweets/:id/history",
+        method = "get",
+        operation_id = "show_generated_tweet_history"
+    )]
+    async fn show_generated_tweet_history(
+        &self,
+        caller: Caller<Read>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+        limit: Query<Option<u16>>,
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<HistoryPage>, Problem> {
+        let page = page(limit.0, cursor.0.as_deref())?;
+        let found =
+            app.review.history(&caller.actor, GeneratedTweetId::new(id.0), page).await?;
+        Ok(Json(HistoryPage {
+            next_cursor: found.next.map(|cursor| cursor.to_string()),
+            items: found.items.into_iter().map(Into::into).collect(),
+        }))
+    }
+}
+
+// The document says 200, and so does the domain.
+const _: () = assert!(ReviewTweets::MOST == 200);

@@ -1,0 +1,336 @@
+//! Posts and their deliveries over HTTP.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use poem::web::Data;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::payload::Json;
+use poem_openapi::{Enum, Object, OpenApi};
+use serde_json::Value;
+use waggle_content::{
+    Delivery, Platform, Post, PostFilter, PostStatus, Resolution, TwitterDetails,
+};
+use waggle_kernel::ids::{GeneratedTweetId, PostId};
+
+use super::Tag;
+use super::query::page;
+use crate::app::App;
+use crate::http::{Caller, Problem, Publish, Read};
+
+/// What a post has for X.
+#[derive(Object)]
+#[oai(rename = "TwitterPost")]
+struct TwitterPostView {
+    reply_to_tweet_id: String,
+    quoted_tweet_id: String,
+    is_thread: bool,
+    thread_position: i64,
+    retweets: i64,
+    quote_tweets: i64,
+    bookmarks: i64,
+    impressions: i64,
+    /// The generated tweet that it was made from.
+    generated_tweet_id: Option<i64>,
+    /// The batch of that tweet.
+    campaign_batch_id: Option<i64>,
+    brand_alignment_score: Option<f64>,
+    audience_target: Option<String>,
+    coophive_elements: Option<Value>,
+}
+
+impl From<TwitterDetails> for TwitterPostView {
+    fn from(details: TwitterDetails) -> Self {
+        Self {
+            reply_to_tweet_id: details.reply_to_tweet_id,
+            quoted_tweet_id: details.quoted_tweet_id,
+            is_thread: details.is_thread,
+            thread_position: details.thread_position,
+            retweets: details.retweets,
+            quote_tweets: details.quote_tweets,
+            bookmarks: details.bookmarks,
+            impressions: details.impressions,
+            generated_tweet_id: details.generated_tweet.map(GeneratedTweetId::number),
+            campaign_batch_id: details.campaign_batch.map(|batch| batch.number()),
+            brand_alignment_score: details.brand_alignment_score,
+            audience_target: details.audience_target,
+            coophive_elements: details.coophive_elements,
+        }
+    }
+}
+
+/// A post.
+#[derive(Object)]
+#[oai(rename = "Post")]
+pub(super) struct PostView {
+    id: i64,
+    /// `x` or `sandbox`.
+    platform: String,
+    content: String,
+    /// scheduled, publishing, published, failed, unknown, missed or cancelled.
+    status: String,
+    /// When it was meant to go out.
+    scheduled_time: Option<DateTime<Utc>>,
+    /// When it went out.
+    published_time: Option<DateTime<Utc>>,
+    /// When it is looked at next, while it is queued.
+    due_at: Option<DateTime<Utc>>,
+    /// The platform's id of it; empty until it is public.
+    platform_post_id: String,
+    /// Its address on the platform.
+    url: String,
+    /// How many deliveries were begun since it was queued last.
+    attempts: u32,
+    /// What went wrong last.
+    last_error: Option<String>,
+    /// The SHA-256 of exactly what may go out.
+    approved_hash: String,
+    approved_by: String,
+    approved_at: DateTime<Utc>,
+    likes: i64,
+    shares: i64,
+    comments: i64,
+    views: i64,
+    hashtags: Value,
+    mentions: Value,
+    media_urls: Value,
+    twitter: Option<TwitterPostView>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    version: i64,
+}
+
+impl From<Post> for PostView {
+    fn from(post: Post) -> Self {
+        Self {
+            id: post.id.number(),
+            platform: post.platform.name().to_owned(),
+            content: post.content,
+            status: post.status.name().to_owned(),
+            scheduled_time: post.scheduled_time,
+            published_time: post.published_time,
+            due_at: post.due_at,
+            platform_post_id: post.platform_post_id,
+            url: post.url,
+            attempts: post.attempts,
+            last_error: post.last_error,
+            approved_hash: post.approved_hash.to_string(),
+            approved_by: post.approved_by,
+            approved_at: post.approved_at,
+            likes: post.metrics.likes,
+            shares: post.metrics.shares,
+            comments: post.metrics.comments,
+            views: post.metrics.views,
+            hashtags: post.hashtags,
+            mentions: post.mentions,
+            media_urls: post.media_urls,
+            twitter: post.twitter.map(Into::into),
+            created_at: post.created_at,
+            updated_at: post.updated_at,
+            version: post.version.number(),
+        }
+    }
+}
+
+/// A page of posts, newest first.
+#[derive(Object)]
+struct PostPage {
+    items: Vec<PostView>,
+    next_cursor: Option<String>,
+}
+
+/// One attempt to bring a post to its platform.
+#[derive(Object)]
+#[oai(rename = "Delivery")]
+struct DeliveryView {
+    id: i64,
+    /// Its number, from 1.
+    attempt: u32,
+    /// in_flight, published, refused, not_sent, absent or unknown.
+    state: String,
+    platform: String,
+    /// What tells the post from others on the platform.
+    key: String,
+    /// Exactly what was sent, without credentials.
+    request: Value,
+    /// The SHA-256 of the publication in it.
+    hash: String,
+    /// When it was written down, before anything was sent.
+    started_at: DateTime<Utc>,
+    /// When its end was written down.
+    settled_at: Option<DateTime<Utc>>,
+    platform_post_id: Option<String>,
+    error: Option<String>,
+    /// How often it was looked for on the platform.
+    looks: u32,
+}
+
+impl From<Delivery> for DeliveryView {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.id.number(),
+            attempt: delivery.attempt,
+            state: delivery.state.name().to_owned(),
+            platform: delivery.prepared.platform.name().to_owned(),
+            key: delivery.prepared.key,
+            request: delivery.prepared.request,
+            hash: delivery.prepared.hash.to_string(),
+            started_at: delivery.started_at,
+            settled_at: delivery.settled_at,
+            platform_post_id: delivery.platform_post_id,
+            error: delivery.error,
+            looks: delivery.looks,
+        }
+    }
+}
+
+/// The deliveries of a post, first to last.
+#[derive(Object)]
+struct Deliveries {
+    items: Vec<DeliveryView>,
+}
+
+#[derive(Debug, Clone, Copy, Enum)]
+#[oai(rename_all = "lowercase")]
+enum PlatformName {
+    X,
+    Sandbox,
+}
+
+#[derive(Debug, Clone, Copy, Enum)]
+#[oai(rename_all = "lowercase")]
+enum PostStatusName {
+    Scheduled,
+    Publishing,
+    Published,
+    Failed,
+    Unknown,
+    Missed,
+    Cancelled,
+}
+
+impl From<PostStatusName> for PostStatus {
+    fn from(name: PostStatusName) -> Self {
+        match name {
+            PostStatusName::Scheduled => Self::Scheduled,
+            PostStatusName::Publishing => Self::Publishing,
+            PostStatusName::Published => Self::Published,
+            PostStatusName::Failed => Self::Failed,
+            PostStatusName::Unknown => Self::Unknown,
+            PostStatusName::Missed => Self::Missed,
+            PostStatusName::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// What a person found out about a post in doubt.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct ResolveBody {
+    /// Whether it is public.
+    published: bool,
+    /// The platform's id of it, if it is public.
+    platform_post_id: Option<String>,
+    /// Its address, if it is public.
+    url: Option<String>,
+}
+
+pub(crate) struct PostsApi;
+
+#[OpenApi(tag = "Tag::Posts")]
+#[expect(clippy::too_many_arguments, reason = "these are the filters of the list")]
+impl PostsApi {
+    /// List posts, newest first.
+    ///
+    /// Scope: `read`.
+    #[oai(path = "/posts", method = "get", operation_id = "list_posts")]
+    async fn list_posts(
+        &self,
+        caller: Caller<Read>,
+        app: Data<&Arc<App>>,
+        status: Query<Option<PostStatusName>>,
+        platform: Query<Option<PlatformName>>,
+        /// Made from this generated tweet.
+        generated_tweet_id: Query<Option<i64>>,
+        limit: Query<Option<u16>>,
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<PostPage>, Problem> {
+        let filter = PostFilter {
+            status: status.0.map(Into::into),
+            platform: platform.0.map(|platform| match platform {
+                PlatformName::X => Platform::X,
+                PlatformName::Sandbox => Platform::Sandbox,
+            }),
+            generated_tweet: generated_tweet_id.0.map(GeneratedTweetId::new),
+        };
+        let page = page(limit.0, cursor.0.as_deref())?;
+        let found = app.posts.list(&caller.actor, &filter, page).await?;
+        Ok(Json(PostPage {
+            next_cursor: found.next.map(|cursor| cursor.to_string()),
+            items: found.items.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    /// Show a post.
+    ///
+    /// Scope: `read`.
+    #[oai(path = "/posts/:id", method = "get", operation_id = "show_post")]
+    async fn show_post(
+        &self,
+        caller: Caller<Read>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+    ) -> Result<Json<PostView>, Problem> {
+        Ok(Json(app.posts.find(&caller.actor, PostId::new(id.0)).await?.into()))
+    }
+
+    /// List every attempt to deliver a post, first to last.
+    ///
+    /// Scope: `read`.
+    #[oai(path = "/posts/:id/deliveries", method = "get", operation_id = "list_deliveries")]
+    async fn list_deliveries(
+        &self,
+        caller: Caller<Read>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+    ) -> Result<Json<Deliveries>, Problem> {
+        let found = app.posts.deliveries(&caller.actor, PostId::new(id.0)).await?;
+        Ok(Json(Deliveries { items: found.into_iter().map(Into::into).collect() }))
+    }
+
+    /// Take a scheduled post out of the queue.
+    ///
+    /// Scope: `publish`. A post that is on its way cannot be stopped.
+    #[oai(path = "/posts/:id/cancel", method = "post", operation_id = "cancel_post")]
+    async fn cancel_post(
+        &self,
+        caller: Caller<Publish>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+    ) -> Result<Json<PostView>, Problem> {
+        Ok(Json(app.posts.cancel(&caller.actor, PostId::new(id.0)).await?.into()))
+    }
+
+    /// Say whether a post in doubt went out.
+    ///
+    /// Scope: `publish`. A post that did not go out can be published again.
+    #[oai(path = "/posts/:id/resolve", method = "post", operation_id = "resolve_post")]
+    async fn resolve_post(
+        &self,
+        caller: Caller<Publish>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+        body: Json<ResolveBody>,
+    ) -> Result<Json<PostView>, Problem> {
+        let resolution = if body.published {
+            Resolution::Published {
+                id: body.0.platform_post_id.unwrap_or_default(),
+                url: body.0.url.unwrap_or_default(),
+            }
+        } else {
+            Resolution::NotPublished
+        };
+        let post = app.posts.resolve(&caller.actor, PostId::new(id.0), &resolution).await?;
+        Ok(Json(post.into()))
+    }
+}

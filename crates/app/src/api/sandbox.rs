@@ -1,0 +1,62 @@
+//! The sandbox's timeline over HTTP: where to look when there is no account anywhere.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use poem::web::Data;
+use poem_openapi::param::Query;
+use poem_openapi::payload::Json;
+use poem_openapi::{Object, OpenApi};
+use tracing::error;
+
+use super::Tag;
+use super::query::page;
+use crate::app::App;
+use crate::http::{Caller, Problem, Read};
+
+/// A post on the sandbox's timeline.
+#[derive(Object)]
+#[oai(rename = "SandboxPost")]
+struct SandboxPostView {
+    id: String,
+    /// What Waggle tells it from others by.
+    key: String,
+    text: String,
+    /// When it arrived.
+    at: DateTime<Utc>,
+}
+
+/// The sandbox's timeline, newest first.
+#[derive(Object)]
+struct Timeline {
+    items: Vec<SandboxPostView>,
+}
+
+pub(crate) struct SandboxApi;
+
+#[OpenApi(tag = "Tag::Sandbox")]
+impl SandboxApi {
+    /// Show the sandbox's timeline, newest first.
+    ///
+    /// Scope: `read`. What stands there is on this machine alone and never was on X.
+    #[oai(path = "/sandbox/timeline", method = "get", operation_id = "show_sandbox_timeline")]
+    async fn show_sandbox_timeline(
+        &self,
+        _caller: Caller<Read>,
+        app: Data<&Arc<App>>,
+        limit: Query<Option<u16>>,
+    ) -> Result<Json<Timeline>, Problem> {
+        let most = page(limit.0, None)?.limit.rows();
+        let posts = app.sandbox.timeline(usize::from(most)).await.map_err(|problem| {
+            error!(error = %problem, "the sandbox's timeline cannot be read");
+            Problem::internal()
+        })?;
+        let view = |post: waggle_platforms::SandboxPost| SandboxPostView {
+            id: post.id,
+            key: post.key,
+            text: post.text,
+            at: post.at,
+        };
+        Ok(Json(Timeline { items: posts.into_iter().map(view).collect() }))
+    }
+}

@@ -1,0 +1,124 @@
+//! The command line.
+
+mod demo;
+mod migrate;
+mod serve;
+mod settings;
+mod tokens;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+use waggle_store::{Mode, Store};
+
+use crate::config::{Config, LogFormat};
+use crate::http::chain;
+
+/// n8n and AI agents draft posts, people decide, Waggle publishes: once, and provably.
+#[derive(Parser)]
+#[command(name = "waggle", version, arg_required_else_help = true)]
+struct Arguments {
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server and the worker.
+    Serve,
+    /// Bring the database up to date, or say how far it is.
+    Migrate(migrate::Arguments),
+    /// Make, list and end API tokens.
+    Tokens(tokens::Arguments),
+    /// Show and change settings.
+    Settings(settings::Arguments),
+    /// Walk the main job over HTTP against a server of its own, and say what happened at each step.
+    Demo,
+}
+
+/// What a command failed with; its chain of causes is what the operator reads.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the command that the process was started with.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    match start(arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            let text = chain(failure.as_ref());
+            if json {
+                eprintln!("{}", serde_json::json!({ "error": text }));
+            } else {
+                eprintln!("waggle: {text}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let config = Config::read(|name| std::env::var(name).ok())?;
+    begin_log(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match arguments.command {
+            Command::Serve => serve::run(&config).await.map(|()| ExitCode::SUCCESS),
+            Command::Migrate(command) => migrate::run(&config, command, arguments.json).await,
+            Command::Tokens(command) => tokens::run(&config, command, arguments.json).await,
+            Command::Settings(command) => settings::run(&config, command, arguments.json).await,
+            Command::Demo => demo::run().await,
+        }
+    })
+}
+
+/// Log lines go to standard error; standard output is for answers.
+fn begin_log(config: &Config) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.log)
+        .map_err(|error| format!("log (WAGGLE_LOG) is not understood: {error}"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => {
+            let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            builder.with_ansi(colours).init();
+        }
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Opens the database.
+async fn open(config: &Config) -> Result<Store, Failure> {
+    make_data_dir(&config.data_dir)?;
+    Ok(Store::open(&config.database_url).await?)
+}
+
+/// Opens the database and brings it up to date.
+async fn open_current(config: &Config) -> Result<Store, Failure> {
+    let store = open(config).await?;
+    let applied = store.migrate(Mode::Run).await?;
+    if !applied.is_empty() {
+        tracing::info!(steps = ?applied, database = store.kind(), "the database was brought up to date");
+    }
+    Ok(store)
+}
+
+/// What is in there is for the owner alone.
+fn make_data_dir(path: &Path) -> Result<(), Failure> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| format!("cannot make {}: {error}", path.display()).into())
+}
+
+/// Prints an answer; a reader that went away is no error of ours.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

@@ -1,0 +1,124 @@
+//! `waggle serve`: the server and the worker, until the process is asked to end.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{info, warn};
+use waggle_content::Platform;
+use waggle_kernel::{Actor, Clock as _, SystemClock};
+use waggle_settings::registry;
+use waggle_store::Store;
+
+use super::{Failure, open_current, print};
+use crate::app::App;
+use crate::config::Config;
+use crate::{http, worker};
+
+/// How long requests and deliveries that have begun may take to end.
+const DRAIN: Duration = Duration::from_secs(25);
+
+pub(super) async fn run(config: &Config) -> Result<(), Failure> {
+    let store = open_current(config).await?;
+    let server = Server::start(&store, &config.data_dir, config.listen).await?;
+    let address = server.address;
+    print(&format!("Waggle is at http://{address}, on {}.", store.kind()));
+    greet(&server.app, address).await?;
+    asked_to_end().await?;
+    info!("asked to end: what has begun ends, nothing new starts");
+    server.stop().await;
+    Ok(())
+}
+
+/// A server with its worker.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) app: Arc<App>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    _lock: Option<waggle_store::FileLock>,
+}
+
+impl Server {
+    pub(super) async fn start(
+        store: &Store,
+        data_dir: &Path,
+        listen: SocketAddr,
+    ) -> Result<Self, Failure> {
+        let lock = store.lock_for_server(SystemClock.now()).await?;
+        let app = Arc::new(App::new(store, data_dir).await?);
+        warn_of_trusted_networks(&app).await?;
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = watch::channel(false);
+        let tasks = vec![
+            tokio::spawn(http::serve(listener, Arc::clone(&app), stopped.clone())),
+            tokio::spawn(worker::run(Arc::clone(&app), stopped)),
+        ];
+        info!(%address, database = store.kind(), "ready");
+        Ok(Self { address, app, stop, tasks, _lock: lock })
+    }
+
+    /// Ends what has begun and starts nothing new.
+    pub(super) async fn stop(self) {
+        self.app.draining.store(true, Ordering::SeqCst);
+        let _ = self.stop.send(true);
+        let all = async {
+            for task in self.tasks {
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(DRAIN, all).await.is_err() {
+            warn!("not everything ended in time; what was being delivered is looked for at the next start");
+        }
+    }
+}
+
+async fn warn_of_trusted_networks(app: &App) -> Result<(), Failure> {
+    let networks = app.settings.get(&registry::TRUSTED_INGEST_NETWORKS).await?.value;
+    if networks.is_some_and(|networks| !networks.is_empty()) {
+        warn!(
+            "TRUSTED_INGEST_NETWORKS is on: calls from there are taken in without a token. \
+             Give the workflow a credential and switch it off"
+        );
+    }
+    Ok(())
+}
+
+/// Shows the first token, once, and what to try next.
+async fn greet(app: &App, address: SocketAddr) -> Result<(), Failure> {
+    if let Some(created) = app.tokens.create_first(&Actor::system(), "first admin").await? {
+        let token = created.secret.expose_secret();
+        print(&format!(
+            "\nThis is the first admin API token. It is shown once and kept nowhere; put it away:\n\n    {token}\n"
+        ));
+        print(&format!(
+            "Three commands to try next:\n\n    export TOKEN={token}\n    \
+             curl -s -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/generated-tweets\n    \
+             waggle tokens create --name n8n --scope ingest\n"
+        ));
+    }
+    print(&format!("The API is described at http://{address}/docs."));
+    if !app.is_connected(Platform::X) {
+        print("X is not connected: posts go to the sandbox, a timeline on this machine alone.");
+    }
+    Ok(())
+}
+
+async fn asked_to_end() -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

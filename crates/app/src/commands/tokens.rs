@@ -1,0 +1,129 @@
+//! `waggle tokens`: who may call.
+
+use std::process::ExitCode;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use clap::{Args, Subcommand};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use waggle_kernel::{Actor, Scope};
+
+use super::{Failure, open_current, print};
+use crate::app;
+use crate::config::Config;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a token and show it, once.
+    Create {
+        /// What it is for.
+        #[arg(long)]
+        name: String,
+        /// What its bearer may do: ingest, read, write, approve, publish, admin; several are allowed.
+        #[arg(long = "scope", required = true, num_args = 1.., value_delimiter = ',')]
+        scopes: Vec<Scope>,
+        /// When it ends by itself: a date (2027-01-31) or a time (2027-01-31T12:00:00Z).
+        #[arg(long, value_parser = expiry)]
+        expires: Option<DateTime<Utc>>,
+    },
+    /// List every token, without its secret.
+    List,
+    /// End a token at once.
+    Revoke {
+        /// Its id, as the list shows it.
+        id: String,
+    },
+}
+
+/// The end of a day, or a moment.
+fn expiry(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .ok()
+        .and_then(|day| day.succ_opt())
+        .and_then(|day| day.and_hms_opt(0, 0, 0))
+        .map(|time| time.and_utc())
+        .ok_or_else(|| "expected is 2027-01-31 or 2027-01-31T12:00:00Z".to_owned())
+}
+
+pub(super) async fn run(
+    config: &Config,
+    arguments: Arguments,
+    as_json: bool,
+) -> Result<ExitCode, Failure> {
+    let tokens = app::tokens(&open_current(config).await?);
+    let actor = Actor::system();
+    match arguments.command {
+        Command::Create { name, scopes, expires } => {
+            let created =
+                tokens.create(&actor, &name, scopes.into_iter().collect(), expires).await?;
+            let secret = created.secret.expose_secret();
+            if as_json {
+                let token = json!({
+                    "id": created.token.public_id,
+                    "name": created.token.name,
+                    "scopes": created.token.scopes.iter().map(Scope::name).collect::<Vec<_>>(),
+                    "expires_at": created.token.expires_at,
+                    "token": secret,
+                });
+                print(&token.to_string());
+            } else {
+                print(secret);
+                eprintln!("This token is shown once. Waggle keeps a hash of it, and cannot show it again.");
+            }
+        }
+        Command::List => {
+            let list = tokens.list(&actor).await?;
+            if as_json {
+                let list: Vec<_> = list
+                    .iter()
+                    .map(|token| {
+                        json!({
+                            "id": token.public_id,
+                            "name": token.name,
+                            "scopes": token.scopes.iter().map(Scope::name).collect::<Vec<_>>(),
+                            "created_at": token.created_at,
+                            "expires_at": token.expires_at,
+                            "revoked_at": token.revoked_at,
+                            "last_used_at": token.last_used_at,
+                        })
+                    })
+                    .collect();
+                print(&json!({ "tokens": list }).to_string());
+            } else if list.is_empty() {
+                print("There is no token. Make one: waggle tokens create --name n8n --scope ingest");
+            } else {
+                for token in list {
+                    let scopes: Vec<&str> = token.scopes.iter().map(Scope::name).collect();
+                    let state = if token.is_live(Utc::now()) { "live" } else { "ended" };
+                    let used = token
+                        .last_used_at
+                        .map_or_else(|| "never".to_owned(), |time| time.to_rfc3339());
+                    print(&format!(
+                        "wgl_{}  {state:5}  {:20}  {}  last used: {used}",
+                        token.public_id,
+                        token.name,
+                        scopes.join(",")
+                    ));
+                }
+            }
+        }
+        Command::Revoke { id } => {
+            tokens.revoke(&actor, &id).await?;
+            if as_json {
+                print(&json!({ "revoked": id }).to_string());
+            } else {
+                print("The token is ended.");
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

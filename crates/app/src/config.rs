@@ -1,0 +1,171 @@
+//! What has to be known before the database can be opened; everything else is a setting.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+/// The defaults, documented line by line.
+const DEFAULT: &str = include_str!("../../../config/default.toml");
+
+/// The configuration: `config/default.toml`, then the file that `WAGGLE_CONFIG` names, then `WAGGLE_*`.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Where the server listens.
+    pub(crate) listen: SocketAddr,
+    /// Where the data is.
+    pub(crate) database_url: String,
+    /// Where the files are.
+    pub(crate) data_dir: PathBuf,
+    /// Which log lines are written.
+    pub(crate) log: String,
+    /// In which form.
+    pub(crate) log_format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The keys of a configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<String>,
+    database_url: Option<String>,
+    data_dir: Option<PathBuf>,
+    log: Option<String>,
+    log_format: Option<String>,
+}
+
+impl File {
+    fn over(self, below: Self) -> Self {
+        Self {
+            listen: self.listen.or(below.listen),
+            database_url: self.database_url.or(below.database_url),
+            data_dir: self.data_dir.or(below.data_dir),
+            log: self.log.or(below.log),
+            log_format: self.log_format.or(below.log_format),
+        }
+    }
+}
+
+/// Why the configuration makes no sense.
+#[derive(Debug, Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {path}: {source}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file makes no sense.
+    #[error("the configuration file {path} is wrong: {message}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        message: String,
+    },
+    /// A value makes no sense.
+    #[error("{key} is '{value}', but expected is {expected}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What would do.
+        expected: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the file or the key that makes no sense.
+    pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+        let mut file = parse(Path::new("config/default.toml"), DEFAULT)?;
+        if let Some(path) = set("WAGGLE_CONFIG").map(PathBuf::from) {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+            file = parse(&path, &text)?.over(file);
+        }
+        let file = File {
+            listen: set("WAGGLE_LISTEN"),
+            database_url: set("WAGGLE_DATABASE_URL"),
+            data_dir: set("WAGGLE_DATA_DIR").map(PathBuf::from),
+            log: set("WAGGLE_LOG"),
+            log_format: set("WAGGLE_LOG_FORMAT"),
+        }
+        .over(file);
+        let listen = file.listen.unwrap_or_default();
+        let listen = listen.parse().map_err(|_| ConfigError::Value {
+            key: "listen (WAGGLE_LISTEN)",
+            value: listen,
+            expected: "an address and a port, such as 127.0.0.1:8000",
+        })?;
+        let log_format = match file.log_format.as_deref().unwrap_or_default() {
+            "text" => LogFormat::Text,
+            "json" => LogFormat::Json,
+            other => {
+                return Err(ConfigError::Value {
+                    key: "log_format (WAGGLE_LOG_FORMAT)",
+                    value: other.to_owned(),
+                    expected: "text or json",
+                });
+            }
+        };
+        let data_dir = file.data_dir.unwrap_or_default();
+        let database_url = file
+            .database_url
+            .unwrap_or_else(|| format!("sqlite://{}", data_dir.join("waggle.db").display()));
+        Ok(Self { listen, database_url, data_dir, log: file.log.unwrap_or_default(), log_format })
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
+    toml::from_str(text)
+        .map_err(|error| ConfigError::File { path: path.to_owned(), message: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_nothing_set_waggle_runs_on_sqlite_in_the_data_folder() {
+        let config = Config::read(|_| None).unwrap();
+
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
+        assert_eq!(config.database_url, "sqlite://./data/waggle.db");
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set_and_a_wrong_one_is_named() {
+        let empty = Config::read(|_| Some(String::new())).unwrap();
+        let wrong =
+            Config::read(|name| (name == "WAGGLE_LISTEN").then(|| "8000".to_owned())).unwrap_err();
+
+        assert_eq!(empty.listen.port(), 8000);
+        assert!(wrong.to_string().contains("WAGGLE_LISTEN"), "{wrong}");
+    }
+
+    #[test]
+    fn an_unknown_key_stops_the_start() {
+        let error = parse(Path::new("my.toml"), "lisen = \"127.0.0.1:1\"").unwrap_err();
+
+        assert!(error.to_string().contains("lisen"), "{error}");
+    }
+}

@@ -1,0 +1,15 @@
+//! Chance from the operating system.
+
+use waggle_kernel::{Entropy, PortError};
+
+/// The generator of the operating system.
+pub(crate) struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn bytes(&self) -> Result<[u8; 32], PortError> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| PortError::broken("asking for randomness", error.to_string()))?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,50 @@
+//! The HTTP side: connections, what surrounds every request, and the tree of routes.
+
+mod around;
+mod body;
+mod caller;
+mod health;
+mod problem;
+mod server;
+
+use std::sync::Arc;
+
+use poem::endpoint::make_sync;
+use poem::{Endpoint, EndpointExt as _, IntoEndpoint as _, Response, Route, get};
+use poem_openapi::OpenApiService;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+pub(crate) use self::body::JsonBody;
+pub(crate) use self::caller::{Approve, Caller, Ingest, Publish, Read, Write, caller};
+pub(crate) use self::problem::{Problem, chain};
+use crate::app::App;
+use crate::{api, n8n};
+
+/// Takes connections until `stop` says so; then ends the requests that have begun and returns.
+pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, stop: watch::Receiver<bool>) {
+    server::run(listener, Arc::new(endpoint(app)), stop).await;
+}
+
+/// Every route, with what surrounds it.
+fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
+    let service = OpenApiService::new(api::all(), "Waggle", env!("CARGO_PKG_VERSION"))
+        .description(api::DESCRIPTION)
+        .server("/api/v1");
+    let document = service.spec();
+    let page = service.swagger_ui();
+    Route::new()
+        .nest("/api/v1", body::limited(service.into_endpoint()))
+        .at(
+            "/openapi.json",
+            get(make_sync(move |_| {
+                Response::builder().content_type("application/json").body(document.clone())
+            })),
+        )
+        .nest("/docs", page)
+        .nest("/health", health::routes())
+        .nest("/", n8n::routes())
+        .data(app)
+        .around(around::every_request)
+        .map_to_response()
+}

@@ -1,0 +1,113 @@
+//! What surrounds every request: an id, a deadline, headers, one form of errors, one line in the log.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use poem::{Endpoint, IntoResponse as _, Request, Response};
+use tracing::{error, info};
+
+use super::Problem;
+
+/// How long the answer to a request may take to begin.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+tokio::task_local! {
+    static REQUEST_ID: String;
+}
+
+/// The id of the request that this task works on; empty outside of one.
+pub(super) fn request_id() -> String {
+    REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// Calls the routes with all that surrounds them.
+pub(super) async fn every_request<E>(next: Arc<E>, request: Request) -> poem::Result<Response>
+where
+    E: Endpoint,
+{
+    let id = new_id();
+    REQUEST_ID.scope(id.clone(), answered(next, request, id)).await
+}
+
+async fn answered<E: Endpoint>(
+    next: Arc<E>,
+    request: Request,
+    id: String,
+) -> poem::Result<Response> {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let mut response = match refused(&request) {
+        Some(problem) => problem.into_response(),
+        None => within_deadline(next, request).await,
+    };
+    let status = response.status();
+    set_headers(response.headers_mut(), &id, &path);
+    let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    info!(request.id = %id, %method, path, status = status.as_u16(), took_ms, "request");
+    Ok(response)
+}
+
+/// What no route takes.
+fn refused(request: &Request) -> Option<Problem> {
+    let headers = request.headers();
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| encoding != "identity") {
+        let detail = "encoded bodies are not taken; send the body as it is";
+        return Some(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !safe && headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        let detail = "a page of another site sent this request";
+        return Some(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
+    None
+}
+
+async fn within_deadline<E: Endpoint>(next: Arc<E>, request: Request) -> Response {
+    let call = AssertUnwindSafe(next.call(request)).catch_unwind();
+    match tokio::time::timeout(DEADLINE, call).await {
+        Ok(Ok(Ok(output))) => output.into_response(),
+        Ok(Ok(Err(error))) if error.is_from_response() => error.into_response(),
+        Ok(Ok(Err(error))) => Problem::of_framework(&error).into_response(),
+        Ok(Err(_)) => {
+            error!(request.id = %request_id(), "a request ran into a bug and panicked");
+            Problem::internal().into_response()
+        }
+        Err(_) => {
+            let detail = "the request took too long; try again later";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
+        }
+    }
+}
+
+fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert("x-request-id", id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // The page that shows the API brings its own script and style along.
+    let policy = if path == "/docs" || path.starts_with("/docs/") {
+        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+         img-src data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+    } else {
+        "default-src 'none'; frame-ancestors 'none'"
+    };
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+}
+
+/// The start of the process and a count: enough to find a line in the log, and no secret.
+fn new_id() -> String {
+    static STARTED: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map(|now| now.as_secs()).unwrap_or_default()
+    });
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{:08x}{:04x}-{:x}", *STARTED, std::process::id() & 0xffff, COUNT.fetch_add(1, Ordering::Relaxed))
+}

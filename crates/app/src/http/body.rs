@@ -1,0 +1,156 @@
+//! Bodies are bounded before anything reads them: in size, in type, in depth.
+
+use poem::http::{StatusCode, header};
+use poem::{Body, Endpoint, EndpointExt as _, Request, Response};
+
+use super::Problem;
+
+/// The most that a JSON body of the native API may have, in bytes.
+const MOST: usize = 1024 * 1024;
+/// How deep lists and objects may stand in one another.
+const MOST_DEPTH: usize = 64;
+
+/// Why a body is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BodyRefused {
+    /// It is too large.
+    #[error("the body is larger than {most} bytes")]
+    TooLarge {
+        /// The most that is taken.
+        most: usize,
+    },
+    /// It is no JSON by its own word.
+    #[error("the body has to be JSON, announced as 'Content-Type: application/json'")]
+    NotJson,
+    /// It did not come whole.
+    #[error("the body was cut off")]
+    CutOff,
+    /// It is too deep.
+    #[error("the body has lists or objects more than {MOST_DEPTH} deep in one another")]
+    TooDeep,
+}
+
+impl BodyRefused {
+    /// The status that says so.
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::CutOff => StatusCode::BAD_REQUEST,
+            Self::TooDeep => StatusCode::UNPROCESSABLE_ENTITY,
+        }
+    }
+}
+
+/// The bytes of a JSON body that is within the bounds.
+pub(crate) struct JsonBody(pub(crate) Vec<u8>);
+
+impl JsonBody {
+    /// Reads a body of at most `most` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyRefused`].
+    pub(crate) async fn read(
+        request: &Request,
+        body: Body,
+        most: usize,
+    ) -> Result<Self, BodyRefused> {
+        if announced(request) > most {
+            return Err(BodyRefused::TooLarge { most });
+        }
+        if !is_json(request) {
+            return Err(BodyRefused::NotJson);
+        }
+        let bytes = bounded(body, most).await?;
+        if depth(&bytes) > MOST_DEPTH { Err(BodyRefused::TooDeep) } else { Ok(Self(bytes)) }
+    }
+}
+
+/// The native API with bodies that are bounded.
+pub(super) fn limited<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<Output = Response> {
+    endpoint.around(|next, mut request| async move {
+        let refuse = |reason: BodyRefused| Problem::new(reason.status(), reason.to_string());
+        if announced(&request) > MOST {
+            return Err(refuse(BodyRefused::TooLarge { most: MOST }).into());
+        }
+        let bytes = bounded(request.take_body(), MOST).await.map_err(refuse)?;
+        if depth(&bytes) > MOST_DEPTH {
+            return Err(refuse(BodyRefused::TooDeep).into());
+        }
+        request.set_body(bytes);
+        next.get_response_or_error(request).await
+    })
+}
+
+/// Calls an endpoint and leaves its error an error.
+trait ResponseOrError: Endpoint {
+    async fn get_response_or_error(&self, request: Request) -> poem::Result<Response> {
+        Ok(poem::IntoResponse::into_response(self.call(request).await?))
+    }
+}
+
+impl<E: Endpoint> ResponseOrError for E {}
+
+fn announced(request: &Request) -> usize {
+    request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse().ok())
+        .unwrap_or_default()
+}
+
+fn is_json(request: &Request) -> bool {
+    let named = request.content_type().unwrap_or_default();
+    let name = named.split(';').next().unwrap_or_default().trim();
+    name.eq_ignore_ascii_case("application/json")
+}
+
+async fn bounded(body: Body, most: usize) -> Result<Vec<u8>, BodyRefused> {
+    use futures_util::StreamExt as _;
+    let mut stream = body.into_bytes_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| BodyRefused::CutOff)?;
+        if bytes.len() + chunk.len() > most {
+            return Err(BodyRefused::TooLarge { most });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// How deep lists and objects stand in one another, without reading them.
+fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_that_of_lists_and_objects_outside_of_texts() {
+        assert_eq!(depth(b"1"), 0);
+        assert_eq!(depth(br#"{"a":[{"b":1}],"c":[[]]}"#), 3);
+        assert_eq!(depth(br#"["[[[[", "\"[[["]"#), 1);
+        assert_eq!(depth("[".repeat(100_000).as_bytes()), 100_000);
+    }
+}

@@ -1,0 +1,184 @@
+//! Who calls: an API token as a Bearer, or as the password of HTTP Basic, whatever the user name.
+
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use poem::http::{StatusCode, header};
+use poem::{Addr, Request, RequestBody};
+use poem_openapi::registry::{MetaSecurityScheme, Registry};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use waggle_accounts::AuthenticateError;
+use waggle_kernel::{Actor, PortError, Scope};
+use waggle_settings::{SettingsError, registry};
+
+use super::Problem;
+use crate::app::App;
+
+/// The right that an operation needs.
+pub(crate) trait Needed: Send + Sync {
+    /// The right.
+    const SCOPE: Scope;
+}
+
+macro_rules! needed {
+    ($($name:ident),+) => {$(
+        /// The scope of the same name.
+        pub(crate) struct $name;
+
+        impl Needed for $name {
+            const SCOPE: Scope = Scope::$name;
+        }
+    )+};
+}
+
+needed!(Ingest, Read, Write, Approve, Publish);
+
+/// The actor that calls, who has the right `N`. As the first argument of an operation it is checked
+/// before anything else of the request is looked at.
+pub(crate) struct Caller<N> {
+    /// The actor.
+    pub(crate) actor: Actor,
+    needed: PhantomData<N>,
+}
+
+/// Why a caller is not let in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallerRefused {
+    /// There is no token.
+    #[error(
+        "an API token is needed, as 'Authorization: Bearer wgl_...' or as the password of HTTP Basic"
+    )]
+    Missing,
+    /// There is one that opens nothing.
+    #[error("the API token is wrong, expired or revoked")]
+    Wrong,
+    /// The token is for something else.
+    #[error("the API token lacks the scope '{0}'")]
+    Scope(Scope),
+    /// Nobody could tell.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl From<CallerRefused> for Problem {
+    fn from(refused: CallerRefused) -> Self {
+        let detail = refused.to_string();
+        match refused {
+            CallerRefused::Missing | CallerRefused::Wrong => {
+                Self::new(StatusCode::UNAUTHORIZED, detail)
+            }
+            CallerRefused::Scope(_) => Self::new(StatusCode::FORBIDDEN, detail),
+            CallerRefused::Port(error) => error.into(),
+        }
+    }
+}
+
+/// The actor that calls. From a trusted network none is needed where `scope` is to ingest.
+///
+/// # Errors
+///
+/// [`CallerRefused`].
+pub(crate) async fn caller(
+    app: &App,
+    request: &Request,
+    scope: Scope,
+) -> Result<Actor, CallerRefused> {
+    let actor = match presented(request)? {
+        Some(token) => app.tokens.authenticate(&token).await.map_err(|error| match error {
+            AuthenticateError::Refused => CallerRefused::Wrong,
+            AuthenticateError::Port(error) => CallerRefused::Port(error),
+        })?,
+        None if scope == Scope::Ingest => match trusted(app, request).await? {
+            Some(address) => Actor::trusted_network(address),
+            None => return Err(CallerRefused::Missing),
+        },
+        None => return Err(CallerRefused::Missing),
+    };
+    actor.require(scope).map_err(|_| CallerRefused::Scope(scope))?;
+    Ok(actor)
+}
+
+/// The token in the `Authorization` header; a credential of another kind is wrong, not missing.
+fn presented(request: &Request) -> Result<Option<String>, CallerRefused> {
+    let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
+    let Some(header) = headers.next() else { return Ok(None) };
+    if headers.next().is_some() {
+        return Err(CallerRefused::Wrong);
+    }
+    let (scheme, credential) = header
+        .to_str()
+        .ok()
+        .and_then(|header| header.split_once(' '))
+        .ok_or(CallerRefused::Wrong)?;
+    let credential = credential.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(Some(credential.to_owned()));
+    }
+    if scheme.eq_ignore_ascii_case("basic") {
+        return STANDARD
+            .decode(credential)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .and_then(|pair| pair.split_once(':').map(|(_, password)| password.to_owned()))
+            .map(Some)
+            .ok_or(CallerRefused::Wrong);
+    }
+    Err(CallerRefused::Wrong)
+}
+
+/// The address of a caller from a trusted network: that of the socket, whatever headers say.
+async fn trusted(app: &App, request: &Request) -> Result<Option<IpAddr>, CallerRefused> {
+    let Addr::SocketAddr(address) = &request.remote_addr().0 else { return Ok(None) };
+    let networks = match app.settings.get(&registry::TRUSTED_INGEST_NETWORKS).await {
+        Ok(found) => found.value.unwrap_or_default(),
+        Err(SettingsError::Port(error)) => return Err(error.into()),
+        // A value that makes no sense trusts nobody.
+        Err(_) => return Ok(None),
+    };
+    Ok(networks.contains(address.ip()).then(|| address.ip().to_canonical()))
+}
+
+const BEARER: &str = "api_token";
+const BASIC: &str = "api_token_as_password";
+
+impl<'a, N: Needed> ApiExtractor<'a> for Caller<N> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        let scheme = |scheme, description| MetaSecurityScheme {
+            ty: "http",
+            description: Some(description),
+            name: None,
+            key_in: None,
+            scheme: Some(scheme),
+            bearer_format: None,
+            flows: None,
+            openid_connect_url: None,
+        };
+        registry.create_security_scheme(BEARER, scheme("bearer", "An API token."));
+        registry.create_security_scheme(
+            BASIC,
+            scheme("basic", "An API token as the password, with any user name."),
+        );
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![BEARER, BASIC]
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let app = request.data::<Arc<App>>().ok_or_else(Problem::internal)?;
+        let actor = caller(app, request, N::SCOPE).await.map_err(Problem::from)?;
+        Ok(Self { actor, needed: PhantomData })
+    }
+}

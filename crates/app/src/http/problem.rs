@@ -1,0 +1,335 @@
+//! One form of errors: `application/problem+json` (RFC 9457), without internals, with the id of the request.
+
+use std::borrow::Cow;
+
+use poem::error::ResponseError;
+use poem::http::{StatusCode, header};
+use poem::{IntoResponse, Response};
+use poem_openapi::registry::{
+    MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry,
+};
+use poem_openapi::types::Type as _;
+use poem_openapi::{ApiResponse, Object};
+use serde_json::{Map, Value, json};
+use tracing::error;
+use waggle_content::ManagePostsError;
+use waggle_kernel::{Forbidden, PortError, PortErrorKind};
+use waggle_twitter_n8n::{
+    ManageBatchesError, MoveRefused, PublishTweetError, QueueRefused, ReceiveBatchError,
+    ReviewError, SourceTweetsError, WorkQueueError,
+};
+
+use super::around::request_id;
+use crate::api::{campaign_batch_json, generated_tweet_json};
+
+const CONTENT_TYPE: &str = "application/problem+json";
+
+/// What went wrong, for the caller.
+#[derive(Debug, thiserror::Error)]
+#[error("{status}: {detail}")]
+pub(crate) struct Problem {
+    status: StatusCode,
+    detail: Cow<'static, str>,
+    /// Members that only this kind of problem has.
+    more: Map<String, Value>,
+}
+
+/// What went wrong (RFC 9457).
+#[derive(Object)]
+#[oai(rename = "Problem")]
+struct ProblemView {
+    /// The status, as text.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What went wrong, for people.
+    detail: String,
+    /// The same as `detail`, for clients that look for it under this name.
+    message: String,
+    /// The id of the request, which the log has too.
+    request_id: String,
+}
+
+impl Problem {
+    /// A problem with a status and a reason for people.
+    pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, detail: detail.into(), more: Map::new() }
+    }
+
+    /// Something that the caller sent makes no sense.
+    pub(crate) fn invalid(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// It does not fit the present state.
+    pub(crate) fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    /// Something broke, and the log knows what.
+    pub(crate) fn internal() -> Self {
+        let detail = "something went wrong inside; the log has more under the request id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+
+    /// Adds a member.
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The status.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The reason for people.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The id of the request.
+    pub(crate) fn request_id() -> String {
+        request_id()
+    }
+
+    /// A problem that the framework found: no such route, a body that cannot be read.
+    pub(super) fn of_framework(error: &poem::Error) -> Self {
+        let status = error.status();
+        if status.is_server_error() {
+            error!(request.id = %request_id(), %error, "a request failed");
+            return Self::internal();
+        }
+        let detail = match status {
+            StatusCode::NOT_FOUND => "there is nothing at this address".to_owned(),
+            StatusCode::METHOD_NOT_ALLOWED => "this address does not take this method".to_owned(),
+            _ => for_callers(&error.to_string()),
+        };
+        Self::new(status, detail)
+    }
+}
+
+/// The framework's words without the names of our types.
+fn for_callers(text: &str) -> String {
+    let text = text.split(" (occurred while parsing").next().unwrap_or(text);
+    text.chars().filter(|c| !c.is_control()).take(500).collect()
+}
+
+/// An error with its causes, for the log.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl ResponseError for Problem {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn as_response(&self) -> Response {
+        let mut body = json!({
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "message": self.detail,
+            "request_id": request_id(),
+        });
+        if let Value::Object(body) = &mut body {
+            body.extend(self.more.clone());
+        }
+        let mut response =
+            Response::builder().status(self.status).content_type(CONTENT_TYPE);
+        if self.status == StatusCode::UNAUTHORIZED {
+            response = response.header(header::WWW_AUTHENTICATE, "Bearer");
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response = response.header(header::RETRY_AFTER, "5");
+        }
+        response.body(body.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.as_response()
+    }
+}
+
+impl ApiResponse for Problem {
+    fn meta() -> MetaResponses {
+        let response = |status, description| MetaResponse {
+            description,
+            status: Some(status),
+            status_range: None,
+            content: vec![MetaMediaType {
+                content_type: CONTENT_TYPE,
+                schema: MetaSchemaRef::Reference(ProblemView::name().into_owned()),
+            }],
+            headers: vec![],
+        };
+        MetaResponses {
+            responses: vec![
+                response(400, "The request cannot be read."),
+                response(401, "No API token, or one that opens nothing."),
+                response(403, "The API token lacks the scope."),
+                response(404, "There is no such thing."),
+                response(409, "It does not fit the present state, which the answer shows."),
+                response(422, "A value makes no sense."),
+                response(503, "The database is busy or away; try again later."),
+            ],
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        ProblemView::register(registry);
+    }
+}
+
+impl From<Forbidden> for Problem {
+    fn from(error: Forbidden) -> Self {
+        Self::new(StatusCode::FORBIDDEN, error.to_string())
+    }
+}
+
+impl From<PortError> for Problem {
+    fn from(problem: PortError) -> Self {
+        // It is answered here and nowhere else, so it is logged here.
+        error!(request.id = %request_id(), error = %chain(&problem), "a request failed");
+        match problem.kind() {
+            PortErrorKind::Broken => Self::internal(),
+            PortErrorKind::Unavailable => {
+                let detail = "the database is busy or away; try again later";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            }
+        }
+    }
+}
+
+impl From<SourceTweetsError> for Problem {
+    fn from(error: SourceTweetsError) -> Self {
+        match error {
+            SourceTweetsError::Forbidden(error) => error.into(),
+            SourceTweetsError::NotFound => Self::not_found(error.to_string()),
+            SourceTweetsError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<WorkQueueError> for Problem {
+    fn from(error: WorkQueueError) -> Self {
+        match error {
+            WorkQueueError::Forbidden(error) => error.into(),
+            WorkQueueError::Invalid(error) => Self::invalid(error.to_string()),
+            WorkQueueError::NotHeld => Self::conflict(error.to_string()),
+            WorkQueueError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReceiveBatchError> for Problem {
+    fn from(error: ReceiveBatchError) -> Self {
+        match error {
+            ReceiveBatchError::Forbidden(error) => error.into(),
+            ReceiveBatchError::Invalid(error) => Self::invalid(error.to_string()),
+            ReceiveBatchError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ManageBatchesError> for Problem {
+    fn from(error: ManageBatchesError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ManageBatchesError::Forbidden(error) => error.into(),
+            ManageBatchesError::NotFound => Self::not_found(detail),
+            ManageBatchesError::NoTitle | ManageBatchesError::Title(_) => Self::invalid(detail),
+            ManageBatchesError::Stale { current } => {
+                Self::conflict(detail).with("current", campaign_batch_json(&current))
+            }
+            ManageBatchesError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<MoveRefused> for Problem {
+    fn from(error: MoveRefused) -> Self {
+        let detail = error.to_string();
+        match error {
+            MoveRefused::Unfit(_) => Self::invalid(detail),
+            MoveRefused::Illegal { status, .. } => {
+                let allowed: Vec<&str> = status.allowed().map(|action| action.name()).collect();
+                Self::conflict(detail)
+                    .with("current_status", json!(status.name()))
+                    .with("allowed", json!(allowed))
+            }
+        }
+    }
+}
+
+impl From<ReviewError> for Problem {
+    fn from(error: ReviewError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReviewError::Forbidden(error) => error.into(),
+            ReviewError::NotFound => Self::not_found(detail),
+            ReviewError::Text { .. } | ReviewError::TooMany => Self::invalid(detail),
+            ReviewError::Move(error) => error.into(),
+            ReviewError::Stale { current } => {
+                let problem = Self::conflict(detail);
+                match current {
+                    Some(current) => problem.with("current", generated_tweet_json(&current)),
+                    None => problem,
+                }
+            }
+            ReviewError::InFlight => Self::conflict(detail),
+            ReviewError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<PublishTweetError> for Problem {
+    fn from(error: PublishTweetError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PublishTweetError::Forbidden(error) => error.into(),
+            PublishTweetError::NotFound => Self::not_found(detail),
+            PublishTweetError::NotApproved { status } => {
+                let allowed: Vec<&str> = status.allowed().map(|action| action.name()).collect();
+                Self::conflict(detail)
+                    .with("current_status", json!(status.name()))
+                    .with("allowed", json!(allowed))
+            }
+            PublishTweetError::TooFarAhead => Self::invalid(detail),
+            PublishTweetError::ContentChanged { .. } => Self::conflict(detail),
+            PublishTweetError::Refused(QueueRefused::Port(error)) => error.into(),
+            PublishTweetError::Refused(_) => Self::conflict(detail),
+            PublishTweetError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ManagePostsError> for Problem {
+    fn from(error: ManagePostsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ManagePostsError::Forbidden(error) => error.into(),
+            ManagePostsError::NotFound => Self::not_found(detail),
+            ManagePostsError::NoPlatformId => Self::invalid(detail),
+            ManagePostsError::Illegal { status, .. } => {
+                Self::conflict(detail).with("current_status", json!(status.name()))
+            }
+            ManagePostsError::Port(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Connections: a deadline for every header, and an orderly end.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use poem::http::uri::Scheme;
+use poem::web::{LocalAddr, RemoteAddr};
+use poem::{Addr, Endpoint, Response};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tracing::{debug, warn};
+
+/// How long the head of a request may take, from its first byte or from the end of the request before.
+const HEAD: Duration = Duration::from_secs(10);
+/// The most that the head of a request may have, in bytes.
+const MOST_HEAD: usize = 64 * 1024;
+/// The most connections at a time.
+const MOST_CONNECTIONS: usize = 2_048;
+
+/// Takes connections until `stop` says so; then ends the requests that have begun.
+pub(super) async fn run<E>(listener: TcpListener, endpoint: Arc<E>, mut stop: watch::Receiver<bool>)
+where
+    E: Endpoint<Output = Response> + 'static,
+{
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MOST_HEAD);
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let local = listener.local_addr().map(Addr::from).unwrap_or_default();
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file handles, most likely: give others time to be closed.
+                    warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            () = stopped(&mut stop) => break,
+        };
+        let _ = stream.set_nodelay(true);
+        let (endpoint, local) = (Arc::clone(&endpoint), local.clone());
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let (local, remote) = (LocalAddr(local.clone()), RemoteAddr(Addr::from(peer)));
+            let request = poem::Request::from((request, local, remote, Scheme::HTTP));
+            let endpoint = Arc::clone(&endpoint);
+            async move {
+                Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await))
+            }
+        });
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // That nobody is left who could say so is as good as its being said.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
