@@ -1,1 +1,621 @@
-//! The contracts of the ports, for every implementation to be run against.
+//! The contracts of the ports, for every implementation to be run against. Each starts with an empty store.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use serde_json::json;
+use waggle_kernel::ids::{GeneratedTweetId, Version};
+use waggle_kernel::{Actor, Clock as _, Direction, FixedClock, Limit, Page, PageRequest};
+
+use crate::campaign_batch::{BatchFilter, BatchStatus, Deleted, NewCampaignBatch};
+use crate::generated_tweet::{GeneratedTweet, NewGeneratedTweet, TweetFilter};
+use crate::history::NewHistoryEntry;
+use crate::ports::{
+    CampaignBatchRepository, GeneratedTweetRepository, ReviewedTweet, SaveError,
+    SourceTweetRepository,
+};
+use crate::source_tweet::{
+    Engagement, NewSourceTweet, Run, RunKey, Sighting, SourceTweetFilter, SourceTweetSort,
+};
+use crate::status::{Action, Status};
+use crate::work_queue::{Lease, LeaseOutcome};
+
+fn noon() -> DateTime<Utc> {
+    FixedClock::noon().now()
+}
+
+fn run(key: RunKey) -> Run {
+    Run {
+        execution_id: match &key {
+            RunKey::Execution(id) => id.clone(),
+            RunKey::Body { .. } => "unknown".to_owned(),
+        },
+        key,
+        source_url: "unknown".to_owned(),
+        received_from: "system".to_owned(),
+        unauthenticated: false,
+    }
+}
+
+fn execution(id: &str) -> Run {
+    run(RunKey::Execution(id.to_owned()))
+}
+
+fn report(number: i64) -> NewSourceTweet {
+    let engagement = Engagement {
+        likes: number % 7,
+        retweets: number % 5,
+        replies: number % 3,
+        quotes: number % 2,
+        views: number * 10,
+    };
+    NewSourceTweet::new(
+        format!("{}", 1000 + number),
+        "https://example.com".to_owned(),
+        "https://x.com/i/web/status/1".to_owned(),
+        format!("Tweet Number {number} 100% a_b"),
+        engagement,
+        (noon() + Duration::minutes(number)).to_rfc3339(),
+        if number % 4 == 0 { "error" } else { "success" }.to_owned(),
+    )
+    .expect("the report is right")
+}
+
+fn reports(count: i64) -> Vec<NewSourceTweet> {
+    (0..count).map(report).collect()
+}
+
+/// Makes a batch with these tweets.
+///
+/// # Panics
+///
+/// If the batch makes no sense.
+pub fn batch(batch_id: &str, tweets: &[(&str, &str)]) -> NewCampaignBatch {
+    NewCampaignBatch {
+        batch_id: batch_id.to_owned(),
+        analysis_summary: json!({ "themes": ["a", 1, null, 18_446_744_073_709_551_615_u64] }),
+        brand_alignment_score: Some(9.25),
+        total_tweets: 3,
+        ready_for_deployment: 3,
+        source_type: "multi_agent_automation".to_owned(),
+        title: "A Title".to_owned(),
+        description: String::new(),
+        generated_at: None,
+        execution_id: None,
+        source_tweet_ids: Vec::new(),
+        tweets: tweets.iter().map(|(id, text)| NewGeneratedTweet::new(*id, *text)).collect(),
+        received_from: "system".to_owned(),
+        unauthenticated: false,
+    }
+    .checked()
+    .expect("the batch is right")
+}
+
+/// A run gets its own tweets again, another run does not, and each tweet is stored once.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_tweet_is_new_to_the_run_that_brought_it(tweets: Arc<dyn SourceTweetRepository>) {
+    let record = async |run: &Run, number, now| {
+        tweets.record(run, &reports(number), now).await.expect("the store answers")
+    };
+
+    let first = record(&execution("one"), 3, noon()).await;
+    let again = record(&execution("one"), 3, noon() + Duration::days(9)).await;
+    let other = record(&execution("two"), 4, noon()).await;
+
+    assert_eq!(first, [Sighting::Stored; 3]);
+    assert_eq!(again, [Sighting::BroughtBefore; 3]);
+    assert_eq!(other, [Sighting::Known, Sighting::Known, Sighting::Known, Sighting::Stored]);
+    assert_eq!(tweets.record(&execution("x"), &[], noon()).await.expect("it answers"), []);
+}
+
+/// A run without a name is known by its bytes, for an hour.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_run_without_a_name_is_known_for_an_hour(tweets: Arc<dyn SourceTweetRepository>) {
+    let nameless = run(RunKey::Body { hash: "abc".to_owned() });
+    let record = async |now| {
+        tweets.record(&nameless, &reports(1), now).await.expect("the store answers")
+    };
+
+    assert_eq!(record(noon()).await, [Sighting::Stored]);
+    assert_eq!(record(noon() + Duration::minutes(59)).await, [Sighting::BroughtBefore]);
+    assert_eq!(record(noon() + Duration::minutes(61)).await, [Sighting::Known]);
+}
+
+/// Identical calls at the same moment all get every tweet; calls of different runs share them out.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn concurrent_reports_lose_nothing(tweets: Arc<dyn SourceTweetRepository>) {
+    let mut twins = Vec::new();
+    for _ in 0..6 {
+        let tweets = Arc::clone(&tweets);
+        twins.push(tokio::spawn(async move {
+            tweets.record(&execution("twin"), &reports(40), noon()).await
+        }));
+    }
+    let mut stored = 0;
+    for twin in twins {
+        let sightings = twin.await.expect("it does not panic").expect("the store answers");
+        assert!(!sightings.contains(&Sighting::Known), "a tweet was hidden from its own run");
+        stored += sightings.iter().filter(|&&sighting| sighting == Sighting::Stored).count();
+    }
+    assert_eq!(stored, 40);
+
+    let mut rivals = Vec::new();
+    for number in 0..4 {
+        let tweets = Arc::clone(&tweets);
+        let rival = execution(&format!("rival-{number}"));
+        rivals.push(tokio::spawn(async move {
+            let mine: Vec<NewSourceTweet> = (40..80).map(report).collect();
+            tweets.record(&rival, &mine, noon()).await
+        }));
+    }
+    let mut stored = 0;
+    for rival in rivals {
+        let sightings = rival.await.expect("it does not panic").expect("the store answers");
+        stored += sightings.iter().filter(|&&sighting| sighting == Sighting::Stored).count();
+    }
+    assert_eq!(stored, 40);
+    assert_eq!(tweets.totals(&SourceTweetFilter::default()).await.expect("it answers").tweets, 80);
+}
+
+/// A later report writes its numbers over the old ones and nothing else.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_later_report_refreshes_the_numbers_alone(tweets: Arc<dyn SourceTweetRepository>) {
+    tweets.record(&execution("one"), &reports(250), noon()).await.expect("the store answers");
+    let mut later = reports(250);
+    for report in &mut later {
+        report.engagement.likes += 100;
+        report.content = "other words".to_owned();
+    }
+    let then = noon() + Duration::hours(1);
+
+    tweets.record(&execution("two"), &later, then).await.expect("the store answers");
+
+    let filter = SourceTweetFilter { min_likes: Some(100), ..SourceTweetFilter::default() };
+    assert_eq!(tweets.totals(&filter).await.expect("it answers").tweets, 250);
+    let page = PageRequest::first(Limit::DEFAULT);
+    let sort = SourceTweetSort::TotalEngagement;
+    let found =
+        tweets.list(&filter, sort, Direction::Descending, page).await.expect("it answers");
+    for tweet in found.items {
+        assert!(tweet.report.content.starts_with("Tweet Number"), "{tweet:?}");
+        assert_eq!(tweet.execution_id, "one");
+        assert_eq!(tweet.refreshed_at, Some(then));
+    }
+}
+
+async fn all_pages(
+    tweets: &dyn SourceTweetRepository,
+    filter: &SourceTweetFilter,
+    sort: SourceTweetSort,
+    direction: Direction,
+) -> Vec<crate::source_tweet::SourceTweet> {
+    let mut all = Vec::new();
+    let mut after = None;
+    loop {
+        let page = PageRequest { limit: Limit::new(7).expect("it is 1 to 200"), after };
+        let Page { items, next } =
+            tweets.list(filter, sort, direction, page).await.expect("the store answers");
+        all.extend(items);
+        after = next;
+        if after.is_none() {
+            return all;
+        }
+    }
+}
+
+/// Every sort in both ways shows every tweet once and in order, page by page.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn pages_show_every_tweet_once_and_in_order(tweets: Arc<dyn SourceTweetRepository>) {
+    tweets.record(&execution("one"), &reports(50), noon()).await.expect("the store answers");
+    let sorts = [
+        SourceTweetSort::Date,
+        SourceTweetSort::Likes,
+        SourceTweetSort::Retweets,
+        SourceTweetSort::Views,
+        SourceTweetSort::TotalEngagement,
+    ];
+    for sort in sorts {
+        for direction in [Direction::Ascending, Direction::Descending] {
+            let found =
+                all_pages(&*tweets, &SourceTweetFilter::default(), sort, direction).await;
+
+            let ids: BTreeSet<i64> = found.iter().map(|tweet| tweet.id.number()).collect();
+            assert_eq!((found.len(), ids.len()), (50, 50), "{sort:?} {direction:?}");
+            let mut keys: Vec<(i64, i64)> =
+                found.iter().map(|tweet| (sort.value(tweet), tweet.id.number())).collect();
+            if direction == Direction::Descending {
+                keys.reverse();
+            }
+            assert!(keys.is_sorted(), "{sort:?} {direction:?}");
+        }
+    }
+}
+
+/// Each filter shows what it means, and totals are those of the filtered set.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn each_filter_shows_what_it_means(tweets: Arc<dyn SourceTweetRepository>) {
+    tweets.record(&execution("one"), &reports(20), noon()).await.expect("the store answers");
+    let more: Vec<NewSourceTweet> = (20..30).map(report).collect();
+    tweets.record(&execution("two"), &more, noon()).await.expect("the store answers");
+    let none = SourceTweetFilter::default;
+    let text = |text: &str| Some(text.to_owned());
+    let cases: Vec<(SourceTweetFilter, i64)> = vec![
+        (none(), 30),
+        (SourceTweetFilter { search: text("NUMBER 7 "), ..none() }, 1),
+        (SourceTweetFilter { search: text("100%"), ..none() }, 30),
+        (SourceTweetFilter { search: text("100_"), ..none() }, 0),
+        (SourceTweetFilter { search: text("a_b"), ..none() }, 30),
+        (SourceTweetFilter { search: text("\\"), ..none() }, 0),
+        (SourceTweetFilter { tweet_id: text("101"), ..none() }, 10),
+        (SourceTweetFilter { tweet_id: text("1015"), ..none() }, 1),
+        (SourceTweetFilter { tweet_id: text("9"), ..none() }, 0),
+        (SourceTweetFilter { execution_id: text("two"), ..none() }, 10),
+        (SourceTweetFilter { date_from: Some(noon() + Duration::minutes(28)), ..none() }, 2),
+        (SourceTweetFilter { date_before: Some(noon() + Duration::minutes(2)), ..none() }, 2),
+        (SourceTweetFilter { status: text("error"), ..none() }, 8),
+        (SourceTweetFilter { min_likes: Some(6), ..none() }, 4),
+        (SourceTweetFilter { min_retweets: Some(4), ..none() }, 6),
+        (SourceTweetFilter { min_views: Some(290), ..none() }, 1),
+        (SourceTweetFilter { is_processed: Some(true), ..none() }, 0),
+        (SourceTweetFilter { is_processed: Some(false), status: text("error"), ..none() }, 8),
+    ];
+
+    for (filter, expected) in cases {
+        let found =
+            all_pages(&*tweets, &filter, SourceTweetSort::Date, Direction::Descending).await;
+        let totals = tweets.totals(&filter).await.expect("the store answers");
+
+        assert_eq!(found.len(), usize::try_from(expected).expect("it is small"), "{filter:?}");
+        assert_eq!(totals.tweets, expected, "{filter:?}");
+        let views: i64 = found.iter().map(|tweet| tweet.report.engagement.views).sum();
+        assert_eq!(totals.views, views, "{filter:?}");
+    }
+}
+
+/// A tweet is found by its id until it is deleted; then it is new again.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_deleted_tweet_is_gone(tweets: Arc<dyn SourceTweetRepository>) {
+    tweets.record(&execution("one"), &reports(3), noon()).await.expect("the store answers");
+    let all = all_pages(
+        &*tweets,
+        &SourceTweetFilter::default(),
+        SourceTweetSort::Date,
+        Direction::Ascending,
+    )
+    .await;
+    let (gone, kept) = (all[0].id, all[1].id);
+
+    let mut deleted = tweets.delete(&[gone, gone]).await.expect("the store answers");
+
+    assert_eq!(deleted.pop().as_deref(), Some("1000"));
+    assert_eq!(tweets.find(gone).await.expect("it answers"), None);
+    assert_eq!(tweets.find(kept).await.expect("it answers").as_ref(), Some(&all[1]));
+    assert!(tweets.delete(&[gone]).await.expect("it answers").is_empty());
+    let again = tweets.record(&execution("one"), &reports(1), noon()).await.expect("it answers");
+    assert_eq!(again, [Sighting::Stored]);
+}
+
+fn lease(name: &str, until: DateTime<Utc>) -> Lease {
+    Lease { name: name.to_owned(), until }
+}
+
+/// No tweet is in two hands; what is not ended in time is given on; what is ended stays ended.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_leased_tweet_is_in_one_hand(tweets: Arc<dyn SourceTweetRepository>) {
+    tweets.record(&execution("one"), &reports(30), noon()).await.expect("the store answers");
+    let soon = noon() + Duration::minutes(1);
+    let mut tasks = Vec::new();
+    for number in 0..5 {
+        let tweets = Arc::clone(&tweets);
+        let lease = lease(&format!("lease-{number}"), soon);
+        tasks.push(tokio::spawn(async move { tweets.lease(&lease, 6, noon()).await }));
+    }
+    let mut given = Vec::new();
+    for task in tasks {
+        let leased = task.await.expect("it does not panic").expect("the store answers");
+        given.extend(leased.into_iter().map(|tweet| tweet.id));
+    }
+    // With rows locked by others passed over, a hand may get less than it asked for, but never the same.
+    let rest = tweets.lease(&lease("rest", soon), 30, noon()).await.expect("it answers");
+    given.extend(rest.into_iter().map(|tweet| tweet.id));
+    let distinct: BTreeSet<_> = given.iter().copied().collect();
+    assert_eq!((given.len(), distinct.len()), (30, 30));
+    let none = tweets.lease(&lease("late", soon), 5, noon()).await.expect("it answers");
+    assert!(none.is_empty());
+
+    // Nobody ended anything: after the lease all are given on, and the old hands hold nothing.
+    let later = soon + Duration::minutes(5);
+    let second =
+        tweets.lease(&lease("second", later), 30, soon).await.expect("it answers");
+    assert_eq!(second.len(), 30);
+    assert!(second.is_sorted_by_key(|tweet| tweet.id.number()));
+    let stale =
+        tweets.end_lease("lease-0", None, LeaseOutcome::Processed).await.expect("it answers");
+    assert_eq!(stale, 0);
+
+    let some = vec![second[0].id, second[1].id];
+    let done = tweets
+        .end_lease("second", Some(some), LeaseOutcome::Processed)
+        .await
+        .expect("it answers");
+    let released =
+        tweets.end_lease("second", None, LeaseOutcome::Released).await.expect("it answers");
+    assert_eq!((done, released), (2, 28));
+    let third = tweets.lease(&lease("third", later), 200, soon).await.expect("it answers");
+    assert_eq!(third.len(), 28);
+}
+
+/// A batch is stored once; a replay stores nothing; other content under its name is kept under another.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_batch_loses_nothing(batches: Arc<dyn CampaignBatchRepository>) {
+    let receive = async |batch: &NewCampaignBatch| {
+        batches.receive(batch, noon()).await.expect("the store answers")
+    };
+    let one = batch("b", &[("t-1", "one"), ("t-2", "two")]);
+
+    let first = receive(&one).await;
+    let replay = receive(&one).await;
+    let more = receive(&batch("b", &[("t-1", "one"), ("t-2", "other"), ("t-3", "three")])).await;
+    let third = receive(&batch("b", &[("t-1", "third")])).await;
+    let replayed_more = receive(&batch("b", &[("t-2", "other"), ("t-3", "three")])).await;
+    let namesake = receive(&batch("b-v2", &[("t-9", "of its own")])).await;
+
+    assert_eq!((first.stored, first.known, first.batch_id.as_str()), (2, 0, "b"));
+    assert_eq!((replay.stored, replay.known, replay.id), (0, 2, first.id));
+    assert_eq!((more.stored, more.known, more.batch_id.as_str()), (2, 1, "b-v2"));
+    assert_eq!((third.stored, third.batch_id.as_str()), (1, "b-v3"));
+    assert_eq!((replayed_more.stored, replayed_more.known), (0, 2));
+    assert_eq!(namesake.stored, 1);
+    assert_eq!(namesake.batch_id, "b-v2-v2");
+    let found = batches.find(first.id).await.expect("it answers").expect("it is there");
+    assert_eq!(found.analysis_summary, one.analysis_summary);
+    assert_eq!(found.counts.of(Status::BrandAligned), 2);
+    assert_eq!(found.status, BatchStatus::Draft);
+}
+
+/// The same batch many times at the same moment is stored once; different ones are all stored.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn concurrent_batches_lose_nothing(batches: Arc<dyn CampaignBatchRepository>) {
+    let mut tasks = Vec::new();
+    for number in 0..12 {
+        let batches = Arc::clone(&batches);
+        let text = format!("words {}", number % 3);
+        tasks.push(tokio::spawn(async move {
+            batches.receive(&batch("b", &[("t-1", &text)]), noon()).await
+        }));
+    }
+    let mut stored = 0;
+    for task in tasks {
+        stored += task.await.expect("it does not panic").expect("the store answers").stored;
+    }
+
+    assert_eq!(stored, 3);
+    let page = PageRequest::first(Limit::DEFAULT);
+    let all = batches
+        .list(&BatchFilter::default(), Direction::Ascending, page)
+        .await
+        .expect("it answers");
+    assert_eq!(all.items.len(), 3);
+}
+
+/// A batch remembers its source tweets, which are worked through then.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_batch_marks_its_source_tweets(
+    tweets: Arc<dyn SourceTweetRepository>,
+    batches: Arc<dyn CampaignBatchRepository>,
+) {
+    tweets.record(&execution("one"), &reports(3), noon()).await.expect("the store answers");
+    let more: Vec<NewSourceTweet> = (3..6).map(report).collect();
+    tweets.record(&execution("two"), &more, noon()).await.expect("the store answers");
+    let made = NewCampaignBatch {
+        execution_id: Some("one".to_owned()),
+        source_tweet_ids: vec!["1000".to_owned(), "1004".to_owned(), "unheard-of".to_owned()],
+        ..batch("b", &[("t-1", "one")])
+    };
+
+    let received = batches.receive(&made, noon()).await.expect("the store answers");
+    let replay = batches.receive(&made, noon()).await.expect("the store answers");
+
+    assert_eq!((received.processed_source_tweets, replay.processed_source_tweets), (4, 0));
+    let sources = batches.sources(received.id).await.expect("it answers");
+    assert_eq!(sources, ["1000", "1001", "1002", "1004"]);
+    let processed = SourceTweetFilter { is_processed: Some(true), ..SourceTweetFilter::default() };
+    assert_eq!(tweets.totals(&processed).await.expect("it answers").tweets, 4);
+}
+
+/// A batch is saved over the version it was read at alone, and is filtered by what it has.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_batch_is_saved_over_its_version_alone(batches: Arc<dyn CampaignBatchRepository>) {
+    let id = batches.receive(&batch("b", &[]), noon()).await.expect("it answers").id;
+    batches.receive(&batch("other", &[]), noon()).await.expect("it answers");
+    let read = batches.find(id).await.expect("it answers").expect("it is there");
+    let mut renamed = read.clone();
+    renamed.title = "Über 100% new".to_owned();
+    renamed.deleted_at = Some(noon());
+
+    let version = batches.save(&renamed).await.expect("it is not stale");
+    let stale = batches.save(&read).await;
+
+    assert_eq!(version, Version::FIRST.next());
+    assert!(matches!(stale, Err(SaveError::Stale)), "{stale:?}");
+    let list = async |filter: BatchFilter| {
+        let page = PageRequest::first(Limit::DEFAULT);
+        let found = batches.list(&filter, Direction::Descending, page).await.expect("it answers");
+        found.items.len()
+    };
+    let with = || BatchFilter { deleted: Deleted::With, ..BatchFilter::default() };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(list(BatchFilter::default()).await, 1);
+    assert_eq!(list(BatchFilter { deleted: Deleted::Only, ..with() }).await, 1);
+    assert_eq!(list(with()).await, 2);
+    assert_eq!(list(BatchFilter { search: text("100%"), ..with() }).await, 1);
+    assert_eq!(list(BatchFilter { search: text("OTHER"), ..with() }).await, 1);
+    assert_eq!(list(BatchFilter { status: Some(BatchStatus::Published), ..with() }).await, 0);
+    assert_eq!(list(BatchFilter { min_score: Some(9.3), ..with() }).await, 0);
+    assert_eq!(list(BatchFilter { min_score: Some(9.25), ..with() }).await, 2);
+    assert_eq!(list(BatchFilter { source_type: text("manual"), ..with() }).await, 0);
+    assert_eq!(list(BatchFilter { created_before: Some(noon()), ..with() }).await, 0);
+    assert_eq!(list(BatchFilter { created_from: Some(noon()), ..with() }).await, 2);
+}
+
+/// The tweets of a batch, in the order of their ids.
+///
+/// # Panics
+///
+/// If the store does not answer.
+pub async fn tweets_of(
+    tweets: &dyn GeneratedTweetRepository,
+    filter: &TweetFilter,
+) -> Vec<GeneratedTweet> {
+    let page = PageRequest::first(Limit::new(Limit::MOST).expect("it is 1 to 200"));
+    tweets.list(filter, Direction::Ascending, page).await.expect("the store answers").items
+}
+
+/// The change of `before` to `after`, with its entry.
+pub fn change(action: Action, before: &GeneratedTweet, after: GeneratedTweet) -> ReviewedTweet {
+    let entry = NewHistoryEntry::of_move(action, &Actor::system(), before, &after);
+    ReviewedTweet { tweet: after, entry }
+}
+
+/// A change is written over the version it was read at alone, with its history, and the batch follows.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_tweet_is_saved_over_its_version_alone(
+    batches: Arc<dyn CampaignBatchRepository>,
+    tweets: Arc<dyn GeneratedTweetRepository>,
+) {
+    let made = batch("b", &[("t-1", "one"), ("t-2", "two")]);
+    let id = batches.receive(&made, noon()).await.expect("the store answers").id;
+    let all = tweets_of(&*tweets, &TweetFilter::default()).await;
+    let approve = |tweet: &GeneratedTweet| {
+        let after = tweet.clone().approve(&Actor::system(), noon()).expect("it is allowed");
+        change(Action::Approve, tweet, after)
+    };
+    let reject = |tweet: &GeneratedTweet| {
+        let after = tweet.clone().reject(noon()).expect("it is allowed");
+        change(Action::Reject, tweet, after)
+    };
+
+    let first = tweets.save(&[approve(&all[0]), reject(&all[1])]).await.expect("it answers");
+    let stale = tweets.save(&[reject(&all[0])]).await.expect("it answers");
+
+    assert!(first.iter().all(Result::is_ok), "{first:?}");
+    assert!(matches!(stale[0], Err(SaveError::Stale)), "{stale:?}");
+    let saved = tweets.find(all[0].id()).await.expect("it answers").expect("it is there");
+    assert_eq!(saved.status(), Status::Approved);
+    assert_eq!(saved.approval().map(|approval| approval.hash), Some(saved.publication().hash()));
+    assert_eq!(saved.version(), Version::FIRST.next());
+    let page = PageRequest::first(Limit::DEFAULT);
+    let history = tweets.history(all[0].id(), page).await.expect("it answers").items;
+    assert_eq!(history.len(), 1);
+    assert_eq!(history[0].entry, approve(&all[0]).entry);
+    let parent = batches.find(id).await.expect("it answers").expect("it is there");
+    assert_eq!(parent.status, BatchStatus::Reviewed);
+    assert_eq!(parent.counts.of(Status::Rejected), 1);
+}
+
+/// Of many decisions on one version at the same moment, one is written.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn concurrent_decisions_do_not_overwrite(
+    batches: Arc<dyn CampaignBatchRepository>,
+    tweets: Arc<dyn GeneratedTweetRepository>,
+) {
+    let made = batch("b", &[("t-1", "one")]);
+    batches.receive(&made, noon()).await.expect("the store answers");
+    let read = tweets_of(&*tweets, &TweetFilter::default()).await.remove(0);
+    let mut tasks = Vec::new();
+    for number in 0..8 {
+        let (tweets, read) = (Arc::clone(&tweets), read.clone());
+        tasks.push(tokio::spawn(async move {
+            let words = Some(format!("words {number}"));
+            let after = read.clone().edit(words, None, noon()).expect("it is allowed");
+            tweets.save(&[change(Action::Edit, &read, after)]).await
+        }));
+    }
+    let mut written = 0;
+    for task in tasks {
+        let results = task.await.expect("it does not panic").expect("the store answers");
+        written += results.iter().filter(|result| result.is_ok()).count();
+    }
+
+    assert_eq!(written, 1);
+}
+
+/// Each filter of tweets shows what it means; those of a batch that was put away are out of the way.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn each_filter_of_tweets_shows_what_it_means(
+    batches: Arc<dyn CampaignBatchRepository>,
+    tweets: Arc<dyn GeneratedTweetRepository>,
+) {
+    let long = "x".repeat(300);
+    let first = batch("b", &[("t-1", "One Word"), ("t-2", &long)]);
+    let first = batches.receive(&first, noon()).await.expect("the store answers").id;
+    let second = batch("c", &[("t-1", "another")]);
+    let second = batches.receive(&second, noon()).await.expect("the store answers").id;
+    let none = TweetFilter::default;
+    let count = async |filter: TweetFilter| tweets_of(&*tweets, &filter).await.len();
+
+    assert_eq!(count(none()).await, 3);
+    assert_eq!(count(TweetFilter { search: Some("one w".to_owned()), ..none() }).await, 1);
+    assert_eq!(count(TweetFilter { batch: Some(first), ..none() }).await, 2);
+    assert_eq!(count(TweetFilter { ready: Some(false), ..none() }).await, 1);
+    assert_eq!(count(TweetFilter { status: Some(Status::BrandAligned), ..none() }).await, 3);
+    assert_eq!(count(TweetFilter { status: Some(Status::Posted), ..none() }).await, 0);
+    assert_eq!(count(TweetFilter { kind: Some("generated".to_owned()), ..none() }).await, 3);
+    assert_eq!(count(TweetFilter { is_edited: Some(true), ..none() }).await, 0);
+    assert_eq!(count(TweetFilter { created_from: Some(noon()), ..none() }).await, 3);
+    assert_eq!(count(TweetFilter { created_before: Some(noon()), ..none() }).await, 0);
+
+    let mut away = batches.find(second).await.expect("it answers").expect("it is there");
+    away.deleted_at = Some(noon());
+    batches.save(&away).await.expect("it is not stale");
+    assert_eq!(count(none()).await, 2);
+    assert_eq!(count(TweetFilter { batch: Some(second), ..none() }).await, 1);
+    let missing = [GeneratedTweetId::new(i64::MAX)];
+    assert!(tweets.find_many(&missing).await.expect("it answers").is_empty());
+}

@@ -72,7 +72,10 @@ async fn within_deadline<E: Endpoint>(next: Arc<E>, request: Request) -> Respons
     let call = AssertUnwindSafe(next.call(request)).catch_unwind();
     match tokio::time::timeout(DEADLINE, call).await {
         Ok(Ok(Ok(output))) => output.into_response(),
-        Ok(Ok(Err(error))) if error.is_from_response() => error.into_response(),
+        // Problems of ours, and responses that are errors, know what they look like.
+        Ok(Ok(Err(error))) if error.is_from_response() || error.is::<Problem>() => {
+            error.into_response()
+        }
         Ok(Ok(Err(error))) => Problem::of_framework(&error).into_response(),
         Ok(Err(_)) => {
             error!(request.id = %request_id(), "a request ran into a bug and panicked");

@@ -1,0 +1,97 @@
+//! The contracts of all storage ports, run against SQLite and against a real PostgreSQL.
+
+#![expect(missing_docs, reason = "a test binary has no readers of its documentation")]
+
+#[path = "../../../../tests/support/database.rs"]
+mod database;
+mod migrations;
+mod publishing;
+
+use database::{Database, Kind};
+use waggle_store::{Mode, Ports, Store};
+
+/// A store that is up to date and empty.
+pub(crate) struct Fresh {
+    pub(crate) store: Store,
+    pub(crate) ports: Ports,
+    pub(crate) database: Database,
+}
+
+pub(crate) async fn fresh(kind: Kind) -> Fresh {
+    let database = Database::new(kind).await;
+    let store = Store::open(&database.url).await.unwrap();
+    store.migrate(Mode::Run).await.unwrap();
+    Fresh { ports: store.ports(), store, database }
+}
+
+/// Runs each rule on both databases, each time with a store of its own.
+macro_rules! on_both {
+    ($($name:ident($ports:ident) => $rule:expr;)+) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let fresh = crate::fresh(crate::Kind::Sqlite).await;
+                    let $ports = fresh.ports.clone();
+                    $rule.await;
+                }
+            )+
+        }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let fresh = crate::fresh(crate::Kind::Postgres).await;
+                    let $ports = fresh.ports.clone();
+                    $rule.await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_both;
+
+mod rules {
+    use super::on_both;
+
+    on_both! {
+        a_token_is_found_as_it_was_kept(ports) =>
+            waggle_accounts::testing::a_token_is_found_as_it_was_kept(ports.tokens);
+        the_first_token_is_kept_once(ports) =>
+            waggle_accounts::testing::the_first_token_is_kept_once(ports.tokens);
+        a_token_is_ended_once(ports) =>
+            waggle_accounts::testing::a_token_is_ended_once(ports.tokens);
+        a_value_is_kept_written_over_and_removed(ports) =>
+            waggle_settings::testing::a_value_is_kept_written_over_and_removed(ports.settings);
+        a_tweet_is_new_to_the_run_that_brought_it(ports) =>
+            waggle_twitter_n8n::testing::a_tweet_is_new_to_the_run_that_brought_it(ports.source_tweets);
+        a_run_without_a_name_is_known_for_an_hour(ports) =>
+            waggle_twitter_n8n::testing::a_run_without_a_name_is_known_for_an_hour(ports.source_tweets);
+        concurrent_reports_lose_nothing(ports) =>
+            waggle_twitter_n8n::testing::concurrent_reports_lose_nothing(ports.source_tweets);
+        a_later_report_refreshes_the_numbers_alone(ports) =>
+            waggle_twitter_n8n::testing::a_later_report_refreshes_the_numbers_alone(ports.source_tweets);
+        pages_show_every_tweet_once_and_in_order(ports) =>
+            waggle_twitter_n8n::testing::pages_show_every_tweet_once_and_in_order(ports.source_tweets);
+        each_filter_shows_what_it_means(ports) =>
+            waggle_twitter_n8n::testing::each_filter_shows_what_it_means(ports.source_tweets);
+        a_deleted_tweet_is_gone(ports) =>
+            waggle_twitter_n8n::testing::a_deleted_tweet_is_gone(ports.source_tweets);
+        a_leased_tweet_is_in_one_hand(ports) =>
+            waggle_twitter_n8n::testing::a_leased_tweet_is_in_one_hand(ports.source_tweets);
+        a_batch_loses_nothing(ports) =>
+            waggle_twitter_n8n::testing::a_batch_loses_nothing(ports.batches);
+        concurrent_batches_lose_nothing(ports) =>
+            waggle_twitter_n8n::testing::concurrent_batches_lose_nothing(ports.batches);
+        a_batch_marks_its_source_tweets(ports) =>
+            waggle_twitter_n8n::testing::a_batch_marks_its_source_tweets(ports.source_tweets, ports.batches);
+        a_batch_is_saved_over_its_version_alone(ports) =>
+            waggle_twitter_n8n::testing::a_batch_is_saved_over_its_version_alone(ports.batches);
+        a_tweet_is_saved_over_its_version_alone(ports) =>
+            waggle_twitter_n8n::testing::a_tweet_is_saved_over_its_version_alone(ports.batches, ports.tweets);
+        concurrent_decisions_do_not_overwrite(ports) =>
+            waggle_twitter_n8n::testing::concurrent_decisions_do_not_overwrite(ports.batches, ports.tweets);
+        each_filter_of_tweets_shows_what_it_means(ports) =>
+            waggle_twitter_n8n::testing::each_filter_of_tweets_shows_what_it_means(ports.batches, ports.tweets);
+    }
+}
