@@ -12,11 +12,11 @@ fn unique() -> String {
 }
 
 /// A folder that is gone when it is dropped.
-pub struct Folder(pub PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
     /// A new, empty folder.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let path = std::env::temp_dir().join(unique());
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).expect("a temporary folder can be made");
@@ -32,7 +32,7 @@ impl Drop for Folder {
 
 /// Which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A file.
     Sqlite,
     /// A database on the server of the test run.
@@ -40,16 +40,16 @@ pub enum Kind {
 }
 
 /// A database that is gone with the test run.
-pub struct Database {
+pub(crate) struct Database {
     /// Its URL.
-    pub url: String,
+    pub(crate) url: String,
     /// The folder of its files.
-    pub folder: Folder,
+    pub(crate) folder: Folder,
 }
 
 impl Database {
     /// A new, empty database.
-    pub async fn new(kind: Kind) -> Self {
+    pub(crate) async fn new(kind: Kind) -> Self {
         let folder = Folder::new();
         let url = match kind {
             Kind::Sqlite => format!("sqlite://{}", folder.0.join("waggle.db").display()),
@@ -60,7 +60,7 @@ impl Database {
 }
 
 /// The server that the test run started.
-pub fn server() -> String {
+pub(crate) fn server() -> String {
     std::env::var("WAGGLE_TEST_POSTGRES_URL").expect(
         "these tests need a PostgreSQL server; `make test` starts one, \
          and so does `scripts/with-postgres cargo test`",

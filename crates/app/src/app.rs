@@ -110,8 +110,9 @@ impl App {
         }
         let timing = timing(&settings).await?;
         let faults = text(&settings, &registry::SANDBOX_FAULTS).await?.unwrap_or_default();
-        let sandbox =
-            Arc::new(Sandbox::new(&data_dir.join("sandbox"), Fault::parse_list(&faults)?, clock.clone()));
+        let faults = Fault::parse_list(&faults)?;
+        let folder = data_dir.join("sandbox");
+        let sandbox = Arc::new(Sandbox::new(&folder, faults, timing.request, clock.clone()));
         let mut publishers: Vec<Arc<dyn Publisher>> = vec![sandbox.clone()];
         if let Some(x) = x(&settings, timing, &clock, &entropy).await? {
             publishers.push(Arc::new(x));

@@ -73,7 +73,7 @@ fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
             Command::Migrate(command) => migrate::run(&config, command, arguments.json).await,
             Command::Tokens(command) => tokens::run(&config, command, arguments.json).await,
             Command::Settings(command) => settings::run(&config, command, arguments.json).await,
-            Command::Demo => demo::run().await,
+            Command::Demo => demo::run(&config).await,
         }
     })
 }
@@ -121,4 +121,11 @@ fn make_data_dir(path: &Path) -> Result<(), Failure> {
 /// Prints an answer; a reader that went away is no error of ours.
 fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// How this program is called from the present folder, for commands to try next.
+fn program() -> String {
+    let Ok(path) = std::env::current_exe() else { return "waggle".to_owned() };
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(&path).display().to_string()
 }

@@ -274,10 +274,11 @@ pub fn decide(
     }
 }
 
-/// What follows from a look for an attempt in doubt.
+/// What follows from a look for an attempt in doubt, of `attempts` that were begun.
 pub fn decide_doubt(
     finding: Finding,
     open: &OpenDelivery,
+    attempts: u32,
     policy: &DoubtPolicy,
     now: DateTime<Utc>,
 ) -> Settlement {
@@ -300,8 +301,12 @@ pub fn decide_doubt(
         Finding::Absent if now - open.first_doubt_at > policy.resend_within => Settlement::Ask {
             reason: "not there, but the attempt is too long ago to repeat it unasked".to_owned(),
         },
+        Finding::Absent if attempts >= MOST_ATTEMPTS => Settlement::Failed {
+            reason: format!("gave up after {attempts} attempts, none of which arrived"),
+        },
+        // A crash is likely the first time; who loses one request after the other is given time.
         Finding::Absent => Settlement::Retry {
-            at: now,
+            at: if attempts <= 2 { now } else { now + back_off(attempts - 2) },
             reason: "looked for and not there".to_owned(),
             state: DeliveryState::Absent,
         },
@@ -383,8 +388,8 @@ mod tests {
     fn a_careful_platform_is_looked_at_twice_before_a_post_is_sent_again() {
         let now = FixedClock::noon().now();
 
-        let first = decide_doubt(Finding::Absent, &open(0, 0), &CAREFUL, now);
-        let second = decide_doubt(Finding::Absent, &open(1, 1), &CAREFUL, now);
+        let first = decide_doubt(Finding::Absent, &open(0, 0), 1, &CAREFUL, now);
+        let second = decide_doubt(Finding::Absent, &open(1, 1), 1, &CAREFUL, now);
 
         assert!(matches!(first, Settlement::Look { absent: true, .. }), "{first:?}");
         assert!(
@@ -397,7 +402,7 @@ mod tests {
     fn an_old_doubt_is_for_a_person() {
         let later = FixedClock::noon().now() + Duration::hours(1);
 
-        let settlement = decide_doubt(Finding::Absent, &open(1, 1), &CAREFUL, later);
+        let settlement = decide_doubt(Finding::Absent, &open(1, 1), 1, &CAREFUL, later);
 
         assert!(matches!(settlement, Settlement::Ask { .. }), "{settlement:?}");
     }
@@ -408,13 +413,23 @@ mod tests {
         let silent = || Finding::TryLater { reason: "away".into() };
 
         assert!(matches!(
-            decide_doubt(silent(), &open(0, 0), &CAREFUL, now),
+            decide_doubt(silent(), &open(0, 0), 1, &CAREFUL, now),
             Settlement::Look { absent: false, .. }
         ));
         assert!(matches!(
-            decide_doubt(silent(), &open(0, MOST_LOOKS - 1), &CAREFUL, now),
+            decide_doubt(silent(), &open(0, MOST_LOOKS - 1), 1, &CAREFUL, now),
             Settlement::Ask { .. }
         ));
+    }
+
+    #[test]
+    fn requests_that_never_arrive_are_given_up_in_the_end() {
+        let now = FixedClock::noon().now();
+
+        let settlement =
+            decide_doubt(Finding::Absent, &open(0, 0), MOST_ATTEMPTS, &DoubtPolicy::IMMEDIATE, now);
+
+        assert!(matches!(settlement, Settlement::Failed { .. }), "{settlement:?}");
     }
 
     proptest! {

@@ -168,7 +168,7 @@ impl PublishDue {
             Settlement::Look { again_at: first_look, reason, absent: false }
         } else {
             let finding = publisher.find(&open.prepared, open.first_doubt_at).await;
-            decide_doubt(finding, open, &policy, self.clock.now())
+            decide_doubt(finding, open, claimed.attempts, &policy, self.clock.now())
         };
         self.settle(claimed, Some(open.id), settlement).await
     }

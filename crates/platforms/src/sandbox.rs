@@ -110,13 +110,20 @@ pub struct SandboxPost {
 pub struct Sandbox {
     path: PathBuf,
     faults: Vec<Fault>,
+    timeout: chrono::Duration,
     clock: Arc<dyn Clock>,
 }
 
 impl Sandbox {
-    /// The sandbox whose timeline is in `folder`, which is made when something is posted.
-    pub fn new(folder: &Path, faults: Vec<Fault>, clock: Arc<dyn Clock>) -> Self {
-        Self { path: folder.join("timeline.jsonl"), faults, clock }
+    /// The sandbox whose timeline is in `folder`, which is made when something is posted. A request that
+    /// takes longer than `timeout` to arrive is cut off, as an HTTP client would.
+    pub fn new(
+        folder: &Path,
+        faults: Vec<Fault>,
+        timeout: chrono::Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { path: folder.join("timeline.jsonl"), faults, timeout, clock }
     }
 
     /// The latest posts, newest first, `most` at the most.
@@ -190,8 +197,13 @@ impl Publisher for Sandbox {
         if self.has(Fault::LostRequest) {
             return Outcome::Unknown { reason: "the sandbox lost the request".to_owned() };
         }
+        let begun = self.clock.now();
         self.slow(Fault::SlowRequest).await;
         let (path, now) = (self.path.clone(), self.clock.now());
+        // The clock rather than a timer: a process that was stopped meanwhile must not go on as if it had not.
+        if now - begun >= self.timeout {
+            return Outcome::Unknown { reason: "the request timed out".to_owned() };
+        }
         let key = prepared.key.clone();
         let text = prepared.request.get("text").and_then(|text| text.as_str()).unwrap_or_default();
         let text = text.to_owned();
@@ -290,7 +302,7 @@ mod tests {
     fn sandbox(name: &str, faults: Vec<Fault>) -> Sandbox {
         let folder = std::env::temp_dir().join(format!("waggle-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
-        Sandbox::new(&folder, faults, Arc::new(FixedClock::noon()))
+        Sandbox::new(&folder, faults, chrono::Duration::seconds(20), Arc::new(FixedClock::noon()))
     }
 
     fn prepared(sandbox: &Sandbox, id: i64) -> Prepared {

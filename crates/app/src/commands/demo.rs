@@ -1,4 +1,293 @@
-//! `waggle demo`
+//! `waggle demo`: the main job, walked over HTTP against a server of its own, with input as n8n sends it.
+
+use std::path::Path;
 use std::process::ExitCode;
-use super::Failure;
-pub(super) async fn run() -> Result<ExitCode, Failure> { Ok(ExitCode::SUCCESS) }
+use std::time::Duration;
+
+use reqwest::{Client, Method, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use waggle_kernel::{Actor, Scope, Scopes};
+use waggle_store::{Mode, Store};
+
+use super::serve::Server;
+use super::{Failure, make_data_dir, print, program};
+use crate::config::Config;
+
+/// How long a post may take to go out.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Walks the main job; the exit code is 0 only if every step did what it should.
+pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
+    let folder = config.data_dir.join("demo");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    make_data_dir(&folder)?;
+    let store = Store::open(&format!("sqlite://{}", folder.join("waggle.db").display())).await?;
+    store.migrate(Mode::Run).await?;
+    let server = Server::start(&store, &folder, ([127, 0, 0, 1], 0).into()).await?;
+    let result = Walk::new(&server).await?.all(&folder).await;
+    server.stop().await;
+    match result {
+        Ok(()) => {
+            print("\nEvery step did what it should.");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(failure) => {
+            print(&format!("\nThe demo stopped: {failure}"));
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+struct Walk {
+    base: String,
+    client: Client,
+    workflow: SecretString,
+    reviewer: SecretString,
+    step: u8,
+}
+
+struct Answer {
+    status: StatusCode,
+    body: Value,
+}
+
+impl Walk {
+    async fn new(server: &Server) -> Result<Self, Failure> {
+        let token = async |name, scopes: &[Scope]| {
+            let created =
+                server.app.tokens.create(&Actor::system(), name, Scopes::of(scopes), None).await?;
+            Ok::<_, Failure>(created.secret)
+        };
+        Ok(Self {
+            base: format!("http://{}", server.address),
+            client: Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?,
+            workflow: token("n8n", &[Scope::Ingest]).await?,
+            reviewer: token(
+                "reviewer",
+                &[Scope::Read, Scope::Write, Scope::Approve, Scope::Publish],
+            )
+            .await?,
+            step: 0,
+        })
+    }
+
+    async fn all(mut self, folder: &Path) -> Result<(), Failure> {
+        print("Waggle's main job, step by step, over HTTP.\n");
+        self.check_duplicates().await?;
+        let tweets = self.hand_in().await?;
+        self.decide(tweets).await?;
+        self.publish(tweets).await?;
+        self.guard(tweets).await?;
+        let folder = folder.display();
+        print(&format!("\nWhere to look: start Waggle on what the demo left,\n"));
+        let program = program();
+        print(&format!("    export WAGGLE_DATA_DIR={folder}\n    {program} serve\n"));
+        print(&format!("make a token ({program} tokens create --name me --scope read), and ask it for"));
+        print("    /api/v1/generated-tweets   /api/v1/posts   /api/v1/sandbox/timeline");
+        print(&format!("The timeline itself is {folder}/sandbox/timeline.jsonl"));
+        Ok(())
+    }
+
+    async fn check_duplicates(&mut self) -> Result<(), Failure> {
+        let report = |run: &str| {
+            json!({
+                "execution_id": run,
+                "source_url": "https://n8n.example.com",
+                "tweets": [
+                    tweet(1, "Thu Aug 14 14:30:31 +0000 2025"),
+                    tweet(2, "Tue Aug 12 09:00:00 +0000 2025"),
+                    tweet(3, "2025-08-13T10:00:00Z"),
+                ],
+            })
+        };
+        let path = "/api/check-duplicate-tweet";
+        let new = |answer: &Answer| answer.body["data"]["new_tweets"].as_array().map(Vec::len);
+
+        let first = self.n8n(path, report("exec_demo_1")).await?;
+        self.say("n8n reports three tweets", &first, new(&first) == Some(3), "all three are new")?;
+        let again = self.n8n(path, report("exec_demo_1")).await?;
+        let same = again.body["data"] == first.body["data"];
+        self.say("n8n lost the answer and asks again", &again, same, "the same three: nothing is lost")?;
+        let other = self.n8n(path, report("exec_demo_2")).await?;
+        let known = other.body["summary"]["duplicates_found"] == 3 && new(&other) == Some(0);
+        self.say("the next run reports the same tweets", &other, known, "all three are known")
+    }
+
+    /// Hands in a batch and returns the ids of its tweets: three good ones and one that is too long.
+    async fn hand_in(&mut self) -> Result<[i64; 4], Failure> {
+        let batch = json!({
+            "campaign_batch": "batch_2025-08-14_14-31",
+            "execution_id": "exec_demo_1",
+            "analysis_summary": { "dominant_themes": ["compute"], "brand_alignment_score": "9.2" },
+            "tweet_count": 4,
+            "ready_for_deployment": 4,
+            "title": "Idle compute",
+            "description": "Drafts about idle compute",
+            "tweets": [
+                drafted(1, "Idle GPUs are a coordination problem 🐝 https://example.com/idle-compute"),
+                drafted(2, "Agents should bid for compute the way bees pick flowers."),
+                drafted(3, "Buy now!!!"),
+                drafted(4, &"Too long. ".repeat(40)),
+            ],
+        });
+        let received = self.n8n("/api/receive-tweets", batch.clone()).await?;
+        let stored = received.body["stored_count"] == 4;
+        self.say("n8n hands in a batch of four drafts", &received, stored, "four are stored")?;
+        let replay = self.n8n("/api/receive-tweets", batch).await?;
+        let nothing = replay.body["stored_count"] == 0;
+        self.say("n8n sends it once more", &replay, nothing, "nothing is stored twice")?;
+        let list = self.call(Method::GET, "/api/v1/generated-tweets?order=asc", None).await?;
+        let items = list.body["items"].as_array().cloned().unwrap_or_default();
+        let ids: Vec<i64> = items.iter().filter_map(|tweet| tweet["id"].as_i64()).collect();
+        let ids: [i64; 4] = ids.try_into().map_err(|_| "there are not four drafts")?;
+        let counted = items.first().map(|tweet| tweet["character_count"].clone());
+        self.say(
+            "people see the drafts",
+            &list,
+            counted == Some(json!(63)),
+            "the first counts 63 as X counts: the URL 23, the bee 2",
+        )?;
+        Ok(ids)
+    }
+
+    async fn decide(&mut self, [first, second, third, long]: [i64; 4]) -> Result<(), Failure> {
+        let text = "Agents should bid for compute the way bees choose flowers: by dancing.";
+        let edited = self.patch(second, json!({ "content": text })).await?;
+        let draft = edited.body["status"] == "Draft";
+        self.say("a person edits the second", &edited, draft, "it is a Draft now")?;
+        let refused = self.act(long, "approve", Value::Null).await?;
+        let unfit = refused.status == StatusCode::UNPROCESSABLE_ENTITY;
+        self.say("somebody tries to approve the one that is too long", &refused, unfit, "refused, and kept")?;
+        for id in [first, second] {
+            let approved = self.act(id, "approve", Value::Null).await?;
+            let bound = approved.body["approved_hash"].as_str().is_some_and(|hash| hash.len() == 64);
+            self.say("a person approves", &approved, bound, "the approval is bound to the exact text")?;
+        }
+        let rejected = self.act(third, "reject", Value::Null).await?;
+        let gone = rejected.body["status"] == "Rejected";
+        self.say("a person rejects the third", &rejected, gone, "it is Rejected, and can be restored")
+    }
+
+    async fn publish(&mut self, [first, ..]: [i64; 4]) -> Result<(), Failure> {
+        let queued = self.act(first, "publish", json!({ "platform": "sandbox" })).await?;
+        let post = queued.body["post"]["id"].as_i64().unwrap_or_default();
+        self.say("a person publishes the first", &queued, post > 0, "a post is queued for the sandbox")?;
+        let path = format!("/api/v1/posts/{post}");
+        let begun = std::time::Instant::now();
+        let published = loop {
+            let answer = self.call(Method::GET, &path, None).await?;
+            if answer.body["status"] == "published" || begun.elapsed() > PATIENCE {
+                break answer;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let id = published.body["platform_post_id"].as_str().unwrap_or_default().to_owned();
+        let is_out = published.body["status"] == "published" && id.starts_with("sandbox-");
+        self.say("the worker delivers it", &published, is_out, &format!("it is public as {id}"))?;
+        let timeline = self.call(Method::GET, "/api/v1/sandbox/timeline", None).await?;
+        let once = timeline.body["items"].as_array().map(Vec::len) == Some(1);
+        self.say("the sandbox's timeline", &timeline, once, "it is there once")?;
+        let tweet = self.call(Method::GET, &format!("/api/v1/generated-tweets/{first}"), None).await?;
+        let posted = tweet.body["status"] == "Posted" && tweet.body["x_com_post_id"] == json!(id);
+        self.say("the generated tweet", &tweet, posted, "it is Posted, with the id and the time")
+    }
+
+    async fn guard(&mut self, [first, second, ..]: [i64; 4]) -> Result<(), Failure> {
+        let twice = self.act(first, "publish", json!({ "platform": "sandbox" })).await?;
+        let refused = twice.status == StatusCode::CONFLICT;
+        self.say("somebody publishes the first again", &twice, refused, "refused: it went out once")?;
+        self.patch(second, json!({ "content": "Words that nobody approved." })).await?;
+        let unapproved = self.act(second, "publish", json!({ "platform": "sandbox" })).await?;
+        let refused = unapproved.status == StatusCode::CONFLICT;
+        self.say("the second is edited after its approval, and published", &unapproved, refused, "refused: the edit took the approval back")?;
+        let history =
+            self.call(Method::GET, &format!("/api/v1/generated-tweets/{first}/history"), None).await?;
+        let told = history.body["items"].as_array().map(Vec::len) == Some(3);
+        self.say("the history of the first", &history, told, "approved, queued, published: by whom and when")
+    }
+
+    fn say(&mut self, what: &str, answer: &Answer, right: bool, outcome: &str) -> Result<(), Failure> {
+        self.step += 1;
+        let status = answer.status.as_u16();
+        if right {
+            print(&format!("{:2}. {what}\n      {status}: {outcome}", self.step));
+            Ok(())
+        } else {
+            let body = answer.body.to_string();
+            let step = self.step;
+            Err(format!("step {step} ({what}) answered {status}, which is not '{outcome}': {body}").into())
+        }
+    }
+
+    async fn n8n(&self, path: &str, body: Value) -> Result<Answer, Failure> {
+        let token = self.workflow.expose_secret().to_owned();
+        self.send(Method::POST, path, Some(body), &token).await
+    }
+
+    async fn act(&self, id: i64, action: &str, body: Value) -> Result<Answer, Failure> {
+        let body = Some(body).filter(|body| !body.is_null());
+        self.call(Method::POST, &format!("/api/v1/generated-tweets/{id}/{action}"), body).await
+    }
+
+    async fn patch(&self, id: i64, body: Value) -> Result<Answer, Failure> {
+        self.call(Method::PATCH, &format!("/api/v1/generated-tweets/{id}"), Some(body)).await
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Answer, Failure> {
+        let token = self.reviewer.expose_secret().to_owned();
+        self.send(method, path, body, &token).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        token: &str,
+    ) -> Result<Answer, Failure> {
+        let mut request =
+            self.client.request(method, format!("{}{path}", self.base)).bearer_auth(token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await?;
+        Ok(Answer { status: response.status(), body: response.json().await? })
+    }
+}
+
+/// A tweet as the workflow reports it.
+fn tweet(number: u32, date: &str) -> Value {
+    let id = format!("195593943434343430{number}");
+    json!({
+        "Tweet ID": id,
+        "URL": format!("https://x.com/example/status/{id}"),
+        "Content": format!("A tweet of a monitored account, number {number}"),
+        "Likes": 10 * number,
+        "Retweets": number,
+        "Replies": 0,
+        "Quotes": 0,
+        "Views": 1000 * number,
+        "Date": date,
+        "Status": "success",
+        "Tweet": format!("https://twitter.com/example/status/{id}"),
+    })
+}
+
+/// A tweet as the workflow drafts it.
+fn drafted(number: u32, content: &str) -> Value {
+    json!({
+        "id": format!("batch_2025-08-14_14-31-tweet-{number}"),
+        "type": "developer_tools",
+        "content": content,
+        "character_count": 200,
+        "engagement_hook": "Tell us",
+        "coophive_elements": ["marketplace-design"],
+        "discord_voice_patterns": ["agent-centric"],
+        "theme_connection": "Tighter",
+        "ready_for_deployment": true,
+        "status": "Brand Aligned",
+    })
+}

@@ -103,7 +103,8 @@ async fn greet(app: &App, address: SocketAddr) -> Result<(), Failure> {
         print(&format!(
             "Three commands to try next:\n\n    export TOKEN={token}\n    \
              curl -s -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/generated-tweets\n    \
-             waggle tokens create --name n8n --scope ingest\n"
+             {} tokens create --name n8n --scope ingest\n",
+            super::program()
         ));
     }
     print(&format!("The API is described at http://{address}/docs."));

@@ -1,0 +1,37 @@
+# Every command a person types. `make help` lists them.
+
+# The program to run; a packager may name a built one: make run WAGGLE=/usr/bin/waggle
+WAGGLE ?= cargo run --quiet --bin waggle --
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo build test check fmt docs bench
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+
+run: ## build and start Waggle at http://127.0.0.1:8000, on SQLite in ./data
+	@$(WAGGLE) serve
+
+demo: ## walk the main job over HTTP, and say what happened at each step
+	@WAGGLE_LOG=$${WAGGLE_LOG:-error} $(WAGGLE) demo
+
+build: ## build the release binary, target/release/waggle
+	cargo build --release --bin waggle
+
+test: ## run every test, on SQLite and on a PostgreSQL that is started for it
+	scripts/with-postgres cargo test --workspace --quiet
+
+check: ## format, clippy, the rules between crates, docs
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo test --quiet -p waggle --test architecture
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+
+fmt: ## format the code
+	cargo fmt --all
+
+docs: ## build the crates' documentation into target/doc
+	cargo doc --workspace --no-deps
+
+bench: ## measure through HTTP on both databases, beside the raw rates of the same databases
+	WAGGLE_POSTGRES_DURABLE=1 scripts/with-postgres cargo bench -p waggle --bench pipeline

@@ -1,0 +1,106 @@
+//! Who may know whom, and what may not come in: ARCHITECTURE.md's rules, kept by a test.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+const DOMAINS: [&str; 4] =
+    ["waggle-accounts", "waggle-content", "waggle-settings", "waggle-twitter-n8n"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Each crate of the workspace with what it depends on outside of tests.
+fn crates() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap().iter();
+            let normal = dependencies
+                .filter(|dependency| dependency["kind"].is_null())
+                .map(|dependency| text(&dependency["name"]));
+            (text(&package["name"]), normal.collect())
+        })
+        .collect()
+}
+
+fn of_ours(dependencies: &BTreeSet<String>) -> BTreeSet<&str> {
+    dependencies.iter().map(String::as_str).filter(|name| name.starts_with("waggle")).collect()
+}
+
+#[test]
+fn each_crate_knows_only_whom_it_may() {
+    for (name, dependencies) in crates() {
+        let known = of_ours(&dependencies);
+        let allowed: BTreeSet<&str> = match name.as_str() {
+            "waggle-kernel" => BTreeSet::new(),
+            domain if DOMAINS.contains(&domain) => BTreeSet::from(["waggle-kernel"]),
+            "waggle" => known.clone(),
+            _ => DOMAINS.into_iter().chain(["waggle-kernel"]).collect(),
+        };
+
+        assert!(known.is_subset(&allowed), "{name} knows {:?}", known.difference(&allowed));
+    }
+}
+
+#[test]
+fn domains_do_no_input_or_output() {
+    let banned = ["diesel", "diesel-async", "poem", "poem-openapi", "reqwest", "lettre", "serde", "getrandom", "rand"];
+    for (name, dependencies) in crates() {
+        if name == "waggle-kernel" || DOMAINS.contains(&name.as_str()) {
+            for banned in banned {
+                assert!(!dependencies.contains(banned), "{name} depends on {banned}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_needs_a_system_library() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    for banned in ["openssl-sys", "pq-sys", "native-tls", "aws-lc-sys", "mysqlclient-sys", "cmake"] {
+        assert!(!lock.contains(&format!("name = \"{banned}\"")), "{banned} came in");
+    }
+}
+
+/// Code asks for the time and for chance; only their adapters take them.
+#[test]
+fn domains_ask_for_the_time() {
+    for domain in ["accounts", "content", "settings", "twitter-n8n"] {
+        let folder = root().join("crates").join(domain).join("src");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            for taken in ["Utc::now", "SystemTime::now", "Instant::now", "std::env::"] {
+                let found = code.clone().any(|line| line.contains(taken));
+                assert!(!found, "{} takes {taken}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn both_databases_have_the_same_steps() {
+    let steps = |database: &str| -> BTreeSet<String> {
+        std::fs::read_dir(root().join("migrations").join(database))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+
+    assert_eq!(steps("sqlite"), steps("postgres"));
+}

@@ -1,0 +1,478 @@
+//! The native API and the old pages' endpoints: who may call, what people do, what is refused.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::database::Kind;
+use crate::process::token;
+use crate::{Waggle, answer, on_both};
+
+async fn source_tweets(waggle: &Waggle, run: &str, contents: &[&str]) {
+    let tweets: Vec<Value> = contents
+        .iter()
+        .enumerate()
+        .map(|(n, content)| {
+            json!({ "Tweet ID": format!("{run}{n}"), "Content": content, "Likes": n * 10, "Views": n,
+                    "Date": format!("2025-08-{:02}T10:00:00Z", n + 1) })
+        })
+        .collect();
+    let body = json!({ "execution_id": run, "tweets": tweets });
+    waggle.post("/api/check-duplicate-tweet", body).await.ok();
+}
+
+/// Every operation of the API document, with numbers for its ids.
+async fn operations(waggle: &Waggle) -> Vec<(Method, String)> {
+    let document = answer(waggle.request(Method::GET, "/openapi.json")).await.ok();
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let path = format!("/api/v1{}", path.replace("{id}", "1"));
+        for method in methods.as_object().unwrap().keys() {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            operations.push((method, path.clone()));
+        }
+    }
+    assert!(operations.len() > 25, "{operations:?}");
+    operations
+}
+
+async fn strangers_are_refused_everywhere(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let mut operations = operations(&waggle).await;
+    for path in [
+        "/twitter/api/tweet-details/1/", "/twitter/sourcetweet/export/",
+    ] {
+        operations.push((Method::GET, path.into()));
+    }
+    for path in [
+        "/twitter/api/bulk-delete-tweets/", "/twitter/api/save-generated-tweet/1/",
+        "/twitter/api/approve-generated-tweet/1/", "/twitter/api/reject-generated-tweet/1/",
+        "/twitter/api/post-tweet-to-x/1/",
+    ] {
+        operations.push((Method::POST, path.into()));
+    }
+    for path in ["/twitter/api/delete-tweet/1/", "/twitter/api/delete-generated-tweet/1/"] {
+        operations.push((Method::DELETE, path.into()));
+    }
+    let nothing = token(&waggle.database, &["ingest"]);
+    for (method, path) in operations {
+        let call = || waggle.request(method.clone(), &path).body("{not json");
+
+        answer(call()).await.refused(401);
+        answer(call().bearer_auth("nonsense")).await.refused(401);
+        if !path.ends_with("/claim") && !path.ends_with("/acknowledge") && !path.ends_with("/release") {
+            answer(call().bearer_auth(&nothing)).await.refused(403);
+        }
+    }
+}
+
+async fn a_token_opens_what_its_scopes_say(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let tweet = waggle.batch("b", &["words"]).await[0];
+    let calls: Vec<(&str, Method, String, Option<Value>)> = vec![
+        ("read", Method::GET, format!("/api/v1/generated-tweets/{tweet}"), None),
+        ("write", Method::PATCH, format!("/api/v1/generated-tweets/{tweet}"), Some(json!({ "content": "w" }))),
+        ("approve", Method::POST, format!("/api/v1/generated-tweets/{tweet}/approve"), None),
+        ("publish", Method::POST, format!("/api/v1/generated-tweets/{tweet}/publish"), Some(json!({ "at": "2027-01-01T00:00:00Z" }))),
+    ];
+    for (needed, method, path, body) in calls {
+        for scope in ["ingest", "read", "write", "approve", "publish"] {
+            if scope == needed {
+                continue;
+            }
+            let token = token(&waggle.database, &[scope]);
+            let call = waggle.request(method.clone(), &path).bearer_auth(&token);
+            let refused = answer(call.json(&body.clone().unwrap_or_default())).await.refused(403);
+            assert!(refused["detail"].as_str().unwrap().contains(needed), "{refused}");
+        }
+        let token = token(&waggle.database, &[needed]);
+        let mut call = waggle.request(method, &path).bearer_auth(&token);
+        if let Some(body) = body {
+            call = call.json(&body);
+        }
+        answer(call).await.ok();
+    }
+}
+
+async fn a_review_goes_its_way(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let tweets = waggle.batch("b", &["one", "two", "three", &"x".repeat(281)]).await;
+    let [one, two, three, long] = tweets[..] else { panic!("{tweets:?}") };
+    let path = |id: i64| format!("/api/v1/generated-tweets/{id}");
+
+    // An edit that is based on an old version is refused with the present state.
+    let edit = |content: &str| json!({ "content": content });
+    waggle.send(Method::PATCH, &path(one), Some(edit("1"))).await.ok();
+    let stale = waggle
+        .request(Method::PATCH, &path(one))
+        .bearer_auth(&waggle.token)
+        .header("If-Match", "\"1\"")
+        .json(&edit("lost"));
+    let stale = answer(stale).await.refused(409);
+    assert_eq!(stale["current"]["content"], "1", "{stale}");
+    assert_eq!(stale["current"]["version"], 2);
+
+    // An illegal move names the state and what is allowed.
+    waggle.act(two, "reject").await.ok();
+    let illegal = waggle.act(two, "approve").await.refused(409);
+    assert_eq!(illegal["current_status"], "Rejected");
+    assert_eq!(illegal["allowed"], json!(["delete", "restore"]));
+    let unapproved = waggle.act(one, "publish").await.refused(409);
+    assert_eq!(unapproved["current_status"], "Draft");
+    assert_eq!(waggle.act(two, "restore").await.ok()["status"], "Brand Aligned");
+    waggle.act(long, "approve").await.refused(422);
+
+    // Many at once, with an exception; the one that is too long does not hold up the others.
+    let many = json!({ "ids": [one, two, three, long, 999_999], "except": [three] });
+    let many = waggle.post("/api/v1/generated-tweets/approve-many", many).await.ok();
+    let ids = |list: &Value| -> Vec<i64> {
+        list.as_array().unwrap().iter().map(|tweet| tweet["id"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(ids(&many["approved"]), [one, two]);
+    assert_eq!(ids(&many["refused"]), [999_999, long]);
+
+    // Deleting puts away; restoring brings back.
+    waggle.send(Method::DELETE, &path(three), None).await.ok();
+    let restored = waggle.act(three, "restore").await.ok();
+    assert_eq!(restored["status"], "Brand Aligned");
+
+    let history = waggle.get(&format!("{}/history?limit=2", path(one))).await.ok();
+    let actions: Vec<&str> =
+        history["items"].as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["approve", "edit"]);
+    assert_eq!(history["items"][1]["content_before"], "one");
+    assert!(history["items"][0]["actor"].as_str().unwrap().starts_with("token:"));
+    for missing in ["", "/history"] {
+        waggle.get(&format!("/api/v1/generated-tweets/999999{missing}")).await.refused(404);
+    }
+    let approved = waggle.get("/api/v1/generated-tweets?status=Approved").await.ok();
+    assert_eq!(approved["items"].as_array().unwrap().len(), 2);
+}
+
+async fn batches_are_renamed_put_away_and_taken_back(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    waggle.batch("b", &["one"]).await;
+    let list = waggle.get("/api/v1/campaign-batches").await.ok();
+    let path = format!("/api/v1/campaign-batches/{}", list["items"][0]["id"]);
+
+    let renamed = waggle.send(Method::PATCH, &path, Some(json!({ "title": "Ein Titel 🐝" }))).await.ok();
+    assert_eq!(renamed["title"], "Ein Titel 🐝");
+    waggle.send(Method::PATCH, &path, Some(json!({ "title": " " }))).await.refused(422);
+    waggle.send(Method::PATCH, &path, Some(json!({ "title": "a\u{0}b" }))).await.refused(422);
+    waggle.send(Method::PATCH, &path, Some(json!({ "title": "x", "status": "Published" }))).await.refused(400);
+    waggle.send(Method::DELETE, &path, None).await.ok();
+    assert_eq!(waggle.get("/api/v1/campaign-batches").await.ok()["items"], json!([]));
+    assert_eq!(waggle.get("/api/v1/generated-tweets").await.ok()["items"], json!([]));
+    let only = waggle.get("/api/v1/campaign-batches?deleted=only").await.ok();
+    assert_eq!(only["items"].as_array().unwrap().len(), 1);
+    let restored = waggle.post(&format!("{path}/restore"), Value::Null).await.ok();
+    assert_eq!(restored["deleted_at"], Value::Null);
+    assert_eq!(restored["status_counts"]["brand_aligned"], 1);
+    let stale = waggle
+        .request(Method::DELETE, &path)
+        .bearer_auth(&waggle.token)
+        .header("If-Match", "1");
+    assert_eq!(answer(stale).await.refused(409)["current"]["title"], "Ein Titel 🐝");
+}
+
+async fn an_export_is_the_list(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    source_tweets(&waggle, "a", &["=1+1", "+1", "plain, \"quoted\"\nlines", "@SUM(A1)"]).await;
+    source_tweets(&waggle, "b", &["other"]).await;
+
+    let csv = waggle.get("/api/v1/source-tweets/export?format=csv&execution_id=a&sort=likes").await;
+    let lines = waggle.get("/api/v1/source-tweets/export?format=jsonl&min_likes=10").await;
+
+    assert!(csv.content_type.starts_with("text/csv"), "{csv:?}");
+    let mut reader = csv::Reader::from_reader(csv.text.as_bytes());
+    let contents: Vec<String> =
+        reader.records().map(|row| row.unwrap().get(1).unwrap().to_owned()).collect();
+    assert_eq!(contents, ["'@SUM(A1)", "plain, \"quoted\"\nlines", "'+1", "'=1+1"]);
+    let exported: BTreeSet<String> = lines
+        .text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["tweet_id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(exported, ["a1", "a2", "a3"].map(str::to_owned).into());
+    let old = waggle.get("/twitter/sourcetweet/export/?type=all&execution_id=b").await;
+    assert_eq!(old.text.lines().count(), 2, "{old:?}");
+}
+
+async fn an_export_goes_over_many_pages(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let many = vec!["words"; 450];
+    let tweets: Vec<Value> = many
+        .iter()
+        .enumerate()
+        .map(|(n, content)| json!({ "Tweet ID": n, "Content": content, "Date": "2025-08-14" }))
+        .collect();
+    let body = json!({ "execution_id": "e", "tweets": tweets });
+    waggle.post("/api/check-duplicate-tweet", body).await.ok();
+
+    let lines = waggle.get("/api/v1/source-tweets/export?format=jsonl").await;
+
+    let ids: BTreeSet<&str> = lines.text.lines().collect();
+    assert_eq!(ids.len(), 450);
+}
+
+async fn odd_requests_get_a_reason(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    for (path, status) in [
+        ("/api/v1/source-tweets?limit=0", 422),
+        ("/api/v1/source-tweets?limit=201", 422),
+        ("/api/v1/source-tweets?limit=many", 400),
+        ("/api/v1/source-tweets?cursor=nonsense", 422),
+        ("/api/v1/source-tweets?sort=password", 400),
+        ("/api/v1/source-tweets?date_from=yesterday", 400),
+        ("/api/v1/source-tweets?search=%00", 422),
+        ("/api/v1/source-tweets?min_likes=9223372036854775808", 400),
+        ("/api/v1/source-tweets/nonsense", 400),
+        ("/api/v1/generated-tweets?status=approved", 400),
+        ("/api/v1/nothing", 404),
+        ("/nothing", 404),
+        ("/api/v1/source-tweets/9223372036854775807", 404),
+    ] {
+        let refused = waggle.get(path).await.refused(status);
+        assert_eq!(refused["status"], status, "{path} {refused}");
+        assert!(!refused.to_string().contains("waggle_"), "{refused}");
+    }
+    waggle.post("/api/v1/source-tweets", Value::Null).await.refused(405);
+    let claim = "/api/v1/source-tweets/claim";
+    waggle.post_raw(claim, "{\"limit\": 1").await.refused(400);
+    waggle.post_raw(claim, format!("{}1{}", "[".repeat(65), "]".repeat(65))).await.refused(422);
+    waggle.post_raw(claim, vec![b' '; 1024 * 1024 + 1]).await.refused(413);
+    waggle.post(claim, json!({ "limit": 1, "lease_seconds": 1, "more": 1 })).await.refused(400);
+    let encoded = waggle
+        .request(Method::POST, claim)
+        .bearer_auth(&waggle.token)
+        .header("content-encoding", "gzip")
+        .body("x");
+    answer(encoded).await.refused(415);
+    let cross = waggle
+        .request(Method::POST, claim)
+        .bearer_auth(&waggle.token)
+        .header("sec-fetch-site", "cross-site")
+        .json(&json!({}));
+    answer(cross).await.refused(403);
+    let page = waggle.get("/docs").await;
+    assert!(page.status == 200 && page.text.contains("swagger"), "{}", page.status);
+    assert!(!page.text.contains("https://unpkg") && !page.text.contains("cdn."));
+    assert_eq!(waggle.get("/health/live").await.ok()["status"], "live");
+    assert_eq!(waggle.get("/health/ready").await.ok()["status"], "ready");
+}
+
+async fn pressed_many_times_a_post_goes_out_once(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let tweet = waggle.batch("b", &["words"]).await[0];
+    waggle.act(tweet, "approve").await.ok();
+
+    let pressed =
+        futures_util::future::join_all((0..16).map(|_| waggle.act(tweet, "publish"))).await;
+
+    let mut posts = BTreeSet::new();
+    for answer in pressed {
+        // Whoever comes when it is out already is told so.
+        if answer.status != 409 {
+            posts.insert(answer.ok()["post"]["id"].as_i64().unwrap());
+        }
+    }
+    assert_eq!(posts.len(), 1);
+    waggle.until_published(*posts.first().unwrap()).await;
+    assert_eq!(waggle.timeline().await, ["words"]);
+}
+
+async fn a_post_waits_for_its_time_and_can_be_cancelled(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let tweets = waggle.batch("b", &["one", "two"]).await;
+    let later = (chrono::Utc::now() + chrono::Duration::hours(1)).to_rfc3339();
+    let mut posts = Vec::new();
+    for tweet in &tweets {
+        waggle.act(*tweet, "approve").await.ok();
+        let path = format!("/api/v1/generated-tweets/{tweet}/publish");
+        let queued = waggle.post(&path, json!({ "at": later })).await.ok();
+        posts.push(queued["post"]["id"].as_i64().unwrap());
+    }
+
+    let cancelled = waggle.post(&format!("/api/v1/posts/{}/cancel", posts[0]), Value::Null).await.ok();
+    assert_eq!(cancelled["status"], "cancelled");
+    waggle.post(&format!("/api/v1/posts/{}/cancel", posts[0]), Value::Null).await.refused(409);
+    // An edit takes the approval back, and with it the post.
+    let path = format!("/api/v1/generated-tweets/{}", tweets[1]);
+    waggle.send(Method::PATCH, &path, Some(json!({ "content": "other" }))).await.ok();
+    let post = waggle.get(&format!("/api/v1/posts/{}", posts[1])).await.ok();
+    assert_eq!(post["status"], "cancelled");
+
+    let to_x = json!({ "platform": "x" });
+    waggle.act(tweets[1], "approve").await.ok();
+    let path = format!("/api/v1/generated-tweets/{}/publish", tweets[1]);
+    waggle.post(&path, to_x).await.refused(409);
+    waggle.post(&path, json!({ "platform": "myspace" })).await.refused(422);
+    waggle.post(&path, json!({ "at": "2999-01-01T00:00:00Z" })).await.refused(422);
+    assert!(waggle.timeline().await.is_empty());
+    let list = waggle.get("/api/v1/posts?status=cancelled&platform=sandbox").await.ok();
+    assert_eq!(list["items"].as_array().unwrap().len(), 2);
+}
+
+async fn the_old_pages_go_on_working(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    source_tweets(&waggle, "a", &["one", "two", "three"]).await;
+    let tweets = waggle.batch("b", &["one", "two"]).await;
+    let ids: Vec<i64> = waggle.get("/api/v1/source-tweets?order=asc").await.ok()["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tweet| tweet["id"].as_i64().unwrap())
+        .collect();
+
+    let details = waggle.get(&format!("/twitter/api/tweet-details/{}/", ids[0])).await.ok();
+    assert_eq!(details["tweet"]["content"], "one");
+    let deleted = waggle.send(Method::DELETE, &format!("/twitter/api/delete-tweet/{}/", ids[0]), None).await.ok();
+    assert_eq!(deleted["message"], "Tweet a0 deleted successfully");
+    for path in ["tweet-details/999/", "tweet-details/nonsense/"] {
+        let missing = waggle.get(&format!("/twitter/api/{path}")).await.refused(404);
+        assert_eq!(missing["success"], false);
+    }
+    let bulk = "/twitter/api/bulk-delete-tweets/";
+    let body = |ids: Value| Some(json!({ "tweet_ids": ids }));
+    let done = waggle.send(Method::DELETE, bulk, body(json!([ids[1], ids[2].to_string(), 999]))).await.ok();
+    assert_eq!(done["deleted_count"], 2);
+    waggle.send(Method::POST, bulk, body(json!([ids[1]]))).await.refused(404);
+    waggle.send(Method::POST, bulk, body(json!([]))).await.refused(400);
+    waggle.send(Method::POST, bulk, body(json!("5"))).await.refused(422);
+    waggle.send(Method::POST, bulk, body(json!(["x"]))).await.refused(422);
+
+    let path = |action: &str, id: i64| format!("/twitter/api/{action}/{id}/");
+    let saved = waggle.post(&path("save-generated-tweet", tweets[0]), json!({ "content": "né" })).await.ok();
+    assert_eq!(saved["character_count"], 2);
+    waggle.post(&path("save-generated-tweet", tweets[0]), json!({ "content": null })).await.refused(422);
+    waggle.post(&path("post-tweet-to-x", tweets[0]), Value::Null).await.refused(409);
+    waggle.post(&path("approve-generated-tweet", tweets[0]), Value::Null).await.ok();
+    let queued = waggle.post(&path("post-tweet-to-x", tweets[0]), Value::Null).await.ok();
+    assert_eq!(queued["platform"], "sandbox");
+    waggle.until_published(queued["post_id"].as_i64().unwrap()).await;
+    waggle.post(&path("reject-generated-tweet", tweets[1]), Value::Null).await.ok();
+    waggle.send(Method::DELETE, &path("delete-generated-tweet", tweets[1]), None).await.ok();
+    let refused = waggle.post(&path("approve-generated-tweet", 999), Value::Null).await.refused(404);
+    assert_eq!(refused["success"], false);
+}
+
+/// Whatever is called in whatever order: what is public is what somebody approved, word for word, and once.
+async fn nothing_that_nobody_approved_goes_out(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let tweets = waggle.batch("b", &["a 0", "b 0", "c 0", "d 0"]).await;
+    let mut approved = BTreeSet::new();
+    // A fixed sequence of numbers that looks like chance: each run of the test makes the same calls.
+    let mut state = 42_u64;
+    let mut chance = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    for step in 0..240 {
+        let tweet = tweets[usize::try_from(chance(4)).unwrap()];
+        let path = format!("/api/v1/generated-tweets/{tweet}");
+        let answer = match chance(12) {
+            0..=2 => {
+                let words = json!({ "content": format!("words {step} of {tweet}") });
+                waggle.send(Method::PATCH, &path, Some(words)).await
+            }
+            3..=5 => {
+                let answer = waggle.act(tweet, "approve").await;
+                if answer.status == 200 {
+                    approved.insert(answer.json()["content"].as_str().unwrap().to_owned());
+                }
+                answer
+            }
+            6 => waggle.act(tweet, "reject").await,
+            7..=8 => waggle.act(tweet, "restore").await,
+            9 => waggle.send(Method::DELETE, &path, None).await,
+            10 => waggle.act(tweet, "publish").await,
+            _ => {
+                let at = chrono::Utc::now() + chrono::Duration::milliseconds(200);
+                waggle.post(&format!("{path}/publish"), json!({ "at": at.to_rfc3339() })).await
+            }
+        };
+        assert!(matches!(answer.status, 200 | 409), "{answer:?}");
+    }
+    // What is still queued goes out or was taken back.
+    waggle.until("/api/v1/posts?status=scheduled", |posts| posts["items"] == json!([])).await;
+    waggle.until("/api/v1/posts?status=publishing", |posts| posts["items"] == json!([])).await;
+
+    let public = waggle.timeline().await;
+    assert!(!public.is_empty(), "the sequence publishes something");
+    assert!(public.len() <= tweets.len());
+    for text in &public {
+        assert!(approved.contains(text), "{text} was never approved");
+    }
+    let posted = waggle.get("/api/v1/generated-tweets?status=Posted").await.ok();
+    assert_eq!(posted["items"].as_array().unwrap().len(), public.len());
+}
+
+async fn no_secret_and_no_body_is_logged(kind: Kind) {
+    let settings =
+        [("WAGGLE_LOG", "trace"), ("TWITTER_API_SECRET", "hush-hush-consumer"), ("TWITTER_OAUTH2_TOKEN", "")];
+    let waggle = Waggle::with(kind, &settings).await;
+    source_tweets(&waggle, "a", &["content-nobody-logs"]).await;
+    let tweet = waggle.batch("b", &["words-nobody-logs"]).await[0];
+    let post = waggle.publish(tweet).await;
+    waggle.until_published(post).await;
+    waggle.post_raw("/api/receive-tweets", "broken-body-nobody-logs").await.refused(400);
+    let wrong = "wgl_0123456789ab_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+    answer(waggle.request(Method::GET, "/api/v1/posts").bearer_auth(wrong)).await.refused(401);
+
+    let log = waggle.log();
+
+    let first = waggle.process.greeting.iter().find(|line| line.trim().starts_with("wgl_")).unwrap();
+    let secrets = [
+        waggle.token.as_str(), first.trim(), wrong, "hush-hush-consumer", "broken-body-nobody-logs",
+    ];
+    for secret in secrets {
+        assert!(!log.contains(secret), "the log has {secret}");
+    }
+    assert!(log.contains("request.id"), "{log}");
+    let bytes: Vec<u8> = std::fs::read_dir(&waggle.database.folder.0)
+        .unwrap()
+        .filter_map(|entry| std::fs::read(entry.unwrap().path()).ok())
+        .flatten()
+        .collect();
+    for secret in [waggle.token.as_str(), first.trim()] {
+        let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+        assert!(!found, "a token is kept in the clear");
+    }
+}
+
+/// Heads and bodies that drip do not hold a connection for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_drips_is_cut_off() {
+    let waggle = Waggle::start(Kind::Sqlite).await;
+    let address = waggle.process.base.trim_start_matches("http://").to_owned();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+    let begun = Instant::now();
+    let (mut reader, mut writer) = stream.into_split();
+
+    let closed = tokio::spawn(async move { reader.read_to_end(&mut Vec::new()).await });
+    while !closed.is_finished() && begun.elapsed() < Duration::from_secs(30) {
+        let _ = writer.write_all(b"X-Drip: 1\r\n").await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+
+    assert!(closed.is_finished(), "still open after {:?}", begun.elapsed());
+}
+
+on_both! {
+    strangers_are_refused_everywhere,
+    a_token_opens_what_its_scopes_say,
+    a_review_goes_its_way,
+    batches_are_renamed_put_away_and_taken_back,
+    an_export_is_the_list,
+    an_export_goes_over_many_pages,
+    odd_requests_get_a_reason,
+    pressed_many_times_a_post_goes_out_once,
+    a_post_waits_for_its_time_and_can_be_cancelled,
+    the_old_pages_go_on_working,
+    nothing_that_nobody_approved_goes_out,
+    no_secret_and_no_body_is_logged,
+}

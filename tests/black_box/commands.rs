@@ -1,0 +1,161 @@
+//! The command line, as operators use it.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::database::{Database, Kind};
+use crate::process::{command, token};
+use crate::{Waggle, answer, on_both, process};
+
+fn run(database: &Database, arguments: &[&str]) -> Output {
+    command(database).args(arguments).output().unwrap()
+}
+
+fn json(database: &Database, arguments: &[&str]) -> Value {
+    let output = run(database, arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+async fn tokens_are_made_listed_and_ended(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let database = &waggle.database;
+    let expired = run(database, &["tokens", "create", "--name", "old", "--scope", "read", "--expires", "2020-01-01"]);
+    assert!(!expired.status.success());
+    assert!(!run(database, &["tokens", "create", "--name", "x", "--scope", "root"]).status.success());
+    assert!(!run(database, &["tokens", "create", "--name", "x"]).status.success());
+
+    let made = json(
+        database,
+        &["tokens", "create", "--name", "n8n", "--scope", "ingest", "read", "--expires", "2999-12-31", "--json"],
+    );
+    let secret = made["token"].as_str().unwrap();
+    assert!(secret.starts_with(&format!("wgl_{}_", made["id"].as_str().unwrap())));
+    let call = || waggle.request(reqwest::Method::GET, "/api/v1/posts").bearer_auth(secret);
+    answer(call()).await.ok();
+
+    let list = json(database, &["tokens", "list", "--json"]);
+    assert!(!list.to_string().contains(secret));
+    let listed = list["tokens"].as_array().unwrap().iter().find(|one| one["name"] == "n8n").unwrap();
+    assert!(listed["last_used_at"].is_string(), "{listed}");
+    let shown = run(database, &["tokens", "list"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("n8n"));
+
+    json(database, &["tokens", "revoke", made["id"].as_str().unwrap(), "--json"]);
+    answer(call()).await.refused(401);
+    assert!(!run(database, &["tokens", "revoke", made["id"].as_str().unwrap()]).status.success());
+}
+
+async fn the_schema_is_brought_up_to_date_and_shown(kind: Kind) {
+    let database = process::database(kind).await;
+    let applied = |value: &Value| {
+        value["migrations"].as_array().unwrap().iter().filter(|step| step["applied"] == true).count()
+    };
+    let before = json(&database, &["migrate", "status", "--json"]);
+    assert_eq!(applied(&before), 0);
+
+    let run_once = json(&database, &["migrate", "--json"]);
+    let again = run(&database, &["migrate"]);
+
+    assert_eq!(run_once["applied"].as_array().unwrap().len(), before["migrations"].as_array().unwrap().len());
+    assert!(String::from_utf8_lossy(&again.stdout).contains("up to date"));
+    let after = json(&database, &["migrate", "status", "--json"]);
+    assert_eq!(applied(&after), after["migrations"].as_array().unwrap().len());
+
+    let faked = process::database(kind).await;
+    let done = json(&faked, &["migrate", "--fake", "--json"]);
+    assert!(done["recorded_as_applied"].is_array(), "{done}");
+    assert!(!run(&faked, &["tokens", "list"]).status.success(), "nothing was run");
+}
+
+async fn settings_are_set_shown_and_checked(kind: Kind) {
+    let database = process::database(kind).await;
+    let set = |name: &str, value: &str| run(&database, &["settings", "set", name, value]).status.success();
+
+    assert!(set("TRUSTED_INGEST_NETWORKS", "127.0.0.0/8"));
+    assert!(!set("TRUSTED_INGEST_NETWORKS", "everywhere"));
+    assert!(!set("NO_SUCH_SETTING", "x"));
+    assert!(!set("TWITTER_API_SECRET", "hush"));
+
+    let list = json(&database, &["settings", "list", "--json"]);
+    let networks = list["settings"].as_array().unwrap().iter().find(|one| one["name"] == "TRUSTED_INGEST_NETWORKS").unwrap();
+    assert_eq!(networks["source"], "database");
+    assert!(run(&database, &["settings", "unset", "TRUSTED_INGEST_NETWORKS"]).status.success());
+    // What makes no sense stops the start, all of it named at once.
+    let output = command(&database)
+        .arg("serve")
+        .env("PUBLISH_LEASE_SECONDS", "soon")
+        .env("TWITTER_API_URL", "ftp://x")
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("PUBLISH_LEASE_SECONDS") && error.contains("TWITTER_API_URL"), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_database_is_an_error_and_never_another_database() {
+    for url in ["mysql://u:hush@h/x", "postgresql://u:hush@127.0.0.1:1/x", "sqlite:///proc/nothing/x.db"] {
+        let database = process::database(Kind::Sqlite).await;
+        let output = command(&database).args(["serve", "--json"]).env("WAGGLE_DATABASE_URL", url).output().unwrap();
+
+        assert!(!output.status.success(), "{url}");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains("\"error\""), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+        assert!(!database.folder.0.join("waggle.db").exists());
+    }
+}
+
+#[tokio::test]
+async fn a_second_server_of_one_file_is_refused_and_commands_are_not() {
+    let waggle = Waggle::start(Kind::Sqlite).await;
+
+    let second = run(&waggle.database, &["serve"]);
+
+    assert!(!second.status.success());
+    assert!(String::from_utf8_lossy(&second.stderr).contains("in use by another Waggle server"));
+    token(&waggle.database, &["read"]);
+}
+
+#[tokio::test]
+async fn the_first_token_is_shown_once() {
+    let mut waggle = Waggle::start(Kind::Sqlite).await;
+    let shown = |waggle: &Waggle| {
+        waggle.process.greeting.iter().filter(|line| line.trim().starts_with("wgl_")).count()
+    };
+    assert_eq!(shown(&waggle), 1);
+    assert_eq!(waggle.process.terminate(), Some(0));
+
+    waggle.again(&[]);
+
+    assert_eq!(shown(&waggle), 0);
+}
+
+#[tokio::test]
+async fn the_demo_does_what_it_says() {
+    let database = process::database(Kind::Sqlite).await;
+
+    let output = run(&database, &["demo"]);
+
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("Every step did what it should."), "{text}");
+}
+
+#[tokio::test]
+async fn json_logs_have_one_object_a_line() {
+    let waggle = Waggle::with(Kind::Sqlite, &[("WAGGLE_LOG_FORMAT", "json")]).await;
+    waggle.get("/api/v1/posts").await.ok();
+
+    let log = waggle.log();
+
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["request.id"].is_string() && line["path"] == "/api/v1/posts"), "{log}");
+}
+
+on_both! {
+    tokens_are_made_listed_and_ended,
+    the_schema_is_brought_up_to_date_and_shown,
+    settings_are_set_shown_and_checked,
+}

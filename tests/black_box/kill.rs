@@ -1,0 +1,245 @@
+//! A process that is killed at any step loses nothing and doubles nothing.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::database::Kind;
+use crate::process::{PATIENCE, Process};
+use crate::{Waggle, on_both};
+
+/// A lease short enough to be waited out. On SQLite the next process ends the leases of a dead one at once.
+const SHORT: [(&str, &str); 2] = [("PUBLISH_LEASE_SECONDS", "3"), ("PUBLISH_REQUEST_SECONDS", "1")];
+
+fn with(fault: &'static str) -> Vec<(&'static str, &'static str)> {
+    let mut settings = SHORT.to_vec();
+    settings.push(("SANDBOX_FAULTS", fault));
+    settings
+}
+
+fn arrived(waggle: &Waggle) -> usize {
+    let path = waggle.database.folder.0.join("sandbox/timeline.jsonl");
+    std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
+fn is_in_flight(deliveries: &Value) -> bool {
+    deliveries["items"].as_array().is_some_and(|all| all.iter().any(|one| one["state"] == "in_flight"))
+}
+
+async fn wait_for_arrivals(waggle: &Waggle, count: usize) {
+    let begun = Instant::now();
+    while arrived(waggle) < count {
+        assert!(begun.elapsed() < PATIENCE, "{} of {count} arrived", arrived(waggle));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Kills the server and starts another one in its place.
+fn replace(waggle: &mut Waggle, settings: &[(&str, &str)]) {
+    waggle.process.kill();
+    waggle.again(settings);
+}
+
+async fn killed_before_the_request_arrived(kind: Kind) {
+    let mut waggle = Waggle::with(kind, &with("slow-request")).await;
+    let tweet = waggle.batch("b", &["words"]).await[0];
+    let post = waggle.publish(tweet).await;
+    waggle.until(&format!("/api/v1/posts/{post}/deliveries"), is_in_flight).await;
+    assert_eq!(arrived(&waggle), 0);
+
+    replace(&mut waggle, &SHORT);
+
+    waggle.until_published(post).await;
+    assert_eq!(waggle.timeline().await, ["words"]);
+}
+
+async fn killed_before_the_answer_came(kind: Kind) {
+    let mut waggle = Waggle::with(kind, &with("slow-answer")).await;
+    let tweet = waggle.batch("b", &["words"]).await[0];
+    let post = waggle.publish(tweet).await;
+    wait_for_arrivals(&waggle, 1).await;
+
+    replace(&mut waggle, &SHORT);
+
+    let published = waggle.until_published(post).await;
+    assert_eq!(waggle.timeline().await, ["words"]);
+    let timeline = waggle.get("/api/v1/sandbox/timeline").await.ok();
+    assert_eq!(published["platform_post_id"], timeline["items"][0]["id"]);
+    let tweet = waggle.get(&format!("/api/v1/generated-tweets/{tweet}")).await.ok();
+    assert_eq!(tweet["status"], "Posted");
+    assert_eq!(tweet["x_com_post_id"], timeline["items"][0]["id"]);
+}
+
+async fn killed_while_looking(kind: Kind) {
+    let mut waggle = Waggle::with(kind, &with("slow-answer")).await;
+    let tweet = waggle.batch("b", &["words"]).await[0];
+    let post = waggle.publish(tweet).await;
+    wait_for_arrivals(&waggle, 1).await;
+    let path = format!("/api/v1/posts/{post}");
+    let version = waggle.get(&path).await.ok()["version"].as_i64().unwrap();
+
+    replace(&mut waggle, &with("slow-look"));
+    // A new hand has taken the post and is looking.
+    waggle.until(&path, |post| post["version"].as_i64().unwrap() > version).await;
+    replace(&mut waggle, &SHORT);
+
+    waggle.until_published(post).await;
+    assert_eq!(waggle.timeline().await, ["words"]);
+}
+
+/// Many posts, and a kill after ever more milliseconds: between any two steps, sooner or later.
+async fn killed_at_any_moment(kind: Kind) {
+    let rounds = 14;
+    let mut waggle = Waggle::with(kind, &SHORT).await;
+    let texts: Vec<String> = (0..rounds * 3).map(|n| format!("words {n}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let tweets = waggle.batch("b", &texts).await;
+    let mut posts = Vec::new();
+    for (round, three) in (0_u64..).zip(tweets.chunks(3)) {
+        for &tweet in three {
+            waggle.act(tweet, "approve").await.ok();
+        }
+        for &tweet in three {
+            posts.push(waggle.act(tweet, "publish").await.ok()["post"]["id"].as_i64().unwrap());
+        }
+        tokio::time::sleep(Duration::from_micros(round * 700)).await;
+        replace(&mut waggle, &SHORT);
+    }
+
+    for post in posts {
+        waggle.until_published(post).await;
+    }
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for text in waggle.timeline().await {
+        *times.entry(text).or_default() += 1;
+    }
+    assert_eq!(times.len(), texts.len());
+    assert!(times.values().all(|&count| count == 1), "{times:?}");
+}
+
+async fn a_lost_answer_is_settled_by_looking(kind: Kind) {
+    let waggle = Waggle::with(kind, &[("SANDBOX_FAULTS", "lost-answer")]).await;
+    let tweet = waggle.batch("b", &["words"]).await[0];
+
+    let post = waggle.publish(tweet).await;
+
+    waggle.until_published(post).await;
+    assert_eq!(waggle.timeline().await, ["words"]);
+}
+
+async fn where_nobody_can_look_a_person_is_asked(kind: Kind) {
+    let waggle = Waggle::with(kind, &[("SANDBOX_FAULTS", "lost-answer,blind")]).await;
+    let tweet = waggle.batch("b", &["words"]).await[0];
+    let post = waggle.publish(tweet).await;
+    let path = format!("/api/v1/posts/{post}");
+    waggle.until(&path, |post| post["status"] == "unknown").await;
+
+    waggle.act(tweet, "publish").await.refused(409);
+    waggle.act(tweet, "reject").await.refused(409);
+    let resolve = format!("{path}/resolve");
+    waggle.post(&resolve, serde_json::json!({ "published": true })).await.refused(422);
+    let body = serde_json::json!({ "published": true, "platform_post_id": "sandbox-1", "url": "/x" });
+    let resolved = waggle.post(&resolve, body.clone()).await.ok();
+
+    assert_eq!(resolved["status"], "published");
+    waggle.post(&resolve, body).await.refused(409);
+    let tweet = waggle.get(&format!("/api/v1/generated-tweets/{tweet}")).await.ok();
+    assert_eq!(tweet["status"], "Posted");
+    assert_eq!(waggle.timeline().await, ["words"]);
+}
+
+async fn a_refused_post_fails_and_can_be_tried_again(kind: Kind) {
+    let mut waggle = Waggle::with(kind, &[("SANDBOX_FAULTS", "refuse")]).await;
+    let tweet = waggle.batch("b", &["words"]).await[0];
+    let post = waggle.publish(tweet).await;
+    let failed =
+        waggle.until(&format!("/api/v1/posts/{post}"), |post| post["status"] == "failed").await;
+    assert!(failed["last_error"].as_str().unwrap().contains("refuse"), "{failed}");
+
+    replace(&mut waggle, &[]);
+    let again = waggle.act(tweet, "publish").await.ok();
+
+    assert_eq!(again["post"]["id"], post);
+    waggle.until_published(post).await;
+    assert_eq!(waggle.timeline().await, ["words"]);
+}
+
+async fn asked_to_end_it_ends_what_has_begun(kind: Kind) {
+    let mut waggle = Waggle::with(kind, &[("SANDBOX_FAULTS", "slow-answer")]).await;
+    let tweet = waggle.batch("b", &["words"]).await[0];
+    let post = waggle.publish(tweet).await;
+    wait_for_arrivals(&waggle, 1).await;
+    let later = waggle.batch("c", &["later words"]).await[0];
+
+    assert_eq!(waggle.process.terminate(), Some(0));
+
+    waggle.again(&[]);
+    let published = waggle.get(&format!("/api/v1/posts/{post}")).await.ok();
+    assert_eq!(published["status"], "published", "it was delivered before the process ended");
+    assert_eq!(waggle.timeline().await, ["words"]);
+    let later = waggle.get(&format!("/api/v1/generated-tweets/{later}")).await.ok();
+    assert_eq!(later["status"], "Brand Aligned");
+}
+
+/// Two replicas on one PostgreSQL: one is stopped past its lease while it sends, the other takes over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_replicas_one_paused_past_its_lease_nothing_is_doubled() {
+    let waggle = Waggle::with(Kind::Postgres, &with("slow-request")).await;
+    let tweet = waggle.batch("b", &["words"]).await[0];
+    let post = waggle.publish(tweet).await;
+    waggle.until(&format!("/api/v1/posts/{post}/deliveries"), is_in_flight).await;
+
+    waggle.process.signal("STOP");
+    let second = Waggle {
+        process: Process::start(&waggle.database, &SHORT),
+        database: waggle.database.clone(),
+        client: crate::client(),
+        token: waggle.token.clone(),
+    };
+    second.until_published(post).await;
+    waggle.process.signal("CONT");
+    // The first one wakes up and finds that it is too late, which it writes into its log.
+    let begun = Instant::now();
+    while !waggle.log().contains("went on to another hand") {
+        assert!(begun.elapsed() < PATIENCE, "{}", waggle.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    assert_eq!(second.timeline().await, ["words"]);
+}
+
+/// Many posts on two replicas, each delivered by one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replicas_share_the_work() {
+    let first = Waggle::start(Kind::Postgres).await;
+    let second = Process::start(&first.database, &[]);
+    let texts: Vec<String> = (0..30).map(|n| format!("words {n}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let tweets = first.batch("b", &texts).await;
+    let mut posts = Vec::new();
+    for tweet in tweets {
+        posts.push(first.publish(tweet).await);
+    }
+
+    for post in posts {
+        first.until_published(post).await;
+    }
+
+    let mut timeline = first.timeline().await;
+    timeline.sort();
+    timeline.dedup();
+    assert_eq!((timeline.len(), first.timeline().await.len()), (30, 30));
+    drop(second);
+}
+
+on_both! {
+    killed_before_the_request_arrived,
+    killed_before_the_answer_came,
+    killed_while_looking,
+    killed_at_any_moment,
+    a_lost_answer_is_settled_by_looking,
+    where_nobody_can_look_a_person_is_asked,
+    a_refused_post_fails_and_can_be_tried_again,
+    asked_to_end_it_ends_what_has_begun,
+}

@@ -1,0 +1,207 @@
+//! The built binary over HTTP, as its users meet it, on SQLite and on PostgreSQL.
+
+#[path = "../support/database.rs"]
+mod database;
+#[path = "../support/process.rs"]
+mod process;
+
+mod api;
+mod commands;
+mod kill;
+mod n8n;
+mod quick_start;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::database::{Database, Kind};
+use crate::process::{PATIENCE, Process, token};
+
+/// A server with a token for everything.
+pub(crate) struct Waggle {
+    pub(crate) process: Process,
+    pub(crate) database: Arc<Database>,
+    pub(crate) client: Client,
+    pub(crate) token: String,
+}
+
+/// An answer, read whole.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        self.json()
+    }
+
+    #[track_caller]
+    pub(crate) fn refused(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        let body = self.json();
+        assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
+        assert!(body["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{body}");
+        body
+    }
+}
+
+impl Waggle {
+    pub(crate) async fn start(kind: Kind) -> Self {
+        Self::with(kind, &[]).await
+    }
+
+    pub(crate) async fn with(kind: Kind, settings: &[(&str, &str)]) -> Self {
+        let database = Arc::new(process::database(kind).await);
+        let process = Process::start(&database, settings);
+        let token = token(&database, &["admin"]);
+        Self { process, database, client: client(), token }
+    }
+
+    /// Starts a server again on the same data.
+    pub(crate) fn again(&mut self, settings: &[(&str, &str)]) {
+        self.process = Process::start(&self.database, settings);
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.process.base))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path).bearer_auth(&self.token)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let mut request = self.request(method, path).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        answer(request).await
+    }
+
+    /// Sends a body as it is, announced as JSON.
+    pub(crate) async fn post_raw(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
+        let request = self
+            .request(Method::POST, path)
+            .bearer_auth(&self.token)
+            .header("content-type", "application/json")
+            .body(body);
+        answer(request).await
+    }
+
+    /// Hands in a batch and returns the ids of its tweets, in order.
+    pub(crate) async fn batch(&self, batch_id: &str, texts: &[&str]) -> Vec<i64> {
+        let tweets: Vec<Value> = texts
+            .iter()
+            .enumerate()
+            .map(|(n, text)| json!({ "id": format!("{batch_id}-tweet-{}", n + 1), "content": text }))
+            .collect();
+        let body = json!({ "campaign_batch": batch_id, "tweets": tweets });
+        let received = self.post("/api/receive-tweets", body).await.ok();
+        let batch = &received["campaign_batch_id"];
+        let path = format!("/api/v1/generated-tweets?campaign_batch_id={batch}&order=asc&limit=200");
+        let list = self.get(&path).await.ok();
+        list["items"].as_array().unwrap().iter().map(|tweet| tweet["id"].as_i64().unwrap()).collect()
+    }
+
+    pub(crate) async fn act(&self, tweet: i64, action: &str) -> Answer {
+        let path = format!("/api/v1/generated-tweets/{tweet}/{action}");
+        let body = (action == "publish").then(|| json!({}));
+        self.send(Method::POST, &path, body).await
+    }
+
+    /// Approves and queues a tweet, and returns its post.
+    pub(crate) async fn publish(&self, tweet: i64) -> i64 {
+        self.act(tweet, "approve").await.ok();
+        self.act(tweet, "publish").await.ok()["post"]["id"].as_i64().unwrap()
+    }
+
+    /// Asks for `path` until `is_right` says so.
+    pub(crate) async fn until(&self, path: &str, is_right: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let found = self.get(path).await.ok();
+            if is_right(&found) {
+                return found;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{path} stays {found}");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    pub(crate) async fn until_published(&self, post: i64) -> Value {
+        let path = format!("/api/v1/posts/{post}");
+        self.until(&path, |post| post["status"] == "published").await
+    }
+
+    /// The texts on the sandbox's timeline, newest first.
+    pub(crate) async fn timeline(&self) -> Vec<String> {
+        let timeline = self.get("/api/v1/sandbox/timeline?limit=200").await.ok();
+        let items = timeline["items"].as_array().unwrap();
+        items.iter().map(|post| post["text"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(process::log_path(&self.database)).unwrap()
+    }
+}
+
+pub(crate) fn client() -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(PATIENCE)
+        .build()
+        .unwrap()
+}
+
+pub(crate) async fn answer(request: RequestBuilder) -> Answer {
+    let response = request.send().await.expect("the server answers");
+    let content_type = response
+        .headers()
+        .get("content-type")
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let status = response.status().as_u16();
+    Answer { status, content_type, text: response.text().await.expect("the answer is whole") }
+}
+
+/// Runs each test on both databases.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(crate::Kind::Sqlite).await;
+                }
+            )+
+        }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(crate::Kind::Postgres).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_both;
