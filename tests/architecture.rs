@@ -1,5 +1,11 @@
 //! Who may know whom, and what may not come in: ARCHITECTURE.md's rules, kept by a test.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -58,7 +64,17 @@ fn each_crate_knows_only_whom_it_may() {
 
 #[test]
 fn domains_do_no_input_or_output() {
-    let banned = ["diesel", "diesel-async", "poem", "poem-openapi", "reqwest", "lettre", "serde", "getrandom", "rand"];
+    let banned = [
+        "diesel",
+        "diesel-async",
+        "poem",
+        "poem-openapi",
+        "reqwest",
+        "lettre",
+        "serde",
+        "getrandom",
+        "rand",
+    ];
     for (name, dependencies) in crates() {
         if name == "waggle-kernel" || DOMAINS.contains(&name.as_str()) {
             for banned in banned {
@@ -71,7 +87,8 @@ fn domains_do_no_input_or_output() {
 #[test]
 fn nothing_needs_a_system_library() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    for banned in ["openssl-sys", "pq-sys", "native-tls", "aws-lc-sys", "mysqlclient-sys", "cmake"] {
+    for banned in ["openssl-sys", "pq-sys", "native-tls", "aws-lc-sys", "mysqlclient-sys", "cmake"]
+    {
         assert!(!lock.contains(&format!("name = \"{banned}\"")), "{banned} came in");
     }
 }

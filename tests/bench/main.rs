@@ -1,2 +1,267 @@
-//! Placeholder until the next commit.
-fn main() {}
+//! Measures the built binary through HTTP with several clients, beside the raw rates of the same database in the
+//! same run: machines differ and are shared, so the ratios are what counts.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+#[path = "../support/database.rs"]
+mod database;
+#[path = "../support/process.rs"]
+mod process;
+mod raw;
+mod wire;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::database::{Database, Kind};
+use crate::process::{Process, token};
+use crate::wire::Client;
+
+/// How many clients send at a time, over HTTP and raw.
+pub(crate) const CLIENTS: usize = 4;
+/// How many tweets a call or a statement has.
+pub(crate) const ROWS: usize = 100;
+/// How many calls a client sends in a round.
+const CALLS: usize = 50;
+/// How often each measurement is repeated; the best counts, as others share the machine.
+const ROUNDS: usize = 3;
+/// How many tweets are stored when lists are measured.
+const STORED: usize = 100_000;
+
+fn main() {
+    // `cargo test --benches` runs this to see that it compiles.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        let database = runtime.block_on(process::database(kind));
+        println!("\n{kind:?}");
+        measure(&runtime, kind, &database);
+    }
+}
+
+fn measure(runtime: &tokio::runtime::Runtime, kind: Kind, database: &Database) {
+    let quiet = [("WAGGLE_LOG", "error")];
+    drop(Process::start(database, &quiet));
+    let mut starts: Vec<Duration> = (0..5)
+        .map(|_| {
+            let begun = Instant::now();
+            let mut process = Process::start(database, &quiet);
+            let took = begun.elapsed();
+            process.kill();
+            took
+        })
+        .collect();
+    starts.sort();
+    say(
+        "start to ready, existing database",
+        &format!("{:.0} ms (median of 5)", starts[2].as_secs_f64() * 1e3),
+    );
+    let process = Process::start(database, &quiet);
+    std::thread::sleep(Duration::from_secs(2));
+    say("idle memory (RSS)", &format!("{:.1} MB", resident_mb(process.id())));
+
+    let token = token(database, &["admin"]);
+    let address = process.base.trim_start_matches("http://").to_owned();
+    let client = || Client::connect(&address, &token);
+    let mut raw = raw::Raw::open(runtime, kind, &database.url);
+
+    // New tweets, raw and through HTTP by turns.
+    let (mut best_raw, mut best_http) = (0.0_f64, 0.0_f64);
+    let mut sent = Vec::new();
+    for round in 0..ROUNDS {
+        best_raw = best_raw.max(raw.insert(round, CALLS * CLIENTS));
+        let bodies: Vec<Vec<Vec<u8>>> = (0..CLIENTS)
+            .map(|client| (0..CALLS).map(|call| report(round, client, call)).collect())
+            .collect();
+        best_http = best_http.max(rows_per_second(&bodies, "/api/check-duplicate-tweet", client));
+        sent = bodies;
+    }
+    let new = ratio(best_http, best_raw);
+    say("new tweets, raw multi-row insert", &format!("{best_raw:.0} tweets/s"));
+    say(
+        "new tweets, HTTP, 100 a call",
+        &format!("{best_http:.0} tweets/s = {new} of raw (aim: above 70 %)"),
+    );
+
+    // The same tweets again, and which of 100 ids the database knows.
+    let (mut best_known, mut best_again) = (0.0_f64, 0.0_f64);
+    for _ in 0..ROUNDS {
+        best_known = best_known.max(raw.known(CALLS * CLIENTS));
+        let rate = rows_per_second(&sent, "/api/check-duplicate-tweet", client);
+        best_again = best_again.max(rate / per_call());
+    }
+    let again = ratio(best_again, best_known);
+    say("which of 100 ids are known, raw", &format!("{best_known:.0} calls/s"));
+    say(
+        "re-sent tweets, HTTP, 100 a call",
+        &format!("{best_again:.0} calls/s = {again} of raw (aim: above 20 %)"),
+    );
+
+    let mut best_batches = 0.0_f64;
+    for round in 0..ROUNDS {
+        let bodies: Vec<Vec<Vec<u8>>> = (0..CLIENTS)
+            .map(|client| (0..CALLS).map(|call| batch(round, client, call)).collect())
+            .collect();
+        best_batches =
+            best_batches.max(rows_per_second(&bodies, "/api/receive-tweets", client) / per_call());
+    }
+    say("batches of 3 generated tweets, HTTP", &format!("{best_batches:.0} batches/s"));
+
+    // A filtered list over many tweets.
+    let there = ROUNDS * 2 * CALLS * CLIENTS * ROWS;
+    let missing = STORED.saturating_sub(there).div_ceil(ROWS * CLIENTS);
+    let bodies: Vec<Vec<Vec<u8>>> = (0..CLIENTS)
+        .map(|client| (0..missing).map(|call| report(90, client, call)).collect())
+        .collect();
+    rows_per_second(&bodies, "/api/check-duplicate-tweet", client);
+    for (name, path) in [
+        ("newest 50 of 100,000", "/api/v1/source-tweets?limit=50"),
+        ("filtered, sorted by likes", "/api/v1/source-tweets?min_views=5000&sort=likes&limit=50"),
+        ("one run's tweets", "/api/v1/source-tweets?execution_id=run-0-0-1&limit=50"),
+        (
+            "text search, no index",
+            "/api/v1/source-tweets?search=nowhere%20to%20be%20found&limit=50",
+        ),
+    ] {
+        let (rate, median, slow) = reads(path, client);
+        say(
+            &format!("list: {name}"),
+            &format!("{rate:.0} calls/s, median {median:.2} ms, p99 {slow:.2} ms"),
+        );
+    }
+    say("memory after that (RSS)", &format!("{:.1} MB", resident_mb(process.id())));
+}
+
+fn say(what: &str, figure: &str) {
+    println!("  {what:42} {figure}");
+}
+
+fn per_call() -> f64 {
+    f64::from(u32::try_from(ROWS).expect("it is small"))
+}
+
+fn ratio(part: f64, whole: f64) -> String {
+    format!("{:.0} %", 100.0 * part / whole)
+}
+
+/// Each client sends its bodies one after the other; the answer has to be right.
+fn rows_per_second(
+    bodies: &[Vec<Vec<u8>>],
+    path: &'static str,
+    client: impl Fn() -> Client + Sync,
+) -> f64 {
+    let calls: usize = bodies.iter().map(Vec::len).sum();
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for mine in bodies {
+            let client = &client;
+            scope.spawn(move || {
+                let mut client = client();
+                for body in mine {
+                    client.post(path, body);
+                }
+            });
+        }
+    });
+    let rows = f64::from(u32::try_from(calls * ROWS).expect("it is small"));
+    rows / begun.elapsed().as_secs_f64()
+}
+
+/// The rate of a read by several clients, and the median and the 99th percentile in milliseconds.
+fn reads(path: &'static str, client: impl Fn() -> Client + Sync) -> (f64, f64, f64) {
+    let begun = Instant::now();
+    let mut times: Vec<f64> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut client = client();
+                    let deadline = Instant::now() + Duration::from_secs(2);
+                    let mut times = Vec::new();
+                    while Instant::now() < deadline && times.len() < 2_000 {
+                        let sent = Instant::now();
+                        client.get(path);
+                        times.push(sent.elapsed().as_secs_f64() * 1e3);
+                    }
+                    times
+                })
+            })
+            .collect();
+        clients.into_iter().flat_map(|client| client.join().expect("a client ends")).collect()
+    });
+    let took = begun.elapsed().as_secs_f64();
+    times.sort_by(f64::total_cmp);
+    let at = |part: usize| times[(times.len() - 1) * part / 100];
+    (f64::from(u32::try_from(times.len()).expect("it is small")) / took, at(50), at(99))
+}
+
+fn resident_mb(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+    let kilobytes: f64 =
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default();
+    kilobytes / 1024.0
+}
+
+/// A tweet's text of the usual length.
+pub(crate) fn content(number: usize) -> String {
+    format!("Tweet {number}: {}", "compute that finds its own work, by dancing. ".repeat(4))
+}
+
+fn report(round: usize, client: usize, call: usize) -> Vec<u8> {
+    let tweets: Vec<Value> = (0..ROWS)
+        .map(|row| {
+            let number = ((round * CLIENTS + client) * 100_000 + call) * ROWS + row;
+            json!({
+                "Tweet ID": format!("1{number:018}"),
+                "URL": format!("https://x.com/example/status/{number}"),
+                "Content": content(number),
+                "Likes": number % 1_000,
+                "Retweets": number % 100,
+                "Replies": number % 10,
+                "Quotes": number % 5,
+                "Views": number % 10_000,
+                "Date": "Thu Aug 14 14:30:31 +0000 2025",
+                "Status": "success",
+                "Tweet": format!("https://twitter.com/example/status/{number}"),
+            })
+        })
+        .collect();
+    json!({
+        "execution_id": format!("run-{round}-{client}-{call}"),
+        "source_url": "https://n8n.example.com",
+        "tweets": tweets,
+    })
+    .to_string()
+    .into_bytes()
+}
+
+fn batch(round: usize, client: usize, call: usize) -> Vec<u8> {
+    let name = format!("batch-{round}-{client}-{call}");
+    let tweets: Vec<Value> = (0..3)
+        .map(|row| {
+            json!({
+                "id": format!("{name}-tweet-{row}"),
+                "type": "developer_tools",
+                "content": format!("{} https://example.com/{row}", content(row)),
+                "character_count": 210,
+                "engagement_hook": "Tell us",
+                "coophive_elements": ["marketplace-design", "infra-abstraction"],
+                "discord_voice_patterns": ["agent-centric"],
+                "theme_connection": "Tighter",
+                "ready_for_deployment": true,
+            })
+        })
+        .collect();
+    json!({ "campaign_batch": name, "analysis_summary": { "brand_alignment_score": 9.1 }, "tweets": tweets })
+        .to_string()
+        .into_bytes()
+}

@@ -42,14 +42,14 @@ async fn operations(waggle: &Waggle) -> Vec<(Method, String)> {
 async fn strangers_are_refused_everywhere(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let mut operations = operations(&waggle).await;
-    for path in [
-        "/twitter/api/tweet-details/1/", "/twitter/sourcetweet/export/",
-    ] {
+    for path in ["/twitter/api/tweet-details/1/", "/twitter/sourcetweet/export/"] {
         operations.push((Method::GET, path.into()));
     }
     for path in [
-        "/twitter/api/bulk-delete-tweets/", "/twitter/api/save-generated-tweet/1/",
-        "/twitter/api/approve-generated-tweet/1/", "/twitter/api/reject-generated-tweet/1/",
+        "/twitter/api/bulk-delete-tweets/",
+        "/twitter/api/save-generated-tweet/1/",
+        "/twitter/api/approve-generated-tweet/1/",
+        "/twitter/api/reject-generated-tweet/1/",
         "/twitter/api/post-tweet-to-x/1/",
     ] {
         operations.push((Method::POST, path.into()));
@@ -63,7 +63,10 @@ async fn strangers_are_refused_everywhere(kind: Kind) {
 
         answer(call()).await.refused(401);
         answer(call().bearer_auth("nonsense")).await.refused(401);
-        if !path.ends_with("/claim") && !path.ends_with("/acknowledge") && !path.ends_with("/release") {
+        if !path.ends_with("/claim")
+            && !path.ends_with("/acknowledge")
+            && !path.ends_with("/release")
+        {
             answer(call().bearer_auth(&nothing)).await.refused(403);
         }
     }
@@ -74,9 +77,19 @@ async fn a_token_opens_what_its_scopes_say(kind: Kind) {
     let tweet = waggle.batch("b", &["words"]).await[0];
     let calls: Vec<(&str, Method, String, Option<Value>)> = vec![
         ("read", Method::GET, format!("/api/v1/generated-tweets/{tweet}"), None),
-        ("write", Method::PATCH, format!("/api/v1/generated-tweets/{tweet}"), Some(json!({ "content": "w" }))),
+        (
+            "write",
+            Method::PATCH,
+            format!("/api/v1/generated-tweets/{tweet}"),
+            Some(json!({ "content": "w" })),
+        ),
         ("approve", Method::POST, format!("/api/v1/generated-tweets/{tweet}/approve"), None),
-        ("publish", Method::POST, format!("/api/v1/generated-tweets/{tweet}/publish"), Some(json!({ "at": "2027-01-01T00:00:00Z" }))),
+        (
+            "publish",
+            Method::POST,
+            format!("/api/v1/generated-tweets/{tweet}/publish"),
+            Some(json!({ "at": "2027-01-01T00:00:00Z" })),
+        ),
     ];
     for (needed, method, path, body) in calls {
         for scope in ["ingest", "read", "write", "approve", "publish"] {
@@ -140,8 +153,12 @@ async fn a_review_goes_its_way(kind: Kind) {
     assert_eq!(restored["status"], "Brand Aligned");
 
     let history = waggle.get(&format!("{}/history?limit=2", path(one))).await.ok();
-    let actions: Vec<&str> =
-        history["items"].as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    let actions: Vec<&str> = history["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
     assert_eq!(actions, ["approve", "edit"]);
     assert_eq!(history["items"][1]["content_before"], "one");
     assert!(history["items"][0]["actor"].as_str().unwrap().starts_with("token:"));
@@ -158,11 +175,15 @@ async fn batches_are_renamed_put_away_and_taken_back(kind: Kind) {
     let list = waggle.get("/api/v1/campaign-batches").await.ok();
     let path = format!("/api/v1/campaign-batches/{}", list["items"][0]["id"]);
 
-    let renamed = waggle.send(Method::PATCH, &path, Some(json!({ "title": "Ein Titel 🐝" }))).await.ok();
+    let renamed =
+        waggle.send(Method::PATCH, &path, Some(json!({ "title": "Ein Titel 🐝" }))).await.ok();
     assert_eq!(renamed["title"], "Ein Titel 🐝");
     waggle.send(Method::PATCH, &path, Some(json!({ "title": " " }))).await.refused(422);
     waggle.send(Method::PATCH, &path, Some(json!({ "title": "a\u{0}b" }))).await.refused(422);
-    waggle.send(Method::PATCH, &path, Some(json!({ "title": "x", "status": "Published" }))).await.refused(400);
+    waggle
+        .send(Method::PATCH, &path, Some(json!({ "title": "x", "status": "Published" })))
+        .await
+        .refused(400);
     waggle.send(Method::DELETE, &path, None).await.ok();
     assert_eq!(waggle.get("/api/v1/campaign-batches").await.ok()["items"], json!([]));
     assert_eq!(waggle.get("/api/v1/generated-tweets").await.ok()["items"], json!([]));
@@ -171,10 +192,8 @@ async fn batches_are_renamed_put_away_and_taken_back(kind: Kind) {
     let restored = waggle.post(&format!("{path}/restore"), Value::Null).await.ok();
     assert_eq!(restored["deleted_at"], Value::Null);
     assert_eq!(restored["status_counts"]["brand_aligned"], 1);
-    let stale = waggle
-        .request(Method::DELETE, &path)
-        .bearer_auth(&waggle.token)
-        .header("If-Match", "1");
+    let stale =
+        waggle.request(Method::DELETE, &path).bearer_auth(&waggle.token).header("If-Match", "1");
     assert_eq!(answer(stale).await.refused(409)["current"]["title"], "Ein Titel 🐝");
 }
 
@@ -194,7 +213,9 @@ async fn an_export_is_the_list(kind: Kind) {
     let exported: BTreeSet<String> = lines
         .text
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["tweet_id"].as_str().unwrap().to_owned())
+        .map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["tweet_id"].as_str().unwrap().to_owned()
+        })
         .collect();
     assert_eq!(exported, ["a1", "a2", "a3"].map(str::to_owned).into());
     let old = waggle.get("/twitter/sourcetweet/export/?type=all&execution_id=b").await;
@@ -296,7 +317,8 @@ async fn a_post_waits_for_its_time_and_can_be_cancelled(kind: Kind) {
         posts.push(queued["post"]["id"].as_i64().unwrap());
     }
 
-    let cancelled = waggle.post(&format!("/api/v1/posts/{}/cancel", posts[0]), Value::Null).await.ok();
+    let cancelled =
+        waggle.post(&format!("/api/v1/posts/{}/cancel", posts[0]), Value::Null).await.ok();
     assert_eq!(cancelled["status"], "cancelled");
     waggle.post(&format!("/api/v1/posts/{}/cancel", posts[0]), Value::Null).await.refused(409);
     // An edit takes the approval back, and with it the post.
@@ -329,7 +351,10 @@ async fn the_old_pages_go_on_working(kind: Kind) {
 
     let details = waggle.get(&format!("/twitter/api/tweet-details/{}/", ids[0])).await.ok();
     assert_eq!(details["tweet"]["content"], "one");
-    let deleted = waggle.send(Method::DELETE, &format!("/twitter/api/delete-tweet/{}/", ids[0]), None).await.ok();
+    let deleted = waggle
+        .send(Method::DELETE, &format!("/twitter/api/delete-tweet/{}/", ids[0]), None)
+        .await
+        .ok();
     assert_eq!(deleted["message"], "Tweet a0 deleted successfully");
     for path in ["tweet-details/999/", "tweet-details/nonsense/"] {
         let missing = waggle.get(&format!("/twitter/api/{path}")).await.refused(404);
@@ -337,7 +362,10 @@ async fn the_old_pages_go_on_working(kind: Kind) {
     }
     let bulk = "/twitter/api/bulk-delete-tweets/";
     let body = |ids: Value| Some(json!({ "tweet_ids": ids }));
-    let done = waggle.send(Method::DELETE, bulk, body(json!([ids[1], ids[2].to_string(), 999]))).await.ok();
+    let done = waggle
+        .send(Method::DELETE, bulk, body(json!([ids[1], ids[2].to_string(), 999])))
+        .await
+        .ok();
     assert_eq!(done["deleted_count"], 2);
     waggle.send(Method::POST, bulk, body(json!([ids[1]]))).await.refused(404);
     waggle.send(Method::POST, bulk, body(json!([]))).await.refused(400);
@@ -345,9 +373,15 @@ async fn the_old_pages_go_on_working(kind: Kind) {
     waggle.send(Method::POST, bulk, body(json!(["x"]))).await.refused(422);
 
     let path = |action: &str, id: i64| format!("/twitter/api/{action}/{id}/");
-    let saved = waggle.post(&path("save-generated-tweet", tweets[0]), json!({ "content": "né" })).await.ok();
+    let saved = waggle
+        .post(&path("save-generated-tweet", tweets[0]), json!({ "content": "né" }))
+        .await
+        .ok();
     assert_eq!(saved["character_count"], 2);
-    waggle.post(&path("save-generated-tweet", tweets[0]), json!({ "content": null })).await.refused(422);
+    waggle
+        .post(&path("save-generated-tweet", tweets[0]), json!({ "content": null }))
+        .await
+        .refused(422);
     waggle.post(&path("post-tweet-to-x", tweets[0]), Value::Null).await.refused(409);
     waggle.post(&path("approve-generated-tweet", tweets[0]), Value::Null).await.ok();
     let queued = waggle.post(&path("post-tweet-to-x", tweets[0]), Value::Null).await.ok();
@@ -355,7 +389,8 @@ async fn the_old_pages_go_on_working(kind: Kind) {
     waggle.until_published(queued["post_id"].as_i64().unwrap()).await;
     waggle.post(&path("reject-generated-tweet", tweets[1]), Value::Null).await.ok();
     waggle.send(Method::DELETE, &path("delete-generated-tweet", tweets[1]), None).await.ok();
-    let refused = waggle.post(&path("approve-generated-tweet", 999), Value::Null).await.refused(404);
+    let refused =
+        waggle.post(&path("approve-generated-tweet", 999), Value::Null).await.refused(404);
     assert_eq!(refused["success"], false);
 }
 
@@ -367,7 +402,8 @@ async fn nothing_that_nobody_approved_goes_out(kind: Kind) {
     // A fixed sequence of numbers that looks like chance: each run of the test makes the same calls.
     let mut state = 42_u64;
     let mut chance = |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
     for step in 0..240 {
@@ -411,8 +447,11 @@ async fn nothing_that_nobody_approved_goes_out(kind: Kind) {
 }
 
 async fn no_secret_and_no_body_is_logged(kind: Kind) {
-    let settings =
-        [("WAGGLE_LOG", "trace"), ("TWITTER_API_SECRET", "hush-hush-consumer"), ("TWITTER_OAUTH2_TOKEN", "")];
+    let settings = [
+        ("WAGGLE_LOG", "trace"),
+        ("TWITTER_API_SECRET", "hush-hush-consumer"),
+        ("TWITTER_OAUTH2_TOKEN", ""),
+    ];
     let waggle = Waggle::with(kind, &settings).await;
     source_tweets(&waggle, "a", &["content-nobody-logs"]).await;
     let tweet = waggle.batch("b", &["words-nobody-logs"]).await[0];
@@ -424,9 +463,14 @@ async fn no_secret_and_no_body_is_logged(kind: Kind) {
 
     let log = waggle.log();
 
-    let first = waggle.process.greeting.iter().find(|line| line.trim().starts_with("wgl_")).unwrap();
+    let first =
+        waggle.process.greeting.iter().find(|line| line.trim().starts_with("wgl_")).unwrap();
     let secrets = [
-        waggle.token.as_str(), first.trim(), wrong, "hush-hush-consumer", "broken-body-nobody-logs",
+        waggle.token.as_str(),
+        first.trim(),
+        wrong,
+        "hush-hush-consumer",
+        "broken-body-nobody-logs",
     ];
     for secret in secrets {
         assert!(!log.contains(secret), "the log has {secret}");

@@ -21,14 +21,30 @@ fn json(database: &Database, arguments: &[&str]) -> Value {
 async fn tokens_are_made_listed_and_ended(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let database = &waggle.database;
-    let expired = run(database, &["tokens", "create", "--name", "old", "--scope", "read", "--expires", "2020-01-01"]);
+    let expired = run(
+        database,
+        &["tokens", "create", "--name", "old", "--scope", "read", "--expires", "2020-01-01"],
+    );
     assert!(!expired.status.success());
-    assert!(!run(database, &["tokens", "create", "--name", "x", "--scope", "root"]).status.success());
+    assert!(
+        !run(database, &["tokens", "create", "--name", "x", "--scope", "root"]).status.success()
+    );
     assert!(!run(database, &["tokens", "create", "--name", "x"]).status.success());
 
     let made = json(
         database,
-        &["tokens", "create", "--name", "n8n", "--scope", "ingest", "read", "--expires", "2999-12-31", "--json"],
+        &[
+            "tokens",
+            "create",
+            "--name",
+            "n8n",
+            "--scope",
+            "ingest",
+            "read",
+            "--expires",
+            "2999-12-31",
+            "--json",
+        ],
     );
     let secret = made["token"].as_str().unwrap();
     assert!(secret.starts_with(&format!("wgl_{}_", made["id"].as_str().unwrap())));
@@ -37,7 +53,8 @@ async fn tokens_are_made_listed_and_ended(kind: Kind) {
 
     let list = json(database, &["tokens", "list", "--json"]);
     assert!(!list.to_string().contains(secret));
-    let listed = list["tokens"].as_array().unwrap().iter().find(|one| one["name"] == "n8n").unwrap();
+    let listed =
+        list["tokens"].as_array().unwrap().iter().find(|one| one["name"] == "n8n").unwrap();
     assert!(listed["last_used_at"].is_string(), "{listed}");
     let shown = run(database, &["tokens", "list"]);
     assert!(String::from_utf8_lossy(&shown.stdout).contains("n8n"));
@@ -50,7 +67,12 @@ async fn tokens_are_made_listed_and_ended(kind: Kind) {
 async fn the_schema_is_brought_up_to_date_and_shown(kind: Kind) {
     let database = process::database(kind).await;
     let applied = |value: &Value| {
-        value["migrations"].as_array().unwrap().iter().filter(|step| step["applied"] == true).count()
+        value["migrations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|step| step["applied"] == true)
+            .count()
     };
     let before = json(&database, &["migrate", "status", "--json"]);
     assert_eq!(applied(&before), 0);
@@ -58,7 +80,10 @@ async fn the_schema_is_brought_up_to_date_and_shown(kind: Kind) {
     let run_once = json(&database, &["migrate", "--json"]);
     let again = run(&database, &["migrate"]);
 
-    assert_eq!(run_once["applied"].as_array().unwrap().len(), before["migrations"].as_array().unwrap().len());
+    assert_eq!(
+        run_once["applied"].as_array().unwrap().len(),
+        before["migrations"].as_array().unwrap().len()
+    );
     assert!(String::from_utf8_lossy(&again.stdout).contains("up to date"));
     let after = json(&database, &["migrate", "status", "--json"]);
     assert_eq!(applied(&after), after["migrations"].as_array().unwrap().len());
@@ -71,7 +96,9 @@ async fn the_schema_is_brought_up_to_date_and_shown(kind: Kind) {
 
 async fn settings_are_set_shown_and_checked(kind: Kind) {
     let database = process::database(kind).await;
-    let set = |name: &str, value: &str| run(&database, &["settings", "set", name, value]).status.success();
+    let set = |name: &str, value: &str| {
+        run(&database, &["settings", "set", name, value]).status.success()
+    };
 
     assert!(set("TRUSTED_INGEST_NETWORKS", "127.0.0.0/8"));
     assert!(!set("TRUSTED_INGEST_NETWORKS", "everywhere"));
@@ -79,7 +106,12 @@ async fn settings_are_set_shown_and_checked(kind: Kind) {
     assert!(!set("TWITTER_API_SECRET", "hush"));
 
     let list = json(&database, &["settings", "list", "--json"]);
-    let networks = list["settings"].as_array().unwrap().iter().find(|one| one["name"] == "TRUSTED_INGEST_NETWORKS").unwrap();
+    let networks = list["settings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["name"] == "TRUSTED_INGEST_NETWORKS")
+        .unwrap();
     assert_eq!(networks["source"], "database");
     assert!(run(&database, &["settings", "unset", "TRUSTED_INGEST_NETWORKS"]).status.success());
     // What makes no sense stops the start, all of it named at once.
@@ -90,14 +122,23 @@ async fn settings_are_set_shown_and_checked(kind: Kind) {
         .output()
         .unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("PUBLISH_LEASE_SECONDS") && error.contains("TWITTER_API_URL"), "{error}");
+    assert!(
+        error.contains("PUBLISH_LEASE_SECONDS") && error.contains("TWITTER_API_URL"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn a_wrong_database_is_an_error_and_never_another_database() {
-    for url in ["mysql://u:hush@h/x", "postgresql://u:hush@127.0.0.1:1/x", "sqlite:///proc/nothing/x.db"] {
+    for url in
+        ["mysql://u:hush@h/x", "postgresql://u:hush@127.0.0.1:1/x", "sqlite:///proc/nothing/x.db"]
+    {
         let database = process::database(Kind::Sqlite).await;
-        let output = command(&database).args(["serve", "--json"]).env("WAGGLE_DATABASE_URL", url).output().unwrap();
+        let output = command(&database)
+            .args(["serve", "--json"])
+            .env("WAGGLE_DATABASE_URL", url)
+            .output()
+            .unwrap();
 
         assert!(!output.status.success(), "{url}");
         let error = String::from_utf8_lossy(&output.stderr);
@@ -151,7 +192,10 @@ async fn json_logs_have_one_object_a_line() {
     let log = waggle.log();
 
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.iter().any(|line| line["request.id"].is_string() && line["path"] == "/api/v1/posts"), "{log}");
+    assert!(
+        lines.iter().any(|line| line["request.id"].is_string() && line["path"] == "/api/v1/posts"),
+        "{log}"
+    );
 }
 
 on_both! {

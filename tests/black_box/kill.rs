@@ -24,7 +24,9 @@ fn arrived(waggle: &Waggle) -> usize {
 }
 
 fn is_in_flight(deliveries: &Value) -> bool {
-    deliveries["items"].as_array().is_some_and(|all| all.iter().any(|one| one["state"] == "in_flight"))
+    deliveries["items"]
+        .as_array()
+        .is_some_and(|all| all.iter().any(|one| one["state"] == "in_flight"))
 }
 
 async fn wait_for_arrivals(waggle: &Waggle, count: usize) {
@@ -139,7 +141,8 @@ async fn where_nobody_can_look_a_person_is_asked(kind: Kind) {
     waggle.act(tweet, "reject").await.refused(409);
     let resolve = format!("{path}/resolve");
     waggle.post(&resolve, serde_json::json!({ "published": true })).await.refused(422);
-    let body = serde_json::json!({ "published": true, "platform_post_id": "sandbox-1", "url": "/x" });
+    let body =
+        serde_json::json!({ "published": true, "platform_post_id": "sandbox-1", "url": "/x" });
     let resolved = waggle.post(&resolve, body.clone()).await.ok();
 
     assert_eq!(resolved["status"], "published");

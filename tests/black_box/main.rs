@@ -1,5 +1,13 @@
 //! The built binary over HTTP, as its users meet it, on SQLite and on PostgreSQL.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
 #[path = "../support/database.rs"]
 mod database;
 #[path = "../support/process.rs"]
@@ -109,14 +117,22 @@ impl Waggle {
         let tweets: Vec<Value> = texts
             .iter()
             .enumerate()
-            .map(|(n, text)| json!({ "id": format!("{batch_id}-tweet-{}", n + 1), "content": text }))
+            .map(
+                |(n, text)| json!({ "id": format!("{batch_id}-tweet-{}", n + 1), "content": text }),
+            )
             .collect();
         let body = json!({ "campaign_batch": batch_id, "tweets": tweets });
         let received = self.post("/api/receive-tweets", body).await.ok();
         let batch = &received["campaign_batch_id"];
-        let path = format!("/api/v1/generated-tweets?campaign_batch_id={batch}&order=asc&limit=200");
+        let path =
+            format!("/api/v1/generated-tweets?campaign_batch_id={batch}&order=asc&limit=200");
         let list = self.get(&path).await.ok();
-        list["items"].as_array().unwrap().iter().map(|tweet| tweet["id"].as_i64().unwrap()).collect()
+        list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tweet| tweet["id"].as_i64().unwrap())
+            .collect()
     }
 
     pub(crate) async fn act(&self, tweet: i64, action: &str) -> Answer {

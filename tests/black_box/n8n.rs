@@ -15,6 +15,7 @@ fn item(id: impl Into<Value>) -> Value {
     json!({ "Tweet ID": id.into(), "Content": "words", "Likes": 1, "Date": THURSDAY })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the lists are made for this call")]
 fn report(run: &str, items: Vec<Value>) -> Value {
     json!({ "execution_id": run, "source_url": "https://n8n.example.com", "tweets": items })
 }
@@ -66,7 +67,8 @@ async fn all_shapes_of_a_report_are_taken(kind: Kind) {
         item
     };
 
-    let under_data = json!({ "status": "success", "msg": "success", "data": { "tweets": [with_id(21)] } });
+    let under_data =
+        json!({ "status": "success", "msg": "success", "data": { "tweets": [with_id(21)] } });
     let under_data = waggle.post(CHECK, under_data).await.ok();
     assert_eq!(new_ids(&under_data), ["21"]);
     assert_eq!(under_data["data"]["execution_id"], "exec_success");
@@ -143,20 +145,16 @@ async fn a_repeated_call_gets_the_same_answer(kind: Kind) {
 async fn twins_at_the_same_moment_lose_nothing(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let body = report("twin", (0..60).map(item).collect());
-    let answers = futures_util::future::join_all(
-        (0..8).map(|_| waggle.post(CHECK, body.clone())),
-    )
-    .await;
+    let answers =
+        futures_util::future::join_all((0..8).map(|_| waggle.post(CHECK, body.clone()))).await;
     for answer in answers {
         assert_eq!(new_ids(&answer.ok()).len(), 60);
     }
     assert_eq!(stored(&waggle).await, 60);
 
     let batch = json!({ "campaign_batch": "b", "tweets": [{ "id": "t-1", "content": "one" }] });
-    let answers = futures_util::future::join_all(
-        (0..8).map(|_| waggle.post(RECEIVE, batch.clone())),
-    )
-    .await;
+    let answers =
+        futures_util::future::join_all((0..8).map(|_| waggle.post(RECEIVE, batch.clone()))).await;
     let stored: i64 =
         answers.into_iter().map(|answer| answer.ok()["stored_count"].as_i64().unwrap()).sum();
     assert_eq!(stored, 1);
@@ -223,14 +221,30 @@ async fn an_unusable_body_gets_a_reason_and_stores_nothing(kind: Kind) {
         (r#"{"tweets":"a text","campaign_batch":"b"}"#.into(), 422, 422),
         (r#"{"tweets":{},"campaign_batch":"b"}"#.into(), 422, 422),
         (r#"{"tweets":NaN}"#.into(), 400, 400),
-        (r#"{"error":true,"message":"LLM output was no JSON","type":"flask_transform_error"}"#.into(), 422, 422),
+        (
+            r#"{"error":true,"message":"LLM output was no JSON","type":"flask_transform_error"}"#
+                .into(),
+            422,
+            422,
+        ),
         (r#"[{"error":true,"message":"no"}]"#.into(), 422, 422),
         (r#"{"campaign_batch":"","tweets":[]}"#.into(), 200, 400),
         (r#"{"campaign_batch":["x"],"execution_id":["x"],"tweets":[]}"#.into(), 422, 422),
-        (format!(r#"{{"campaign_batch":"{0}","execution_id":"{0}","tweets":[]}}"#, "x".repeat(300)), 422, 422),
+        (
+            format!(
+                r#"{{"campaign_batch":"{0}","execution_id":"{0}","tweets":[]}}"#,
+                "x".repeat(300)
+            ),
+            422,
+            422,
+        ),
         (r#"{"campaign_batch":"a\u0000b","execution_id":"a\u0000b","tweets":[]}"#.into(), 422, 422),
         (r#"{"campaign_batch":"b","execution_id":"\ud800","tweets":[]}"#.into(), 422, 422),
-        (r#"{"campaign_batch":"b","analysis_summary":{"a":"\u0000"},"tweets":[]}"#.into(), 200, 422),
+        (
+            r#"{"campaign_batch":"b","analysis_summary":{"a":"\u0000"},"tweets":[]}"#.into(),
+            200,
+            422,
+        ),
         (r#"{"campaign_batch":"b","tweet_count":"many","tweets":[]}"#.into(), 200, 422),
         (deep, 422, 422),
         (many, 422, 422),
@@ -279,12 +293,16 @@ async fn batches_are_kept_whole(kind: Kind) {
     let replay = waggle.post(RECEIVE, json!([batch])).await.ok();
 
     assert_eq!(received["campaign_batch"], "batch_2025-08-14_10-00");
-    assert!(received["message"].as_str().unwrap().starts_with("Received 3 tweets (saved to database)"));
+    assert!(
+        received["message"].as_str().unwrap().starts_with("Received 3 tweets (saved to database)")
+    );
     assert_eq!(received["error_count"], 2, "{received}");
     assert_eq!(received["errors"][0]["tweet_id"], "t-3");
     assert!(received["warnings"].to_string().contains("Approved"), "{received}");
     assert_eq!(replay["stored_count"], 0, "{replay}");
-    assert!(replay["message"].as_str().unwrap().starts_with("Received 0 tweets (saved to database)"));
+    assert!(
+        replay["message"].as_str().unwrap().starts_with("Received 0 tweets (saved to database)")
+    );
     let list = waggle.get("/api/v1/generated-tweets?order=asc").await.ok();
     let tweets = list["items"].as_array().unwrap();
     assert_eq!(tweets.len(), 3);
@@ -294,7 +312,10 @@ async fn batches_are_kept_whole(kind: Kind) {
     assert_eq!(tweets[1]["tweet_id"], "2");
     assert_eq!(tweets[1]["ready_for_deployment"], false);
     assert!(tweets[1]["not_ready_reason"].as_str().unwrap().contains("300"));
-    let shown = waggle.get(&format!("/api/v1/campaign-batches/{}", received["campaign_batch_id"])).await.ok();
+    let shown = waggle
+        .get(&format!("/api/v1/campaign-batches/{}", received["campaign_batch_id"]))
+        .await
+        .ok();
     assert_eq!(shown["brand_alignment_score"], 9.5);
     assert_eq!(shown["generated_at"], "2025-08-14T10:00:00Z");
 
@@ -396,7 +417,9 @@ async fn only_those_who_may_hand_in(kind: Kind) {
     answer(nonsense).await.refused(401);
     assert_eq!(stored(&waggle).await, 0);
     answer(post(CHECK).basic_auth("any user", Some(&ingest))).await.ok();
-    answer(waggle.request(Method::GET, "/api/v1/source-tweets").bearer_auth(&ingest)).await.refused(403);
+    answer(waggle.request(Method::GET, "/api/v1/source-tweets").bearer_auth(&ingest))
+        .await
+        .refused(403);
     assert_eq!(stored(&waggle).await, 1);
 }
 

@@ -62,8 +62,9 @@ fn the_quick_start_works_as_it_is_printed() {
     assert!(String::from_utf8_lossy(&walked.stdout).contains("Every step did what it should."));
 
     let mut started = shell(&folder, &listen, &run.join("\n"));
-    let mut started =
-        Group(started.process_group(0).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let mut started = Group(
+        started.process_group(0).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap(),
+    );
     let lines = BufReader::new(started.0.stdout.take().unwrap()).lines();
     let greeting: Vec<String> = lines
         .map_while(Result::ok)

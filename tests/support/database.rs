@@ -72,10 +72,7 @@ async fn postgres(name: &str) -> String {
     let (client, connection) =
         tokio_postgres::connect(&server, NoTls).await.expect("the server answers");
     let driver = tokio::spawn(connection);
-    client
-        .batch_execute(&format!("CREATE DATABASE {name}"))
-        .await
-        .expect("a database can be made");
+    client.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a database can be made");
     drop(client);
     let _ = driver.await;
     server.replacen("/postgres?", &format!("/{name}?"), 1)

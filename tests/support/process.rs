@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::database::{Database, Kind};
 
 /// How long anything may take before a test gives up on it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server that runs, and is killed when it is dropped.
 pub(crate) struct Process {

@@ -1,5 +1,7 @@
 //! The contract of the port, for every implementation to be run against.
 
+#![expect(clippy::expect_used, reason = "a contract that is broken stops the test")]
+
 use std::sync::Arc;
 
 use chrono::Duration;

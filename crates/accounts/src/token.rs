@@ -119,8 +119,7 @@ impl NewApiToken {
         }
         let text = format!("{PREFIX}{public_id}_{}", URL_SAFE_NO_PAD.encode(chance));
         let hash = StoredHash(Sha256::digest(&text).into());
-        let token =
-            Self { public_id, hash, name: name.to_owned(), scopes, created_at, expires_at };
+        let token = Self { public_id, hash, name: name.to_owned(), scopes, created_at, expires_at };
         Ok((token, SecretString::from(text)))
     }
 }

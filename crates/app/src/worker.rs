@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
-use waggle_content::{Claimed, PublishDueError, Settlement};
 use waggle_content::ports::LedgerError;
+use waggle_content::{Claimed, PublishDueError, Settlement};
 
 use crate::app::App;
 use crate::http::chain;
@@ -69,7 +69,10 @@ async fn deliver(app: Arc<App>, claimed: Claimed) {
                 error!(post.id = post, platform, reason, "a post failed");
             }
             Settlement::Ask { reason } => {
-                error!(post.id = post, platform, reason, "a person has to say whether a post went out");
+                error!(
+                    post.id = post,
+                    platform, reason, "a person has to say whether a post went out"
+                );
             }
         },
         Err(PublishDueError::Ledger(LedgerError::NotHeld)) => {

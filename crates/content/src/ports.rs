@@ -145,12 +145,7 @@ pub trait PostRepository: Send + Sync {
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer.
-    async fn cancel(
-        &self,
-        id: PostId,
-        actor: &str,
-        now: DateTime<Utc>,
-    ) -> Result<bool, PortError>;
+    async fn cancel(&self, id: PostId, actor: &str, now: DateTime<Utc>) -> Result<bool, PortError>;
 
     /// Writes down what a person says of a post in doubt; `false` if it was not in doubt.
     ///

@@ -117,7 +117,7 @@ impl PublishDue {
         claimed: &Claimed,
         publisher: &dyn Publisher,
     ) -> Result<Settled, PublishDueError> {
-        let prepared = match self.prepare(claimed, publisher) {
+        let prepared = match prepare(claimed, publisher) {
             Ok(prepared) => prepared,
             Err(reason) => {
                 return self.settle(claimed, None, Settlement::Failed { reason }).await;
@@ -173,19 +173,6 @@ impl PublishDue {
         self.settle(claimed, Some(open.id), settlement).await
     }
 
-    /// The request, if it says exactly what was approved.
-    fn prepare(&self, claimed: &Claimed, publisher: &dyn Publisher) -> Result<Prepared, String> {
-        let prepared = publisher.prepare(&claimed.post)?;
-        let found = claimed.post.publication.hash();
-        if found != claimed.post.approved_hash || prepared.hash != found {
-            return Err(format!(
-                "the content differs from what was approved: {found} instead of {}",
-                claimed.post.approved_hash
-            ));
-        }
-        Ok(prepared)
-    }
-
     async fn settle(
         &self,
         claimed: &Claimed,
@@ -197,11 +184,21 @@ impl PublishDue {
     }
 
     fn publisher(&self, platform: Platform) -> Option<&dyn Publisher> {
-        self.publishers
-            .iter()
-            .find(|publisher| publisher.platform() == platform)
-            .map(AsRef::as_ref)
+        self.publishers.iter().find(|publisher| publisher.platform() == platform).map(AsRef::as_ref)
     }
+}
+
+/// The request, if it says exactly what was approved.
+fn prepare(claimed: &Claimed, publisher: &dyn Publisher) -> Result<Prepared, String> {
+    let prepared = publisher.prepare(&claimed.post)?;
+    let found = claimed.post.publication.hash();
+    if found != claimed.post.approved_hash || prepared.hash != found {
+        return Err(format!(
+            "the content differs from what was approved: {found} instead of {}",
+            claimed.post.approved_hash
+        ));
+    }
+    Ok(prepared)
 }
 
 /// Why a claimed post was not brought further.
@@ -382,13 +379,10 @@ mod tests {
         publisher
             .expect_find()
             .returning(|_, _| Finding::Found { id: "s-1".into(), url: String::new() });
-        let claimed = Claimed {
-            first_doubt_at: Some(FixedClock::noon().now()),
-            ..claimed("words", "words")
-        };
+        let claimed =
+            Claimed { first_doubt_at: Some(FixedClock::noon().now()), ..claimed("words", "words") };
 
-        let settled =
-            publish(ledger_that_takes_all(), publisher).deliver(&claimed).await.unwrap();
+        let settled = publish(ledger_that_takes_all(), publisher).deliver(&claimed).await.unwrap();
 
         assert!(matches!(settled.settlement, Settlement::Published { .. }), "{settled:?}");
     }

@@ -27,14 +27,8 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope, in the order in which they are shown.
-    pub const ALL: [Self; 6] = [
-        Self::Ingest,
-        Self::Read,
-        Self::Write,
-        Self::Approve,
-        Self::Publish,
-        Self::Admin,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Ingest, Self::Read, Self::Write, Self::Approve, Self::Publish, Self::Admin];
 
     /// The name on the wire and on the command line.
     #[must_use]

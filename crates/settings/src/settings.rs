@@ -59,8 +59,7 @@ impl Settings {
         for declaration in registry::ALL {
             let (text, source) =
                 self.text(declaration.name, declaration.default, declaration.secret).await?;
-            let value =
-                if declaration.secret { text.map(|_| "(set)".to_owned()) } else { text };
+            let value = if declaration.secret { text.map(|_| "(set)".to_owned()) } else { text };
             shown.push(Shown {
                 name: declaration.name,
                 description: declaration.description,

@@ -17,6 +17,7 @@
 mod error;
 mod insert_many;
 mod migrations;
+mod one_of;
 mod postgres;
 mod schema;
 mod sqlite;
@@ -143,7 +144,10 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError`] if another server holds it.
-    pub async fn lock_for_server(&self, now: DateTime<Utc>) -> Result<Option<FileLock>, StoreError> {
+    pub async fn lock_for_server(
+        &self,
+        now: DateTime<Utc>,
+    ) -> Result<Option<FileLock>, StoreError> {
         match &self.databases {
             Databases::Sqlite { path, pools } => {
                 let lock = FileLock::of_server(path)?;

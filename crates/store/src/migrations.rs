@@ -63,11 +63,11 @@ pub(crate) async fn status(databases: &Databases) -> Result<Vec<MigrationStatus>
     match databases {
         Databases::Sqlite { pools, .. } => {
             let connection = pools.migrator().await?;
-            blocking(move || statuses(AsyncMigrationHarness::new(connection), SQLITE)).await
+            blocking(move || statuses(AsyncMigrationHarness::new(connection), &SQLITE)).await
         }
         Databases::Postgres { pools } => {
             let connection = pools.migrator().await?;
-            blocking(move || statuses(AsyncMigrationHarness::new(connection), POSTGRES)).await
+            blocking(move || statuses(AsyncMigrationHarness::new(connection), &POSTGRES)).await
         }
     }
 }
@@ -117,7 +117,7 @@ where
 
 fn statuses<DB, H>(
     mut harness: H,
-    source: EmbeddedMigrations,
+    source: &EmbeddedMigrations,
 ) -> Result<Vec<MigrationStatus>, StoreError>
 where
     DB: diesel::backend::Backend,
@@ -140,18 +140,27 @@ struct Faked(EmbeddedMigrations);
 impl<DB: diesel::backend::Backend + 'static> MigrationSource<DB> for Faked {
     fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn Migration<DB>>>> {
         let real: Vec<Box<dyn Migration<DB>>> = self.0.migrations()?;
-        Ok(real.into_iter().map(|step| Box::new(FakedStep(step)) as Box<dyn Migration<DB>>).collect())
+        Ok(real
+            .into_iter()
+            .map(|step| Box::new(FakedStep(step)) as Box<dyn Migration<DB>>)
+            .collect())
     }
 }
 
 struct FakedStep<DB: diesel::backend::Backend>(Box<dyn Migration<DB>>);
 
 impl<DB: diesel::backend::Backend> Migration<DB> for FakedStep<DB> {
-    fn run(&self, _: &mut dyn diesel::connection::BoxableConnection<DB>) -> diesel::migration::Result<()> {
+    fn run(
+        &self,
+        _: &mut dyn diesel::connection::BoxableConnection<DB>,
+    ) -> diesel::migration::Result<()> {
         Ok(())
     }
 
-    fn revert(&self, _: &mut dyn diesel::connection::BoxableConnection<DB>) -> diesel::migration::Result<()> {
+    fn revert(
+        &self,
+        _: &mut dyn diesel::connection::BoxableConnection<DB>,
+    ) -> diesel::migration::Result<()> {
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 
 table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
     use crate::types::UtcMicros;
 
     api_tokens (id) {
@@ -20,7 +20,7 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Nullable, Text};
     use crate::types::UtcMicros;
 
     app_settings (key) {
@@ -33,7 +33,7 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Bool, Nullable, Text};
     use crate::types::UtcMicros;
 
     source_tweets (id) {
@@ -65,7 +65,7 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Bool, Double, Json, Nullable, Text};
     use crate::types::UtcMicros;
 
     campaign_batches (id) {
@@ -91,7 +91,7 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::BigInt;
 
     campaign_batch_sources (campaign_batch_id, source_tweet_id) {
         campaign_batch_id -> BigInt,
@@ -100,7 +100,7 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Bool, Json, Nullable, Text};
     use crate::types::UtcMicros;
 
     generated_tweets (id) {
@@ -133,7 +133,7 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Nullable, Text};
     use crate::types::UtcMicros;
 
     generated_tweet_history (id) {
@@ -151,7 +151,7 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Json, Nullable, Text};
     use crate::types::UtcMicros;
 
     posts (id) {
@@ -184,7 +184,7 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Bool, Double, Json, Nullable, Text};
 
     twitter_posts (post_id) {
         post_id -> BigInt,
@@ -205,7 +205,7 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Json, Nullable, Text};
     use crate::types::UtcMicros;
 
     deliveries (id) {

@@ -1,5 +1,7 @@
 //! Generated tweets: drafted by a workflow, decided on by people.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -70,7 +72,12 @@ impl NewGeneratedTweet {
             hasher.update(field.len().to_be_bytes());
             hasher.update(field.as_bytes());
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut text = String::with_capacity(64);
+        for byte in hasher.finalize() {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
     }
 }
 
@@ -167,6 +174,13 @@ impl GeneratedTweet {
         self.0.version
     }
 
+    /// The same tweet with the version that the store has given it.
+    #[must_use]
+    pub const fn saved_as(mut self, version: Version) -> Self {
+        self.0.version = version;
+        self
+    }
+
     /// What will go out.
     pub fn publication(&self) -> Publication {
         Publication::of_text(self.0.tweet.content.clone())
@@ -185,7 +199,8 @@ impl GeneratedTweet {
     /// Whether it can go out as far as its text is concerned: X would take it, and the workflow did not
     /// say that it is not ready.
     pub fn ready_for_deployment(&self) -> bool {
-        self.unfit().is_none() && (self.0.tweet.claimed_ready != Some(false) || self.0.tweet.is_edited)
+        self.unfit().is_none()
+            && (self.0.tweet.claimed_ready != Some(false) || self.0.tweet.is_edited)
     }
 
     /// Changes the words; an approval is taken back.

@@ -131,8 +131,7 @@ impl ReviewTweets {
             let of = |problem| ReviewError::Text { name: "engagement_hook", problem };
             check_text(hook, NewGeneratedTweet::MOST_CONTENT).map_err(of)?;
         }
-        let change =
-            |tweet: GeneratedTweet, now| tweet.edit(content, engagement_hook, now);
+        let change = |tweet: GeneratedTweet, now| tweet.edit(content, engagement_hook, now);
         self.change(actor, id, expected, Action::Edit, change).await
     }
 
@@ -233,7 +232,7 @@ impl ReviewTweets {
         let mut approved = Vec::with_capacity(changes.len());
         for (change, saved) in changes.into_iter().zip(saved) {
             match saved {
-                Ok(version) => approved.push(at_version(change.tweet, version)),
+                Ok(version) => approved.push(change.tweet.saved_as(version)),
                 Err(SaveError::Port(error)) => return Err(error.into()),
                 Err(SaveError::Stale | SaveError::InFlight) => {
                     let reason = ReviewError::Stale { current: None };
@@ -256,7 +255,8 @@ impl ReviewTweets {
                         status: Some(status),
                         ..TweetFilter::default()
                     };
-                    let page = PageRequest::first(Limit::new(Limit::MOST).unwrap_or(Limit::DEFAULT));
+                    let page =
+                        PageRequest::first(Limit::new(Limit::MOST).unwrap_or(Limit::DEFAULT));
                     let found = self.tweets.list(&filter, Direction::Ascending, page).await?;
                     if found.next.is_some() {
                         return Err(ReviewError::TooMany);
@@ -286,7 +286,7 @@ impl ReviewTweets {
         let saved = self.tweets.save(&changes).await?.pop().unwrap_or(Err(SaveError::Stale));
         let [ReviewedTweet { tweet, .. }] = changes;
         match saved {
-            Ok(version) => Ok(at_version(tweet, version)),
+            Ok(version) => Ok(tweet.saved_as(version)),
             Err(SaveError::InFlight) => Err(ReviewError::InFlight),
             Err(SaveError::Stale) => {
                 let current = Some(Box::new(self.existing(id).await?));
@@ -299,12 +299,6 @@ impl ReviewTweets {
     async fn existing(&self, id: GeneratedTweetId) -> Result<GeneratedTweet, ReviewError> {
         self.tweets.find(id).await?.ok_or(ReviewError::NotFound)
     }
-}
-
-fn at_version(tweet: GeneratedTweet, version: Version) -> GeneratedTweet {
-    let mut stored = tweet.view().clone();
-    stored.version = version;
-    GeneratedTweet::stored(stored)
 }
 
 /// Why a tweet was not changed.

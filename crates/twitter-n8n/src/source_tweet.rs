@@ -70,7 +70,6 @@ impl NewSourceTweet {
     /// # Errors
     ///
     /// [`InvalidSourceTweet`] names the field and what is wrong with it.
-    #[expect(clippy::too_many_arguments, reason = "these are the fields of a report")]
     pub fn new(
         tweet_id: String,
         url: String,
@@ -100,7 +99,8 @@ impl NewSourceTweet {
             ("views", engagement.views),
         ];
         let possible = 0..=Self::MOST_COUNT;
-        if let Some((name, _)) = numbers.into_iter().find(|(_, number)| !possible.contains(number)) {
+        if let Some((name, _)) = numbers.into_iter().find(|(_, number)| !possible.contains(number))
+        {
             return Err(InvalidSourceTweet::Count { name });
         }
         let date = parse_tweet_date(&date_raw)?;
@@ -286,7 +286,12 @@ pub struct SourceTweetTotals {
 mod tests {
     use super::*;
 
-    fn report(tweet_id: &str, content: &str, likes: i64, date: &str) -> Result<NewSourceTweet, InvalidSourceTweet> {
+    fn report(
+        tweet_id: &str,
+        content: &str,
+        likes: i64,
+        date: &str,
+    ) -> Result<NewSourceTweet, InvalidSourceTweet> {
         NewSourceTweet::new(
             tweet_id.into(),
             String::new(),
@@ -309,16 +314,15 @@ mod tests {
                 report("1", "x", i64::MAX, date),
                 "the number of likes is not between 0 and 1000000000000",
             ),
-            (
-                report(&"1".repeat(101), "x", 0, date),
-                "the tweet id is longer than 100 characters",
-            ),
+            (report(&"1".repeat(101), "x", 0, date), "the tweet id is longer than 100 characters"),
         ];
 
         for (result, reason) in cases {
             assert_eq!(result.unwrap_err().to_string(), reason);
         }
-        assert!(report("1", "x", 0, "soon").unwrap_err().to_string().starts_with("the date is not"));
+        assert!(
+            report("1", "x", 0, "soon").unwrap_err().to_string().starts_with("the date is not")
+        );
         assert!(report("1", "", 0, date).is_ok());
     }
 

@@ -156,7 +156,10 @@ mod tests {
         use Status::{Approved, BrandAligned, Deleted, Draft, Posted, Rejected};
         [
             //              edit         approve         reject          delete         restore             publish
-            (BrandAligned, [Some(Draft), Some(Approved), Some(Rejected), Some(Deleted), None, None]),
+            (
+                BrandAligned,
+                [Some(Draft), Some(Approved), Some(Rejected), Some(Deleted), None, None],
+            ),
             (Draft, [Some(Draft), Some(Approved), Some(Rejected), Some(Deleted), None, None]),
             (Approved, [Some(Draft), None, Some(Rejected), Some(Deleted), None, Some(Posted)]),
             (Posted, [None, None, None, None, None, None]),

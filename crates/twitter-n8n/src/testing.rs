@@ -1,5 +1,11 @@
 //! The contracts of the ports, for every implementation to be run against. Each starts with an empty store.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a contract that is broken stops the test"
+)]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -119,9 +125,8 @@ pub async fn a_tweet_is_new_to_the_run_that_brought_it(tweets: Arc<dyn SourceTwe
 /// If the implementation breaks the contract.
 pub async fn a_run_without_a_name_is_known_for_an_hour(tweets: Arc<dyn SourceTweetRepository>) {
     let nameless = run(RunKey::Body { hash: "abc".to_owned() });
-    let record = async |now| {
-        tweets.record(&nameless, &reports(1), now).await.expect("the store answers")
-    };
+    let record =
+        async |now| tweets.record(&nameless, &reports(1), now).await.expect("the store answers");
 
     assert_eq!(record(noon()).await, [Sighting::Stored]);
     assert_eq!(record(noon() + Duration::minutes(59)).await, [Sighting::BroughtBefore]);
@@ -177,7 +182,7 @@ pub async fn a_later_report_refreshes_the_numbers_alone(tweets: Arc<dyn SourceTw
     let mut later = reports(250);
     for report in &mut later {
         report.engagement.likes += 100;
-        report.content = "other words".to_owned();
+        "other words".clone_into(&mut report.content);
     }
     let then = noon() + Duration::hours(1);
 
@@ -187,8 +192,7 @@ pub async fn a_later_report_refreshes_the_numbers_alone(tweets: Arc<dyn SourceTw
     assert_eq!(tweets.totals(&filter).await.expect("it answers").tweets, 250);
     let page = PageRequest::first(Limit::DEFAULT);
     let sort = SourceTweetSort::TotalEngagement;
-    let found =
-        tweets.list(&filter, sort, Direction::Descending, page).await.expect("it answers");
+    let found = tweets.list(&filter, sort, Direction::Descending, page).await.expect("it answers");
     for tweet in found.items {
         assert!(tweet.report.content.starts_with("Tweet Number"), "{tweet:?}");
         assert_eq!(tweet.execution_id, "one");
@@ -232,8 +236,7 @@ pub async fn pages_show_every_tweet_once_and_in_order(tweets: Arc<dyn SourceTwee
     ];
     for sort in sorts {
         for direction in [Direction::Ascending, Direction::Descending] {
-            let found =
-                all_pages(&*tweets, &SourceTweetFilter::default(), sort, direction).await;
+            let found = all_pages(&*tweets, &SourceTweetFilter::default(), sort, direction).await;
 
             let ids: BTreeSet<i64> = found.iter().map(|tweet| tweet.id.number()).collect();
             assert_eq!((found.len(), ids.len()), (50, 50), "{sort:?} {direction:?}");
@@ -350,8 +353,7 @@ pub async fn a_leased_tweet_is_in_one_hand(tweets: Arc<dyn SourceTweetRepository
 
     // Nobody ended anything: after the lease all are given on, and the old hands hold nothing.
     let later = soon + Duration::minutes(5);
-    let second =
-        tweets.lease(&lease("second", later), 30, soon).await.expect("it answers");
+    let second = tweets.lease(&lease("second", later), 30, soon).await.expect("it answers");
     assert_eq!(second.len(), 30);
     assert!(second.is_sorted_by_key(|tweet| tweet.id.number()));
     let stale =
@@ -359,10 +361,8 @@ pub async fn a_leased_tweet_is_in_one_hand(tweets: Arc<dyn SourceTweetRepository
     assert_eq!(stale, 0);
 
     let some = vec![second[0].id, second[1].id];
-    let done = tweets
-        .end_lease("second", Some(some), LeaseOutcome::Processed)
-        .await
-        .expect("it answers");
+    let done =
+        tweets.end_lease("second", Some(some), LeaseOutcome::Processed).await.expect("it answers");
     let released =
         tweets.end_lease("second", None, LeaseOutcome::Released).await.expect("it answers");
     assert_eq!((done, released), (2, 28));
@@ -467,7 +467,7 @@ pub async fn a_batch_is_saved_over_its_version_alone(batches: Arc<dyn CampaignBa
     batches.receive(&batch("other", &[]), noon()).await.expect("it answers");
     let read = batches.find(id).await.expect("it answers").expect("it is there");
     let mut renamed = read.clone();
-    renamed.title = "Über 100% new".to_owned();
+    "Über 100% new".clone_into(&mut renamed.title);
     renamed.deleted_at = Some(noon());
 
     let version = batches.save(&renamed).await.expect("it is not stale");

@@ -12,7 +12,8 @@ use waggle_kernel::to_micros;
 /// [`UnreadableDate`] for everything else, and for years outside 1970 to 2200.
 pub fn parse_tweet_date(text: &str) -> Result<DateTime<Utc>, UnreadableDate> {
     let text = text.trim();
-    let parsed = iso(text).or_else(|| of_x(text)).ok_or(UnreadableDate)?;
+    let is_iso = text.starts_with(|c: char| c.is_ascii_digit());
+    let parsed = if is_iso { iso(text) } else { of_x(text) }.ok_or(UnreadableDate)?;
     let years = parsed.timestamp() >= 0 && parsed.timestamp() < 7_258_118_400;
     if years { Ok(to_micros(parsed)) } else { Err(UnreadableDate) }
 }
@@ -74,9 +75,14 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_never_now() {
-        for text in
-            ["", "yesterday", "2025-13-40", "Thu Aug 14", "Mon Aug 14 14:30:31 +0000 2025", "9999-01-01T00:00:00Z"]
-        {
+        for text in [
+            "",
+            "yesterday",
+            "2025-13-40",
+            "Thu Aug 14",
+            "Mon Aug 14 14:30:31 +0000 2025",
+            "9999-01-01T00:00:00Z",
+        ] {
             assert_eq!(parse_tweet_date(text), Err(UnreadableDate), "{text}");
         }
     }

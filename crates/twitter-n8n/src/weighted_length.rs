@@ -18,8 +18,7 @@ const URL: u32 = 23;
 /// What an emoji sequence counts.
 const EMOJI: u32 = 2;
 /// The code points that count 1: the Latin, Greek, Cyrillic and other alphabetic blocks, and common punctuation.
-const LIGHT: [std::ops::RangeInclusive<u32>; 4] =
-    [0..=4351, 8192..=8205, 8208..=8223, 8242..=8247];
+const LIGHT: [std::ops::RangeInclusive<u32>; 4] = [0..=4351, 8192..=8205, 8208..=8223, 8242..=8247];
 
 /// How long `text` is for X.
 pub fn weighted_length(text: &str) -> u32 {
@@ -120,7 +119,8 @@ mod tests {
 
     #[test]
     fn a_bare_domain_counts_as_a_url_and_a_host_without_a_top_level_domain_does_not() {
-        for url in ["example.com", "main.rs", "foo.co", "https://example.com/a/very/long/path?x=1"] {
+        for url in ["example.com", "main.rs", "foo.co", "https://example.com/a/very/long/path?x=1"]
+        {
             assert_eq!(weighted_length(url), 23, "{url}");
         }
         for text in ["a.b", "http://localhost:3000", "ftp://localhost", "192.168.0.1"] {

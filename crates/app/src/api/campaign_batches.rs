@@ -10,9 +10,7 @@ use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::Value;
 use waggle_kernel::ids::CampaignBatchId;
-use waggle_twitter_n8n::{
-    BatchFilter, BatchStatus, CampaignBatch, Deleted, Status, StatusCounts,
-};
+use waggle_twitter_n8n::{BatchFilter, BatchStatus, CampaignBatch, Deleted, Status, StatusCounts};
 
 use super::Tag;
 use super::query::{Order, if_match, page, text};
@@ -222,8 +220,7 @@ impl CampaignBatchesApi {
         app: Data<&Arc<App>>,
         id: Path<i64>,
     ) -> Result<Json<CampaignBatchView>, Problem> {
-        let (batch, sources) =
-            app.batches.find(&caller.actor, CampaignBatchId::new(id.0)).await?;
+        let (batch, sources) = app.batches.find(&caller.actor, CampaignBatchId::new(id.0)).await?;
         Ok(Json(CampaignBatchView { source_tweet_ids: Some(sources), ..batch.into() }))
     }
 

@@ -11,9 +11,7 @@ use poem_openapi::payload::Binary;
 use poem_openapi::{ApiResponse, Enum};
 use serde_json::json;
 use waggle_kernel::{Actor, Cursor, Direction, Limit, PageRequest};
-use waggle_twitter_n8n::{
-    SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetsError,
-};
+use waggle_twitter_n8n::{SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetsError};
 
 use crate::app::App;
 use crate::http::Problem;
@@ -40,9 +38,24 @@ pub(crate) enum Export {
 }
 
 const HEADER: [&str; 18] = [
-    "Tweet ID", "Content", "URL", "Likes", "Retweets", "Replies", "Quotes", "Views",
-    "Total Engagement", "Date", "Execution ID", "Status", "Tweet URL", "Source URL", "Processed",
-    "Processed At", "Unauthenticated", "ID",
+    "Tweet ID",
+    "Content",
+    "URL",
+    "Likes",
+    "Retweets",
+    "Replies",
+    "Quotes",
+    "Views",
+    "Total Engagement",
+    "Date",
+    "Execution ID",
+    "Status",
+    "Tweet URL",
+    "Source URL",
+    "Processed",
+    "Processed At",
+    "Unauthenticated",
+    "ID",
 ];
 
 /// What is left to export.

@@ -313,11 +313,12 @@ impl GeneratedTweetsApi {
     ) -> Result<Json<GeneratedTweetView>, Problem> {
         let EditBody { content, engagement_hook } = body.0;
         if content.is_none() && engagement_hook.is_none() {
-            return Err(Problem::invalid("there is nothing to change: send content or engagement_hook"));
+            return Err(Problem::invalid(
+                "there is nothing to change: send content or engagement_hook",
+            ));
         }
         let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
-        let edited =
-            app.review.edit(&caller.actor, id, expected, content, engagement_hook).await?;
+        let edited = app.review.edit(&caller.actor, id, expected, content, engagement_hook).await?;
         Ok(view(&edited))
     }
 
@@ -487,8 +488,7 @@ impl GeneratedTweetsApi {
         cursor: Query<Option<String>>,
     ) -> Result<Json<HistoryPage>, Problem> {
         let page = page(limit.0, cursor.0.as_deref())?;
-        let found =
-            app.review.history(&caller.actor, GeneratedTweetId::new(id.0), page).await?;
+        let found = app.review.history(&caller.actor, GeneratedTweetId::new(id.0), page).await?;
         Ok(Json(HistoryPage {
             next_cursor: found.next.map(|cursor| cursor.to_string()),
             items: found.items.into_iter().map(Into::into).collect(),

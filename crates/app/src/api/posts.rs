@@ -11,7 +11,7 @@ use serde_json::Value;
 use waggle_content::{
     Delivery, Platform, Post, PostFilter, PostStatus, Resolution, TwitterDetails,
 };
-use waggle_kernel::ids::{GeneratedTweetId, PostId};
+use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, PostId};
 
 use super::Tag;
 use super::query::page;
@@ -51,7 +51,7 @@ impl From<TwitterDetails> for TwitterPostView {
             bookmarks: details.bookmarks,
             impressions: details.impressions,
             generated_tweet_id: details.generated_tweet.map(GeneratedTweetId::number),
-            campaign_batch_id: details.campaign_batch.map(|batch| batch.number()),
+            campaign_batch_id: details.campaign_batch.map(CampaignBatchId::number),
             brand_alignment_score: details.brand_alignment_score,
             audience_target: details.audience_target,
             coophive_elements: details.coophive_elements,
@@ -146,7 +146,7 @@ struct DeliveryView {
     id: i64,
     /// Its number, from 1.
     attempt: u32,
-    /// in_flight, published, refused, not_sent, absent or unknown.
+    /// `in_flight`, `published`, `refused`, `not_sent`, `absent` or `unknown`.
     state: String,
     platform: String,
     /// What tells the post from others on the platform.

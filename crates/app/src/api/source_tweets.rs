@@ -12,9 +12,9 @@ use waggle_twitter_n8n::{
     LeaseOutcome, SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
 };
 
+use super::Tag;
 use super::export::{Export, Format, export};
 use super::query::{Order, page, text};
-use super::Tag;
 use crate::app::App;
 use crate::http::{Caller, Ingest, Problem, Read, Write};
 
@@ -269,8 +269,16 @@ impl SourceTweetsApi {
         cursor: Query<Option<String>>,
     ) -> Result<Json<SourceTweetPage>, Problem> {
         let filter = filter(
-            search.0, tweet_id.0, execution_id.0, date_from.0, date_before.0, status.0,
-            min_likes.0, min_retweets.0, min_views.0, is_processed.0,
+            search.0,
+            tweet_id.0,
+            execution_id.0,
+            date_from.0,
+            date_before.0,
+            status.0,
+            min_likes.0,
+            min_retweets.0,
+            min_views.0,
+            is_processed.0,
         )?;
         let page = page(limit.0, cursor.0.as_deref())?;
         let (sort, way) = (SortBy::sort(sort.0), Order::direction(order.0));
@@ -301,8 +309,16 @@ impl SourceTweetsApi {
         is_processed: Query<Option<bool>>,
     ) -> Result<Json<TotalsView>, Problem> {
         let filter = filter(
-            search.0, tweet_id.0, execution_id.0, date_from.0, date_before.0, status.0,
-            min_likes.0, min_retweets.0, min_views.0, is_processed.0,
+            search.0,
+            tweet_id.0,
+            execution_id.0,
+            date_from.0,
+            date_before.0,
+            status.0,
+            min_likes.0,
+            min_retweets.0,
+            min_views.0,
+            is_processed.0,
         )?;
         Ok(Json(app.source_tweets.totals(&caller.actor, &filter).await?.into()))
     }
@@ -332,8 +348,16 @@ impl SourceTweetsApi {
         order: Query<Option<Order>>,
     ) -> Result<Export, Problem> {
         let filter = filter(
-            search.0, tweet_id.0, execution_id.0, date_from.0, date_before.0, status.0,
-            min_likes.0, min_retweets.0, min_views.0, is_processed.0,
+            search.0,
+            tweet_id.0,
+            execution_id.0,
+            date_from.0,
+            date_before.0,
+            status.0,
+            min_likes.0,
+            min_retweets.0,
+            min_views.0,
+            is_processed.0,
         )?;
         let (sort, way) = (SortBy::sort(sort.0), Order::direction(order.0));
         let format = format.0.unwrap_or(Format::Csv);
@@ -395,8 +419,7 @@ impl SourceTweetsApi {
         app: Data<&Arc<App>>,
         body: Json<ClaimBody>,
     ) -> Result<Json<ClaimedTweets>, Problem> {
-        let claimed =
-            app.work_queue.claim(&caller.actor, body.limit, body.lease_seconds).await?;
+        let claimed = app.work_queue.claim(&caller.actor, body.limit, body.lease_seconds).await?;
         Ok(Json(ClaimedTweets {
             lease: claimed.lease.name,
             leased_until: claimed.lease.until,

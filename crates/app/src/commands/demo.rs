@@ -1,5 +1,10 @@
 //! `waggle demo`: the main job, walked over HTTP against a server of its own, with input as n8n sends it.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "reading JSON by a key gives null where there is none; it does not panic"
+)]
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -82,10 +87,12 @@ impl Walk {
         self.publish(tweets).await?;
         self.guard(tweets).await?;
         let folder = folder.display();
-        print(&format!("\nWhere to look: start Waggle on what the demo left,\n"));
+        print("\nWhere to look: start Waggle on what the demo left,\n");
         let program = program();
         print(&format!("    export WAGGLE_DATA_DIR={folder}\n    {program} serve\n"));
-        print(&format!("make a token ({program} tokens create --name me --scope read), and ask it for"));
+        print(&format!(
+            "make a token ({program} tokens create --name me --scope read), and ask it for"
+        ));
         print("    /api/v1/generated-tweets   /api/v1/posts   /api/v1/sandbox/timeline");
         print(&format!("The timeline itself is {folder}/sandbox/timeline.jsonl"));
         Ok(())
@@ -110,7 +117,12 @@ impl Walk {
         self.say("n8n reports three tweets", &first, new(&first) == Some(3), "all three are new")?;
         let again = self.n8n(path, report("exec_demo_1")).await?;
         let same = again.body["data"] == first.body["data"];
-        self.say("n8n lost the answer and asks again", &again, same, "the same three: nothing is lost")?;
+        self.say(
+            "n8n lost the answer and asks again",
+            &again,
+            same,
+            "the same three: nothing is lost",
+        )?;
         let other = self.n8n(path, report("exec_demo_2")).await?;
         let known = other.body["summary"]["duplicates_found"] == 3 && new(&other) == Some(0);
         self.say("the next run reports the same tweets", &other, known, "all three are known")
@@ -160,21 +172,42 @@ impl Walk {
         self.say("a person edits the second", &edited, draft, "it is a Draft now")?;
         let refused = self.act(long, "approve", Value::Null).await?;
         let unfit = refused.status == StatusCode::UNPROCESSABLE_ENTITY;
-        self.say("somebody tries to approve the one that is too long", &refused, unfit, "refused, and kept")?;
+        self.say(
+            "somebody tries to approve the one that is too long",
+            &refused,
+            unfit,
+            "refused, and kept",
+        )?;
         for id in [first, second] {
             let approved = self.act(id, "approve", Value::Null).await?;
-            let bound = approved.body["approved_hash"].as_str().is_some_and(|hash| hash.len() == 64);
-            self.say("a person approves", &approved, bound, "the approval is bound to the exact text")?;
+            let bound =
+                approved.body["approved_hash"].as_str().is_some_and(|hash| hash.len() == 64);
+            self.say(
+                "a person approves",
+                &approved,
+                bound,
+                "the approval is bound to the exact text",
+            )?;
         }
         let rejected = self.act(third, "reject", Value::Null).await?;
         let gone = rejected.body["status"] == "Rejected";
-        self.say("a person rejects the third", &rejected, gone, "it is Rejected, and can be restored")
+        self.say(
+            "a person rejects the third",
+            &rejected,
+            gone,
+            "it is Rejected, and can be restored",
+        )
     }
 
     async fn publish(&mut self, [first, ..]: [i64; 4]) -> Result<(), Failure> {
         let queued = self.act(first, "publish", json!({ "platform": "sandbox" })).await?;
         let post = queued.body["post"]["id"].as_i64().unwrap_or_default();
-        self.say("a person publishes the first", &queued, post > 0, "a post is queued for the sandbox")?;
+        self.say(
+            "a person publishes the first",
+            &queued,
+            post > 0,
+            "a post is queued for the sandbox",
+        )?;
         let path = format!("/api/v1/posts/{post}");
         let begun = std::time::Instant::now();
         let published = loop {
@@ -190,7 +223,8 @@ impl Walk {
         let timeline = self.call(Method::GET, "/api/v1/sandbox/timeline", None).await?;
         let once = timeline.body["items"].as_array().map(Vec::len) == Some(1);
         self.say("the sandbox's timeline", &timeline, once, "it is there once")?;
-        let tweet = self.call(Method::GET, &format!("/api/v1/generated-tweets/{first}"), None).await?;
+        let tweet =
+            self.call(Method::GET, &format!("/api/v1/generated-tweets/{first}"), None).await?;
         let posted = tweet.body["status"] == "Posted" && tweet.body["x_com_post_id"] == json!(id);
         self.say("the generated tweet", &tweet, posted, "it is Posted, with the id and the time")
     }
@@ -198,18 +232,40 @@ impl Walk {
     async fn guard(&mut self, [first, second, ..]: [i64; 4]) -> Result<(), Failure> {
         let twice = self.act(first, "publish", json!({ "platform": "sandbox" })).await?;
         let refused = twice.status == StatusCode::CONFLICT;
-        self.say("somebody publishes the first again", &twice, refused, "refused: it went out once")?;
+        self.say(
+            "somebody publishes the first again",
+            &twice,
+            refused,
+            "refused: it went out once",
+        )?;
         self.patch(second, json!({ "content": "Words that nobody approved." })).await?;
         let unapproved = self.act(second, "publish", json!({ "platform": "sandbox" })).await?;
         let refused = unapproved.status == StatusCode::CONFLICT;
-        self.say("the second is edited after its approval, and published", &unapproved, refused, "refused: the edit took the approval back")?;
-        let history =
-            self.call(Method::GET, &format!("/api/v1/generated-tweets/{first}/history"), None).await?;
+        self.say(
+            "the second is edited after its approval, and published",
+            &unapproved,
+            refused,
+            "refused: the edit took the approval back",
+        )?;
+        let history = self
+            .call(Method::GET, &format!("/api/v1/generated-tweets/{first}/history"), None)
+            .await?;
         let told = history.body["items"].as_array().map(Vec::len) == Some(3);
-        self.say("the history of the first", &history, told, "approved, queued, published: by whom and when")
+        self.say(
+            "the history of the first",
+            &history,
+            told,
+            "approved, queued, published: by whom and when",
+        )
     }
 
-    fn say(&mut self, what: &str, answer: &Answer, right: bool, outcome: &str) -> Result<(), Failure> {
+    fn say(
+        &mut self,
+        what: &str,
+        answer: &Answer,
+        right: bool,
+        outcome: &str,
+    ) -> Result<(), Failure> {
         self.step += 1;
         let status = answer.status.as_u16();
         if right {
@@ -218,7 +274,8 @@ impl Walk {
         } else {
             let body = answer.body.to_string();
             let step = self.step;
-            Err(format!("step {step} ({what}) answered {status}, which is not '{outcome}': {body}").into())
+            Err(format!("step {step} ({what}) answered {status}, which is not '{outcome}': {body}")
+                .into())
         }
     }
 
@@ -236,7 +293,12 @@ impl Walk {
         self.call(Method::PATCH, &format!("/api/v1/generated-tweets/{id}"), Some(body)).await
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Answer, Failure> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Answer, Failure> {
         let token = self.reviewer.expose_secret().to_owned();
         self.send(method, path, body, &token).await
     }

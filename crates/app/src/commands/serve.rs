@@ -77,7 +77,9 @@ impl Server {
             }
         };
         if tokio::time::timeout(DRAIN, all).await.is_err() {
-            warn!("not everything ended in time; what was being delivered is looked for at the next start");
+            warn!(
+                "not everything ended in time; what was being delivered is looked for at the next start"
+            );
         }
     }
 }

@@ -77,7 +77,9 @@ pub(super) async fn run(
                 print(&token.to_string());
             } else {
                 print(secret);
-                eprintln!("This token is shown once. Waggle keeps a hash of it, and cannot show it again.");
+                eprintln!(
+                    "This token is shown once. Waggle keeps a hash of it, and cannot show it again."
+                );
             }
         }
         Command::List => {
@@ -99,7 +101,9 @@ pub(super) async fn run(
                     .collect();
                 print(&json!({ "tokens": list }).to_string());
             } else if list.is_empty() {
-                print("There is no token. Make one: waggle tokens create --name n8n --scope ingest");
+                print(
+                    "There is no token. Make one: waggle tokens create --name n8n --scope ingest",
+                );
             } else {
                 for token in list {
                     let scopes: Vec<&str> = token.scopes.iter().map(Scope::name).collect();

@@ -112,5 +112,10 @@ fn new_id() -> String {
         now.map(|now| now.as_secs()).unwrap_or_default()
     });
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!("{:08x}{:04x}-{:x}", *STARTED, std::process::id() & 0xffff, COUNT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "{:08x}{:04x}-{:x}",
+        *STARTED,
+        std::process::id() & 0xffff,
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
 }

@@ -1,5 +1,7 @@
 //! Bodies are bounded before anything reads them: in size, in type, in depth.
 
+use futures_util::{Stream, StreamExt as _};
+use hyper::body::Bytes;
 use poem::http::{StatusCode, header};
 use poem::{Body, Endpoint, EndpointExt as _, Request, Response};
 
@@ -7,6 +9,8 @@ use super::Problem;
 
 /// The most that a JSON body of the native API may have, in bytes.
 const MOST: usize = 1024 * 1024;
+/// How much of a body that is too large is read to its end, in bytes.
+const MOST_DISCARDED: usize = 64 * 1024 * 1024;
 /// How deep lists and objects may stand in one another.
 const MOST_DEPTH: usize = 64;
 
@@ -57,7 +61,7 @@ impl JsonBody {
         most: usize,
     ) -> Result<Self, BodyRefused> {
         if announced(request) > most {
-            return Err(BodyRefused::TooLarge { most });
+            return Err(too_large(body, most).await);
         }
         if !is_json(request) {
             return Err(BodyRefused::NotJson);
@@ -72,7 +76,7 @@ pub(super) fn limited<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<Outpu
     endpoint.around(|next, mut request| async move {
         let refuse = |reason: BodyRefused| Problem::new(reason.status(), reason.to_string());
         if announced(&request) > MOST {
-            return Err(refuse(BodyRefused::TooLarge { most: MOST }).into());
+            return Err(refuse(too_large(request.take_body(), MOST).await).into());
         }
         let bytes = bounded(request.take_body(), MOST).await.map_err(refuse)?;
         if depth(&bytes) > MOST_DEPTH {
@@ -108,17 +112,34 @@ fn is_json(request: &Request) -> bool {
 }
 
 async fn bounded(body: Body, most: usize) -> Result<Vec<u8>, BodyRefused> {
-    use futures_util::StreamExt as _;
     let mut stream = body.into_bytes_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| BodyRefused::CutOff)?;
         if bytes.len() + chunk.len() > most {
+            discard(stream).await;
             return Err(BodyRefused::TooLarge { most });
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+async fn too_large(body: Body, most: usize) -> BodyRefused {
+    discard(body.into_bytes_stream()).await;
+    BodyRefused::TooLarge { most }
+}
+
+/// Reads on without keeping anything, within a bound: a client that is still sending when the connection
+/// is closed sees a broken connection, and not the answer that says why.
+async fn discard<E>(mut rest: impl Stream<Item = Result<Bytes, E>> + Unpin) {
+    let mut read = 0;
+    while let Some(Ok(chunk)) = rest.next().await {
+        read += chunk.len();
+        if read > MOST_DISCARDED {
+            break;
+        }
+    }
 }
 
 /// How deep lists and objects stand in one another, without reading them.

@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use poem::error::ResponseError;
 use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
-use poem_openapi::registry::{
-    MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry,
-};
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
 use poem_openapi::types::Type as _;
 use poem_openapi::{ApiResponse, Object};
 use serde_json::{Map, Value, json};
@@ -15,7 +13,7 @@ use tracing::error;
 use waggle_content::ManagePostsError;
 use waggle_kernel::{Forbidden, PortError, PortErrorKind};
 use waggle_twitter_n8n::{
-    ManageBatchesError, MoveRefused, PublishTweetError, QueueRefused, ReceiveBatchError,
+    Action, ManageBatchesError, MoveRefused, PublishTweetError, QueueRefused, ReceiveBatchError,
     ReviewError, SourceTweetsError, WorkQueueError,
 };
 
@@ -148,8 +146,7 @@ impl ResponseError for Problem {
         if let Value::Object(body) = &mut body {
             body.extend(self.more.clone());
         }
-        let mut response =
-            Response::builder().status(self.status).content_type(CONTENT_TYPE);
+        let mut response = Response::builder().status(self.status).content_type(CONTENT_TYPE);
         if self.status == StatusCode::UNAUTHORIZED {
             response = response.header(header::WWW_AUTHENTICATE, "Bearer");
         }
@@ -268,7 +265,7 @@ impl From<MoveRefused> for Problem {
         match error {
             MoveRefused::Unfit(_) => Self::invalid(detail),
             MoveRefused::Illegal { status, .. } => {
-                let allowed: Vec<&str> = status.allowed().map(|action| action.name()).collect();
+                let allowed: Vec<&str> = status.allowed().map(Action::name).collect();
                 Self::conflict(detail)
                     .with("current_status", json!(status.name()))
                     .with("allowed", json!(allowed))
@@ -305,15 +302,16 @@ impl From<PublishTweetError> for Problem {
             PublishTweetError::Forbidden(error) => error.into(),
             PublishTweetError::NotFound => Self::not_found(detail),
             PublishTweetError::NotApproved { status } => {
-                let allowed: Vec<&str> = status.allowed().map(|action| action.name()).collect();
+                let allowed: Vec<&str> = status.allowed().map(Action::name).collect();
                 Self::conflict(detail)
                     .with("current_status", json!(status.name()))
                     .with("allowed", json!(allowed))
             }
             PublishTweetError::TooFarAhead => Self::invalid(detail),
-            PublishTweetError::ContentChanged { .. } => Self::conflict(detail),
             PublishTweetError::Refused(QueueRefused::Port(error)) => error.into(),
-            PublishTweetError::Refused(_) => Self::conflict(detail),
+            PublishTweetError::ContentChanged { .. } | PublishTweetError::Refused(_) => {
+                Self::conflict(detail)
+            }
             PublishTweetError::Port(error) => error.into(),
         }
     }

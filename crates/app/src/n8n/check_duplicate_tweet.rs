@@ -1,6 +1,7 @@
 //! `check-duplicate-tweet`: a workflow reports tweets and goes on with those that are new.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use poem::http::{HeaderValue, StatusCode};
@@ -11,9 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use waggle_kernel::{Actor, ActorKind, Scope};
-use waggle_twitter_n8n::{
-    CheckDuplicatesError, Engagement, NewSourceTweet, Run, RunKey, Verdict,
-};
+use waggle_twitter_n8n::{CheckDuplicatesError, Engagement, NewSourceTweet, Run, RunKey, Verdict};
 
 use super::json as loose;
 use crate::app::App;
@@ -27,7 +26,8 @@ pub(super) async fn handle(request: &Request, body: Body, app: Data<&Arc<App>>) 
         Err(refusal) => refusal.response(),
     };
     // The service that the workflow was written for echoed this header.
-    if let Some(id) = request.header("x-execution-id").and_then(|id| HeaderValue::from_str(id).ok()) {
+    if let Some(id) = request.header("x-execution-id").and_then(|id| HeaderValue::from_str(id).ok())
+    {
         response.headers_mut().insert("x-execution-id", id);
     }
     response
@@ -80,6 +80,9 @@ struct Report {
     items: Vec<Item>,
 }
 
+/// The envelopes of a body, each with its place in the list that the body is.
+type Reports = Vec<(usize, Report)>;
+
 /// An item as it came, and what was read of it.
 struct Item {
     raw: Box<RawValue>,
@@ -113,6 +116,7 @@ struct Found {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the workflow knows them by these names")]
 struct DebugInfo {
     error_count: usize,
     processed_count: usize,
@@ -147,8 +151,7 @@ async fn answer(request: &Request, body: Body, app: &App) -> Result<Answer, Refu
         .await
         .map_err(|reason| Refusal { status: reason.status(), message: reason.to_string() })?;
     let header = request.header("x-execution-id").map(str::trim).filter(|id| !id.is_empty());
-    // Reading ten megabytes of JSON takes long enough to get out of the way of other requests.
-    let (reports, errors) = tokio::task::block_in_place(|| read(&body.0, header, &actor))?;
+    let (reports, errors) = loose::aside(&body.0, |body| read(body, header, &actor))?;
     if reports.is_empty() {
         let message = errors.first().map_or("there is nothing in the body", |error| &error.message);
         return Err(Refusal::unusable(message));
@@ -161,14 +164,13 @@ fn read(
     body: &[u8],
     header: Option<&str>,
     actor: &Actor,
-) -> Result<(Vec<(usize, Report)>, Vec<ItemError>), Refusal> {
+) -> Result<(Reports, Vec<ItemError>), Refusal> {
     let (elements, _) = loose::elements(body).map_err(Refusal::unreadable)?;
-    let body_hash: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
     let mut reports = Vec::new();
     let mut errors = Vec::new();
     let mut count = 0;
     for (index, element) in elements.into_iter().enumerate() {
-        match report(element, header, &body_hash, actor) {
+        match report(element, header, body, actor) {
             Ok(report) => {
                 count += report.items.len();
                 if count > loose::MOST_ITEMS {
@@ -188,7 +190,7 @@ fn read(
 fn report(
     element: &RawValue,
     header: Option<&str>,
-    body_hash: &str,
+    body: &[u8],
     actor: &Actor,
 ) -> Result<Report, String> {
     let envelope = loose::members(element)?;
@@ -200,15 +202,15 @@ fn report(
     let inner = member("data").and_then(|data| loose::members(data).ok());
     let nested = inner.as_ref().and_then(|data| data.get("tweets").copied());
     let tweets = nested.or(member("tweets")).ok_or_else(|| {
-        "tweets is missing; expected is {\"execution_id\", \"source_url\", \"tweets\": [...]}".to_owned()
+        "tweets is missing; expected is {\"execution_id\", \"source_url\", \"tweets\": [...]}"
+            .to_owned()
     })?;
     let named = |name: &'static str, most| -> Result<Option<String>, String> {
         let text = loose::text(member(name)).map_err(|problem| format!("{name} {problem}"))?;
         let text = text.filter(|text| !text.trim().is_empty());
         text.map(|text| loose::kept(name, text, most)).transpose()
     };
-    let given = named("execution_id", 255)?
-        .or(header.map(|id| id.chars().take(255).collect()));
+    let given = named("execution_id", 255)?.or(header.map(|id| id.chars().take(255).collect()));
     let word = named("msg", 200)?.or(named("status", 200)?);
     let is_foreign = nested.is_some() || member("msg").is_some();
     let execution_id = match (&given, is_foreign) {
@@ -221,7 +223,7 @@ fn report(
     let key = match given {
         Some(id) => RunKey::Execution(id),
         // Whoever does not name his runs is known by what he sends.
-        None => RunKey::Body { hash: body_hash.to_owned() },
+        None => RunKey::Body { hash: hash(body) },
     };
     let items = loose::list("tweets", tweets)?
         .into_iter()
@@ -231,6 +233,16 @@ fn report(
     let received_from = actor.to_string();
     let run = Run { key, execution_id, source_url, received_from, unauthenticated };
     Ok(Report { run, items })
+}
+
+/// The SHA-256 of a body, in hexadecimal.
+fn hash(body: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(body) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// The keys of one of the two dialects that workflows write tweets in.
@@ -300,9 +312,8 @@ fn tweet(
             .map(Option::unwrap_or_default)
             .map_err(|problem| format!("{name} {problem}"))
     };
-    let count = |name: &str| {
-        loose::count_of(item.get(name)).map_err(|problem| format!("{name} {problem}"))
-    };
+    let count =
+        |name: &str| loose::count_of(item.get(name)).map_err(|problem| format!("{name} {problem}"));
     let engagement = Engagement {
         likes: count(dialect.likes)?,
         retweets: count(dialect.retweets)?,
@@ -334,7 +345,7 @@ fn tweet(
 async fn decide(
     app: &App,
     actor: &Actor,
-    reports: Vec<(usize, Report)>,
+    reports: Reports,
     mut errors: Vec<ItemError>,
 ) -> Result<Answer, Refusal> {
     let first = reports.first().map(|(_, report)| report.run.clone());
@@ -415,7 +426,8 @@ fn message(new: usize, duplicates: usize, errors: usize) -> String {
         format!("✅ Success: {new} new tweets saved, {duplicates} duplicates found")
     };
     if errors > 0 {
-        text.push_str(&format!(", {errors} could not be read (see errors)"));
+        // Writing to a String cannot fail.
+        let _ = write!(text, ", {errors} could not be read (see errors)");
     }
     text
 }

@@ -14,6 +14,12 @@ pub(super) const MOST_ITEMS: usize = 10_000;
 /// The most bytes in one call.
 pub(super) const MOST_BYTES: usize = 10 * 1024 * 1024;
 
+/// Reads a body; a large one takes long enough to get out of the way of other requests.
+pub(super) fn aside<T>(body: &[u8], read: impl FnOnce(&[u8]) -> T) -> T {
+    const LARGE: usize = 256 * 1024;
+    if body.len() > LARGE { tokio::task::block_in_place(|| read(body)) } else { read(body) }
+}
+
 /// The elements of a body: an object stands for itself, a list for all that is in it.
 ///
 /// # Errors
@@ -82,7 +88,7 @@ pub(super) fn object(raw: &RawValue) -> Result<serde_json::Map<String, Value>, S
 /// What the reader says, in words of the caller.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    if text.contains("surrogate") {
+    if text.contains("surrogate") || text.contains("end of hex escape") {
         "it has half of a character (a lone surrogate)".to_owned()
     } else if text.contains("number out of range") {
         "it has a number that is out of range".to_owned()
@@ -242,14 +248,19 @@ mod tests {
         ] {
             assert_eq!(count_of(Some(&value)), Ok(count), "{value}");
         }
-        for value in [json!("1,200"), json!("many"), json!([1]), json!(true), json!(1e300), json!(u64::MAX)] {
+        for value in
+            [json!("1,200"), json!("many"), json!([1]), json!(true), json!(1e300), json!(u64::MAX)]
+        {
             assert!(count_of(Some(&value)).is_err(), "{value}");
         }
     }
 
     #[test]
     fn ids_keep_every_digit() {
-        assert_eq!(id_of(Some(&json!(1_955_939_434_343_434_343_u64))).unwrap(), "1955939434343434343");
+        assert_eq!(
+            id_of(Some(&json!(1_955_939_434_343_434_343_u64))).unwrap(),
+            "1955939434343434343"
+        );
         assert_eq!(id_of(Some(&json!("007"))).unwrap(), "007");
         assert!(id_of(Some(&json!(1.5))).is_err());
         assert!(id_of(Some(&json!(-1))).is_err());

@@ -1,5 +1,11 @@
 //! `receive-tweets`: a workflow hands in batches of generated tweets.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "reading JSON by a key gives null where there is none; it does not panic"
+)]
+
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use poem::http::StatusCode;
@@ -9,7 +15,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use waggle_kernel::{Actor, ActorKind, Scope};
 use waggle_twitter_n8n::{
-    NewCampaignBatch, NewGeneratedTweet, Received, ReceiveBatchError, Status,
+    NewCampaignBatch, NewGeneratedTweet, ReceiveBatchError, Received, Status,
 };
 
 use super::check_duplicate_tweet::json_response;
@@ -67,7 +73,7 @@ async fn answer(request: &Request, body: Body, app: &App) -> Result<Value, Refus
     let body = JsonBody::read(request, body, loose::MOST_BYTES)
         .await
         .map_err(|reason| Refusal::new(reason.status(), reason.to_string()))?;
-    let batches = tokio::task::block_in_place(|| read(&body.0, &actor))?;
+    let batches = loose::aside(&body.0, |body| read(body, &actor))?;
     let mut answers = Vec::new();
     let mut refusals = Vec::new();
     for (element, batch) in batches.into_iter().enumerate() {
@@ -82,11 +88,11 @@ async fn answer(request: &Request, body: Body, app: &App) -> Result<Value, Refus
             Err(refusal) => refusals.push((element, refusal)),
         }
     }
-    whole(answers, refusals)
+    whole(&answers, refusals)
 }
 
 /// One answer for all batches, in the form of the first.
-fn whole(answers: Vec<Value>, refusals: Vec<(usize, Refusal)>) -> Result<Value, Refusal> {
+fn whole(answers: &[Value], refusals: Vec<(usize, Refusal)>) -> Result<Value, Refusal> {
     if answers.is_empty() {
         let nothing = || Refusal::new(StatusCode::BAD_REQUEST, "there is no batch in the body");
         return Err(refusals.into_iter().next().map_or_else(nothing, |(_, refusal)| refusal));
@@ -127,10 +133,12 @@ async fn store(app: &App, actor: &Actor, read: Read) -> Result<Value, Refusal> {
     let Received { id, batch_id, stored, known, processed_source_tweets } = received;
     let mut message = format!("Received {stored} tweets (saved to database)");
     if batch_id != claimed {
-        message.push_str(&format!(
+        // Writing to a String cannot fail.
+        let _ = write!(
+            message,
             "; the id {} was taken by other content, so they are stored as {batch_id}",
             loose::short(&claimed)
-        ));
+        );
     } else if stored == 0 && known > 0 {
         message.push_str("; all of them were received before");
     }
@@ -155,8 +163,8 @@ async fn store(app: &App, actor: &Actor, read: Read) -> Result<Value, Refusal> {
 }
 
 fn read(body: &[u8], actor: &Actor) -> Result<Vec<Result<Read, Refusal>>, Refusal> {
-    let (elements, _) = loose::elements(body)
-        .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
+    let (elements, _) =
+        loose::elements(body).map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
     let mut count = 0;
     elements
         .into_iter()
@@ -191,8 +199,9 @@ fn batch(element: &RawValue, actor: &Actor) -> Result<Read, Refusal> {
     let mut envelope = Map::new();
     for (name, raw) in &members {
         if name != "tweets" {
-            let value = serde_json::from_str(raw.get())
-                .map_err(|error| refuse(format!("{} cannot be read: {error}", loose::short(name))))?;
+            let value = serde_json::from_str(raw.get()).map_err(|error| {
+                refuse(format!("{} cannot be read: {error}", loose::short(name)))
+            })?;
             envelope.insert(name.clone(), value);
         }
     }
@@ -210,9 +219,14 @@ fn batch(element: &RawValue, actor: &Actor) -> Result<Read, Refusal> {
         brand_alignment_score: fields.score(),
         total_tweets: fields.count("tweet_count").map_err(refuse)?,
         ready_for_deployment: fields.count("ready_for_deployment").map_err(refuse)?,
-        source_type: fields.text("source_type").map_err(refuse)?
+        source_type: fields
+            .text("source_type")
+            .map_err(refuse)?
             .unwrap_or_else(|| "multi_agent_automation".to_owned()),
-        title: fields.text("title").map_err(refuse)?.unwrap_or_else(|| "Generated Content".to_owned()),
+        title: fields
+            .text("title")
+            .map_err(refuse)?
+            .unwrap_or_else(|| "Generated Content".to_owned()),
         description: fields.text("description").map_err(refuse)?.unwrap_or_default(),
         generated_at: fields.text("generated_at").map_err(refuse)?,
         execution_id: fields.text("execution_id").map_err(refuse)?,
@@ -273,7 +287,10 @@ impl Fields<'_> {
         };
         let score = score.filter(|score: &f64| score.is_finite());
         if score.is_none() {
-            self.warnings.push("brand_alignment_score is not a number; it stands in analysis_summary alone".to_owned());
+            self.warnings.push(
+                "brand_alignment_score is not a number; it stands in analysis_summary alone"
+                    .to_owned(),
+            );
         }
         score
     }

@@ -92,8 +92,7 @@ pub(super) async fn delete_tweet(
 ) -> Response {
     let result = async {
         let actor = actor(app.0, request, Scope::Write).await?;
-        let deleted =
-            app.source_tweets.delete(&actor, &[SourceTweetId::new(number(&id)?)]).await?;
+        let deleted = app.source_tweets.delete(&actor, &[SourceTweetId::new(number(&id)?)]).await?;
         let message = format!("Tweet {} deleted successfully", deleted.join(", "));
         Ok(json!({ "success": true, "message": message }))
     };
@@ -130,12 +129,13 @@ pub(super) async fn bulk_delete_tweets(
             return Err(Problem::invalid(format!("tweet_ids has more than {MOST_IDS} ids")));
         }
         let ids: Vec<SourceTweetId> = ids.into_iter().map(SourceTweetId::new).collect();
-        let deleted = app.source_tweets.delete(&actor, &ids).await.map_err(|error| match error {
-            SourceTweetsError::NotFound => {
-                Problem::not_found("No tweets found with the provided IDs")
-            }
-            other => other.into(),
-        })?;
+        let deleted =
+            app.source_tweets.delete(&actor, &ids).await.map_err(|error| match error {
+                SourceTweetsError::NotFound => {
+                    Problem::not_found("No tweets found with the provided IDs")
+                }
+                other => other.into(),
+            })?;
         let count = deleted.len();
         Ok(json!({
             "success": true,
@@ -282,7 +282,10 @@ pub(super) async fn export_source_tweets(
     }
 }
 
-async fn json_body(request: &Request, body: Body) -> Result<serde_json::Map<String, Value>, Problem> {
+async fn json_body(
+    request: &Request,
+    body: Body,
+) -> Result<serde_json::Map<String, Value>, Problem> {
     let body = JsonBody::read(request, body, MOST_BYTES)
         .await
         .map_err(|reason| Problem::new(reason.status(), reason.to_string()))?;

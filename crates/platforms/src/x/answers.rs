@@ -49,7 +49,9 @@ pub(super) fn of_look(status: StatusCode, body: Value) -> Result<Value, Finding>
     match status {
         StatusCode::OK if body.is_object() => Ok(body),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PAYMENT_REQUIRED => {
-            Err(Finding::CannotTell { reason: format!("X does not let its posts be read: {reason}") })
+            Err(Finding::CannotTell {
+                reason: format!("X does not let its posts be read: {reason}"),
+            })
         }
         _ => Err(Finding::TryLater { reason }),
     }
@@ -90,7 +92,10 @@ fn is_about_the_account(body: &Value) -> bool {
         || says(body, "not permitted to access this feature")
         || says(body, "temporarily locked")
         || body["errors"][0]["code"] == 326
-        || matches!(body["reason"].as_str(), Some("client-not-enrolled" | "official-client-forbidden"))
+        || matches!(
+            body["reason"].as_str(),
+            Some("client-not-enrolled" | "official-client-forbidden")
+        )
 }
 
 /// When the present window ends, by `x-rate-limit-reset` in seconds since 1970.

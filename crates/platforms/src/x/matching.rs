@@ -13,13 +13,12 @@ pub(super) fn find(request: &Value, timeline: &Value) -> Finding {
         .filter_map(|post| post["id"].as_str())
         .collect();
     match found.as_slice() {
-        [id] => Finding::Found {
-            id: (*id).to_owned(),
-            url: format!("https://x.com/i/web/status/{id}"),
-        },
-        [] if timeline["meta"]["next_token"].is_string() => Finding::CannotTell {
-            reason: "more was posted since than one look shows".to_owned(),
-        },
+        [id] => {
+            Finding::Found { id: (*id).to_owned(), url: format!("https://x.com/i/web/status/{id}") }
+        }
+        [] if timeline["meta"]["next_token"].is_string() => {
+            Finding::CannotTell { reason: "more was posted since than one look shows".to_owned() }
+        }
         [] => Finding::Absent,
         _ => Finding::CannotTell {
             reason: format!("{} posts of the same text are there", found.len()),
@@ -40,11 +39,13 @@ fn expanded(shown: &str, post: &Value) -> String {
     let mut text = shown.to_owned();
     let links = post["entities"]["urls"].as_array().map(Vec::as_slice).unwrap_or_default();
     for link in links {
-        let (Some(short), Some(long)) = (link["url"].as_str(), link["expanded_url"].as_str()) else {
+        let (Some(short), Some(long)) = (link["url"].as_str(), link["expanded_url"].as_str())
+        else {
             continue;
         };
         // The link to an attached file or a quoted post was not in the text that was sent.
-        let attached = link["media_key"].is_string() || long.contains("/status/") && text.ends_with(short);
+        let attached =
+            link["media_key"].is_string() || long.contains("/status/") && text.ends_with(short);
         text = text.replacen(short, if attached { "" } else { long }, 1);
     }
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
@@ -56,7 +57,10 @@ fn same_text(text: &str) -> String {
         .collect::<String>()
         .split_whitespace()
         .map(|word| {
-            let word = word.strip_prefix("https://").or_else(|| word.strip_prefix("http://")).unwrap_or(word);
+            let word = word
+                .strip_prefix("https://")
+                .or_else(|| word.strip_prefix("http://"))
+                .unwrap_or(word);
             word.strip_suffix('/').unwrap_or(word)
         })
         .collect::<Vec<_>>()

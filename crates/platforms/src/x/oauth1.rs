@@ -12,8 +12,7 @@ use sha1::Sha1;
 use url::Url;
 
 /// What RFC 3986 does not reserve stays as it is; all else is encoded.
-const ENCODED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The four values of an app and an account.
 pub struct OAuth1 {
@@ -70,8 +69,11 @@ impl OAuth1 {
         let mut pairs: Vec<(String, String)> =
             parameters.map(|(name, value)| (encoded(name), encoded(value))).collect();
         pairs.sort();
-        let parameters =
-            pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+        let parameters = pairs
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+            .join("&");
         let mut address = url.clone();
         address.set_query(None);
         address.set_fragment(None);

@@ -143,7 +143,8 @@ async fn each_refusal_is_taken_for_what_it_is() {
         "type": "about:blank", "title": "Forbidden", "status": 403,
     });
     let forbidden = json!({ "detail": "You are not permitted to perform this action." });
-    let credits = json!({ "title": "CreditsDepleted", "type": "https://api.x.com/2/problems/credits" });
+    let credits =
+        json!({ "title": "CreditsDepleted", "type": "https://api.x.com/2/problems/credits" });
     let client = json!({ "type": "https://api.x.com/2/problems/client-forbidden" });
     let capped = json!({ "type": "https://api.x.com/2/problems/usage-capped" });
 

@@ -91,9 +91,7 @@ pub(crate) mod dialect {
     use diesel_async::RunQueryDsl;
 
     use super::Conn;
-    use crate::schema::{
-        campaign_batches, generated_tweets, posts, source_tweets, twitter_posts,
-    };
+    use crate::schema::{campaign_batches, generated_tweets, posts, source_tweets, twitter_posts};
     use crate::types::Time;
 
     /// As the partial index has it.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use diesel::ConnectionError;
 use diesel_async::AsyncPgConnection;
 use futures_util::future::BoxFuture;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
@@ -63,9 +63,8 @@ impl Parameters {
 
     pub(super) fn connect(self) -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> {
         Box::pin(async move {
-            let bad = |error: tokio_postgres::Error| {
-                ConnectionError::BadConnection(describe(&error))
-            };
+            let bad =
+                |error: tokio_postgres::Error| ConnectionError::BadConnection(describe(&error));
             match self.tls {
                 None => {
                     let (client, connection) = self.config.connect(NoTls).await.map_err(bad)?;

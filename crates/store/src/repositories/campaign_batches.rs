@@ -1,5 +1,10 @@
 //! Campaign batches.
 
+#![expect(
+    clippy::ref_option_ref,
+    reason = "Diesel's derive makes references to the fields of a row"
+)]
+
 use std::collections::HashSet;
 
 use async_trait::async_trait;
@@ -21,9 +26,7 @@ use super::{
 };
 use crate::error::{StoreError, column, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
-use crate::schema::{
-    campaign_batch_sources, campaign_batches, generated_tweets, source_tweets,
-};
+use crate::schema::{campaign_batch_sources, campaign_batches, generated_tweets, source_tweets};
 use crate::types::Time;
 
 #[derive(Queryable, Selectable)]
@@ -51,8 +54,7 @@ struct Row {
 
 impl Row {
     fn with(self, counts: StatusCounts) -> Result<CampaignBatch, StoreError> {
-        let status: BatchStatus =
-            self.status.parse().map_err(column("campaign_batches.status"))?;
+        let status: BatchStatus = self.status.parse().map_err(column("campaign_batches.status"))?;
         Ok(CampaignBatch {
             id: CampaignBatchId::new(self.id),
             batch_id: self.batch_id,
@@ -280,10 +282,11 @@ fn filtered<'a>(filter: &BatchFilter) -> campaign_batches::BoxedQuery<'a, Db> {
     if let Some(part) = &filter.search {
         let pattern = containing(part);
         query = query.filter(
-            lower(campaign_batches::batch_id)
-                .like(pattern.clone())
-                .escape('\\')
-                .or(lower(campaign_batches::title).like(pattern).escape('\\')),
+            lower(campaign_batches::batch_id).like(pattern.clone()).escape('\\').or(lower(
+                campaign_batches::title,
+            )
+            .like(pattern)
+            .escape('\\')),
         );
     }
     if let Some(status) = filter.status {
@@ -320,40 +323,36 @@ impl CampaignBatchRepository for Repositories {
             let connection = transaction.connection();
             let all: Vec<&NewGeneratedTweet> = batch.tweets.iter().collect();
             let mut name = batch.batch_id.clone();
-            let (id, new, is_new) =
-                match insert_batch(connection, batch, &name, now.into()).await? {
-                    Some(id) => (id, all, true),
-                    None => {
-                        let first = dialect::lock_batch(connection, &batch.batch_id)
-                            .await?
-                            .ok_or(diesel::result::Error::NotFound)?;
-                        let (members, known) = family(connection, &batch.batch_id).await?;
-                        let new: Vec<&NewGeneratedTweet> = all
-                            .into_iter()
-                            .filter(|tweet| {
-                                !known.contains(&(tweet.tweet_id.clone(), tweet.fingerprint()))
-                            })
-                            .collect();
-                        if new.is_empty() {
-                            (first, new, false)
-                        } else {
-                            let mut n = u32::try_from(members.len()).unwrap_or(u32::MAX);
-                            let id = loop {
-                                n = n.saturating_add(1);
-                                name = NewCampaignBatch::suffixed(&batch.batch_id, n);
-                                let id = insert_batch(connection, batch, &name, now.into()).await?;
-                                if let Some(id) = id {
-                                    break id;
-                                }
-                            };
-                            (id, new, true)
-                        }
-                    }
+            let inserted = insert_batch(connection, batch, &name, now.into()).await?;
+            let (id, new, is_new) = if let Some(id) = inserted {
+                (id, all, true)
+            } else {
+                let first = dialect::lock_batch(connection, &batch.batch_id)
+                    .await?
+                    .ok_or(diesel::result::Error::NotFound)?;
+                let (members, known) = family(connection, &batch.batch_id).await?;
+                let is_new = |tweet: &&NewGeneratedTweet| {
+                    !known.contains(&(tweet.tweet_id.clone(), tweet.fingerprint()))
                 };
+                let new: Vec<&NewGeneratedTweet> = all.into_iter().filter(is_new).collect();
+                if new.is_empty() {
+                    (first, new, false)
+                } else {
+                    let mut n = u32::try_from(members.len()).unwrap_or(u32::MAX);
+                    let id = loop {
+                        n = n.saturating_add(1);
+                        name = NewCampaignBatch::suffixed(&batch.batch_id, n);
+                        if let Some(id) = insert_batch(connection, batch, &name, now.into()).await?
+                        {
+                            break id;
+                        }
+                    };
+                    (id, new, true)
+                }
+            };
             insert_tweets(connection, id, &new, now).await?;
             let known = batch.tweets.len() - new.len();
-            let processed =
-                if is_new { link_sources(connection, id, batch).await? } else { 0 };
+            let processed = if is_new { link_sources(connection, id, batch).await? } else { 0 };
             transaction.commit().await?;
             Ok(Received {
                 id: CampaignBatchId::new(id),

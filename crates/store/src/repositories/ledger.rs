@@ -275,10 +275,7 @@ async fn record_turn(
     Ok(settled > 0)
 }
 
-async fn claim(
-    connection: &mut Conn,
-    request: &ClaimRequest,
-) -> Result<Vec<Claimed>, StoreError> {
+async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
     let now = Time::from(request.now);
     mark_missed(connection, request.missed_before.into(), now).await?;
     let ids = dialect::due_posts(connection, now, i64::from(request.most)).await?;

@@ -292,12 +292,7 @@ impl PostRepository for Repositories {
         .await
     }
 
-    async fn cancel(
-        &self,
-        id: PostId,
-        actor: &str,
-        now: DateTime<Utc>,
-    ) -> Result<bool, PortError> {
+    async fn cancel(&self, id: PostId, actor: &str, now: DateTime<Utc>) -> Result<bool, PortError> {
         during("cancelling a post", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
@@ -305,8 +300,7 @@ impl PostRepository for Repositories {
             let (cancelled, scheduled) = (PostStatus::Cancelled, PostStatus::Scheduled);
             let reason = format!("cancelled by {actor}");
             let number = id.number();
-            let done =
-                stop(connection, number, cancelled, scheduled, &reason, now.into()).await?;
+            let done = stop(connection, number, cancelled, scheduled, &reason, now.into()).await?;
             if let Some(tweet) = tweet.filter(|_| done) {
                 note(connection, tweet, actor, now, format!("post {id} left the queue")).await?;
             }

@@ -12,13 +12,14 @@ use waggle_kernel::ids::SourceTweetId;
 use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
 use waggle_twitter_n8n::ports::SourceTweetRepository;
 use waggle_twitter_n8n::{
-    Engagement, Lease, LeaseOutcome, NewSourceTweet, Run, Sighting, SourceTweet,
-    SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
+    Engagement, Lease, LeaseOutcome, NewSourceTweet, Run, Sighting, SourceTweet, SourceTweetFilter,
+    SourceTweetSort, SourceTweetTotals,
 };
 
 use super::{Conn, Db, Repositories, containing, cursor_time, dialect, keyset, lower, one_more};
 use crate::error::during;
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
+use crate::one_of::OneOf;
 use crate::schema::source_tweets;
 use crate::types::Time;
 
@@ -161,9 +162,10 @@ impl Known {
 
 async fn known(connection: &mut Conn, ids: &[&str]) -> QueryResult<HashMap<String, Known>> {
     let mut found = HashMap::with_capacity(ids.len());
-    for chunk in ids.chunks(CHUNK * 10) {
+    for chunk in ids.chunks(CHUNK) {
+        let values = chunk.iter().map(|&id| id.to_owned()).collect();
         let rows: Vec<Known> = source_tweets::table
-            .filter(source_tweets::tweet_id.eq_any(chunk))
+            .filter(OneOf { column: source_tweets::tweet_id, values })
             .select(Known::as_select())
             .load(connection)
             .await?;
@@ -482,4 +484,3 @@ mod tests {
         assert_eq!(after_prefix(""), None);
     }
 }
-

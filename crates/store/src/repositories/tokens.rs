@@ -38,10 +38,8 @@ impl TryFrom<Row> for (ApiToken, StoredHash) {
             .map(str::parse::<Scope>)
             .collect::<Result<_, UnknownScope>>()
             .map_err(column("api_tokens.scopes"))?;
-        let hash = row
-            .hash
-            .try_into()
-            .map_err(|_| column("api_tokens.hash")("expected are 32 bytes"))?;
+        let hash =
+            row.hash.try_into().map_err(|_| column("api_tokens.hash")("expected are 32 bytes"))?;
         let token = ApiToken {
             id: TokenId::new(row.id),
             public_id: row.public_id,

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bb8::PooledConnection;
-use diesel::connection::{AnsiTransactionManager, SimpleConnection as _};
 use chrono::{DateTime, Utc};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection as _};
 use diesel::prelude::*;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_async::pooled_connection::{
@@ -79,7 +79,6 @@ impl Pools {
 /// Ends the leases of a process that is dead for certain, so that its work goes on at once. A delivery in
 /// doubt that waits for its next look goes on waiting.
 pub(crate) async fn end_all_leases(pools: &Pools, now: DateTime<Utc>) -> Result<(), StoreError> {
-
     let now = Time::from(now);
     let mut transaction = pools.write().await?;
     let in_doubt = deliveries::table
@@ -105,7 +104,9 @@ fn pool(path: &Path, size: u32, pragmas: &'static str, runtime: OnWorker) -> Poo
     config.recycling_method = RecyclingMethod::Fast;
     config.custom_setup = Box::new(move |url| {
         let opened = SqliteConnection::establish(url).and_then(|mut connection| {
-            connection.batch_execute(pragmas).map_err(ConnectionError::CouldntSetupConfiguration)?;
+            connection
+                .batch_execute(pragmas)
+                .map_err(ConnectionError::CouldntSetupConfiguration)?;
             Ok(Conn::with_runtime(connection, runtime))
         });
         std::future::ready(opened).boxed()
@@ -145,9 +146,7 @@ pub(crate) mod dialect {
     use diesel_async::RunQueryDsl;
 
     use super::Conn;
-    use crate::schema::{
-        campaign_batches, generated_tweets, posts, source_tweets, twitter_posts,
-    };
+    use crate::schema::{campaign_batches, generated_tweets, posts, source_tweets, twitter_posts};
     use crate::types::Time;
 
     /// As the partial index has it, so that the planner sees that it fits.
@@ -198,6 +197,7 @@ pub(crate) mod dialect {
     }
 
     /// The batch with this id stays as it is until the transaction ends.
+    #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
     pub(crate) async fn lock_batch_by_id(_connection: &mut Conn, _id: i64) -> QueryResult<()> {
         // The single writer makes it safe.
         Ok(())
@@ -233,6 +233,7 @@ pub(crate) mod dialect {
     }
 
     /// Nothing: the single writer makes it safe.
+    #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
     pub(crate) async fn lock_tokens(_connection: &mut Conn) -> QueryResult<()> {
         Ok(())
     }

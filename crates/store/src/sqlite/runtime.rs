@@ -23,11 +23,8 @@ impl SpawnBlocking for OnWorker {
     {
         let can_step_aside = Handle::try_current()
             .is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-        let result = if self.inline || !can_step_aside {
-            task()
-        } else {
-            tokio::task::block_in_place(task)
-        };
+        let result =
+            if self.inline || !can_step_aside { task() } else { tokio::task::block_in_place(task) };
         Box::pin(ready(Ok(result)))
     }
 

@@ -1,6 +1,11 @@
 //! The contracts of all storage ports, run against SQLite and against a real PostgreSQL.
 
-#![expect(missing_docs, reason = "a test binary has no readers of its documentation")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 
 #[path = "../../../../tests/support/database.rs"]
 mod database;
@@ -14,14 +19,15 @@ use waggle_store::{Mode, Ports, Store};
 pub(crate) struct Fresh {
     pub(crate) store: Store,
     pub(crate) ports: Ports,
-    pub(crate) database: Database,
+    /// Gone with the test.
+    _database: Database,
 }
 
 pub(crate) async fn fresh(kind: Kind) -> Fresh {
     let database = Database::new(kind).await;
     let store = Store::open(&database.url).await.unwrap();
     store.migrate(Mode::Run).await.unwrap();
-    Fresh { ports: store.ports(), store, database }
+    Fresh { ports: store.ports(), store, _database: database }
 }
 
 /// Runs each rule on both databases, each time with a store of its own.
@@ -52,9 +58,7 @@ macro_rules! on_both {
 pub(crate) use on_both;
 
 mod rules {
-    use super::on_both;
-
-    on_both! {
+    crate::on_both! {
         a_token_is_found_as_it_was_kept(ports) =>
             waggle_accounts::testing::a_token_is_found_as_it_was_kept(ports.tokens);
         the_first_token_is_kept_once(ports) =>

@@ -14,9 +14,7 @@ use waggle_kernel::{Actor, Clock as _, FixedClock};
 use waggle_store::Ports;
 use waggle_twitter_n8n::ports::SaveError;
 use waggle_twitter_n8n::testing::{batch, change, tweets_of};
-use waggle_twitter_n8n::{
-    Action, GeneratedTweet, QueueRefused, QueueRequest, Status, TweetFilter,
-};
+use waggle_twitter_n8n::{Action, GeneratedTweet, QueueRefused, QueueRequest, Status, TweetFilter};
 
 fn noon() -> DateTime<Utc> {
     FixedClock::noon().now()
@@ -123,8 +121,8 @@ async fn many_queueings_make_one_post(ports: Ports) {
     let tweet = approved(&ports, 1).await.remove(0);
     let mut tasks = Vec::new();
     for _ in 0..8 {
-        let (queue, request) = (Arc::clone(&ports.queue), request(&tweet, noon()));
-        tasks.push(tokio::spawn(async move { queue.queue(&request).await }));
+        let (queue, wanted) = (Arc::clone(&ports.queue), request(&tweet, noon()));
+        tasks.push(tokio::spawn(async move { queue.queue(&wanted).await }));
     }
     let mut posts = BTreeSet::new();
     let mut new = 0;
@@ -269,17 +267,13 @@ async fn what_a_dead_hand_left_open_is_found_by_the_next(ports: Ports) {
     let twice = ports.ledger.begin(&next, &prepared(&next), now, now).await;
     assert!(matches!(twice, Err(LedgerError::NotHeld)), "{twice:?}");
 
-    let look =
-        Settlement::Look { again_at: now, reason: "no sign of it".into(), absent: true };
+    let look = Settlement::Look { again_at: now, reason: "no sign of it".into(), absent: true };
     ports.ledger.settle(&next, Some(delivery), &look, now).await.unwrap();
     let looking = claim_one(&ports, now).await;
     let open = looking.open.clone().unwrap();
     assert_eq!((open.looks, open.absences), (1, 1));
-    let absent = Settlement::Retry {
-        at: now,
-        reason: "not there".into(),
-        state: DeliveryState::Absent,
-    };
+    let absent =
+        Settlement::Retry { at: now, reason: "not there".into(), state: DeliveryState::Absent };
     ports.ledger.settle(&looking, Some(delivery), &absent, now).await.unwrap();
     let again = claim_one(&ports, now).await;
     assert_eq!(again.open, None);
@@ -302,8 +296,7 @@ async fn a_success_is_written_down_even_by_a_hand_that_lost_its_lease(ports: Por
     ports.ledger.settle(&slow, Some(delivery), &out(), later).await.unwrap();
 
     assert_eq!(status_of(&ports, post).await, PostStatus::Published);
-    let absent =
-        Settlement::Retry { at: later, reason: "no".into(), state: DeliveryState::Absent };
+    let absent = Settlement::Retry { at: later, reason: "no".into(), state: DeliveryState::Absent };
     let refused = ports.ledger.settle(&next, Some(delivery), &absent, later).await;
     assert!(matches!(refused, Err(LedgerError::NotHeld)), "{refused:?}");
     assert_eq!(status_of(&ports, post).await, PostStatus::Published);
@@ -362,16 +355,11 @@ async fn a_doubt_is_settled_by_a_person(ports: Ports) {
         let after = ports.tweets.find(tweet.id()).await.unwrap().unwrap();
         assert_eq!(after.status() == Status::Posted, published);
     }
-    assert_eq!(
-        ports.queue.queue(&request(&tweets[1], noon())).await.unwrap().was_queued,
-        false
-    );
+    assert!(!ports.queue.queue(&request(&tweets[1], noon())).await.unwrap().was_queued);
 }
 
 mod rules {
-    use crate::on_both;
-
-    on_both! {
+    crate::on_both! {
         a_published_post_makes_its_tweet_posted(ports) =>
             crate::publishing::a_published_post_makes_its_tweet_posted(ports);
         many_queueings_make_one_post(ports) =>

@@ -227,9 +227,7 @@ fn is_path_char(c: char) -> bool {
 fn query(text: &str) -> usize {
     let Some(rest) = text.strip_prefix('?') else { return 0 };
     rest.char_indices()
-        .take_while(|&(_, c)| {
-            c.is_ascii_alphanumeric() || "!?*'@();:&=+$/%#[]-_.,~|".contains(c)
-        })
+        .take_while(|&(_, c)| c.is_ascii_alphanumeric() || "!?*'@();:&=+$/%#[]-_.,~|".contains(c))
         .filter(|&(_, c)| c.is_ascii_alphanumeric() || "-_&=#/".contains(c))
         .last()
         .map_or(0, |(at, c)| 1 + at + c.len_utf8())
@@ -237,9 +235,10 @@ fn query(text: &str) -> usize {
 
 /// The end of a `t.co` link: its slug is of letters and digits alone, and a query may follow.
 fn short_link(text: &str, domain_end: usize) -> Option<usize> {
-    let slug = text.get(domain_end..)?.strip_prefix('/').map_or(0, |rest| {
-        rest.bytes().take_while(u8::is_ascii_alphanumeric).count()
-    });
+    let slug = text
+        .get(domain_end..)?
+        .strip_prefix('/')
+        .map_or(0, |rest| rest.bytes().take_while(u8::is_ascii_alphanumeric).count());
     if slug > MOST_SLUG {
         return None;
     }
@@ -263,7 +262,10 @@ mod tests {
     fn urls_end_where_x_ends_them() {
         let cases: [(&str, &[&str]); 20] = [
             ("text http://foobar.com/#", &["http://foobar.com/#"]),
-            ("see http://en.example.org/wiki/Primer_(film)", &["http://en.example.org/wiki/Primer_(film)"]),
+            (
+                "see http://en.example.org/wiki/Primer_(film)",
+                &["http://en.example.org/wiki/Primer_(film)"],
+            ),
             ("(http://example.com", &["http://example.com"]),
             ("http://example.com/path..........", &["http://example.com/path"]),
             ("http://example.com/,,,,,", &["http://example.com/"]),

@@ -1,0 +1,59 @@
+//! A client that costs next to nothing, so that the server is what is measured.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+
+/// One connection that is kept open.
+pub(crate) struct Client {
+    reader: BufReader<TcpStream>,
+    token: String,
+}
+
+impl Client {
+    pub(crate) fn connect(address: &str, token: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("the server takes connections");
+        stream.set_nodelay(true).expect("it is a TCP connection");
+        Self { reader: BufReader::new(stream), token: token.to_owned() }
+    }
+
+    pub(crate) fn post(&mut self, path: &str, body: &[u8]) {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            self.token,
+            body.len()
+        );
+        self.send(&[head.as_bytes(), body].concat());
+    }
+
+    pub(crate) fn get(&mut self, path: &str) {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
+            self.token
+        );
+        self.send(head.as_bytes());
+    }
+
+    /// Sends a request and reads the answer, which has to be a 200.
+    fn send(&mut self, request: &[u8]) {
+        self.reader.get_mut().write_all(request).expect("the server reads");
+        let mut status = String::new();
+        self.reader.read_line(&mut status).expect("the server answers");
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            self.reader.read_line(&mut line).expect("the server answers");
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().expect("a length is a number");
+            }
+        }
+        let mut body = vec![0; length];
+        self.reader.read_exact(&mut body).expect("the answer is whole");
+        assert!(status.contains(" 200 "), "{status} {}", String::from_utf8_lossy(&body));
+    }
+}
