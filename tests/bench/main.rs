@@ -10,6 +10,7 @@
 
 #[path = "../support/database.rs"]
 mod database;
+#[expect(dead_code, reason = "it serves other test binaries too")]
 #[path = "../support/process.rs"]
 mod process;
 mod raw;

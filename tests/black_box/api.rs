@@ -250,6 +250,9 @@ async fn odd_requests_get_a_reason(kind: Kind) {
         ("/api/v1/source-tweets?date_from=yesterday", 400),
         ("/api/v1/source-tweets?search=%00", 422),
         ("/api/v1/source-tweets?min_likes=9223372036854775808", 400),
+        ("/api/v1/source-tweets?date_from=-262143-01-01T00:00:00Z", 422),
+        ("/api/v1/generated-tweets?created_from=-4800-01-01T00:00:00Z", 422),
+        ("/api/v1/campaign-batches?created_before=-4800-01-01T00:00:00Z", 422),
         ("/api/v1/source-tweets/nonsense", 400),
         ("/api/v1/generated-tweets?status=approved", 400),
         ("/api/v1/nothing", 404),
@@ -332,10 +335,33 @@ async fn a_post_waits_for_its_time_and_can_be_cancelled(kind: Kind) {
     let path = format!("/api/v1/generated-tweets/{}/publish", tweets[1]);
     waggle.post(&path, to_x).await.refused(409);
     waggle.post(&path, json!({ "platform": "myspace" })).await.refused(422);
-    waggle.post(&path, json!({ "at": "2999-01-01T00:00:00Z" })).await.refused(422);
+    for at in ["2999-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "-5000-01-01T00:00:00Z"] {
+        waggle.post(&path, json!({ "at": at })).await.refused(422);
+    }
     assert!(waggle.timeline().await.is_empty());
     let list = waggle.get("/api/v1/posts?status=cancelled&platform=sandbox").await.ok();
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
+}
+
+async fn a_batch_that_is_put_away_publishes_nothing(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let tweet = waggle.batch("b", &["words"]).await[0];
+    waggle.act(tweet, "approve").await.ok();
+    let later = (chrono::Utc::now() + chrono::Duration::hours(1)).to_rfc3339();
+    let path = format!("/api/v1/generated-tweets/{tweet}/publish");
+    let queued = waggle.post(&path, json!({ "at": later })).await.ok();
+    let batch =
+        format!("/api/v1/campaign-batches/{}", queued["post"]["twitter"]["campaign_batch_id"]);
+
+    waggle.send(Method::DELETE, &batch, None).await.ok();
+
+    let post = waggle.get(&format!("/api/v1/posts/{}", queued["post"]["id"])).await.ok();
+    assert_eq!(post["status"], "cancelled");
+    waggle.act(tweet, "publish").await.refused(409);
+    waggle.post(&format!("{batch}/restore"), Value::Null).await.ok();
+    let again = waggle.act(tweet, "publish").await.ok();
+    waggle.until_published(again["post"]["id"].as_i64().unwrap()).await;
+    assert_eq!(waggle.timeline().await, ["words"]);
 }
 
 async fn the_old_pages_go_on_working(kind: Kind) {
@@ -487,6 +513,23 @@ async fn no_secret_and_no_body_is_logged(kind: Kind) {
     }
 }
 
+/// Whoever has no token is told so without his body being waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_is_refused_before_his_body_comes() {
+    let waggle = Waggle::start(Kind::Sqlite).await;
+    let address = waggle.process.base.trim_start_matches("http://").to_owned();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = "POST /api/v1/source-tweets/claim HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        Content-Length: 1000\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.unwrap();
+
+    let mut answer = [0; 12];
+    let read = tokio::time::timeout(Duration::from_secs(5), stream.read_exact(&mut answer)).await;
+
+    read.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 401");
+}
+
 /// Heads and bodies that drip do not hold a connection for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_that_drips_is_cut_off() {
@@ -516,6 +559,7 @@ on_both! {
     odd_requests_get_a_reason,
     pressed_many_times_a_post_goes_out_once,
     a_post_waits_for_its_time_and_can_be_cancelled,
+    a_batch_that_is_put_away_publishes_nothing,
     the_old_pages_go_on_working,
     nothing_that_nobody_approved_goes_out,
     no_secret_and_no_body_is_logged,

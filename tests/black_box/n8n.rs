@@ -349,7 +349,7 @@ async fn a_batch_marks_the_tweets_it_came_from(kind: Kind) {
     waggle.post(CHECK, report("run-a", vec![item(1), item(2)])).await.ok();
     waggle.post(CHECK, report("run-b", vec![item(3), item(4)])).await.ok();
 
-    let body = json!({ "campaign_batch": "b", "execution_id": "run-a", "source_tweet_ids": [3], "tweets": [] });
+    let body = json!({ "campaign_batch": "b", "execution_id": "run-a", "source_tweet_ids": [3], "tweets": [{ "id": "1", "content": "x" }] });
     let received = waggle.post(RECEIVE, body).await.ok();
 
     assert_eq!(received["processed_source_tweets"], 3);
@@ -358,6 +358,44 @@ async fn a_batch_marks_the_tweets_it_came_from(kind: Kind) {
     let path = format!("/api/v1/campaign-batches/{}", received["campaign_batch_id"]);
     let shown = waggle.get(&path).await.ok();
     assert_eq!(shown["source_tweet_ids"], json!(["1", "2", "3"]));
+}
+
+async fn a_batch_of_nothing_works_nothing_through(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    waggle.post(CHECK, report("run-a", vec![item(1)])).await.ok();
+    let nameless = json!({ "msg": "success", "tweets": [item(2)] });
+    waggle.post(CHECK, nameless).await.ok();
+
+    // Not one tweet can be stored: the source tweets wait for a better try, under the same name.
+    let bad = json!({ "campaign_batch": "b", "execution_id": "run-a", "tweets": [{ "id": "a" }, { "content": 5 }] });
+    let refused = waggle.post(RECEIVE, bad).await.refused(422);
+    assert!(refused["message"].as_str().unwrap().contains("content is missing"), "{refused}");
+    let empty = json!({ "campaign_batch": "empty", "execution_id": "run-a", "tweets": [] });
+    assert_eq!(waggle.post(RECEIVE, empty).await.ok()["processed_source_tweets"], 0);
+    // A name that Waggle made up for a run without one joins nothing.
+    let made_up = json!({ "campaign_batch": "c", "execution_id": "exec_success", "tweets": [{ "id": "1", "content": "x" }] });
+    assert_eq!(waggle.post(RECEIVE, made_up).await.ok()["processed_source_tweets"], 0);
+
+    let good = json!({ "campaign_batch": "b", "execution_id": "run-a", "tweets": [{ "id": "a", "content": "x" }] });
+    let good = waggle.post(RECEIVE, good).await.ok();
+    assert_eq!(good["batch_id"], "b");
+    assert_eq!(good["processed_source_tweets"], 1);
+}
+
+async fn the_order_of_tweets_makes_no_other_batch(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let mut tweets = vec![
+        json!({ "id": "t", "content": "one" }),
+        json!({ "id": "t", "content": "two" }),
+        json!({ "content": "three" }),
+    ];
+    let batch = |tweets: &[Value]| json!({ "campaign_batch": "b", "tweets": tweets });
+    assert_eq!(waggle.post(RECEIVE, batch(&tweets)).await.ok()["stored_count"], 3);
+
+    tweets.reverse();
+
+    let again = waggle.post(RECEIVE, batch(&tweets)).await.ok();
+    assert_eq!((&again["stored_count"], &again["known_count"]), (&json!(0), &json!(3)));
 }
 
 async fn work_is_claimed_and_given_back(kind: Kind) {
@@ -433,6 +471,8 @@ async fn a_trusted_network_hands_in_without_a_token_and_is_marked(kind: Kind) {
 
     // Nothing else is open, and a wrong token is wrong.
     answer(waggle.request(Method::GET, "/api/v1/source-tweets")).await.refused(401);
+    let claim = json!({ "limit": 1, "lease_seconds": 1 });
+    answer(post("/api/v1/source-tweets/claim", claim)).await.refused(401);
     answer(post(CHECK, report("run", vec![])).bearer_auth("wrong")).await.refused(401);
     let row = waggle.get("/api/v1/source-tweets").await.ok();
     assert_eq!(row["items"][0]["unauthenticated"], true);
@@ -463,6 +503,8 @@ on_both! {
     an_unusable_body_gets_a_reason_and_stores_nothing,
     batches_are_kept_whole,
     a_batch_marks_the_tweets_it_came_from,
+    a_batch_of_nothing_works_nothing_through,
+    the_order_of_tweets_makes_no_other_batch,
     work_is_claimed_and_given_back,
     only_those_who_may_hand_in,
     a_trusted_network_hands_in_without_a_token_and_is_marked,

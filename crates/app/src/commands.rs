@@ -66,7 +66,10 @@ pub(crate) fn run() -> ExitCode {
 fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
     let config = Config::read(|name| std::env::var(name).ok())?;
     begin_log(&config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         match arguments.command {
             Command::Serve => serve::run(&config).await.map(|()| ExitCode::SUCCESS),
@@ -76,6 +79,13 @@ fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
             Command::Demo => demo::run(&config).await,
         }
     })
+}
+
+/// Short SQLite queries run on the threads that serve requests; where there are few cores, more threads than
+/// cores keep one query from holding up the requests behind it.
+fn workers() -> usize {
+    const LEAST: usize = 4;
+    std::thread::available_parallelism().map_or(LEAST, |cores| cores.get().max(LEAST))
 }
 
 /// Log lines go to standard error; standard output is for answers.

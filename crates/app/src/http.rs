@@ -9,6 +9,7 @@ mod server;
 
 use std::sync::Arc;
 
+use hyper::body::Bytes;
 use poem::endpoint::make_sync;
 use poem::{Endpoint, EndpointExt as _, IntoEndpoint as _, Response, Route, get};
 use poem_openapi::OpenApiService;
@@ -31,20 +32,21 @@ fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
     let service = OpenApiService::new(api::all(), "Waggle", env!("CARGO_PKG_VERSION"))
         .description(api::DESCRIPTION)
         .server("/api/v1");
-    let document = service.spec();
-    let page = service.swagger_ui();
+    let document = fixed("application/json", service.spec());
+    let page = fixed("text/html; charset=utf-8", service.swagger_ui_html());
     Route::new()
         .nest("/api/v1", body::limited(service.into_endpoint()))
-        .at(
-            "/openapi.json",
-            get(make_sync(move |_| {
-                Response::builder().content_type("application/json").body(document.clone())
-            })),
-        )
-        .nest("/docs", page)
+        .at("/openapi.json", get(document))
+        .at("/docs", get(page))
         .nest("/health", health::routes())
         .nest("/", n8n::routes())
         .data(app)
         .around(around::every_request)
         .map_to_response()
+}
+
+/// An answer that is always the same, kept once however many read it.
+fn fixed(content_type: &'static str, text: String) -> impl Endpoint<Output = Response> {
+    let bytes = Bytes::from(text);
+    make_sync(move |_| Response::builder().content_type(content_type).body(bytes.clone()))
 }

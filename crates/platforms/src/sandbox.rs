@@ -138,7 +138,7 @@ impl Sandbox {
     /// [`io::Error`] if the timeline cannot be read.
     pub async fn timeline(&self, most: usize) -> io::Result<Vec<SandboxPost>> {
         let path = self.path.clone();
-        let mut posts = blocking(move || read(&path)).await?;
+        let (mut posts, _) = blocking(move || read(&path)).await?;
         posts.reverse();
         posts.truncate(most);
         Ok(posts)
@@ -231,10 +231,20 @@ impl Publisher for Sandbox {
         self.slow(Fault::SlowLook).await;
         let path = self.path.clone();
         match blocking(move || read(&path)).await {
-            Ok(posts) => posts
-                .into_iter()
-                .find(|post| post.key == prepared.key && post.at >= since)
-                .map_or(Finding::Absent, |post| Finding::Found { url: url(&post.id), id: post.id }),
+            Ok((posts, is_whole)) => {
+                let goes_back_to = posts.first().map(|post| post.at);
+                let found =
+                    posts.into_iter().find(|post| post.key == prepared.key && post.at >= since);
+                match found {
+                    Some(post) => Finding::Found { url: url(&post.id), id: post.id },
+                    None if is_whole || goes_back_to.is_some_and(|at| at < since) => {
+                        Finding::Absent
+                    }
+                    None => Finding::CannotTell {
+                        reason: "more was posted since than one look shows".to_owned(),
+                    },
+                }
+            }
             Err(error) => Finding::TryLater { reason: format!("the timeline: {error}") },
         }
     }
@@ -277,21 +287,22 @@ fn last_byte(file: &mut File) -> io::Result<u8> {
     Ok(byte[0])
 }
 
-/// The posts of the timeline, oldest first; a line that a crash cut off is none.
-fn read(path: &Path) -> io::Result<Vec<SandboxPost>> {
+/// The latest posts of the timeline, oldest first, and whether these are all. A line that a crash cut off is none.
+fn read(path: &Path) -> io::Result<(Vec<SandboxPost>, bool)> {
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), true)),
         Err(error) => return Err(error),
     };
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(LOOK_BYTES)))?;
     let mut bytes = Vec::new();
     file.take(LOOK_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes
+    let posts = bytes
         .split(|&byte| byte == b'\n')
         .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect())
+        .collect();
+    Ok((posts, length <= LOOK_BYTES))
 }
 
 #[cfg(test)]

@@ -44,12 +44,24 @@ pub enum StoreError {
 
 impl StoreError {
     /// The same as a port says it.
-    fn during(self, doing: &'static str) -> PortError {
+    pub(crate) fn during(self, doing: &'static str) -> PortError {
         if self.is_transient() {
             PortError::unavailable(doing, self)
         } else {
             PortError::broken(doing, self)
         }
+    }
+
+    /// Whether the transaction shall be tried again after `tries`: PostgreSQL ended it for another one's sake.
+    pub(crate) fn is_worth_another_try(&self, tries: u8) -> bool {
+        const MOST: u8 = 5;
+        tries < MOST && self.is_deadlock()
+    }
+
+    fn is_deadlock(&self) -> bool {
+        use diesel::result::Error;
+        matches!(self, Self::Query(Error::DatabaseError(_, information))
+            if information.message().contains("deadlock detected"))
     }
 
     fn is_transient(&self) -> bool {
@@ -62,6 +74,7 @@ impl StoreError {
                     DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ClosedConnection
                 ) || information.message().contains("database is locked")
                     || information.message().contains("database or disk is full")
+                    || self.is_deadlock()
             }
             _ => false,
         }

@@ -1,6 +1,6 @@
 //! Campaign batches: one run of the AI workflow, with the tweets that it generated.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -74,7 +74,7 @@ impl NewCampaignBatch {
         if self.total_tweets < 0 || self.ready_for_deployment < 0 {
             return Err(InvalidBatch::Negative);
         }
-        self.tweets = unique_ids(self.tweets);
+        self.tweets = unique_ids(&self.batch_id, self.tweets);
         Ok(self)
     }
 
@@ -84,26 +84,22 @@ impl NewCampaignBatch {
     }
 }
 
-fn unique_ids(tweets: Vec<NewGeneratedTweet>) -> Vec<NewGeneratedTweet> {
-    let mut taken: HashMap<String, Vec<String>> = HashMap::new();
-    let mut ids = HashSet::with_capacity(tweets.len());
+fn unique_ids(batch_id: &str, tweets: Vec<NewGeneratedTweet>) -> Vec<NewGeneratedTweet> {
+    let mut seen = HashSet::with_capacity(tweets.len());
+    let mut names = HashSet::with_capacity(tweets.len());
     let mut unique = Vec::with_capacity(tweets.len());
     for mut tweet in tweets {
-        let claimed = tweet.tweet_id.clone();
         let fingerprint = tweet.fingerprint();
-        let seen = taken.entry(claimed.clone()).or_default();
-        if seen.contains(&fingerprint) {
-            continue;
+        let mark = fingerprint.get(..12).unwrap_or_default();
+        if tweet.tweet_id.trim().is_empty() {
+            tweet.tweet_id = format!("{batch_id}-{mark}");
         }
-        seen.push(fingerprint);
-        let nth = seen.len();
-        if nth > 1 {
-            tweet.tweet_id = format!("{claimed}-v{nth}");
+        if names.contains(&tweet.tweet_id) {
+            tweet.tweet_id = format!("{}-{mark}", tweet.tweet_id);
         }
-        while !ids.insert(tweet.tweet_id.clone()) {
-            tweet.tweet_id.push_str("-v2");
+        if seen.insert(fingerprint) && names.insert(tweet.tweet_id.clone()) {
+            unique.push(tweet);
         }
-        unique.push(tweet);
     }
     unique
 }
@@ -333,13 +329,20 @@ mod tests {
             NewGeneratedTweet::new("t-1", "one"),
             NewGeneratedTweet::new("t-1", "one"),
             NewGeneratedTweet::new("t-1", "two"),
-            NewGeneratedTweet::new("t-1-v2", "three"),
+            NewGeneratedTweet::new("", "three"),
         ];
 
-        let unique = unique_ids(tweets);
+        let unique = unique_ids("b", tweets.clone());
+        let reversed = unique_ids("b", tweets.into_iter().rev().collect());
 
-        let ids: Vec<(&str, &str)> =
-            unique.iter().map(|t| (t.tweet_id.as_str(), t.content.as_str())).collect();
-        assert_eq!(ids, [("t-1", "one"), ("t-1-v2", "two"), ("t-1-v2-v2", "three")]);
+        let texts: Vec<&str> = unique.iter().map(|tweet| tweet.content.as_str()).collect();
+        assert_eq!(texts, ["one", "two", "three"]);
+        let names: HashSet<&str> = unique.iter().map(|tweet| tweet.tweet_id.as_str()).collect();
+        assert_eq!(names.len(), 3);
+        // Whatever the order, they are the same tweets.
+        let prints = |tweets: &[NewGeneratedTweet]| -> HashSet<String> {
+            tweets.iter().map(NewGeneratedTweet::fingerprint).collect()
+        };
+        assert_eq!(prints(&unique), prints(&reversed));
     }
 }

@@ -15,8 +15,10 @@ use crate::weighted_length::{MOST, refused_character, weighted_length};
 /// A tweet as a workflow hands it in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewGeneratedTweet {
-    /// The workflow's name for the tweet, at most 100 characters.
+    /// The name of the tweet in its batch: the workflow's own, unless another tweet has that.
     pub tweet_id: String,
+    /// The name that the workflow gave it; empty if it gave none.
+    pub claimed_id: String,
     /// What kind of tweet it is, by the workflow's own list: at most 50 characters.
     pub kind: String,
     /// The text.
@@ -43,8 +45,10 @@ impl NewGeneratedTweet {
 
     /// A tweet with a name and a text, and nothing else.
     pub fn new(tweet_id: impl Into<String>, content: impl Into<String>) -> Self {
+        let tweet_id = tweet_id.into();
         Self {
-            tweet_id: tweet_id.into(),
+            claimed_id: tweet_id.clone(),
+            tweet_id,
             kind: "generated".to_owned(),
             content: content.into(),
             claimed_character_count: None,
@@ -57,10 +61,11 @@ impl NewGeneratedTweet {
         }
     }
 
-    /// What tells this tweet from others that bear its name: a SHA-256, in hexadecimal.
+    /// What tells this tweet from all others that are handed in: a SHA-256, in hexadecimal.
     pub fn fingerprint(&self) -> String {
         let mut hasher = Sha256::new();
         let fields = [
+            &self.claimed_id,
             &self.kind,
             &self.content,
             &self.engagement_hook,

@@ -43,6 +43,15 @@ pub enum QueueRefused {
     /// It is not approved with this content any more.
     #[error("the tweet is not approved with this content any more")]
     NotApproved,
+    /// Its batch was put away.
+    #[error("the batch of the tweet was put away; restore it first")]
+    BatchDeleted,
+    /// It waits for another platform.
+    #[error("the tweet is queued for {platform}; cancel that post first")]
+    QueuedElsewhere {
+        /// Which.
+        platform: String,
+    },
     /// It went out, or nobody knows yet whether it did.
     #[error("a post of the tweet went out, or it is not known yet whether it did")]
     AlreadyOut,
@@ -62,6 +71,8 @@ pub struct PublishTweet {
 }
 
 impl PublishTweet {
+    /// How long ago the time may be that a post is due at, in minutes: clocks differ.
+    pub const MOST_MINUTES_AGO: i64 = 5;
     /// How far ahead a post may be due, in days.
     pub const MOST_DAYS_AHEAD: i64 = 366;
 
@@ -79,6 +90,9 @@ impl PublishTweet {
     ) -> Result<QueuedPost, PublishTweetError> {
         actor.require(Scope::Publish)?;
         let now = self.clock.now();
+        if at.is_some_and(|at| at < now - chrono::Duration::minutes(Self::MOST_MINUTES_AGO)) {
+            return Err(PublishTweetError::Past);
+        }
         if at.is_some_and(|at| at > now + chrono::Duration::days(Self::MOST_DAYS_AHEAD)) {
             return Err(PublishTweetError::TooFarAhead);
         }
@@ -128,6 +142,9 @@ pub enum PublishTweetError {
         /// The hash of the content.
         found: ContentHash,
     },
+    /// Whoever names a time that is over has made a slip.
+    #[error("the time is over by more than {} minutes", PublishTweet::MOST_MINUTES_AGO)]
+    Past,
     /// Nobody plans that far.
     #[error("the time is more than {} days ahead", PublishTweet::MOST_DAYS_AHEAD)]
     TooFarAhead,

@@ -207,7 +207,9 @@ impl ReviewTweets {
         request: &ApproveMany,
     ) -> Result<ReviewedMany, ReviewError> {
         actor.require(Scope::Approve)?;
-        let found = self.selected(&request.of).await?;
+        let mut found = self.selected(&request.of).await?;
+        // Everybody who changes several tweets does so in the same order.
+        found.sort_by_key(GeneratedTweet::id);
         let now = self.clock.now();
         let mut refused = Vec::new();
         if let Selection::Ids(ids) = &request.of {

@@ -60,7 +60,7 @@ fn report(number: i64) -> NewSourceTweet {
         format!("{}", 1000 + number),
         "https://example.com".to_owned(),
         "https://x.com/i/web/status/1".to_owned(),
-        format!("Tweet Number {number} 100% a_b"),
+        format!("Tweet Number {number} 100% a_b Über Привет"),
         engagement,
         (noon() + Duration::minutes(number)).to_rfc3339(),
         if number % 4 == 0 { "error" } else { "success" }.to_owned(),
@@ -159,7 +159,10 @@ pub async fn concurrent_reports_lose_nothing(tweets: Arc<dyn SourceTweetReposito
         let tweets = Arc::clone(&tweets);
         let rival = execution(&format!("rival-{number}"));
         rivals.push(tokio::spawn(async move {
-            let mine: Vec<NewSourceTweet> = (40..80).map(report).collect();
+            let mut mine: Vec<NewSourceTweet> = (40..80).map(report).collect();
+            if number % 2 == 1 {
+                mine.reverse();
+            }
             tweets.record(&rival, &mine, noon()).await
         }));
     }
@@ -268,6 +271,7 @@ pub async fn each_filter_shows_what_it_means(tweets: Arc<dyn SourceTweetReposito
         (SourceTweetFilter { search: text("100_"), ..none() }, 0),
         (SourceTweetFilter { search: text("a_b"), ..none() }, 30),
         (SourceTweetFilter { search: text("\\"), ..none() }, 0),
+        (SourceTweetFilter { search: text("Über Привет"), ..none() }, 30),
         (SourceTweetFilter { tweet_id: text("101"), ..none() }, 10),
         (SourceTweetFilter { tweet_id: text("1015"), ..none() }, 1),
         (SourceTweetFilter { tweet_id: text("9"), ..none() }, 0),

@@ -13,7 +13,7 @@ use waggle_kernel::ids::CampaignBatchId;
 use waggle_twitter_n8n::{BatchFilter, BatchStatus, CampaignBatch, Deleted, Status, StatusCounts};
 
 use super::Tag;
-use super::query::{Order, if_match, page, text};
+use super::query::{Order, if_match, page, text, time};
 use crate::app::App;
 use crate::http::{Caller, Problem, Read, Write};
 
@@ -193,8 +193,8 @@ impl CampaignBatchesApi {
             status: status.0.map(Into::into),
             source_type: text("source_type", source_type.0)?,
             min_score: min_score.0,
-            created_from: created_from.0,
-            created_before: created_before.0,
+            created_from: time("created_from", created_from.0)?,
+            created_before: time("created_before", created_before.0)?,
             deleted: match deleted.0 {
                 None | Some(DeletedBatches::Without) => Deleted::Without,
                 Some(DeletedBatches::Only) => Deleted::Only,

@@ -17,7 +17,7 @@ use waggle_twitter_n8n::{
 
 use super::Tag;
 use super::posts::PostView;
-use super::query::{Order, if_match, page, text};
+use super::query::{Order, if_match, page, text, time};
 use crate::app::App;
 use crate::http::{Approve, Caller, Problem, Publish, Read, Write};
 
@@ -274,8 +274,8 @@ impl GeneratedTweetsApi {
             kind: text("type", kind.0)?,
             ready: ready_for_deployment.0,
             is_edited: is_edited.0,
-            created_from: created_from.0,
-            created_before: created_before.0,
+            created_from: time("created_from", created_from.0)?,
+            created_before: time("created_before", created_before.0)?,
         };
         let page = page(limit.0, cursor.0.as_deref())?;
         let way = Order::direction(order.0);

@@ -1,5 +1,6 @@
 //! What the query and the headers of several operations have in common.
 
+use chrono::{DateTime, Datelike as _, Utc};
 use poem_openapi::Enum;
 use waggle_kernel::ids::Version;
 use waggle_kernel::{Direction, Limit, PageRequest, check_text};
@@ -58,6 +59,23 @@ pub(super) fn text(name: &str, value: Option<String>) -> Result<Option<String>, 
             .map_err(|problem| Problem::invalid(format!("{name} {problem}")))?;
     }
     Ok(value)
+}
+
+/// A time that both databases can keep: of the years 1 to 9999.
+///
+/// # Errors
+///
+/// A [`Problem`] if it is not.
+pub(super) fn time(
+    name: &str,
+    value: Option<DateTime<Utc>>,
+) -> Result<Option<DateTime<Utc>>, Problem> {
+    match value {
+        Some(time) if !(1..=9999).contains(&time.year()) => {
+            Err(Problem::invalid(format!("{name} is not within the years 1 to 9999")))
+        }
+        value => Ok(value),
+    }
 }
 
 /// The version in an `If-Match` header: `3`, `"3"` or `W/"3"`; `*` is any.

@@ -14,7 +14,7 @@ use waggle_twitter_n8n::{
 
 use super::Tag;
 use super::export::{Export, Format, export};
-use super::query::{Order, page, text};
+use super::query::{Order, page, text, time};
 use crate::app::App;
 use crate::http::{Caller, Ingest, Problem, Read, Write};
 
@@ -224,8 +224,8 @@ fn filter(
         search: text("search", search)?,
         tweet_id: text("tweet_id", tweet_id)?,
         execution_id: text("execution_id", execution_id)?,
-        date_from,
-        date_before,
+        date_from: time("date_from", date_from)?,
+        date_before: time("date_before", date_before)?,
         status: text("status", status)?,
         min_likes,
         min_retweets,

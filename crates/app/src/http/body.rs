@@ -1,14 +1,21 @@
 //! Bodies are bounded before anything reads them: in size, in type, in depth.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use futures_util::{Stream, StreamExt as _};
 use hyper::body::Bytes;
 use poem::http::{StatusCode, header};
 use poem::{Body, Endpoint, EndpointExt as _, Request, Response};
 
 use super::Problem;
+use super::caller::bearer;
+use crate::app::App;
 
 /// The most that a JSON body of the native API may have, in bytes.
 const MOST: usize = 1024 * 1024;
+/// How long a body may take to come: less than the answer may take as a whole.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How much of a body that is too large is read to its end, in bytes.
 const MOST_DISCARDED: usize = 64 * 1024 * 1024;
 /// How deep lists and objects may stand in one another.
@@ -29,6 +36,9 @@ pub(crate) enum BodyRefused {
     /// It did not come whole.
     #[error("the body was cut off")]
     CutOff,
+    /// It did not come in time.
+    #[error("the body did not come within {} seconds", PATIENCE.as_secs())]
+    TooSlow,
     /// It is too deep.
     #[error("the body has lists or objects more than {MOST_DEPTH} deep in one another")]
     TooDeep,
@@ -41,6 +51,7 @@ impl BodyRefused {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::CutOff => StatusCode::BAD_REQUEST,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooDeep => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
@@ -71,10 +82,13 @@ impl JsonBody {
     }
 }
 
-/// The native API with bodies that are bounded.
+/// The native API: whoever has no token is told so before his body is read, and bodies are bounded.
 pub(super) fn limited<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<Output = Response> {
     endpoint.around(|next, mut request| async move {
         let refuse = |reason: BodyRefused| Problem::new(reason.status(), reason.to_string());
+        let app = request.data::<Arc<App>>().ok_or_else(Problem::internal)?;
+        let actor = bearer(app, &request).await.map_err(Problem::from)?;
+        request.extensions_mut().insert(actor);
         if announced(&request) > MOST {
             return Err(refuse(too_large(request.take_body(), MOST).await).into());
         }
@@ -112,6 +126,10 @@ fn is_json(request: &Request) -> bool {
 }
 
 async fn bounded(body: Body, most: usize) -> Result<Vec<u8>, BodyRefused> {
+    tokio::time::timeout(PATIENCE, whole(body, most)).await.unwrap_or(Err(BodyRefused::TooSlow))
+}
+
+async fn whole(body: Body, most: usize) -> Result<Vec<u8>, BodyRefused> {
     let mut stream = body.into_bytes_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {

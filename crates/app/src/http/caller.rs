@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -37,7 +36,7 @@ macro_rules! needed {
 needed!(Ingest, Read, Write, Approve, Publish);
 
 /// The actor that calls, who has the right `N`. As the first argument of an operation it is checked
-/// before anything else of the request is looked at.
+/// before anything else of the request is looked at; who the actor is was found out before the body was read.
 pub(crate) struct Caller<N> {
     /// The actor.
     pub(crate) actor: Actor,
@@ -76,7 +75,21 @@ impl From<CallerRefused> for Problem {
     }
 }
 
-/// The actor that calls. From a trusted network none is needed where `scope` is to ingest.
+/// The bearer of the token in the request.
+///
+/// # Errors
+///
+/// [`CallerRefused`].
+pub(super) async fn bearer(app: &App, request: &Request) -> Result<Actor, CallerRefused> {
+    let token = presented(request)?.ok_or(CallerRefused::Missing)?;
+    app.tokens.authenticate(&token).await.map_err(|error| match error {
+        AuthenticateError::Refused => CallerRefused::Wrong,
+        AuthenticateError::Port(error) => CallerRefused::Port(error),
+    })
+}
+
+/// The actor that calls one of the old addresses with the right `scope`. Where that is to ingest, callers from a
+/// trusted network need no token.
 ///
 /// # Errors
 ///
@@ -86,19 +99,21 @@ pub(crate) async fn caller(
     request: &Request,
     scope: Scope,
 ) -> Result<Actor, CallerRefused> {
-    let actor = match presented(request)? {
-        Some(token) => app.tokens.authenticate(&token).await.map_err(|error| match error {
-            AuthenticateError::Refused => CallerRefused::Wrong,
-            AuthenticateError::Port(error) => CallerRefused::Port(error),
-        })?,
-        None if scope == Scope::Ingest => match trusted(app, request).await? {
-            Some(address) => Actor::trusted_network(address),
-            None => return Err(CallerRefused::Missing),
-        },
-        None => return Err(CallerRefused::Missing),
+    let actor = match bearer(app, request).await {
+        Err(CallerRefused::Missing) if scope == Scope::Ingest => {
+            let address = trusted(app, request).await?.ok_or(CallerRefused::Missing)?;
+            Actor::trusted_network(address)
+        }
+        result => result?,
     };
-    actor.require(scope).map_err(|_| CallerRefused::Scope(scope))?;
-    Ok(actor)
+    allowed(actor, scope)
+}
+
+fn allowed(actor: Actor, scope: Scope) -> Result<Actor, CallerRefused> {
+    match actor.require(scope) {
+        Ok(()) => Ok(actor),
+        Err(_) => Err(CallerRefused::Scope(scope)),
+    }
 }
 
 /// The token in the `Authorization` header; a credential of another kind is wrong, not missing.
@@ -177,8 +192,10 @@ impl<'a, N: Needed> ApiExtractor<'a> for Caller<N> {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let app = request.data::<Arc<App>>().ok_or_else(Problem::internal)?;
-        let actor = caller(app, request, N::SCOPE).await.map_err(Problem::from)?;
+        // Whoever comes here without an actor came by a way that asks for none.
+        let actor = request.extensions().get::<Actor>().cloned();
+        let actor = actor.ok_or(CallerRefused::Missing).map_err(Problem::from)?;
+        let actor = allowed(actor, N::SCOPE).map_err(Problem::from)?;
         Ok(Self { actor, needed: PhantomData })
     }
 }

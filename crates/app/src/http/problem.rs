@@ -307,12 +307,12 @@ impl From<PublishTweetError> for Problem {
                     .with("current_status", json!(status.name()))
                     .with("allowed", json!(allowed))
             }
-            PublishTweetError::TooFarAhead => Self::invalid(detail),
-            PublishTweetError::Refused(QueueRefused::Port(error)) => error.into(),
+            PublishTweetError::TooFarAhead | PublishTweetError::Past => Self::invalid(detail),
+            PublishTweetError::Refused(QueueRefused::Port(error))
+            | PublishTweetError::Port(error) => error.into(),
             PublishTweetError::ContentChanged { .. } | PublishTweetError::Refused(_) => {
                 Self::conflict(detail)
             }
-            PublishTweetError::Port(error) => error.into(),
         }
     }
 }

@@ -14,10 +14,13 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, warn};
 
 /// How long the head of a request may take, from its first byte or from the end of the request before.
 const HEAD: Duration = Duration::from_secs(10);
+/// How long a client may leave an answer unread before the connection is closed.
+const WRITE: Duration = Duration::from_secs(20);
 /// The most that the head of a request may have, in bytes.
 const MOST_HEAD: usize = 64 * 1024;
 /// The most connections at a time.
@@ -34,7 +37,11 @@ where
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let local = listener.local_addr().map(Addr::from).unwrap_or_default();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place,
+            () = stopped(&mut stop) => break,
+        };
+        let Ok(place) = place else { break };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
@@ -57,7 +64,11 @@ where
                 Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await))
             }
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        // Who does not read an answer must not keep it in our memory for ever.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE));
+        let stream = TokioIo::new(Box::pin(stream));
+        let connection = graceful.watch(http.serve_connection(stream, service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 debug!(%error, "a connection ended early");

@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use waggle_kernel::{Actor, ActorKind, Scope};
-use waggle_twitter_n8n::{CheckDuplicatesError, Engagement, NewSourceTweet, Run, RunKey, Verdict};
+use waggle_twitter_n8n::{
+    CheckDuplicatesError, Engagement, InvalidSourceTweet, NewSourceTweet, Run, RunKey, Verdict,
+};
 
 use super::json as loose;
 use crate::app::App;
@@ -292,12 +294,15 @@ const DETAILED: Dialect = Dialect {
 fn item(raw: &RawValue) -> Result<NewSourceTweet, BadItem> {
     let item = loose::object(raw).map_err(|message| BadItem { tweet_id: None, message })?;
     let dialect = if item.contains_key(SIMPLE.id) { &SIMPLE } else { &DETAILED };
-    let tweet_id = loose::id_of(item.get(dialect.id));
-    let known_id = tweet_id.as_ref().ok().filter(|id| !id.is_empty());
+    let tweet_id =
+        loose::id_of(item.get(dialect.id)).map_err(|problem| format!("{} {problem}", dialect.id));
+    let known_id = tweet_id.as_ref().ok().filter(|id| !id.trim().is_empty());
     let known_id = known_id.map(|id| loose::short(id));
     tweet_id
-        .map_err(|problem| format!("{} {problem}", dialect.id))
-        .and_then(|tweet_id| tweet(&item, dialect, tweet_id))
+        .and_then(|id| match &known_id {
+            Some(_) => tweet(&item, dialect, id),
+            None => Err(InvalidSourceTweet::NoId.to_string()),
+        })
         .map_err(|message| BadItem { tweet_id: known_id, message })
 }
 

@@ -245,12 +245,18 @@ fn batch(element: &RawValue, actor: &Actor) -> Result<Read, Refusal> {
     };
     let mut errors = Vec::new();
     for (index, raw) in raw_tweets.iter().enumerate() {
-        match tweet(raw, &batch.batch_id, index, &mut warnings) {
+        match tweet(raw, index, &mut warnings) {
             Ok(tweet) => batch.tweets.push(tweet),
             Err((id, message)) => {
                 errors.push(json!({ "index": index, "tweet_id": id, "message": message }));
             }
         }
+    }
+    if batch.tweets.is_empty()
+        && let Some(first) = errors.first()
+    {
+        let first = first["message"].as_str().unwrap_or_default();
+        return Err(refuse(format!("none of the tweets can be stored; the first: {first}")));
     }
     // A workflow that is wrong about everything is wrong about everything in the same way.
     warnings.truncate(100);
@@ -325,7 +331,6 @@ fn source_ids(envelope: &Map<String, Value>) -> Result<Vec<String>, String> {
 /// A tweet of a batch, or its id and why it is not stored.
 fn tweet(
     raw: &RawValue,
-    batch_id: &str,
     index: usize,
     warnings: &mut Vec<String>,
 ) -> Result<NewGeneratedTweet, (Option<String>, String)> {
@@ -333,17 +338,14 @@ fn tweet(
     let id = loose::id_of(item.get("id")).map_err(|problem| (None, format!("id {problem}")))?;
     let named = Some(loose::short(&id)).filter(|id| !id.is_empty());
     let mut notes = Vec::new();
-    let tweet =
-        fields(&item, id, batch_id, index, &mut notes).map_err(|message| (named, message))?;
+    let tweet = fields(&item, id.trim(), &mut notes).map_err(|message| (named, message))?;
     warnings.extend(notes.into_iter().map(|note| format!("tweet {}: {note}", index + 1)));
     Ok(tweet)
 }
 
 fn fields(
     item: &Map<String, Value>,
-    id: String,
-    batch_id: &str,
-    index: usize,
+    id: &str,
     notes: &mut Vec<String>,
 ) -> Result<NewGeneratedTweet, String> {
     let text = |name: &'static str, most| {
@@ -358,12 +360,10 @@ fn fields(
         let value = value.cloned().unwrap_or_else(|| json!([]));
         if has_nul(&value) { Err(format!("{name} has a NUL character")) } else { Ok(value) }
     };
-    let tweet_id = if id.trim().is_empty() {
-        notes.push("it had no id and was given one".to_owned());
-        format!("{batch_id}-tweet-{}", index + 1)
-    } else {
-        loose::kept("id", id, 100)?
-    };
+    if id.is_empty() {
+        notes.push("it had no id and is given one".to_owned());
+    }
+    let tweet_id = loose::kept("id", id.to_owned(), 100)?;
     let content = match item.get("content") {
         Some(Value::String(content)) => {
             loose::kept("content", content.clone(), NewGeneratedTweet::MOST_CONTENT)?
@@ -391,6 +391,7 @@ fn fields(
     }
     let kind = text("type", 50)?;
     Ok(NewGeneratedTweet {
+        claimed_id: tweet_id.clone(),
         tweet_id,
         kind: if kind.is_empty() { "generated".to_owned() } else { kind },
         content,

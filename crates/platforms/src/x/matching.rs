@@ -19,6 +19,12 @@ pub(super) fn find(request: &Value, timeline: &Value) -> Finding {
         [] if timeline["meta"]["next_token"].is_string() => {
             Finding::CannotTell { reason: "more was posted since than one look shows".to_owned() }
         }
+        // X turns a link to a post into a quote of it and shows the text without the link, now and then.
+        [] if has_status_link(request["text"].as_str().unwrap_or_default()) => {
+            let reason =
+                "the text has a link to a post, which X may show in another form".to_owned();
+            Finding::CannotTell { reason }
+        }
         [] => Finding::Absent,
         _ => Finding::CannotTell {
             reason: format!("{} posts of the same text are there", found.len()),
@@ -29,13 +35,22 @@ pub(super) fn find(request: &Value, timeline: &Value) -> Finding {
 fn is_same(request: &Value, post: &Value) -> bool {
     let text = request["text"].as_str().unwrap_or_default();
     let shown = post["text"].as_str().unwrap_or_default();
-    same_text(text) == same_text(&expanded(shown, post))
+    let quoted = target(post, "quoted");
+    // A link to a post at the end of a text makes a quote of it.
+    let is_quote_asked_for = quoted == request["quote_tweet_id"].as_str()
+        || quoted.is_some_and(|id| has_status_link(text) && text.contains(id));
+    [true, false].into_iter().any(|keep| same_text(text) == same_text(&expanded(shown, post, keep)))
         && target(post, "replied_to") == request["reply"]["in_reply_to_tweet_id"].as_str()
-        && target(post, "quoted") == request["quote_tweet_id"].as_str()
+        && is_quote_asked_for
 }
 
-/// The text with X's links replaced by what they stand for.
-fn expanded(shown: &str, post: &Value) -> String {
+fn has_status_link(text: &str) -> bool {
+    text.contains("/status/")
+}
+
+/// The text with X's links replaced by what they stand for; `keep` says whether a link to a post at the end was
+/// in the text that was sent.
+fn expanded(shown: &str, post: &Value, keep: bool) -> String {
     let mut text = shown.to_owned();
     let links = post["entities"]["urls"].as_array().map(Vec::as_slice).unwrap_or_default();
     for link in links {
@@ -44,8 +59,8 @@ fn expanded(shown: &str, post: &Value) -> String {
             continue;
         };
         // The link to an attached file or a quoted post was not in the text that was sent.
-        let attached =
-            link["media_key"].is_string() || long.contains("/status/") && text.ends_with(short);
+        let is_shown_as_quote = !keep && has_status_link(long) && text.ends_with(short);
+        let attached = link["media_key"].is_string() || is_shown_as_quote;
         text = text.replacen(short, if attached { "" } else { long }, 1);
     }
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
@@ -119,6 +134,23 @@ mod tests {
             assert_eq!(other, Finding::Absent);
             assert!(matches!(same, Finding::Found { .. }), "{same:?}");
         }
+    }
+
+    #[test]
+    fn a_link_to_a_post_that_became_a_quote_is_known_again() {
+        let request = json!({ "text": "Look https://x.com/a/status/1" });
+        let links = json!({ "urls": [
+            { "url": "https://t.co/x", "expanded_url": "https://x.com/a/status/1" }
+        ] });
+        let quoted = json!([{ "type": "quoted", "id": "1" }]);
+        let kept = json!([{ "id": "7", "text": "Look https://t.co/x", "entities": links,
+                            "referenced_tweets": quoted }]);
+        let dropped = json!([{ "id": "7", "text": "Look", "referenced_tweets": quoted }]);
+
+        assert!(matches!(find(&request, &timeline(&kept)), Finding::Found { .. }));
+        // In a form that nobody foresaw it is for a person, and never sent again.
+        let finding = find(&request, &timeline(&dropped));
+        assert!(matches!(finding, Finding::CannotTell { .. }), "{finding:?}");
     }
 
     #[test]

@@ -13,12 +13,13 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
+use waggle_content::PostStatus;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
 use waggle_twitter_n8n::ports::{CampaignBatchRepository, SaveError};
 use waggle_twitter_n8n::{
     BatchFilter, BatchStatus, CampaignBatch, Deleted, GeneratedTweet, NewCampaignBatch,
-    NewGeneratedTweet, Received, StatusCounts,
+    NewGeneratedTweet, Received, RunKey, StatusCounts,
 };
 
 use super::{
@@ -26,7 +27,9 @@ use super::{
 };
 use crate::error::{StoreError, column, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
-use crate::schema::{campaign_batch_sources, campaign_batches, generated_tweets, source_tweets};
+use crate::schema::{
+    campaign_batch_sources, campaign_batches, generated_tweets, posts, source_tweets, twitter_posts,
+};
 use crate::types::Time;
 
 #[derive(Queryable, Selectable)]
@@ -206,25 +209,21 @@ async fn insert_tweets(
     Ok(())
 }
 
-/// The batch that came before under this name with its namesakes, and which tweets they were handed in with.
-async fn family(
-    connection: &mut Conn,
-    batch_id: &str,
-) -> QueryResult<(Vec<(i64, String)>, HashSet<(String, String)>)> {
-    let members: Vec<(i64, String)> = campaign_batches::table
+/// The batch that came before under this name with its namesakes, and what they were handed in with.
+async fn family(connection: &mut Conn, batch_id: &str) -> QueryResult<(usize, HashSet<String>)> {
+    let members: Vec<i64> = campaign_batches::table
         .filter(campaign_batches::claimed_batch_id.eq(batch_id))
         .or_filter(campaign_batches::batch_id.eq(batch_id))
-        .order(campaign_batches::id)
-        .select((campaign_batches::id, campaign_batches::batch_id))
+        .select(campaign_batches::id)
         .load(connection)
         .await?;
-    let ids: Vec<i64> = members.iter().map(|(id, _)| *id).collect();
-    let tweets: Vec<(String, String)> = generated_tweets::table
-        .filter(generated_tweets::campaign_batch_id.eq_any(ids))
-        .select((generated_tweets::tweet_id, generated_tweets::fingerprint))
+    let count = members.len();
+    let known: Vec<String> = generated_tweets::table
+        .filter(generated_tweets::campaign_batch_id.eq_any(members))
+        .select(generated_tweets::fingerprint)
         .load(connection)
         .await?;
-    Ok((members, tweets.into_iter().collect()))
+    Ok((count, known.into_iter().collect()))
 }
 
 /// Links the batch to the source tweets that it names and marks them; returns how many.
@@ -237,6 +236,8 @@ async fn link_sources(
     if let Some(execution) = &named.execution_id {
         let of_run: Vec<i64> = source_tweets::table
             .filter(source_tweets::execution_id.eq(execution))
+            // A name that Waggle made up for a run without one joins nothing.
+            .filter(source_tweets::run_key.eq(RunKey::Execution(execution.clone()).stored()))
             .select(source_tweets::id)
             .load(connection)
             .await?;
@@ -277,15 +278,39 @@ async fn link_sources(
     Ok(ids.len())
 }
 
+/// Takes the posts of a batch that is put away out of the queue; one that is on its way cannot be stopped.
+async fn cancel_waiting_posts(
+    connection: &mut Conn,
+    batch: CampaignBatchId,
+    now: Time,
+) -> QueryResult<()> {
+    let of_batch = twitter_posts::table
+        .filter(twitter_posts::campaign_batch_id.eq(batch.number()))
+        .select(twitter_posts::post_id);
+    diesel::update(posts::table)
+        .filter(posts::id.eq_any(of_batch))
+        .filter(posts::status.eq(PostStatus::Scheduled.name()))
+        .set((
+            posts::status.eq(PostStatus::Cancelled.name()),
+            posts::due_at.eq(None::<Time>),
+            posts::last_error.eq("the batch was put away after it was queued"),
+            posts::updated_at.eq(now),
+            posts::version.eq(posts::version + 1),
+        ))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
 fn filtered<'a>(filter: &BatchFilter) -> campaign_batches::BoxedQuery<'a, Db> {
     let mut query = campaign_batches::table.into_boxed::<Db>();
     if let Some(part) = &filter.search {
         let pattern = containing(part);
         query = query.filter(
-            lower(campaign_batches::batch_id).like(pattern.clone()).escape('\\').or(lower(
+            lower(campaign_batches::batch_id).like(lower(pattern.clone())).escape('\\').or(lower(
                 campaign_batches::title,
             )
-            .like(pattern)
+            .like(lower(pattern))
             .escape('\\')),
         );
     }
@@ -311,6 +336,56 @@ fn filtered<'a>(filter: &BatchFilter) -> campaign_batches::BoxedQuery<'a, Db> {
     }
 }
 
+impl Repositories {
+    async fn receive_once(
+        &self,
+        batch: &NewCampaignBatch,
+        now: DateTime<Utc>,
+    ) -> Result<Received, StoreError> {
+        let mut transaction = self.pools.write().await?;
+        let connection = transaction.connection();
+        let all: Vec<&NewGeneratedTweet> = batch.tweets.iter().collect();
+        let mut name = batch.batch_id.clone();
+        let inserted = insert_batch(connection, batch, &name, now.into()).await?;
+        let (id, new, is_new) = if let Some(id) = inserted {
+            (id, all, true)
+        } else {
+            let first = dialect::lock_batch(connection, &batch.batch_id)
+                .await?
+                .ok_or(diesel::result::Error::NotFound)?;
+            let (members, known) = family(connection, &batch.batch_id).await?;
+            let is_new = |tweet: &&NewGeneratedTweet| !known.contains(&tweet.fingerprint());
+            let new: Vec<&NewGeneratedTweet> = all.into_iter().filter(is_new).collect();
+            if new.is_empty() {
+                (first, new, false)
+            } else {
+                let mut n = u32::try_from(members).unwrap_or(u32::MAX);
+                let id = loop {
+                    n = n.saturating_add(1);
+                    name = NewCampaignBatch::suffixed(&batch.batch_id, n);
+                    if let Some(id) = insert_batch(connection, batch, &name, now.into()).await? {
+                        break id;
+                    }
+                };
+                (id, new, true)
+            }
+        };
+        insert_tweets(connection, id, &new, now).await?;
+        let known = batch.tweets.len() - new.len();
+        // Where nothing was generated, nothing was worked through.
+        let is_made_from = is_new && !new.is_empty();
+        let processed = if is_made_from { link_sources(connection, id, batch).await? } else { 0 };
+        transaction.commit().await?;
+        Ok(Received {
+            id: CampaignBatchId::new(id),
+            batch_id: name,
+            stored: u32::try_from(new.len()).unwrap_or(u32::MAX),
+            known: u32::try_from(known).unwrap_or(u32::MAX),
+            processed_source_tweets: u32::try_from(processed).unwrap_or(u32::MAX),
+        })
+    }
+}
+
 #[async_trait]
 impl CampaignBatchRepository for Repositories {
     async fn receive(
@@ -318,51 +393,13 @@ impl CampaignBatchRepository for Repositories {
         batch: &NewCampaignBatch,
         now: DateTime<Utc>,
     ) -> Result<Received, PortError> {
-        during("receiving a batch", async {
-            let mut transaction = self.pools.write().await?;
-            let connection = transaction.connection();
-            let all: Vec<&NewGeneratedTweet> = batch.tweets.iter().collect();
-            let mut name = batch.batch_id.clone();
-            let inserted = insert_batch(connection, batch, &name, now.into()).await?;
-            let (id, new, is_new) = if let Some(id) = inserted {
-                (id, all, true)
-            } else {
-                let first = dialect::lock_batch(connection, &batch.batch_id)
-                    .await?
-                    .ok_or(diesel::result::Error::NotFound)?;
-                let (members, known) = family(connection, &batch.batch_id).await?;
-                let is_new = |tweet: &&NewGeneratedTweet| {
-                    !known.contains(&(tweet.tweet_id.clone(), tweet.fingerprint()))
-                };
-                let new: Vec<&NewGeneratedTweet> = all.into_iter().filter(is_new).collect();
-                if new.is_empty() {
-                    (first, new, false)
-                } else {
-                    let mut n = u32::try_from(members.len()).unwrap_or(u32::MAX);
-                    let id = loop {
-                        n = n.saturating_add(1);
-                        name = NewCampaignBatch::suffixed(&batch.batch_id, n);
-                        if let Some(id) = insert_batch(connection, batch, &name, now.into()).await?
-                        {
-                            break id;
-                        }
-                    };
-                    (id, new, true)
-                }
-            };
-            insert_tweets(connection, id, &new, now).await?;
-            let known = batch.tweets.len() - new.len();
-            let processed = if is_new { link_sources(connection, id, batch).await? } else { 0 };
-            transaction.commit().await?;
-            Ok(Received {
-                id: CampaignBatchId::new(id),
-                batch_id: name,
-                stored: u32::try_from(new.len()).unwrap_or(u32::MAX),
-                known: u32::try_from(known).unwrap_or(u32::MAX),
-                processed_source_tweets: u32::try_from(processed).unwrap_or(u32::MAX),
-            })
-        })
-        .await
+        let mut tries = 1;
+        loop {
+            match self.receive_once(batch, now).await {
+                Err(error) if error.is_worth_another_try(tries) => tries += 1,
+                result => return result.map_err(|error| error.during("receiving a batch")),
+            }
+        }
     }
 
     async fn find(&self, id: CampaignBatchId) -> Result<Option<CampaignBatch>, PortError> {
@@ -419,6 +456,9 @@ impl CampaignBatchRepository for Repositories {
         let next = batch.version.next();
         let written = during("saving a batch", async {
             let mut transaction = self.pools.write().await?;
+            if let Some(deleted_at) = batch.deleted_at {
+                cancel_waiting_posts(transaction.connection(), batch.id, deleted_at.into()).await?;
+            }
             let written = diesel::update(campaign_batches::table.find(batch.id.number()))
                 .filter(campaign_batches::version.eq(batch.version.number()))
                 .set((
@@ -428,7 +468,10 @@ impl CampaignBatchRepository for Repositories {
                 ))
                 .execute(transaction.connection())
                 .await?;
-            transaction.commit().await?;
+            // A stale change leaves everything to be rolled back.
+            if written > 0 {
+                transaction.commit().await?;
+            }
             Ok(written)
         })
         .await?;

@@ -63,6 +63,7 @@ impl TryFrom<Row> for GeneratedTweet {
             id: GeneratedTweetId::new(row.id),
             batch: CampaignBatchId::new(row.campaign_batch_id),
             tweet: NewGeneratedTweet {
+                claimed_id: row.tweet_id.clone(),
                 tweet_id: row.tweet_id,
                 kind: row.kind,
                 content: row.content,
@@ -202,7 +203,8 @@ async fn write_change(
 fn filtered<'a>(filter: &TweetFilter) -> generated_tweets::BoxedQuery<'a, Db> {
     let mut query = generated_tweets::table.into_boxed::<Db>();
     if let Some(part) = &filter.search {
-        query = query.filter(lower(generated_tweets::content).like(containing(part)).escape('\\'));
+        query = query
+            .filter(lower(generated_tweets::content).like(lower(containing(part))).escape('\\'));
     }
     query = match filter.batch {
         Some(batch) => query.filter(generated_tweets::campaign_batch_id.eq(batch.number())),

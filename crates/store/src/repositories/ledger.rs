@@ -141,6 +141,7 @@ pub(super) async fn record_published(
     let tweet = tweet_of(connection, post).await?;
     if let Some(tweet) = tweet {
         dialect::lock_tweet(connection, tweet).await?;
+        dialect::lock_post_of_tweet(connection, tweet).await?;
     }
     let settled = diesel::update(deliveries::table.find(delivery))
         .filter(deliveries::state.eq_any(OPEN))

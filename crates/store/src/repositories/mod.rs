@@ -29,11 +29,12 @@ diesel::define_sql_function! {
     fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
 }
 
-/// The LIKE pattern for texts that have `part` in them; `\` is the escape character.
+/// The LIKE pattern for texts that have `part` in them; `\` is the escape character. The database makes both sides
+/// lower case, each in its own way.
 fn containing(part: &str) -> String {
     let mut pattern = String::with_capacity(part.len() + 2);
     pattern.push('%');
-    for c in part.to_lowercase().chars() {
+    for c in part.chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }

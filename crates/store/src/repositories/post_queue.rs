@@ -22,6 +22,7 @@ use crate::types::Time;
 struct Source {
     content: String,
     batch: i64,
+    is_deleted: bool,
     score: Option<f64>,
     kind: String,
     elements: Value,
@@ -38,12 +39,14 @@ async fn source(connection: &mut Conn, tweet: i64) -> QueryResult<Source> {
         ))
         .first(connection)
         .await?;
-    let score: Option<f64> = campaign_batches::table
+    // Whoever puts the batch away now waits, and sees the post then.
+    dialect::lock_batch_by_id(connection, batch).await?;
+    let (score, deleted_at): (Option<f64>, Option<Time>) = campaign_batches::table
         .find(batch)
-        .select(campaign_batches::brand_alignment_score)
+        .select((campaign_batches::brand_alignment_score, campaign_batches::deleted_at))
         .first(connection)
         .await?;
-    Ok(Source { content, batch, score, kind, elements })
+    Ok(Source { content, batch, is_deleted: deleted_at.is_some(), score, kind, elements })
 }
 
 async fn insert(
@@ -132,16 +135,25 @@ async fn queue(
     if !dialect::lock_tweet(connection, tweet).await?.is_some_and(approved) {
         return Ok(Err(QueueRefused::NotApproved));
     }
+    let there = dialect::lock_post_of_tweet(connection, tweet).await?;
     let source = source(connection, tweet).await?;
     if Publication::of_text(source.content.clone()).hash() != hash {
         return Ok(Err(QueueRefused::NotApproved));
     }
-    let id = match dialect::lock_post_of_tweet(connection, tweet).await? {
+    if source.is_deleted {
+        return Ok(Err(QueueRefused::BatchDeleted));
+    }
+    let id = match there {
         None => insert(connection, request, &source).await?,
         Some((id, status)) => {
             let status: PostStatus = status.parse().map_err(column("posts.status"))?;
             match status {
                 PostStatus::Scheduled | PostStatus::Publishing => {
+                    let platform: String =
+                        posts::table.find(id).select(posts::platform).first(connection).await?;
+                    if platform != request.platform {
+                        return Ok(Err(QueueRefused::QueuedElsewhere { platform }));
+                    }
                     return Ok(Ok(QueuedPost { id: PostId::new(id), was_queued: true }));
                 }
                 status if status.can_be_queued_again() => {

@@ -17,7 +17,7 @@ use waggle_twitter_n8n::{
 };
 
 use super::{Conn, Db, Repositories, containing, cursor_time, dialect, keyset, lower, one_more};
-use crate::error::during;
+use crate::error::{StoreError, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
 use crate::one_of::OneOf;
 use crate::schema::source_tweets;
@@ -181,10 +181,12 @@ const NUMBERS: &[&str] =
 /// Inserts rows and returns the X ids of those that were written.
 async fn write(
     connection: &mut Conn,
-    rows: Vec<NewRow<'_>>,
+    mut rows: Vec<NewRow<'_>>,
     conflict: OnConflict,
 ) -> QueryResult<HashSet<String>> {
     let mut written = HashSet::with_capacity(rows.len());
+    // Two calls with the same tweets in another order would wait for each other for ever.
+    rows.sort_unstable_by_key(|row| row.tweet_id);
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let chunk: Vec<NewRow<'_>> = rows.by_ref().take(CHUNK).collect();
@@ -207,7 +209,8 @@ type Boxed<'a> = source_tweets::BoxedQuery<'a, Db>;
 fn filtered<'a>(filter: &SourceTweetFilter) -> Boxed<'a> {
     let mut query = source_tweets::table.into_boxed::<Db>();
     if let Some(part) = &filter.search {
-        query = query.filter(lower(source_tweets::content).like(containing(part)).escape('\\'));
+        query =
+            query.filter(lower(source_tweets::content).like(lower(containing(part))).escape('\\'));
     }
     if let Some(prefix) = &filter.tweet_id {
         // A range rather than LIKE, so that the unique index serves it.
@@ -257,6 +260,65 @@ fn after_prefix(prefix: &str) -> Option<String> {
     None
 }
 
+impl Repositories {
+    async fn record_once(
+        &self,
+        run: &Run,
+        tweets: &[NewSourceTweet],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Sighting>, StoreError> {
+        if tweets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let run_key = run.key.stored();
+        let ids: Vec<&str> = tweets.iter().map(|tweet| tweet.tweet_id.as_str()).collect();
+        let mut there = known(&mut *self.pools.read().await?, &ids).await?;
+        let row = |tweet| NewRow::new(run, &run_key, tweet, now.into());
+        let new: Vec<NewRow<'_>> = tweets
+            .iter()
+            .filter(|tweet| !there.contains_key(&tweet.tweet_id))
+            .map(|tweet| NewRow { refreshed_at: None, ..row(tweet) })
+            .collect();
+        let changed: Vec<NewRow<'_>> = tweets
+            .iter()
+            .filter(|tweet| {
+                there
+                    .get(&tweet.tweet_id)
+                    .is_some_and(|known| known.engagement() != tweet.engagement)
+            })
+            .map(row)
+            .collect();
+        let mut stored = HashSet::new();
+        // A report that says nothing new is answered without the one writer.
+        if !new.is_empty() || !changed.is_empty() {
+            let missing: Vec<&str> = new.iter().map(|row| row.tweet_id).collect();
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            stored = write(connection, new, OnConflict::DoNothing).await?;
+            if stored.len() < missing.len() {
+                // Another call was faster with some of them: see whose they are.
+                let lost: Vec<&str> =
+                    missing.into_iter().filter(|id| !stored.contains(*id)).collect();
+                there.extend(known(connection, &lost).await?);
+            }
+            write(connection, changed, OnConflict::Update(NUMBERS)).await?;
+            transaction.commit().await?;
+        }
+        let since = run.key.same_since(now);
+        let brought_before = |known: &Known| {
+            known.run_key == run_key && since.is_none_or(|since| known.processed_at.0 >= since)
+        };
+        Ok(tweets
+            .iter()
+            .map(|tweet| match there.get(&tweet.tweet_id) {
+                _ if stored.contains(&tweet.tweet_id) => Sighting::Stored,
+                Some(known) if brought_before(known) => Sighting::BroughtBefore,
+                _ => Sighting::Known,
+            })
+            .collect())
+    }
+}
+
 #[async_trait]
 impl SourceTweetRepository for Repositories {
     async fn record(
@@ -265,58 +327,13 @@ impl SourceTweetRepository for Repositories {
         tweets: &[NewSourceTweet],
         now: DateTime<Utc>,
     ) -> Result<Vec<Sighting>, PortError> {
-        during("recording source tweets", async {
-            if tweets.is_empty() {
-                return Ok(Vec::new());
+        let mut tries = 1;
+        loop {
+            match self.record_once(run, tweets, now).await {
+                Err(error) if error.is_worth_another_try(tries) => tries += 1,
+                result => return result.map_err(|error| error.during("recording source tweets")),
             }
-            let run_key = run.key.stored();
-            let ids: Vec<&str> = tweets.iter().map(|tweet| tweet.tweet_id.as_str()).collect();
-            let mut there = known(&mut *self.pools.read().await?, &ids).await?;
-            let row = |tweet| NewRow::new(run, &run_key, tweet, now.into());
-            let new: Vec<NewRow<'_>> = tweets
-                .iter()
-                .filter(|tweet| !there.contains_key(&tweet.tweet_id))
-                .map(|tweet| NewRow { refreshed_at: None, ..row(tweet) })
-                .collect();
-            let changed: Vec<NewRow<'_>> = tweets
-                .iter()
-                .filter(|tweet| {
-                    there
-                        .get(&tweet.tweet_id)
-                        .is_some_and(|known| known.engagement() != tweet.engagement)
-                })
-                .map(row)
-                .collect();
-            let mut stored = HashSet::new();
-            // A report that says nothing new is answered without the one writer.
-            if !new.is_empty() || !changed.is_empty() {
-                let missing: Vec<&str> = new.iter().map(|row| row.tweet_id).collect();
-                let mut transaction = self.pools.write().await?;
-                let connection = transaction.connection();
-                stored = write(connection, new, OnConflict::DoNothing).await?;
-                if stored.len() < missing.len() {
-                    // Another call was faster with some of them: see whose they are.
-                    let lost: Vec<&str> =
-                        missing.into_iter().filter(|id| !stored.contains(*id)).collect();
-                    there.extend(known(connection, &lost).await?);
-                }
-                write(connection, changed, OnConflict::Update(NUMBERS)).await?;
-                transaction.commit().await?;
-            }
-            let since = run.key.same_since(now);
-            let brought_before = |known: &Known| {
-                known.run_key == run_key && since.is_none_or(|since| known.processed_at.0 >= since)
-            };
-            Ok(tweets
-                .iter()
-                .map(|tweet| match there.get(&tweet.tweet_id) {
-                    _ if stored.contains(&tweet.tweet_id) => Sighting::Stored,
-                    Some(known) if brought_before(known) => Sighting::BroughtBefore,
-                    _ => Sighting::Known,
-                })
-                .collect())
-        })
-        .await
+        }
     }
 
     async fn find(&self, id: SourceTweetId) -> Result<Option<SourceTweet>, PortError> {

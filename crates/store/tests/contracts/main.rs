@@ -7,6 +7,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[expect(dead_code, reason = "it serves other test binaries too")]
 #[path = "../../../../tests/support/database.rs"]
 mod database;
 mod migrations;

@@ -93,16 +93,16 @@ async fn status_of(ports: &Ports, post: PostId) -> PostStatus {
 
 async fn a_published_post_makes_its_tweet_posted(ports: Ports) {
     let tweet = approved(&ports, 1).await.remove(0);
-    let post = queued(&ports, &tweet).await;
+    let queued = queued(&ports, &tweet).await;
     let claimed = claim_one(&ports, noon()).await;
     let delivery = begun(&ports, &claimed, noon()).await;
 
     ports.ledger.settle(&claimed, Some(delivery), &out(), noon()).await.unwrap();
 
-    let post = ports.posts.find(post).await.unwrap().unwrap();
-    assert_eq!(post.status, PostStatus::Published);
-    assert_eq!(post.platform_post_id, "sandbox-1");
-    let twitter = post.twitter.unwrap();
+    let out = ports.posts.find(queued).await.unwrap().unwrap();
+    assert_eq!(out.status, PostStatus::Published);
+    assert_eq!(out.platform_post_id, "sandbox-1");
+    let twitter = out.twitter.unwrap();
     assert_eq!(twitter.generated_tweet, Some(tweet.id()));
     assert_eq!(twitter.campaign_batch, Some(tweet.view().batch));
     assert_eq!(twitter.brand_alignment_score, Some(9.25));
@@ -124,15 +124,15 @@ async fn many_queueings_make_one_post(ports: Ports) {
         let (queue, wanted) = (Arc::clone(&ports.queue), request(&tweet, noon()));
         tasks.push(tokio::spawn(async move { queue.queue(&wanted).await }));
     }
-    let mut posts = BTreeSet::new();
+    let mut ids = BTreeSet::new();
     let mut new = 0;
     for task in tasks {
         let queued = task.await.unwrap().unwrap();
-        posts.insert(queued.id);
+        ids.insert(queued.id);
         new += usize::from(!queued.was_queued);
     }
 
-    assert_eq!((posts.len(), new), (1, 1));
+    assert_eq!((ids.len(), new), (1, 1));
 }
 
 async fn what_is_not_approved_is_not_queued(ports: Ports) {
