@@ -43,51 +43,86 @@ fn replace(waggle: &mut Waggle, settings: &[(&str, &str)]) {
     waggle.again(settings);
 }
 
+/// How often a server is killed at each step.
+const TIMES: usize = 3;
+
+/// What the ledger has on disk between two steps, and how a test sees that it is there.
+#[derive(Clone, Copy)]
+enum Step {
+    /// Claimed, and no intent is written down.
+    Claimed,
+    /// The intent is written down, and nothing arrived.
+    Begun,
+    /// The post arrived, and the answer did not.
+    Arrived,
+    /// The post arrived, and the next process is looking for it.
+    Looking,
+}
+
+/// Kills the server at `step`, again and again, and lets another one finish: each post is there once.
+async fn killed_at(kind: Kind, step: Step) {
+    let fault = match step {
+        Step::Claimed => "slow-prepare",
+        Step::Begun => "slow-request",
+        Step::Arrived | Step::Looking => "slow-answer",
+    };
+    let mut waggle = Waggle::with(kind, &with(fault)).await;
+    let texts: Vec<String> = (0..TIMES).map(|n| format!("words {n}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for (there, tweet) in waggle.batch("b", &texts).await.into_iter().enumerate() {
+        let post = waggle.publish(tweet).await;
+        let path = format!("/api/v1/posts/{post}");
+        let deliveries = format!("{path}/deliveries");
+        match step {
+            Step::Claimed => {
+                waggle.until(&path, |post| post["status"] == "publishing").await;
+                let begun = waggle.get(&deliveries).await.ok();
+                assert_eq!(begun["items"], serde_json::json!([]));
+            }
+            Step::Begun => {
+                waggle.until(&deliveries, is_in_flight).await;
+                assert_eq!(arrived(&waggle), there);
+            }
+            Step::Arrived => wait_for_arrivals(&waggle, there + 1).await,
+            Step::Looking => {
+                wait_for_arrivals(&waggle, there + 1).await;
+                let version = waggle.get(&path).await.ok()["version"].as_i64().unwrap();
+                replace(&mut waggle, &with("slow-look"));
+                // A new hand has taken the post and is looking.
+                waggle.until(&path, |post| post["version"].as_i64().unwrap() > version).await;
+            }
+        }
+
+        replace(&mut waggle, &SHORT);
+        let published = waggle.until_published(post).await;
+
+        assert_eq!(arrived(&waggle), there + 1);
+        let timeline = waggle.get("/api/v1/sandbox/timeline?limit=1").await.ok();
+        assert_eq!(published["platform_post_id"], timeline["items"][0]["id"]);
+        let tweet = waggle.get(&format!("/api/v1/generated-tweets/{tweet}")).await.ok();
+        assert_eq!(tweet["status"], "Posted");
+        assert_eq!(tweet["x_com_post_id"], timeline["items"][0]["id"]);
+        replace(&mut waggle, &with(fault));
+    }
+    let mut timeline = waggle.timeline().await;
+    timeline.reverse();
+    assert_eq!(timeline, texts);
+}
+
+async fn killed_before_the_intent_was_written_down(kind: Kind) {
+    killed_at(kind, Step::Claimed).await;
+}
+
 async fn killed_before_the_request_arrived(kind: Kind) {
-    let mut waggle = Waggle::with(kind, &with("slow-request")).await;
-    let tweet = waggle.batch("b", &["words"]).await[0];
-    let post = waggle.publish(tweet).await;
-    waggle.until(&format!("/api/v1/posts/{post}/deliveries"), is_in_flight).await;
-    assert_eq!(arrived(&waggle), 0);
-
-    replace(&mut waggle, &SHORT);
-
-    waggle.until_published(post).await;
-    assert_eq!(waggle.timeline().await, ["words"]);
+    killed_at(kind, Step::Begun).await;
 }
 
 async fn killed_before_the_answer_came(kind: Kind) {
-    let mut waggle = Waggle::with(kind, &with("slow-answer")).await;
-    let tweet = waggle.batch("b", &["words"]).await[0];
-    let post = waggle.publish(tweet).await;
-    wait_for_arrivals(&waggle, 1).await;
-
-    replace(&mut waggle, &SHORT);
-
-    let published = waggle.until_published(post).await;
-    assert_eq!(waggle.timeline().await, ["words"]);
-    let timeline = waggle.get("/api/v1/sandbox/timeline").await.ok();
-    assert_eq!(published["platform_post_id"], timeline["items"][0]["id"]);
-    let tweet = waggle.get(&format!("/api/v1/generated-tweets/{tweet}")).await.ok();
-    assert_eq!(tweet["status"], "Posted");
-    assert_eq!(tweet["x_com_post_id"], timeline["items"][0]["id"]);
+    killed_at(kind, Step::Arrived).await;
 }
 
 async fn killed_while_looking(kind: Kind) {
-    let mut waggle = Waggle::with(kind, &with("slow-answer")).await;
-    let tweet = waggle.batch("b", &["words"]).await[0];
-    let post = waggle.publish(tweet).await;
-    wait_for_arrivals(&waggle, 1).await;
-    let path = format!("/api/v1/posts/{post}");
-    let version = waggle.get(&path).await.ok()["version"].as_i64().unwrap();
-
-    replace(&mut waggle, &with("slow-look"));
-    // A new hand has taken the post and is looking.
-    waggle.until(&path, |post| post["version"].as_i64().unwrap() > version).await;
-    replace(&mut waggle, &SHORT);
-
-    waggle.until_published(post).await;
-    assert_eq!(waggle.timeline().await, ["words"]);
+    killed_at(kind, Step::Looking).await;
 }
 
 /// Many posts, and a kill after ever more milliseconds: between any two steps, sooner or later.
@@ -237,6 +272,7 @@ async fn two_replicas_share_the_work() {
 }
 
 on_both! {
+    killed_before_the_intent_was_written_down,
     killed_before_the_request_arrived,
     killed_before_the_answer_came,
     killed_while_looking,

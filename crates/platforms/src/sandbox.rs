@@ -42,6 +42,8 @@ pub enum Fault {
     LostRequest,
     /// The request arrives, and the answer does not.
     LostAnswer,
+    /// Making the request takes ten seconds.
+    SlowPrepare,
     /// The request takes ten seconds to arrive.
     SlowRequest,
     /// The answer takes ten seconds to arrive.
@@ -53,12 +55,13 @@ pub enum Fault {
 }
 
 impl Fault {
-    const ALL: [(Self, &'static str); 9] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Refuse, "refuse"),
         (Self::Wait, "wait"),
         (Self::Channel, "channel"),
         (Self::LostRequest, "lost-request"),
         (Self::LostAnswer, "lost-answer"),
+        (Self::SlowPrepare, "slow-prepare"),
         (Self::SlowRequest, "slow-request"),
         (Self::SlowAnswer, "slow-answer"),
         (Self::SlowLook, "slow-look"),
@@ -167,6 +170,10 @@ impl Publisher for Sandbox {
 
     fn prepare(&self, post: &PublishablePost) -> Result<Prepared, String> {
         let publication = &post.publication;
+        if self.has(Fault::SlowPrepare) {
+            // Whoever asks for this fault asks for a thread that stands still.
+            std::thread::sleep(SLOW);
+        }
         if !publication.media.is_empty() {
             return Err("the sandbox takes text alone".to_owned());
         }

@@ -110,7 +110,7 @@ settings! {
     }
     /// What the sandbox does wrong, for trying things out.
     SANDBOX_FAULTS: String = {
-        description: "Faults of the sandbox, comma-separated: refuse, wait, channel, lost-request, lost-answer, slow-request, slow-answer, slow-look, blind. Empty: none.",
+        description: "Faults of the sandbox, comma-separated: refuse, wait, channel, lost-request, lost-answer, slow-prepare, slow-request, slow-answer, slow-look, blind. Empty: none.",
         default: Some(""),
         secret: false,
         parse: text,

@@ -3,7 +3,7 @@
 //! The rules are those of X's public `twitter-text` configuration, version 3
 //! (<https://docs.x.com/fundamentals/counting-characters>): the text is normalised to NFC; a URL
 //! counts 23 whatever its length; an emoji sequence counts 2; of all other code points those in
-//! [`LIGHT`] count 1 and the rest 2.
+//! alphabetic scripts and common punctuation count 1 and the rest 2.
 
 mod urls;
 
