@@ -193,6 +193,22 @@ pub async fn a_later_report_refreshes_the_numbers_alone(tweets: Arc<dyn SourceTw
 
     let filter = SourceTweetFilter { min_likes: Some(100), ..SourceTweetFilter::default() };
     assert_eq!(tweets.totals(&filter).await.expect("it answers").tweets, 250);
+    // Known ones between new ones are known and refreshed all the same.
+    let mut between = reports(60);
+    for report in &mut between {
+        report.engagement.likes += 200;
+    }
+    let first = NewSourceTweet { tweet_id: "0-first".to_owned(), ..report(1) };
+    between.insert(0, first.clone());
+    between.push(NewSourceTweet { tweet_id: "0-last".to_owned(), ..first });
+    let seen = tweets.record(&execution("three"), &between, then).await.expect("it answers");
+    let new = seen.iter().filter(|&&sighting| sighting == Sighting::Stored).count();
+    assert_eq!(
+        (new, seen.first(), seen.last()),
+        (2, Some(&Sighting::Stored), Some(&Sighting::Stored))
+    );
+    let more = SourceTweetFilter { min_likes: Some(200), ..SourceTweetFilter::default() };
+    assert_eq!(tweets.totals(&more).await.expect("it answers").tweets, 60);
     let page = PageRequest::first(Limit::DEFAULT);
     let sort = SourceTweetSort::TotalEngagement;
     let found = tweets.list(&filter, sort, Direction::Descending, page).await.expect("it answers");

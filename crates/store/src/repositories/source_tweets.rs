@@ -174,6 +174,19 @@ async fn known(connection: &mut Conn, ids: &[&str]) -> QueryResult<HashMap<Strin
     Ok(found)
 }
 
+/// What is known before anything is written. Where neither the first nor the last of many is known, most are
+/// likely new: then the others are not looked up, as the insert tells which of them were there.
+async fn seen(connection: &mut Conn, ids: &[&str]) -> QueryResult<HashMap<String, Known>> {
+    const MANY: usize = 10;
+    if let [first, .., last] = ids
+        && ids.len() >= MANY
+        && known(connection, &[first, last]).await?.is_empty()
+    {
+        return Ok(HashMap::new());
+    }
+    known(connection, ids).await
+}
+
 /// The columns that a later report writes over.
 const NUMBERS: &[&str] =
     &["likes", "retweets", "replies", "quotes", "views", "total_engagement", "refreshed_at"];
@@ -272,36 +285,32 @@ impl Repositories {
         }
         let run_key = run.key.stored();
         let ids: Vec<&str> = tweets.iter().map(|tweet| tweet.tweet_id.as_str()).collect();
-        let mut there = known(&mut *self.pools.read().await?, &ids).await?;
+        let mut there = seen(&mut *self.pools.read().await?, &ids).await?;
         let row = |tweet| NewRow::new(run, &run_key, tweet, now.into());
         let new: Vec<NewRow<'_>> = tweets
             .iter()
             .filter(|tweet| !there.contains_key(&tweet.tweet_id))
             .map(|tweet| NewRow { refreshed_at: None, ..row(tweet) })
             .collect();
-        let changed: Vec<NewRow<'_>> = tweets
-            .iter()
-            .filter(|tweet| {
-                there
-                    .get(&tweet.tweet_id)
-                    .is_some_and(|known| known.engagement() != tweet.engagement)
-            })
-            .map(row)
-            .collect();
+        let has_changed = |tweet: &&NewSourceTweet, there: &HashMap<String, Known>| {
+            let known = there.get(&tweet.tweet_id);
+            known.is_some_and(|known| known.engagement() != tweet.engagement)
+        };
         let mut stored = HashSet::new();
         // A report that says nothing new is answered without the one writer.
-        if !new.is_empty() || !changed.is_empty() {
+        if !new.is_empty() || tweets.iter().any(|tweet| has_changed(&tweet, &there)) {
             let missing: Vec<&str> = new.iter().map(|row| row.tweet_id).collect();
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             stored = write(connection, new, OnConflict::DoNothing).await?;
             if stored.len() < missing.len() {
-                // Another call was faster with some of them: see whose they are.
+                // Some were there, or another call was faster with them: see whose they are.
                 let lost: Vec<&str> =
                     missing.into_iter().filter(|id| !stored.contains(*id)).collect();
                 there.extend(known(connection, &lost).await?);
             }
-            write(connection, changed, OnConflict::Update(NUMBERS)).await?;
+            let changed = tweets.iter().filter(|tweet| has_changed(tweet, &there)).map(row);
+            write(connection, changed.collect(), OnConflict::Update(NUMBERS)).await?;
             transaction.commit().await?;
         }
         let since = run.key.same_since(now);
