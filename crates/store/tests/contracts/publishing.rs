@@ -135,6 +135,21 @@ async fn many_queueings_make_one_post(ports: Ports) {
     assert_eq!((ids.len(), new), (1, 1));
 }
 
+async fn a_queued_tweet_does_not_go_elsewhere_unasked(ports: Ports) {
+    let tweet = approved(&ports, 1).await.remove(0);
+    let post = queued(&ports, &tweet).await;
+    let to_x = QueueRequest { platform: "x".into(), ..request(&tweet, noon()) };
+
+    let refused = ports.queue.queue(&to_x).await;
+
+    let elsewhere = matches!(&refused, Err(QueueRefused::QueuedElsewhere { platform }) if platform == "sandbox");
+    assert!(elsewhere, "{refused:?}");
+    assert!(ports.posts.cancel(post, "system", noon()).await.unwrap());
+    assert_eq!(ports.queue.queue(&to_x).await.unwrap().id, post);
+    let moved = ports.posts.find(post).await.unwrap().unwrap();
+    assert_eq!(moved.platform, Platform::X);
+}
+
 async fn what_is_not_approved_is_not_queued(ports: Ports) {
     let tweet = approved(&ports, 1).await.remove(0);
     let stale = request(&tweet, noon());
@@ -364,6 +379,8 @@ mod rules {
             crate::publishing::a_published_post_makes_its_tweet_posted(ports);
         many_queueings_make_one_post(ports) =>
             crate::publishing::many_queueings_make_one_post(ports);
+        a_queued_tweet_does_not_go_elsewhere_unasked(ports) =>
+            crate::publishing::a_queued_tweet_does_not_go_elsewhere_unasked(ports);
         what_is_not_approved_is_not_queued(ports) =>
             crate::publishing::what_is_not_approved_is_not_queued(ports);
         an_edit_takes_a_waiting_post_out_of_the_queue(ports) =>
