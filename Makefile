@@ -4,7 +4,7 @@
 WAGGLE ?= cargo run --quiet --bin waggle --
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check fmt docs bench
+.PHONY: help run demo build test check fmt docs reference bench
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -32,6 +32,9 @@ fmt: ## format the code
 
 docs: ## build the crates' documentation into target/doc
 	cargo doc --workspace --no-deps
+
+reference: ## write docs/settings.md from the registry of settings
+	$(WAGGLE) settings reference > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
 
 bench: ## measure through HTTP on both databases, beside the raw rates of the same databases
 	WAGGLE_POSTGRES_DURABLE=1 scripts/with-postgres cargo bench -p waggle --bench pipeline

@@ -18,6 +18,7 @@ mod commands;
 mod kill;
 mod n8n;
 mod quick_start;
+mod settings;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

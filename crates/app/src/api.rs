@@ -6,6 +6,7 @@ mod generated_tweets;
 mod posts;
 mod query;
 mod sandbox;
+mod settings;
 mod source_tweets;
 
 use poem_openapi::Tags;
@@ -39,6 +40,8 @@ enum Tag {
     Posts,
     /// The local timeline for trying things out.
     Sandbox,
+    /// What an operator tunes, while everything runs.
+    Settings,
 }
 
 /// Every part of the API.
@@ -48,6 +51,7 @@ pub(crate) fn all() -> (
     generated_tweets::GeneratedTweetsApi,
     posts::PostsApi,
     sandbox::SandboxApi,
+    settings::SettingsApi,
 ) {
     (
         source_tweets::SourceTweetsApi,
@@ -55,5 +59,6 @@ pub(crate) fn all() -> (
         generated_tweets::GeneratedTweetsApi,
         posts::PostsApi,
         sandbox::SandboxApi,
+        settings::SettingsApi,
     )
 }

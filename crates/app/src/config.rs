@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::master_keys::MasterKeyPlace;
+
 /// The defaults, documented line by line.
 const DEFAULT: &str = include_str!("../../../config/default.toml");
 
@@ -22,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) log: String,
     /// In which form.
     pub(crate) log_format: LogFormat,
+    /// Where the keys are that secrets are sealed with.
+    pub(crate) master_key: MasterKeyPlace,
 }
 
 /// The form of log lines.
@@ -37,15 +41,16 @@ pub(crate) enum LogFormat {
 /// The keys of a configuration file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Keys {
     listen: Option<String>,
     database_url: Option<String>,
     data_dir: Option<PathBuf>,
     log: Option<String>,
     log_format: Option<String>,
+    master_key_file: Option<PathBuf>,
 }
 
-impl File {
+impl Keys {
     fn over(self, below: Self) -> Self {
         Self {
             listen: self.listen.or(below.listen),
@@ -53,6 +58,7 @@ impl File {
             data_dir: self.data_dir.or(below.data_dir),
             log: self.log.or(below.log),
             log_format: self.log_format.or(below.log_format),
+            master_key_file: self.master_key_file.or(below.master_key_file),
         }
     }
 }
@@ -76,6 +82,11 @@ pub(crate) enum ConfigError {
         /// Where and why.
         message: String,
     },
+    /// It is not clear which master key is meant.
+    #[error(
+        "WAGGLE_MASTER_KEY and master_key_file (WAGGLE_MASTER_KEY_FILE) are both set; one is enough"
+    )]
+    TwoMasterKeys,
     /// A value makes no sense.
     #[error("{key} is '{value}', but expected is {expected}")]
     Value {
@@ -102,12 +113,13 @@ impl Config {
                 .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
             file = parse(&path, &text)?.over(file);
         }
-        let file = File {
+        let file = Keys {
             listen: set("WAGGLE_LISTEN"),
             database_url: set("WAGGLE_DATABASE_URL"),
             data_dir: set("WAGGLE_DATA_DIR").map(PathBuf::from),
             log: set("WAGGLE_LOG"),
             log_format: set("WAGGLE_LOG_FORMAT"),
+            master_key_file: set("WAGGLE_MASTER_KEY_FILE").map(PathBuf::from),
         }
         .over(file);
         let listen = file.listen.unwrap_or_default();
@@ -131,13 +143,25 @@ impl Config {
         let database_url = file
             .database_url
             .unwrap_or_else(|| format!("sqlite://{}", data_dir.join("waggle.db").display()));
-        Ok(Self { listen, database_url, data_dir, log: file.log.unwrap_or_default(), log_format })
+        let master_key = match (set("WAGGLE_MASTER_KEY"), file.master_key_file) {
+            (Some(_), Some(_)) => return Err(ConfigError::TwoMasterKeys),
+            (Some(key), None) => MasterKeyPlace::Environment(key.into()),
+            (None, Some(path)) => MasterKeyPlace::Named(path),
+            (None, None) => MasterKeyPlace::DataDir(data_dir.join("master.key")),
+        };
+        let log = file.log.unwrap_or_default();
+        Ok(Self { listen, database_url, data_dir, log, log_format, master_key })
     }
 }
 
-fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
-    toml::from_str(text)
-        .map_err(|error| ConfigError::File { path: path.to_owned(), message: error.to_string() })
+fn parse(path: &Path, text: &str) -> Result<Keys, ConfigError> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        // The line itself may have a password in it.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let message = format!("line {line}: {}", error.message());
+        ConfigError::File { path: path.to_owned(), message }
+    })
 }
 
 #[cfg(test)]
@@ -167,5 +191,25 @@ mod tests {
         let error = parse(Path::new("my.toml"), "lisen = \"127.0.0.1:1\"").unwrap_err();
 
         assert!(error.to_string().contains("lisen"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_line_is_named_and_not_repeated() {
+        let text = "log = \"info\"\ndatabase_url = \"postgresql://u:hush@h/d";
+
+        let error = parse(Path::new("my.toml"), text).unwrap_err().to_string();
+
+        assert!(error.contains("line 2") && !error.contains("hush"), "{error}");
+    }
+
+    #[test]
+    fn the_master_key_is_in_one_place_and_never_printed() {
+        let in_environment =
+            Config::read(|name| (name == "WAGGLE_MASTER_KEY").then(|| "hush".to_owned()));
+        let both =
+            Config::read(|name| name.starts_with("WAGGLE_MASTER_KEY").then(|| "x".to_owned()));
+
+        assert!(!format!("{in_environment:?}").contains("hush"));
+        assert!(matches!(both, Err(ConfigError::TwoMasterKeys)), "{both:?}");
     }
 }

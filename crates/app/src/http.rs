@@ -17,14 +17,18 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub(crate) use self::body::JsonBody;
-pub(crate) use self::caller::{Approve, Caller, Ingest, Publish, Read, Write, caller};
+pub(crate) use self::caller::{Admin, Approve, Caller, Ingest, Publish, Read, Write, caller};
 pub(crate) use self::problem::{Problem, chain};
 use crate::app::App;
 use crate::{api, n8n};
 
 /// Takes connections until `stop` says so; then ends the requests that have begun and returns.
 pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, stop: watch::Receiver<bool>) {
-    server::run(listener, Arc::new(endpoint(app)), stop).await;
+    let places = {
+        let settings = Arc::clone(&app.settings);
+        move || settings.values().http_max_connections.count()
+    };
+    server::run(listener, Arc::new(endpoint(app)), places, stop).await;
 }
 
 /// Every route, with what surrounds it.

@@ -4,8 +4,11 @@ mod api;
 mod app;
 mod commands;
 mod config;
+mod connections;
 mod entropy;
 mod http;
+mod live_settings;
+mod master_keys;
 mod n8n;
 mod worker;
 

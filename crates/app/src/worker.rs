@@ -12,17 +12,14 @@ use waggle_content::{Claimed, PublishDueError, Settlement};
 use crate::app::App;
 use crate::http::chain;
 
-/// How many posts one process delivers at a time.
-const AT_ONCE: usize = 8;
-/// How often the queue is looked at when nothing wakes the worker: another replica may have filled it.
-const TICK: Duration = Duration::from_secs(1);
-
 /// Delivers what is due until `stop` says so; then ends what has begun and returns.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
     loop {
         while running.try_join_next().is_some() {}
-        let free = AT_ONCE.saturating_sub(running.len());
+        let values = app.settings.values();
+        let at_once = values.publish_at_once.count();
+        let free = at_once.saturating_sub(running.len());
         let mut claimed_any = false;
         if free > 0 && !*stop.borrow() {
             match app.publish_due.claim(u16::try_from(free).unwrap_or(1)).await {
@@ -38,13 +35,14 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         if *stop.borrow() {
             break;
         }
-        if claimed_any && running.len() < AT_ONCE {
+        if claimed_any && running.len() < at_once {
             continue;
         }
         tokio::select! {
             () = app.wake.notified() => {}
             Some(_) = running.join_next() => {}
-            () = tokio::time::sleep(TICK) => {}
+            // Another replica may have filled the queue.
+            () = tokio::time::sleep(Duration::from_secs_f64(values.publish_poll.number())) => {}
             _ = stop.changed() => {}
         }
     }

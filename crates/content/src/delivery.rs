@@ -91,6 +91,9 @@ pub struct UnknownDeliveryState(pub String);
 pub struct Prepared {
     /// Where it goes.
     pub platform: Platform,
+    /// The account that it goes to, in words that betray no credential. What was sent is looked for there and nowhere
+    /// else. Empty where it is not known.
+    pub channel: String,
     /// What tells this post from all others on the platform, where it takes such a key.
     pub key: String,
     /// The body of the request, without credentials.
@@ -357,6 +360,7 @@ mod tests {
             id: DeliveryId::new(1),
             prepared: Prepared {
                 platform: Platform::X,
+                channel: "sandbox".into(),
                 key: "1".into(),
                 request: Value::Null,
                 hash: Publication::of_text("x").hash(),

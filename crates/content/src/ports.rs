@@ -1,5 +1,7 @@
 //! What this domain needs from outside.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -10,7 +12,7 @@ use crate::delivery::{Delivery, DoubtPolicy, Finding, Outcome, Prepared, Settlem
 use crate::platform::Platform;
 use crate::post::{Post, PostFilter, PublishablePost};
 use crate::posts::Resolution;
-use crate::publish_due::Claimed;
+use crate::publish_due::{Claimed, Timing};
 
 /// Brings posts to one platform.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
@@ -18,6 +20,9 @@ use crate::publish_due::Claimed;
 pub trait Publisher: Send + Sync {
     /// Which platform.
     fn platform(&self) -> Platform;
+
+    /// The account that posts, as [`Prepared::channel`] has it.
+    fn channel(&self) -> String;
 
     /// How to look for a post after a doubt.
     fn doubt_policy(&self) -> DoubtPolicy;
@@ -34,6 +39,28 @@ pub trait Publisher: Send + Sync {
 
     /// Looks on the platform for what was sent at `since` or later.
     async fn find(&self, prepared: &Prepared, since: DateTime<Utc>) -> Finding;
+}
+
+/// The platforms that are connected at one moment, and how long things may take then.
+pub struct Connected {
+    /// The platforms.
+    pub publishers: Vec<Arc<dyn Publisher>>,
+    /// How long things may take.
+    pub timing: Timing,
+}
+
+impl Connected {
+    /// The way to `platform`, if it is connected.
+    pub fn publisher(&self, platform: Platform) -> Option<&dyn Publisher> {
+        self.publishers.iter().find(|publisher| publisher.platform() == platform).map(AsRef::as_ref)
+    }
+}
+
+/// Knows what is connected, which may change at any time.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait Connections: Send + Sync {
+    /// What is connected now.
+    fn now(&self) -> Arc<Connected>;
 }
 
 /// Which posts a worker wants.

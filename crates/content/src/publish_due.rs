@@ -14,8 +14,7 @@ use waggle_kernel::ids::DeliveryId;
 use waggle_kernel::{Clock, PortError};
 
 use crate::delivery::{Finding, OpenDelivery, Outcome, Prepared, Settlement, decide, decide_doubt};
-use crate::platform::Platform;
-use crate::ports::{ClaimRequest, Ledger, LedgerError, Publisher};
+use crate::ports::{ClaimRequest, Connections, Ledger, LedgerError, Publisher};
 use crate::post::PublishablePost;
 
 /// A post in the hand of a worker.
@@ -50,12 +49,10 @@ pub struct Timing {
 pub struct PublishDue {
     /// The ledger.
     pub ledger: Arc<dyn Ledger>,
-    /// The platforms.
-    pub publishers: Vec<Arc<dyn Publisher>>,
+    /// The platforms, and how long things may take.
+    pub connections: Arc<dyn Connections>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// How long things may take.
-    pub timing: Timing,
 }
 
 /// What became of one claimed post.
@@ -73,12 +70,13 @@ impl PublishDue {
     /// [`PortError`] if the store cannot answer.
     pub async fn claim(&self, most: u16) -> Result<Vec<Claimed>, PortError> {
         let now = self.clock.now();
+        let timing = self.connections.now().timing;
         self.ledger
             .claim(&ClaimRequest {
                 now,
-                lease_until: now + self.timing.lease,
+                lease_until: now + timing.lease,
                 most,
-                missed_before: now - self.timing.missed_after,
+                missed_before: now - timing.missed_after,
             })
             .await
     }
@@ -89,7 +87,8 @@ impl PublishDue {
     ///
     /// [`PublishDueError`]; then the lease runs out and another hand goes on.
     pub async fn deliver(&self, claimed: &Claimed) -> Result<Settled, PublishDueError> {
-        let Some(publisher) = self.publisher(claimed.post.platform) else {
+        let connected = self.connections.now();
+        let Some(publisher) = connected.publisher(claimed.post.platform) else {
             // It may come back with its credentials; until then nothing is lost.
             let settlement = Settlement::Retry {
                 at: self.clock.now() + Duration::minutes(15),
@@ -108,7 +107,7 @@ impl PublishDue {
         };
         match &claimed.open {
             Some(open) => self.look(claimed, open, publisher).await,
-            None => self.send(claimed, publisher).await,
+            None => self.send(claimed, publisher, connected.timing).await,
         }
     }
 
@@ -116,6 +115,7 @@ impl PublishDue {
         &self,
         claimed: &Claimed,
         publisher: &dyn Publisher,
+        timing: Timing,
     ) -> Result<Settled, PublishDueError> {
         let prepared = match prepare(claimed, publisher) {
             Ok(prepared) => prepared,
@@ -124,17 +124,17 @@ impl PublishDue {
             }
         };
         let now = self.clock.now();
-        let delivery =
-            match self.ledger.begin(claimed, &prepared, now, now + self.timing.request).await {
-                Ok(delivery) => delivery,
-                Err(LedgerError::NotApproved) => {
-                    let reason = LedgerError::NotApproved.to_string();
-                    return self.settle(claimed, None, Settlement::Failed { reason }).await;
-                }
-                Err(error) => return Err(error.into()),
-            };
+        let delivery = match self.ledger.begin(claimed, &prepared, now, now + timing.request).await
+        {
+            Ok(delivery) => delivery,
+            Err(LedgerError::NotApproved) => {
+                let reason = LedgerError::NotApproved.to_string();
+                return self.settle(claimed, None, Settlement::Failed { reason }).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
         // A process that slept through its lease must not wake up and send.
-        let outcome = if self.clock.now() + self.timing.request > claimed.lease_until {
+        let outcome = if self.clock.now() + timing.request > claimed.lease_until {
             Outcome::NotSent { reason: "the lease would not last for the request".to_owned() }
         } else {
             publisher.send(&prepared).await
@@ -167,7 +167,12 @@ impl PublishDue {
             let reason = "the process ended before the answer came".to_owned();
             Settlement::Look { again_at: first_look, reason, absent: false }
         } else {
-            let finding = publisher.find(&open.prepared, open.first_doubt_at).await;
+            let finding = if is_elsewhere(&open.prepared, publisher) {
+                let reason = "it was sent with another account than the one that is connected now";
+                Finding::CannotTell { reason: reason.to_owned() }
+            } else {
+                publisher.find(&open.prepared, open.first_doubt_at).await
+            };
             decide_doubt(finding, open, claimed.attempts, &policy, self.clock.now())
         };
         self.settle(claimed, Some(open.id), settlement).await
@@ -182,10 +187,11 @@ impl PublishDue {
         self.ledger.settle(claimed, delivery, &settlement, self.clock.now()).await?;
         Ok(Settled { settlement })
     }
+}
 
-    fn publisher(&self, platform: Platform) -> Option<&dyn Publisher> {
-        self.publishers.iter().find(|publisher| publisher.platform() == platform).map(AsRef::as_ref)
-    }
+/// Whether it was sent with another account: that it is not on this one's timeline says nothing then.
+fn is_elsewhere(prepared: &Prepared, publisher: &dyn Publisher) -> bool {
+    !prepared.channel.is_empty() && prepared.channel != publisher.channel()
 }
 
 /// The request, if it says exactly what was approved.
@@ -218,12 +224,14 @@ mod tests {
     use waggle_kernel::{FixedClock, Publication};
 
     use super::*;
+    use crate::Platform;
     use crate::delivery::{DeliveryState, DoubtPolicy};
-    use crate::ports::{MockLedger, MockPublisher};
+    use crate::ports::{Connected, MockConnections, MockLedger, MockPublisher};
 
     fn prepared(text: &str) -> Prepared {
         Prepared {
             platform: Platform::Sandbox,
+            channel: "sandbox".into(),
             key: "1".into(),
             request: json!({ "text": text }),
             hash: Publication::of_text(text).hash(),
@@ -263,6 +271,7 @@ mod tests {
     fn sandbox() -> MockPublisher {
         let mut publisher = MockPublisher::new();
         publisher.expect_platform().return_const(Platform::Sandbox);
+        publisher.expect_channel().return_const("sandbox");
         publisher.expect_doubt_policy().return_const(DoubtPolicy::IMMEDIATE);
         publisher.expect_prepare().returning(|post| Ok(prepared(&post.publication.text)));
         publisher
@@ -276,15 +285,18 @@ mod tests {
     }
 
     fn publish(ledger: MockLedger, publisher: MockPublisher) -> PublishDue {
+        let timing = Timing {
+            lease: Duration::seconds(60),
+            request: Duration::seconds(20),
+            missed_after: Duration::hours(6),
+        };
+        let connected = Arc::new(Connected { publishers: vec![Arc::new(publisher)], timing });
+        let mut connections = MockConnections::new();
+        connections.expect_now().returning(move || Arc::clone(&connected));
         PublishDue {
             ledger: Arc::new(ledger),
-            publishers: vec![Arc::new(publisher)],
+            connections: Arc::new(connections),
             clock: Arc::new(FixedClock::noon()),
-            timing: Timing {
-                lease: Duration::seconds(60),
-                request: Duration::seconds(20),
-                missed_after: Duration::hours(6),
-            },
         }
     }
 
@@ -353,6 +365,19 @@ mod tests {
             .unwrap();
 
         assert!(matches!(settled.settlement, Settlement::Published { .. }), "{settled:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_with_another_account_is_for_a_person_to_find() {
+        let mut publisher = sandbox();
+        publisher.expect_send().never();
+        publisher.expect_find().never();
+        let mut sent = open(claimed("words", "words"));
+        sent.open.as_mut().unwrap().prepared.channel = "another account".into();
+
+        let settled = publish(ledger_that_takes_all(), publisher).deliver(&sent).await.unwrap();
+
+        assert!(matches!(settled.settlement, Settlement::Ask { .. }), "{settled:?}");
     }
 
     #[tokio::test]

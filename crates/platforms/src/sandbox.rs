@@ -164,6 +164,10 @@ impl Publisher for Sandbox {
         Platform::Sandbox
     }
 
+    fn channel(&self) -> String {
+        "sandbox".to_owned()
+    }
+
     fn doubt_policy(&self) -> DoubtPolicy {
         DoubtPolicy::IMMEDIATE
     }
@@ -186,6 +190,7 @@ impl Publisher for Sandbox {
         }
         Ok(Prepared {
             platform: Platform::Sandbox,
+            channel: self.channel(),
             key: format!("post-{}", post.id),
             request,
             hash: publication.hash(),

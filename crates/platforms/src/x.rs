@@ -12,6 +12,7 @@ mod answers;
 mod matching;
 mod oauth1;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 use url::Url;
 use waggle_content::ports::Publisher;
@@ -37,6 +39,28 @@ pub enum XCredentials {
     OAuth2(SecretString),
 }
 
+impl XCredentials {
+    /// What tells the account from others: its id, which an OAuth 1.0a token begins with; otherwise a hash of the
+    /// token, so that a new token counts as another account.
+    fn account(&self) -> String {
+        let token = match self {
+            Self::OAuth1(keys) => match keys.token.split_once('-') {
+                Some((id, _)) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()) => {
+                    return id.to_owned();
+                }
+                _ => keys.token.as_str(),
+            },
+            Self::OAuth2(token) => token.expose_secret(),
+        };
+        let hash = Sha256::new().chain_update(b"waggle channel").chain_update(token).finalize();
+        let mut name = String::with_capacity(16);
+        for byte in hash.iter().take(8) {
+            let _ = write!(name, "{byte:02x}");
+        }
+        name
+    }
+}
+
 /// A look goes back a little before the attempt, as clocks differ.
 const CLOCK_SKEW: chrono::Duration = chrono::Duration::seconds(60);
 /// The most that an answer may have, in bytes.
@@ -48,6 +72,7 @@ const FIELDS: &str = "created_at,entities,referenced_tweets";
 pub struct X {
     base: Url,
     credentials: XCredentials,
+    doubt: DoubtPolicy,
     client: Client,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -69,7 +94,8 @@ struct Answer {
 }
 
 impl X {
-    /// X at `base`, where each request takes at most `timeout`.
+    /// X at `base`, where each request takes at most `timeout`, and a doubt is dealt with as `doubt` says: X does not
+    /// say how far its timelines lag.
     ///
     /// # Errors
     ///
@@ -78,6 +104,7 @@ impl X {
         base: Url,
         credentials: XCredentials,
         timeout: Duration,
+        doubt: DoubtPolicy,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, reqwest::Error> {
@@ -90,7 +117,7 @@ impl X {
             .no_proxy()
             .user_agent(concat!("waggle/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { base, credentials, client, clock, entropy, own_id: OnceCell::new() })
+        Ok(Self { base, credentials, doubt, client, clock, entropy, own_id: OnceCell::new() })
     }
 
     async fn call(
@@ -154,6 +181,20 @@ impl X {
             .map(String::as_str)
     }
 
+    /// Asks X whose account it is, and says so in words.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in words, without credentials.
+    pub async fn check(&self) -> Result<String, String> {
+        let answer = match self.call(Method::GET, &["2", "users", "me"], &[], None).await {
+            Ok(answer) => answer,
+            Err(NoAnswer::NotSent(reason)) => return Err(format!("X cannot be reached: {reason}")),
+            Err(NoAnswer::Unknown(reason)) => return Err(format!("X did not answer: {reason}")),
+        };
+        answers::of_check(answer.status, &answer.headers, &answer.body)
+    }
+
     async fn look(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Finding> {
         match self.call(Method::GET, path, query, None).await {
             Ok(answer) => answers::of_look(answer.status, answer.body),
@@ -182,13 +223,14 @@ impl Publisher for X {
         Platform::X
     }
 
+    fn channel(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        let port = self.base.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("x:{host}{port}:{}", self.credentials.account())
+    }
+
     fn doubt_policy(&self) -> DoubtPolicy {
-        // X does not say how far its timelines lag; these times are on the safe side of what is seen.
-        DoubtPolicy {
-            first_look_after: chrono::Duration::seconds(20),
-            second_look_after: chrono::Duration::seconds(120),
-            resend_within: chrono::Duration::seconds(600),
-        }
+        self.doubt
     }
 
     fn prepare(&self, post: &PublishablePost) -> Result<Prepared, String> {
@@ -205,6 +247,7 @@ impl Publisher for X {
         }
         Ok(Prepared {
             platform: Platform::X,
+            channel: self.channel(),
             key: format!("post-{}", post.id),
             request,
             hash: publication.hash(),

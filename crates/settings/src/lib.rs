@@ -1,27 +1,51 @@
 //! What an operator tunes: declared once, typed, looked up in the database, then the environment, then the default.
 //!
-//! A value is absent or valid: an empty text is absent wherever it comes from, so that an empty row can
-//! never shadow the environment; an invalid one is refused with the reason.
+//! A value is absent or valid: a blank text is absent wherever it stands, so that an empty row can never shadow the
+//! environment; one that makes no sense is refused with the reason and never comes into effect. What is in effect is
+//! kept in memory, each change has a revision, and secrets are sealed under a master key.
 //!
 //! ```
-//! use waggle_settings::registry;
+//! use waggle_settings::{List, Network, SettingType};
 //!
-//! let networks = (registry::TRUSTED_INGEST_NETWORKS.parse)("10.0.0.0/8, 192.168.1.7")?;
+//! let networks = List::<Network>::parse("10.0.0.0/8, 192.168.1.7")?;
 //!
 //! assert!(networks.contains("10.1.2.3".parse().unwrap()));
 //! assert!(!networks.contains("192.168.1.8".parse().unwrap()));
-//! assert!((registry::TRUSTED_INGEST_NETWORKS.parse)("everywhere").is_err());
+//! assert!(List::<Network>::parse("everywhere").is_err());
 //! # Ok::<(), String>(())
 //! ```
 
+mod change;
+pub mod custom;
+mod declaration;
+mod error;
+mod history;
+mod kind;
+mod manager;
 pub mod ports;
 pub mod registry;
-mod setting;
-mod settings;
-#[cfg(feature = "testing")]
+mod rotate;
+mod show;
+mod snapshot;
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod values;
+mod vault;
 
-pub use setting::{Declaration, Setting, Source, Sourced};
-pub use settings::{InvalidValue, Settings, SettingsError, Shown};
-pub use values::{Networks, WholeSeconds};
+pub use change::{Given, Wish};
+pub use declaration::{Declaration, Group, Source};
+pub use error::SettingsError;
+pub use history::{Change, Past, ShownChange};
+pub use kind::{Canonical, Field, Kind, SettingType};
+pub use manager::{SettingsManager, SettingsPorts};
+pub use registry::Values;
+pub use rotate::{Rotated, Unreadable};
+pub use show::{Export, Shown};
+pub use snapshot::Problem;
+pub use values::{
+    Address, BaseUrl, Boolean, Decimal, Domain, DoubtSeconds, Email, FaultName, HostName, Integer,
+    Item, List, MOST_ITEMS, MOST_TEXT, Network, Seconds, Secret, Text,
+};
+pub use vault::{InvalidMasterKey, KeyId, MasterKey, MasterKeys, Place, Sealed, SealedError};

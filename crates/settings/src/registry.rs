@@ -1,159 +1,257 @@
-//! Every setting, declared once.
+//! Every setting, declared once: its place in [`Values`], its key, its type, its default and what it does.
+//!
+//! The keys of the Django application have their old names, so that its environment and its table go on working.
 
-use secrecy::SecretString;
-use url::Url;
-
-use crate::setting::{Declaration, Setting};
-use crate::values::{Networks, WholeSeconds};
+use crate::declaration::{Declaration, Group};
+use crate::kind::{Field, SettingType, canonical};
+use crate::values::{
+    Address, BaseUrl, Boolean, Decimal, Domain, DoubtSeconds, Email, FaultName, HostName, Integer,
+    List, Network, Seconds, Secret, Text,
+};
 
 macro_rules! settings {
-    ($($(#[$doc:meta])* $name:ident: $type:ty = {
-        description: $description:expr,
-        default: $default:expr,
-        secret: $secret:expr,
-        parse: $parse:expr $(,)?
-    })+) => {
-        $(
-            $(#[$doc])*
-            pub static $name: Setting<$type> = Setting {
-                name: stringify!($name),
-                description: $description,
-                default: $default,
-                secret: $secret,
-                parse: $parse,
-            };
-        )+
+    ($($group:ident {$(
+        $(#[doc = $doc:literal])+
+        $field:ident: $type:ty = $key:literal
+            $(, default $default:literal)?
+            $(, receives $($secret:literal)+)? ;
+    )+})+) => {
+        /// The values that are in effect, each valid.
+        #[derive(Clone)]
+        pub struct Values {
+            $($( $(#[doc = $doc])+ pub $field: $type, )+)+
+        }
+
+        impl Values {
+            /// Reads every value from the text that is in effect for its key, or from its default.
+            ///
+            /// # Errors
+            ///
+            /// The key whose text is no value, and what is wrong with it.
+            pub(crate) fn read<'a>(
+                text: impl Fn(&str) -> Option<&'a str>,
+            ) -> Result<Self, (&'static str, String)> {
+                Ok(Self {
+                    $($( $field: <$type as Field>::read(text($key)$(.or(Some($default)))?)
+                        .map_err(|reason| ($key, reason))?, )+)+
+                })
+            }
+        }
 
         /// Every setting, in the order in which they are shown.
-        pub static ALL: &[Declaration] = &[$(
+        pub static ALL: &[Declaration] = &[$($(
             Declaration {
-                name: stringify!($name),
-                description: $description,
-                default: $default,
-                secret: $secret,
-                check: |text| ($name.parse)(text).map(drop),
+                key: $key,
+                environment: $key,
+                group: Group::$group,
+                description: concat!($($doc),+).trim_ascii(),
+                kind: <<$type as Field>::Type as SettingType>::KIND,
+                default: settings!(@optional $($default)?),
+                receives: &[$($($secret),+)?],
+                needs_restart: false,
+                read: canonical::<<$type as Field>::Type>,
             },
-        )+];
+        )+)+];
     };
+    (@optional) => { None };
+    (@optional $default:literal) => { Some($default) };
 }
 
 settings! {
-    /// From where n8n may hand in without a token.
-    TRUSTED_INGEST_NETWORKS: Networks = {
-        description: "Networks (CIDR, comma-separated) from which the two n8n endpoints take calls without a credential. Empty: none.",
-        default: Some(""),
-        secret: false,
-        parse: Networks::parse,
+    Ingest {
+        /// Networks from which the two n8n endpoints take calls without a credential. While it is not empty,
+        /// a warning is logged at start.
+        trusted_ingest_networks: List<Network> = "TRUSTED_INGEST_NETWORKS", default "[]";
+        /// The largest body that the two n8n endpoints take, in bytes.
+        ingest_max_bytes: Integer<1_024, 67_108_864> = "INGEST_MAX_BYTES", default "10485760";
+        /// The most items that one call of the two n8n endpoints may have.
+        ingest_max_items: Integer<1, 100_000> = "INGEST_MAX_ITEMS", default "10000";
     }
-    /// Where X's API is.
-    TWITTER_API_URL: Url = {
-        description: "The base URL of X's API.",
-        default: Some("https://api.x.com"),
-        secret: false,
-        parse: base_url,
+    Http {
+        /// The largest body that the native API takes, in bytes.
+        api_max_bytes: Integer<65_536, 67_108_864> = "API_MAX_BYTES", default "1048576";
+        /// The most connections that the server keeps at a time; further ones wait.
+        http_max_connections: Integer<16, 65_536> = "HTTP_MAX_CONNECTIONS", default "2048";
     }
-    /// The app's OAuth 1.0a consumer key.
-    TWITTER_API_KEY: String = {
-        description: "OAuth 1.0a: the API key (consumer key) of the X app.",
-        default: None,
-        secret: false,
-        parse: text,
+    Publishing {
+        /// How long a worker has a post in hand before another takes over: at least twice `PUBLISH_REQUEST_SECONDS`.
+        publish_lease: Seconds<2, 86_400> = "PUBLISH_LEASE_SECONDS", default "90";
+        /// How long a request to a platform may take.
+        publish_request: Seconds<1, 3_600> = "PUBLISH_REQUEST_SECONDS", default "20";
+        /// A post that is overdue by more than this is marked as missed and does not go out by itself.
+        publish_missed_after: Seconds<1, 31_536_000> = "PUBLISH_MISSED_AFTER_SECONDS", default "21600";
+        /// How many posts one process delivers at a time.
+        publish_at_once: Integer<1, 200> = "PUBLISH_AT_ONCE", default "8";
+        /// How often the queue is looked at when nothing wakes the worker, in seconds.
+        publish_poll: Decimal<50, 60_000> = "PUBLISH_POLL_SECONDS", default "1";
     }
-    /// The app's OAuth 1.0a consumer secret.
-    TWITTER_API_SECRET: SecretString = {
-        description: "OAuth 1.0a: the API secret (consumer secret) of the X app.",
-        default: None,
-        secret: true,
-        parse: secret,
+    X {
+        /// The base URL of X's API.
+        twitter_api_url: BaseUrl = "TWITTER_API_URL", default "https://api.x.com/", receives "TWITTER_OAUTH2_TOKEN";
+        /// OAuth 1.0a: the API key (consumer key) of the X app.
+        twitter_api_key: Option<Text> = "TWITTER_API_KEY";
+        /// OAuth 1.0a: the API secret (consumer secret) of the X app.
+        twitter_api_secret: Option<Secret> = "TWITTER_API_SECRET";
+        /// OAuth 1.0a: the access token of the account that posts.
+        twitter_access_token: Option<Text> = "TWITTER_ACCESS_TOKEN";
+        /// OAuth 1.0a: the access token secret of the account that posts.
+        twitter_access_token_secret: Option<Secret> = "TWITTER_ACCESS_TOKEN_SECRET";
+        /// OAuth 2.0: the user access token of the account that posts; used where the four OAuth 1.0a values are not all set.
+        twitter_oauth2_token: Option<Secret> = "TWITTER_OAUTH2_TOKEN";
+        /// How X is looked at when it is not known whether a post arrived, in seconds: when first, how long after that
+        /// again, and until when a post that is not there may be sent again unasked. Longer than the defaults, never shorter.
+        twitter_doubt: DoubtSeconds = "TWITTER_DOUBT_SECONDS",
+            default "{\"first_look_after\":20,\"second_look_after\":120,\"resend_within\":600}";
     }
-    /// The account's OAuth 1.0a token.
-    TWITTER_ACCESS_TOKEN: String = {
-        description: "OAuth 1.0a: the access token of the account that posts.",
-        default: None,
-        secret: false,
-        parse: text,
+    Sandbox {
+        /// What the sandbox does wrong, for trying things out: refuse, wait, channel, lost-request, lost-answer,
+        /// slow-prepare, slow-request, slow-answer, slow-look, blind.
+        sandbox_faults: List<FaultName> = "SANDBOX_FAULTS", default "[]";
     }
-    /// The account's OAuth 1.0a token secret.
-    TWITTER_ACCESS_TOKEN_SECRET: SecretString = {
-        description: "OAuth 1.0a: the access token secret of the account that posts.",
-        default: None,
-        secret: true,
-        parse: secret,
+    Mail {
+        /// The mail server. (Mail is not sent yet.)
+        email_host: HostName = "EMAIL_HOST", default "smtp.gmail.com", receives "EMAIL_HOST_PASSWORD";
+        /// The port of the mail server.
+        email_port: Integer<1, 65_535> = "EMAIL_PORT", default "465";
+        /// Whether TLS begins with the first byte, as on port 465. When nothing is said it does unless `EMAIL_USE_TLS` is on.
+        email_use_ssl: Option<Boolean> = "EMAIL_USE_SSL";
+        /// Whether TLS begins with STARTTLS, as on port 587. Not together with `EMAIL_USE_SSL`.
+        email_use_tls: Boolean = "EMAIL_USE_TLS", default "false";
+        /// The user name at the mail server.
+        email_host_user: Option<Text> = "EMAIL_HOST_USER";
+        /// The password at the mail server.
+        email_host_password: Option<Secret> = "EMAIL_HOST_PASSWORD";
+        /// The sender of every mail.
+        default_from_email: Option<Email> = "DEFAULT_FROM_EMAIL";
     }
-    /// The account's OAuth 2.0 token.
-    TWITTER_OAUTH2_TOKEN: SecretString = {
-        description: "OAuth 2.0: the user access token of the account that posts; used where the four OAuth 1.0a values are not all set.",
-        default: None,
-        secret: true,
-        parse: secret,
+    Google {
+        /// The client id of the OAuth client at Google. (Signing in with Google is not there yet.)
+        google_oauth_client_id: Option<Text> = "GOOGLE_OAUTH_CLIENT_ID";
+        /// The client secret of the OAuth client at Google.
+        google_oauth_client_secret: Option<Secret> = "GOOGLE_OAUTH_CLIENT_SECRET";
+        /// Whether a new Google user has to enter a code that is mailed to the address.
+        google_verification_enabled: Boolean = "GOOGLE_VERIFICATION_ENABLED", default "true";
     }
-    /// How long a worker has a post in hand.
-    PUBLISH_LEASE_SECONDS: WholeSeconds = {
-        description: "How long a worker has a post in hand before another takes over; at least twice PUBLISH_REQUEST_SECONDS.",
-        default: Some("90"),
-        secret: false,
-        parse: WholeSeconds::parse,
+    Access {
+        /// Whether only addresses of `ALLOWED_DOMAIN` are let in. (There are no users yet.)
+        domain_restriction_enabled: Boolean = "DOMAIN_RESTRICTION_ENABLED", default "true";
+        /// The domains whose addresses are let in while `DOMAIN_RESTRICTION_ENABLED` is on. None: nobody is.
+        allowed_domain: List<Domain> = "ALLOWED_DOMAIN", default "[]";
+        /// The addresses of those who may do everything.
+        super_admin_emails: List<Address> = "SUPER_ADMIN_EMAILS", default "[]";
+        /// Whether the super admins are let in whatever their domain.
+        admin_bypass: Boolean = "ADMIN_BYPASS", default "false";
+        /// Who is told of attempts to come in from a foreign domain.
+        security_admin_emails: List<Address> = "SECURITY_ADMIN_EMAILS", default "[]";
+        /// Who is told where no super admin has an address.
+        admin_notification_emails: List<Address> = "ADMIN_NOTIFICATION_EMAILS", default "[]";
+        /// Whether the record of sign-ins has the name of the browser.
+        log_user_agents: Boolean = "LOG_USER_AGENTS", default "true";
+        /// How long the page for foreign domains stays before it leads back, in seconds.
+        breach_redirect_delay: Seconds<1, 300> = "BREACH_REDIRECT_DELAY", default "10";
+        /// The names by which Waggle is reached; a leading dot stands for sub-domains. Empty: any. (Not checked yet.)
+        allowed_hosts: List<HostName> = "ALLOWED_HOSTS", default "[]";
     }
-    /// How long a request to a platform may take.
-    PUBLISH_REQUEST_SECONDS: WholeSeconds = {
-        description: "How long a request to a platform may take.",
-        default: Some("20"),
-        secret: false,
-        parse: WholeSeconds::parse,
-    }
-    /// How late a post may go out.
-    PUBLISH_MISSED_AFTER_SECONDS: WholeSeconds = {
-        description: "A post that is overdue by more than this is marked as missed and does not go out by itself.",
-        default: Some("21600"),
-        secret: false,
-        parse: WholeSeconds::parse,
-    }
-    /// What the sandbox does wrong, for trying things out.
-    SANDBOX_FAULTS: String = {
-        description: "Faults of the sandbox, comma-separated: refuse, wait, channel, lost-request, lost-answer, slow-prepare, slow-request, slow-answer, slow-look, blind. Empty: none.",
-        default: Some(""),
-        secret: false,
-        parse: text,
+    Legacy {
+        /// The key that Django signed with. Waggle has a master key instead, which is configuration.
+        secret_key: Option<Secret> = "SECRET_KEY";
+        /// Django's debug switch. Waggle has `WAGGLE_LOG`.
+        debug: Option<Text> = "DEBUG";
     }
 }
 
-fn text(text: &str) -> Result<String, String> {
-    if text.contains('\0') { Err("has a NUL character".to_owned()) } else { Ok(text.to_owned()) }
+/// The setting with this key.
+pub fn find(key: &str) -> Option<&'static Declaration> {
+    ALL.iter().find(|declaration| declaration.key == key)
 }
 
-fn secret(value: &str) -> Result<SecretString, String> {
-    text(value).map(SecretString::from)
+/// Something that several values have to hold together.
+pub(crate) struct Rule {
+    /// The settings that it is about.
+    pub(crate) keys: [&'static str; 2],
+    /// What has to hold, for people.
+    pub(crate) text: &'static str,
+    /// Whether it holds.
+    pub(crate) holds: fn(&Values) -> bool,
 }
 
-fn base_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("is no URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.cannot_be_a_base() {
-        return Err("expected is a URL that begins with https:// (or http://)".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("a URL of this kind has no user name or password in it".to_owned());
-    }
-    Ok(url)
-}
+/// Every rule.
+pub(crate) static RULES: &[Rule] = &[
+    Rule {
+        keys: ["PUBLISH_LEASE_SECONDS", "PUBLISH_REQUEST_SECONDS"],
+        text: "PUBLISH_LEASE_SECONDS has to be at least twice PUBLISH_REQUEST_SECONDS",
+        holds: |values| values.publish_lease.duration() >= values.publish_request.duration() * 2,
+    },
+    Rule {
+        keys: ["EMAIL_USE_SSL", "EMAIL_USE_TLS"],
+        text: "EMAIL_USE_SSL and EMAIL_USE_TLS cannot both be on",
+        holds: |values| {
+            !(values.email_use_ssl.is_some_and(Boolean::is_on) && values.email_use_tls.is_on())
+        },
+    },
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_default_is_a_valid_value() {
+    fn the_defaults_are_valid_together_and_kept_as_they_are_written() {
+        let values = Values::read(|_| None).unwrap_or_else(|(key, why)| panic!("{key} {why}"));
+
+        assert!(RULES.iter().all(|rule| (rule.holds)(&values)));
         for declaration in ALL {
             if let Some(default) = declaration.default {
-                assert_eq!((declaration.check)(default), Ok(()), "{}", declaration.name);
+                let canonical = (declaration.read)(default).map(|canonical| canonical.text);
+                assert_eq!(canonical.as_deref(), Ok(default), "{}", declaration.key);
             }
         }
     }
 
     #[test]
-    fn no_name_is_declared_twice_and_no_secret_has_a_default() {
+    fn no_key_is_declared_twice_no_secret_has_a_default_and_nothing_needs_a_restart() {
         for (index, declaration) in ALL.iter().enumerate() {
-            assert!(ALL[..index].iter().all(|other| other.name != declaration.name));
-            assert!(!declaration.secret || declaration.default.is_none(), "{}", declaration.name);
+            assert!(ALL[..index].iter().all(|other| other.key != declaration.key));
+            assert!(!declaration.is_secret() || declaration.default.is_none());
+            assert!(!declaration.needs_restart, "{}", declaration.key);
+            assert!(!declaration.description.is_empty());
+            assert!(declaration.key.len() <= 100);
         }
+    }
+
+    #[test]
+    fn what_rules_and_places_name_is_declared() {
+        let secrets = ALL.iter().flat_map(|declaration| declaration.receives);
+        assert!(secrets.clone().all(|key| find(key).is_some_and(Declaration::is_secret)));
+        assert!(RULES.iter().flat_map(|rule| rule.keys).all(|key| find(key).is_some()));
+    }
+
+    #[test]
+    fn every_key_of_the_django_application_is_here() {
+        let keys = [
+            "SECRET_KEY",
+            "DEBUG",
+            "GOOGLE_OAUTH_CLIENT_ID",
+            "GOOGLE_OAUTH_CLIENT_SECRET",
+            "EMAIL_HOST",
+            "EMAIL_PORT",
+            "EMAIL_USE_TLS",
+            "EMAIL_HOST_USER",
+            "EMAIL_HOST_PASSWORD",
+            "DEFAULT_FROM_EMAIL",
+            "DOMAIN_RESTRICTION_ENABLED",
+            "ALLOWED_DOMAIN",
+            "GOOGLE_VERIFICATION_ENABLED",
+            "SUPER_ADMIN_EMAILS",
+            "EMAIL_USE_SSL",
+            "SECURITY_ADMIN_EMAILS",
+            "ADMIN_BYPASS",
+            "LOG_USER_AGENTS",
+            "BREACH_REDIRECT_DELAY",
+            "ADMIN_NOTIFICATION_EMAILS",
+            "ALLOWED_HOSTS",
+        ];
+
+        assert!(keys.iter().all(|key| find(key).is_some()));
     }
 }

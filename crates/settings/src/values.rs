@@ -3,93 +3,601 @@
 use std::net::IpAddr;
 
 use chrono::Duration;
+use email_address::{EmailAddress, Options};
 use ipnet::IpNet;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value, json};
+use url::{Host, Url};
+use waggle_kernel::check_text;
 
-/// A list of networks in CIDR notation; a bare address is a network of one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Networks(Vec<IpNet>);
+use crate::kind::{Kind, SettingType};
 
-impl Networks {
+/// The longest value, in characters.
+pub const MOST_TEXT: usize = 8_192;
+/// The longest list.
+pub const MOST_ITEMS: usize = 500;
+
+/// A text of one or more lines, without white space around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(pub String);
+
+impl SettingType for Text {
+    const KIND: Kind = Kind::Text;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        check_text(text, MOST_TEXT).map_err(|problem| problem.to_string())?;
+        Ok(Self(text.to_owned()))
+    }
+
+    fn encode(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// A text that is kept encrypted and never shown. Line breaks at its end, which come from files, are cut off.
+#[derive(Debug, Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// The text, for the one who needs it.
+    pub fn text(&self) -> &SecretString {
+        &self.0
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl SettingType for Secret {
+    const KIND: Kind = Kind::Secret;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim_end_matches(['\r', '\n']);
+        check_text(text, MOST_TEXT).map_err(|problem| problem.to_string())?;
+        Ok(Self(text.into()))
+    }
+
+    fn encode(&self) -> String {
+        self.0.expose_secret().to_owned()
+    }
+
+    fn json(&self) -> Value {
+        Value::Null
+    }
+}
+
+/// A whole number from `LEAST` to `MOST`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Integer<const LEAST: i64, const MOST: i64>(i64);
+
+impl<const LEAST: i64, const MOST: i64> Integer<LEAST, MOST> {
+    /// The number.
+    pub const fn number(self) -> i64 {
+        self.0
+    }
+
+    /// The number as a count of things in memory.
+    pub fn count(self) -> usize {
+        usize::try_from(self.0).unwrap_or_default()
+    }
+}
+
+impl<const LEAST: i64, const MOST: i64> SettingType for Integer<LEAST, MOST> {
+    const KIND: Kind = Kind::Integer { least: LEAST, most: MOST };
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let number = text.trim().parse().ok().filter(|number| (LEAST..=MOST).contains(number));
+        number.map(Self).ok_or_else(|| format!("has to be a whole number from {LEAST} to {MOST}"))
+    }
+
+    fn encode(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn json(&self) -> Value {
+        self.0.into()
+    }
+}
+
+/// A decimal number; its bounds are given in thousandths.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decimal<const LEAST: i32, const MOST: i32>(f64);
+
+impl<const LEAST: i32, const MOST: i32> Decimal<LEAST, MOST> {
+    const BOUNDS: (f64, f64) = (LEAST as f64 / 1000.0, MOST as f64 / 1000.0);
+
+    /// The number.
+    pub const fn number(self) -> f64 {
+        self.0
+    }
+}
+
+impl<const LEAST: i32, const MOST: i32> SettingType for Decimal<LEAST, MOST> {
+    const KIND: Kind = Kind::Decimal { least: Self::BOUNDS.0, most: Self::BOUNDS.1 };
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let (least, most) = Self::BOUNDS;
+        let number = text.trim().parse().ok().filter(|number| (least..=most).contains(number));
+        number.map(Self).ok_or_else(|| format!("has to be a number from {least} to {most}"))
+    }
+
+    fn encode(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn json(&self) -> Value {
+        self.0.into()
+    }
+}
+
+/// True or false.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Boolean(bool);
+
+impl Boolean {
+    /// Whether it is on.
+    pub const fn is_on(self) -> bool {
+        self.0
+    }
+}
+
+impl SettingType for Boolean {
+    const KIND: Kind = Kind::Boolean;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Ok(Self(true)),
+            "false" | "no" | "off" | "0" => Ok(Self(false)),
+            _ => Err("has to be true or false (or yes, no, on, off, 1, 0)".to_owned()),
+        }
+    }
+
+    fn encode(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn json(&self) -> Value {
+        self.0.into()
+    }
+}
+
+/// A length of time from `LEAST` to `MOST` seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds<const LEAST: i64, const MOST: i64>(i64);
+
+impl<const LEAST: i64, const MOST: i64> Seconds<LEAST, MOST> {
+    /// As a duration.
+    pub fn duration(self) -> Duration {
+        Duration::seconds(self.0)
+    }
+}
+
+impl<const LEAST: i64, const MOST: i64> SettingType for Seconds<LEAST, MOST> {
+    const KIND: Kind = Kind::Duration { least: LEAST, most: MOST };
+
+    fn parse(text: &str) -> Result<Self, String> {
+        seconds(text.trim()).filter(|seconds| (LEAST..=MOST).contains(seconds)).map(Self).ok_or_else(|| {
+            format!(
+                "has to be a time from {LEAST} to {MOST} seconds, such as 90, 90s, 15m, 6h, 2d or 1h30m"
+            )
+        })
+    }
+
+    fn encode(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn json(&self) -> Value {
+        self.0.into()
+    }
+}
+
+/// Reads `90`, `90s`, `1h30m`.
+fn seconds(text: &str) -> Option<i64> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(seconds.into());
+    }
+    let mut rest = text;
+    let mut total = 0_i64;
+    while !rest.is_empty() {
+        let (number, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let unit = tail.chars().next()?;
+        let factor = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            _ => return None,
+        };
+        let number = i64::from(number.parse::<u32>().ok()?);
+        total = total.checked_add(number.checked_mul(factor)?)?;
+        rest = tail.get(unit.len_utf8()..)?;
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+/// What a [`List`] is made of.
+pub trait Item: Sized {
+    /// What the items are, for people, in the plural.
+    const NAME: &'static str;
+
+    /// Reads one, without white space around it and not empty.
+    ///
+    /// # Errors
+    ///
+    /// What is expected.
+    fn parse(text: &str) -> Result<Self, String>;
+
+    /// The text that the same item is read from.
+    fn encode(&self) -> String;
+}
+
+/// A list: a JSON array of texts, or texts with commas or line breaks between them. `[]` is the empty list, while
+/// a blank text is no value at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<T>(pub Vec<T>);
+
+impl<T: Item> SettingType for List<T> {
+    const KIND: Kind = Kind::List { of: T::NAME };
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let parts: Vec<String> = if text.starts_with('[') {
+            let Ok(Value::Array(items)) = serde_json::from_str(text) else {
+                return Err("begins like a JSON array and is none".to_owned());
+            };
+            items
+                .into_iter()
+                .map(|item| match item {
+                    Value::String(item) => Ok(item),
+                    _ => Err("has to be an array of texts".to_owned()),
+                })
+                .collect::<Result<_, _>>()?
+        } else {
+            text.split([',', '\n']).map(str::to_owned).collect()
+        };
+        if parts.len() > MOST_ITEMS {
+            return Err(format!("has more than {MOST_ITEMS} items"));
+        }
+        let items = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty());
+        items.map(T::parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn encode(&self) -> String {
+        self.json().to_string()
+    }
+
+    fn json(&self) -> Value {
+        self.0.iter().map(Item::encode).collect()
+    }
+}
+
+impl Item for Text {
+    const NAME: &'static str = "texts";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        <Self as SettingType>::parse(text)
+    }
+
+    fn encode(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// A network in CIDR notation; a bare address is a network of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network(IpNet);
+
+impl Item for Network {
+    const NAME: &'static str = "networks (CIDR)";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse::<IpNet>()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+            .map(Self)
+            .map_err(|_| format!("has '{text}' in it, which is no network such as 10.0.0.0/8"))
+    }
+
+    fn encode(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl List<Network> {
     /// Whether `address` is in one of them. An IPv4 address inside IPv6 counts as what it is.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(&address))
-    }
-
-    /// Whether there is none.
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Reads networks with commas or spaces between them.
-    ///
-    /// # Errors
-    ///
-    /// The first part that is no network.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        text.split([',', ' ', '\n'])
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(|part| {
-                part.parse::<IpNet>()
-                    .or_else(|_| part.parse::<IpAddr>().map(IpNet::from))
-                    .map_err(|_| format!("'{part}' is no network; expected is '10.0.0.0/8'"))
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        self.0.iter().any(|network| network.0.contains(&address))
     }
 }
 
-/// A time in whole seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WholeSeconds(pub u32);
+/// A mail address without a name, as `someone@example.com`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address(String);
 
-impl WholeSeconds {
-    /// As a duration.
-    pub fn duration(self) -> Duration {
-        Duration::seconds(i64::from(self.0))
-    }
-
-    /// Reads 1 to 31,536,000 seconds, a year.
-    ///
-    /// # Errors
-    ///
-    /// Says what is expected.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        text.trim()
-            .parse()
-            .ok()
-            .filter(|seconds| (1..=31_536_000).contains(seconds))
-            .map(Self)
-            .ok_or_else(|| "expected is a number of seconds from 1 to 31536000".to_owned())
+impl Address {
+    /// The address, with its domain in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+impl Item for Address {
+    const NAME: &'static str = "mail addresses";
 
-    use super::*;
-
-    #[test]
-    fn an_address_inside_ipv6_is_taken_for_what_it_is() {
-        let networks = Networks::parse("10.0.0.0/8").unwrap();
-
-        assert!(networks.contains("::ffff:10.1.2.3".parse().unwrap()));
-        assert!(!networks.contains("::ffff:11.1.2.3".parse().unwrap()));
+    fn parse(text: &str) -> Result<Self, String> {
+        let options = Options::default().without_display_text().without_domain_literal();
+        let address = EmailAddress::parse_with_options(text, options)
+            .map_err(|_| format!("has '{text}' in it, which is no mail address"))?;
+        Ok(Self(format!("{}@{}", address.local_part(), address.domain().to_lowercase())))
     }
 
-    #[test]
-    fn no_network_holds_nobody() {
-        assert!(!Networks::default().contains("127.0.0.1".parse().unwrap()));
-        assert!(Networks::parse(" , ").unwrap().is_empty());
+    fn encode(&self) -> String {
+        self.0.clone()
     }
+}
 
-    proptest! {
-        #[test]
-        fn no_text_makes_the_readers_panic(text in ".{0,60}") {
-            let _ = Networks::parse(&text);
-            let _ = WholeSeconds::parse(&text);
+/// A mail address that may have a name, as `Waggle <waggle@example.com>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Email(String);
+
+impl Email {
+    /// The address with its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl SettingType for Email {
+    const KIND: Kind = Kind::Email;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text.contains(['\r', '\n']) {
+            return Err("has a line break in it".to_owned());
         }
+        EmailAddress::parse_with_options(text, Options::default().without_domain_literal())
+            .map(|_| Self(text.to_owned()))
+            .map_err(|_| "has to be a mail address, with or without a name in front".to_owned())
+    }
+
+    fn encode(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// The name of a domain, in ASCII and lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain(String);
+
+impl Domain {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Item for Domain {
+    const NAME: &'static str = "domains";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("has '{text}' in it, which is no domain such as example.com");
+        match Host::parse(text) {
+            Ok(Host::Domain(name)) if name.contains('.') && !name.ends_with('.') => Ok(Self(name)),
+            _ => Err(wrong()),
+        }
+    }
+
+    fn encode(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// The name of a host, in ASCII and lower case; a leading `.` or `*.` stands for its sub-domains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostName(String);
+
+impl HostName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Item for HostName {
+    const NAME: &'static str = "host names";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let name = text.trim_start_matches("*.").trim_start_matches('.');
+        let lead = if name.len() < text.len() { "." } else { "" };
+        Host::parse(name)
+            .map(|host| Self(format!("{lead}{host}")))
+            .map_err(|_| format!("has '{text}' in it, which is no host name"))
+    }
+
+    fn encode(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl SettingType for HostName {
+    const KIND: Kind = Kind::Text;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match Host::parse(text.trim()) {
+            Ok(host) => Ok(Self(host.to_string())),
+            Err(_) => Err("has to be the name or the address of a server".to_owned()),
+        }
+    }
+
+    fn encode(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// The URL of a server, over HTTPS, without a user name or a password in it. HTTP does on this machine alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(Url);
+
+impl BaseUrl {
+    /// The URL.
+    pub const fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl SettingType for BaseUrl {
+    const KIND: Kind = Kind::Url;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text.trim()).map_err(|error| format!("is no URL: {error}"))?;
+        let is_this_machine = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_this_machine) {
+            return Err(
+                "has to be a URL that begins with https:// (http:// on this machine alone)"
+                    .to_owned(),
+            );
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("must not have a user name or a password in it".to_owned());
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("must not have a query or a fragment".to_owned());
+        }
+        Ok(Self(url))
+    }
+
+    fn encode(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// How X is looked at when it is not known whether a post arrived. JSON; each of the three may only be
+/// longer than what is known to be safe, never shorter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DoubtSeconds {
+    /// How long after an attempt it is looked for first.
+    pub first_look_after: Duration,
+    /// How long after a look that did not find it comes the second.
+    pub second_look_after: Duration,
+    /// How long after the attempt a post that was not found may be sent again unasked.
+    pub resend_within: Duration,
+}
+
+impl DoubtSeconds {
+    /// Each member with the least that it may be, in seconds; the most is an hour.
+    const MEMBERS: [(&'static str, i64); 3] =
+        [("first_look_after", 20), ("second_look_after", 120), ("resend_within", 600)];
+    const MOST: i64 = 3_600;
+
+    fn schema() -> Value {
+        let properties: Map<String, Value> = Self::MEMBERS
+            .iter()
+            .map(|&(name, least)| {
+                let range = json!({ "type": "integer", "minimum": least, "maximum": Self::MOST });
+                (name.to_owned(), range)
+            })
+            .collect();
+        let required: Vec<&str> = Self::MEMBERS.iter().map(|&(name, _)| name).collect();
+        json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        })
+    }
+}
+
+impl SettingType for DoubtSeconds {
+    const KIND: Kind = Kind::Json { schema: Self::schema };
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let expected = || {
+            let members = Self::MEMBERS.map(|(name, least)| format!("\"{name}\": {least}"));
+            format!(
+                "has to be a JSON object such as {{{}}}, with at least these seconds and at most {}",
+                members.join(", "),
+                Self::MOST
+            )
+        };
+        let Ok(Value::Object(object)) = serde_json::from_str(text) else { return Err(expected()) };
+        if object.len() != Self::MEMBERS.len() {
+            return Err(expected());
+        }
+        let member = |(name, least)| {
+            object
+                .get(name)
+                .and_then(Value::as_i64)
+                .filter(|seconds| (least..=Self::MOST).contains(seconds))
+                .map(Duration::seconds)
+                .ok_or_else(expected)
+        };
+        let [first, second, resend] = Self::MEMBERS;
+        Ok(Self {
+            first_look_after: member(first)?,
+            second_look_after: member(second)?,
+            resend_within: member(resend)?,
+        })
+    }
+
+    fn encode(&self) -> String {
+        self.json().to_string()
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "first_look_after": self.first_look_after.num_seconds(),
+            "second_look_after": self.second_look_after.num_seconds(),
+            "resend_within": self.resend_within.num_seconds(),
+        })
+    }
+}
+
+/// Something that the sandbox does wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultName(String);
+
+impl FaultName {
+    /// Every name.
+    pub const ALL: [&'static str; 10] = [
+        "refuse",
+        "wait",
+        "channel",
+        "lost-request",
+        "lost-answer",
+        "slow-prepare",
+        "slow-request",
+        "slow-answer",
+        "slow-look",
+        "blind",
+    ];
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Item for FaultName {
+    const NAME: &'static str = "faults";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if Self::ALL.contains(&text) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!("has '{text}' in it, which is none of {}", Self::ALL.join(", ")))
+    }
+
+    fn encode(&self) -> String {
+        self.0.clone()
     }
 }

@@ -20,6 +20,7 @@ mod migrations;
 mod one_of;
 mod postgres;
 mod schema;
+mod setting_changes;
 mod sqlite;
 mod types;
 
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use waggle_accounts::ports::TokenRepository;
 use waggle_content::ports::{Ledger, PostRepository};
-use waggle_settings::ports::SettingRepository;
+use waggle_settings::ports::{SettingChanges, SettingRepository};
 use waggle_twitter_n8n::ports::{
     CampaignBatchRepository, GeneratedTweetRepository, PostQueue, SourceTweetRepository,
 };
@@ -168,6 +169,11 @@ impl Store {
                 Ports::of(postgres::repositories::Repositories::new(pools.clone()))
             }
         }
+    }
+
+    /// Tells when another process changes a setting.
+    pub fn setting_changes(&self) -> Box<dyn SettingChanges> {
+        Box::new(setting_changes::Watch::new(self.databases.clone()))
     }
 
     /// The name of the database's kind, for people.

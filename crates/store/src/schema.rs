@@ -20,7 +20,7 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::{Nullable, Text};
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
     use crate::types::UtcMicros;
 
     app_settings (key) {
@@ -29,6 +29,40 @@ table! {
         description -> Text,
         created_at -> UtcMicros,
         updated_at -> UtcMicros,
+        sealed -> Nullable<Binary>,
+        sealed_by -> Nullable<Text>,
+        version -> BigInt,
+        updated_by -> Text,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+
+    setting_state (id) {
+        id -> BigInt,
+        revision -> BigInt,
+        master_key -> Nullable<Text>,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
+    use crate::types::UtcMicros;
+
+    setting_changes (id) {
+        id -> BigInt,
+        revision -> BigInt,
+        key -> Text,
+        action -> Text,
+        from_value -> Nullable<Text>,
+        from_sealed -> Nullable<Binary>,
+        from_sealed_by -> Nullable<Text>,
+        from_version -> Nullable<BigInt>,
+        to_value -> Nullable<Text>,
+        is_set -> Bool,
+        changed_at -> UtcMicros,
+        changed_by -> Text,
     }
 }
 
@@ -214,6 +248,7 @@ table! {
         attempt -> BigInt,
         state -> Text,
         platform -> Text,
+        channel -> Text,
         key -> Text,
         request -> Json,
         hash -> Text,

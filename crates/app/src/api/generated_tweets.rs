@@ -458,7 +458,7 @@ impl GeneratedTweetsApi {
                 .parse::<Platform>()
                 .map_err(|error| Problem::invalid(format!("platform: {error}")))?,
         };
-        if !app.is_connected(platform) {
+        if !app.connections.is_connected(platform) {
             return Err(Problem::conflict(format!(
                 "the platform {platform} is not connected; its credentials are missing in the settings"
             )));

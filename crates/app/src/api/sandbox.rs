@@ -47,10 +47,11 @@ impl SandboxApi {
         limit: Query<Option<u16>>,
     ) -> Result<Json<Timeline>, Problem> {
         let most = page(limit.0, None)?.limit.rows();
-        let posts = app.sandbox.timeline(usize::from(most)).await.map_err(|problem| {
-            error!(error = %problem, "the sandbox's timeline cannot be read");
-            Problem::internal()
-        })?;
+        let posts =
+            app.connections.sandbox().timeline(usize::from(most)).await.map_err(|problem| {
+                error!(error = %problem, "the sandbox's timeline cannot be read");
+                Problem::internal()
+            })?;
         let view = |post: waggle_platforms::SandboxPost| SandboxPostView {
             id: post.id,
             key: post.key,

@@ -18,6 +18,7 @@ use waggle_store::{Mode, Store};
 use super::serve::Server;
 use super::{Failure, make_data_dir, print, program};
 use crate::config::Config;
+use crate::master_keys::MasterKeyPlace;
 
 /// How long a post may take to go out.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -31,7 +32,13 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     make_data_dir(&folder)?;
     let store = Store::open(&format!("sqlite://{}", folder.join("waggle.db").display())).await?;
     store.migrate(Mode::Run).await?;
-    let server = Server::start(&store, &folder, ([127, 0, 0, 1], 0).into()).await?;
+    let config = Config {
+        listen: ([127, 0, 0, 1], 0).into(),
+        data_dir: folder.clone(),
+        master_key: MasterKeyPlace::DataDir(folder.join("master.key")),
+        ..config.clone()
+    };
+    let server = Server::start(&store, &config).await?;
     let result = Walk::new(&server).await?.all(&folder).await;
     server.stop().await;
     match result {

@@ -1,7 +1,6 @@
 //! `waggle serve`: the server and the worker, until the process is asked to end.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,20 +12,19 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 use waggle_content::Platform;
 use waggle_kernel::{Actor, Clock as _, SystemClock};
-use waggle_settings::registry;
 use waggle_store::Store;
 
 use super::{Failure, open_current, print};
 use crate::app::App;
 use crate::config::Config;
-use crate::{http, worker};
+use crate::{http, live_settings, worker};
 
 /// How long requests and deliveries that have begun may take to end.
 const DRAIN: Duration = Duration::from_secs(25);
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let store = open_current(config).await?;
-    let server = Server::start(&store, &config.data_dir, config.listen).await?;
+    let server = Server::start(&store, config).await?;
     let address = server.address;
     print(&format!("Waggle is at http://{address}, on {}.", store.kind()));
     greet(&server.app, address).await?;
@@ -46,14 +44,11 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) async fn start(
-        store: &Store,
-        data_dir: &Path,
-        listen: SocketAddr,
-    ) -> Result<Self, Failure> {
+    pub(super) async fn start(store: &Store, config: &Config) -> Result<Self, Failure> {
+        let listen = config.listen;
         let lock = store.lock_for_server(SystemClock.now()).await?;
-        let app = Arc::new(App::new(store, data_dir).await?);
-        warn_of_trusted_networks(&app).await?;
+        let app = Arc::new(App::new(store, config).await?);
+        warn_of_trusted_networks(&app);
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
@@ -61,7 +56,8 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
             tokio::spawn(http::serve(listener, Arc::clone(&app), stopped.clone())),
-            tokio::spawn(worker::run(Arc::clone(&app), stopped)),
+            tokio::spawn(worker::run(Arc::clone(&app), stopped.clone())),
+            tokio::spawn(live_settings::run(Arc::clone(&app), store.setting_changes(), stopped)),
         ];
         info!(%address, database = store.kind(), "ready");
         Ok(Self { address, app, stop, tasks, _lock: lock })
@@ -84,15 +80,13 @@ impl Server {
     }
 }
 
-async fn warn_of_trusted_networks(app: &App) -> Result<(), Failure> {
-    let networks = app.settings.get(&registry::TRUSTED_INGEST_NETWORKS).await?.value;
-    if networks.is_some_and(|networks| !networks.is_empty()) {
+fn warn_of_trusted_networks(app: &App) {
+    if !app.settings.values().trusted_ingest_networks.0.is_empty() {
         warn!(
             "TRUSTED_INGEST_NETWORKS is on: calls from there are taken in without a token. \
              Give the workflow a credential and switch it off"
         );
     }
-    Ok(())
 }
 
 /// Shows the first token, once, and what to try next.
@@ -110,7 +104,7 @@ async fn greet(app: &App, address: SocketAddr) -> Result<(), Failure> {
         ));
     }
     print(&format!("The API is described at http://{address}/docs."));
-    if !app.is_connected(Platform::X) {
+    if !app.connections.is_connected(Platform::X) {
         print("X is not connected: posts go to the sandbox, a timeline on this machine alone.");
     }
     Ok(())

@@ -1,14 +1,27 @@
 //! `waggle settings`: what an operator tunes.
 
+mod init;
+mod reference;
+mod transfer;
+
+use std::io::{IsTerminal as _, Read as _};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
-use waggle_kernel::Actor;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use waggle_kernel::{Actor, Limit, PageRequest};
+use waggle_settings::ports::{Action, Revision};
+use waggle_settings::{
+    Given, Group, Kind, Past, SettingsManager, Shown, ShownChange, Unreadable, Wish, registry,
+};
 
 use super::{Failure, open_current, print};
 use crate::app;
 use crate::config::Config;
+
+/// The most that is read as one value, in bytes.
+const MOST: u64 = 256 * 1024;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -19,19 +32,76 @@ pub(super) struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Show every setting, its value, and where that comes from.
-    List,
-    /// Set a value in the database. The server takes most of them up when it starts the next time.
+    List {
+        /// Only this group, such as x or mail.
+        #[arg(long, value_parser = group)]
+        group: Option<Group>,
+    },
+    /// Print the value of one setting.
+    Get {
+        /// The key of the setting.
+        key: String,
+    },
+    /// Set a value. Running servers take it up at once.
     Set {
-        /// The name of the setting.
-        name: String,
-        /// Its value.
-        value: String,
+        /// The key of the setting.
+        key: String,
+        /// Its value; '-' reads it from standard input. A secret is never taken from the command line, where others can
+        /// see it: leave it out to be asked for it.
+        #[arg(allow_hyphen_values = true)]
+        value: Option<String>,
     },
-    /// Remove a value from the database, back to the environment or the default.
+    /// Remove a value, back to the environment or the default.
     Unset {
-        /// The name of the setting.
-        name: String,
+        /// The keys of the settings.
+        #[arg(required = true)]
+        keys: Vec<String>,
     },
+    /// Show who changed what, newest first.
+    History {
+        /// Only this setting.
+        key: Option<String>,
+        /// How many changes, 1 to 200.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
+        limit: u16,
+    },
+    /// Take a change back.
+    Undo {
+        /// The revision of the change, as the history shows it.
+        revision: i64,
+    },
+    /// Show what is not set, and ask for it. What is left empty is left alone.
+    Init,
+    /// Say whether everything makes sense.
+    Check,
+    /// Write what is set as JSON, without secrets.
+    Export {
+        /// Where to; standard output when nothing is said.
+        file: Option<std::path::PathBuf>,
+    },
+    /// Set what a file of export has, all of it or nothing.
+    Import {
+        /// The file; '-' is standard input.
+        file: std::path::PathBuf,
+        /// Say what would change, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Seal every secret with a new master key. Servers may go on running.
+    RotateKey {
+        /// Remove the secrets that no key opens, because their key is lost.
+        #[arg(long)]
+        discard_unreadable: bool,
+    },
+    /// Print the table of all settings, in Markdown.
+    Reference,
+}
+
+fn group(name: &str) -> Result<Group, String> {
+    Group::named(name).ok_or_else(|| {
+        let names = Group::ALL.map(Group::name).join(", ");
+        format!("there is no such group; there are {names}")
+    })
 }
 
 pub(super) async fn run(
@@ -39,48 +109,299 @@ pub(super) async fn run(
     arguments: Arguments,
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
-    let settings = app::settings(&open_current(config).await?);
+    if matches!(arguments.command, Command::Reference) {
+        print(reference::table().trim_end());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = app::settings(&open_current(config).await?, config).await?;
     let actor = Actor::system();
     match arguments.command {
-        Command::List => {
-            let shown = settings.list(&actor).await?;
-            if as_json {
-                let list: Vec<_> = shown
-                    .iter()
-                    .map(|setting| {
-                        json!({
-                            "name": setting.name,
-                            "value": setting.value,
-                            "source": setting.source.name(),
-                            "description": setting.description,
-                        })
-                    })
-                    .collect();
-                print(&json!({ "settings": list }).to_string());
-            } else {
-                for setting in shown {
-                    let value = setting.value.as_deref().unwrap_or("(not set)");
-                    print(&format!("{} = {value}  [{}]", setting.name, setting.source.name()));
-                    print(&format!("    {}", setting.description));
-                }
+        Command::List { group } => list(&settings, &actor, group, as_json)?,
+        Command::Get { key } => return get(&settings, &actor, &key, as_json),
+        Command::Set { key, value } => {
+            let value = given(&key, value.as_deref())?;
+            let revision = settings.change(&actor, &[Wish::new(&key, value)], Action::Set).await?;
+            done(as_json, &key, "set", revision);
+        }
+        Command::Unset { keys } => {
+            let wishes: Vec<Wish> = keys.iter().map(|key| Wish::new(key, Given::Nothing)).collect();
+            let revision = settings.change(&actor, &wishes, Action::Unset).await?;
+            for key in keys {
+                done(as_json, &key, "unset", revision);
             }
         }
-        Command::Set { name, value } => {
-            settings.set(&actor, &name, &value).await?;
-            done(as_json, &name, "set");
+        Command::History { key, limit } => {
+            let limit = Limit::new(limit).unwrap_or(Limit::DEFAULT);
+            let page = settings.history(&actor, key.as_deref(), PageRequest::first(limit)).await?;
+            history(&page.items, as_json);
         }
-        Command::Unset { name } => {
-            settings.set(&actor, &name, "").await?;
-            done(as_json, &name, "unset");
+        Command::Undo { revision } => {
+            let revision = settings.undo(&actor, Revision(revision)).await?;
+            if as_json {
+                print(&json!({ "done": "undone", "revision": revision.0 }).to_string());
+            } else {
+                print(&format!("Undone, as change {}.", revision.0));
+            }
         }
+        Command::Init => init::run(&settings, &actor, as_json).await?,
+        Command::Check => return check(&settings, as_json),
+        Command::Export { file } => transfer::export(&settings, &actor, file.as_deref())?,
+        Command::Import { file, dry_run } => {
+            transfer::import(&settings, &actor, &file, dry_run, as_json).await?;
+        }
+        Command::RotateKey { discard_unreadable } => {
+            rotate_key(&settings, &actor, discard_unreadable, as_json).await?;
+        }
+        Command::Reference => {}
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn done(as_json: bool, name: &str, what: &str) {
+fn list(
+    settings: &SettingsManager,
+    actor: &Actor,
+    group: Option<Group>,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let shown = settings.list(actor, group)?;
     if as_json {
-        print(&json!({ "name": name, "done": what }).to_string());
-    } else {
-        print(&format!("{name} is {what}."));
+        let list: Vec<Value> = shown.iter().map(json_of).collect();
+        print(&json!({ "settings": list }).to_string());
+        return Ok(());
     }
+    let mut last = None;
+    for setting in &shown {
+        if last.replace(setting.group()) != Some(setting.group()) {
+            print(&format!("\n# {} ({})", setting.group().title(), setting.group().name()));
+        }
+        print(&format!("{} = {}  [{}]", setting.key, text_of(setting), setting.source.name()));
+        if let Some(declaration) = setting.declaration {
+            print(&format!("    {}", declaration.description));
+        }
+    }
+    Ok(())
+}
+
+fn get(
+    settings: &SettingsManager,
+    actor: &Actor,
+    key: &str,
+    as_json: bool,
+) -> Result<ExitCode, Failure> {
+    let shown = settings.show(actor, key)?;
+    if as_json {
+        print(&json_of(&shown).to_string());
+    } else if shown.is_set {
+        print(&text_of(&shown));
+    } else {
+        eprintln!("waggle: {key} is not set");
+    }
+    Ok(if shown.is_set { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A setting for programs.
+fn json_of(shown: &Shown) -> Value {
+    json!({
+        "key": shown.key,
+        "group": shown.group().name(),
+        "type": shown.declaration.map_or("json", |declaration| declaration.kind.name()),
+        "description": shown.declaration.map_or("", |declaration| declaration.description),
+        "is_secret": shown.is_secret(),
+        "is_set": shown.is_set,
+        "value": shown.value,
+        "last4": shown.last4,
+        "source": shown.source.name(),
+        "version": shown.version.0,
+        "updated_at": shown.updated_at,
+        "updated_by": shown.updated_by,
+    })
+}
+
+/// The value of a setting for people.
+fn text_of(shown: &Shown) -> String {
+    match (&shown.value, &shown.last4) {
+        _ if !shown.is_set => "(not set)".to_owned(),
+        (_, Some(last4)) => format!("(secret, ends in {last4})"),
+        _ if shown.is_secret() => "(secret)".to_owned(),
+        (value, None) => text_of_value(value),
+    }
+}
+
+fn text_of_value(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "(empty)".to_owned(),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn is_secret(key: &str) -> bool {
+    registry::find(key).is_some_and(|declaration| matches!(declaration.kind, Kind::Secret))
+}
+
+/// The value of the command line, of standard input, or of an answer.
+fn given(key: &str, value: Option<&str>) -> Result<Given, Failure> {
+    let text: SecretString = match value {
+        Some("-") => standard_input()?.into(),
+        Some(_) if is_secret(key) => {
+            return Err(format!(
+                "{key} is a secret, and others on this machine can see command lines: \
+                 leave the value out to be asked for it, or write '-' and pipe it in"
+            )
+            .into());
+        }
+        Some(text) => text.to_owned().into(),
+        None => ask(&format!("{key}: "), is_secret(key))?.unwrap_or_default().into(),
+    };
+    if secrecy::ExposeSecret::expose_secret(&text).trim().is_empty() {
+        return Err("the value is empty; 'waggle settings unset' removes one".into());
+    }
+    Ok(Given::Text(text))
+}
+
+fn standard_input() -> std::io::Result<String> {
+    let mut text = String::new();
+    std::io::stdin().take(MOST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Asks for one line; `None` when there is nobody to answer any more. A secret does not appear on the terminal.
+fn ask(question: &str, is_secret: bool) -> Result<Option<String>, Failure> {
+    eprint!("{question}");
+    if is_secret && std::io::stdin().is_terminal() {
+        return Ok(Some(rpassword::read_password()?));
+    }
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line)?;
+    Ok((read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+fn done(as_json: bool, key: &str, what: &str, revision: Revision) {
+    if as_json {
+        print(&json!({ "key": key, "done": what, "revision": revision.0 }).to_string());
+    } else {
+        print(&format!("{key} is {what}."));
+    }
+}
+
+fn history(changes: &[ShownChange], as_json: bool) {
+    if as_json {
+        let list: Vec<Value> = changes
+            .iter()
+            .map(|change| {
+                json!({
+                    "revision": change.revision.0,
+                    "key": change.key,
+                    "action": change.action.name(),
+                    "from": json_of_past(&change.from),
+                    "to": json_of_past(&change.to),
+                    "at": change.at,
+                    "by": change.by,
+                })
+            })
+            .collect();
+        print(&json!({ "changes": list }).to_string());
+        return;
+    }
+    for change in changes {
+        print(&format!(
+            "{}  {}  {} {}: {} -> {}  [{}]",
+            change.revision.0,
+            change.at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            change.action.name(),
+            change.key,
+            text_of_past(&change.from),
+            text_of_past(&change.to),
+            change.by,
+        ));
+    }
+}
+
+fn json_of_past(past: &Past) -> Value {
+    match past {
+        Past::NotSet => Value::Null,
+        Past::Secret => json!({ "secret": true }),
+        Past::Value(value) => json!({ "value": value }),
+    }
+}
+
+fn text_of_past(past: &Past) -> String {
+    match past {
+        Past::NotSet => "(not set)".to_owned(),
+        Past::Secret => "(secret)".to_owned(),
+        Past::Value(value) => text_of_value(value),
+    }
+}
+
+fn check(settings: &SettingsManager, as_json: bool) -> Result<ExitCode, Failure> {
+    let actor = Actor::system();
+    let problems: Vec<String> = settings.problems().iter().map(ToString::to_string).collect();
+    let mut remarks: Vec<String> = settings
+        .unknown()
+        .iter()
+        .map(|key| format!("the database has '{key}', which is no setting; it has no effect"))
+        .collect();
+    let values = settings.values();
+    if !values.trusted_ingest_networks.0.is_empty() {
+        let remark = "TRUSTED_INGEST_NETWORKS lets calls in without a token";
+        remarks.push(remark.to_owned());
+    }
+    let oauth1 = settings.list(&actor, Some(Group::X))?.into_iter().filter(|shown| {
+        shown.key.starts_with("TWITTER_API_") && shown.key != "TWITTER_API_URL"
+            || shown.key.starts_with("TWITTER_ACCESS_")
+    });
+    let (set, missing): (Vec<Shown>, Vec<Shown>) = oauth1.partition(|shown| shown.is_set);
+    if !set.is_empty() && !missing.is_empty() {
+        let keys: Vec<String> = missing.into_iter().map(|shown| shown.key).collect();
+        remarks.push(format!("for OAuth 1.0a at X, {} is not set", keys.join(" and ")));
+    }
+    if as_json {
+        print(&json!({ "problems": problems, "remarks": remarks }).to_string());
+    } else {
+        for problem in &problems {
+            print(&format!("wrong: {problem}"));
+        }
+        for remark in &remarks {
+            print(&format!("note: {remark}"));
+        }
+        if problems.is_empty() {
+            print("Everything makes sense.");
+        }
+    }
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn rotate_key(
+    settings: &SettingsManager,
+    actor: &Actor,
+    discard: bool,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let unreadable = if discard { Unreadable::Discard } else { Unreadable::Refuse };
+    let rotated = settings.rotate_key(actor, unreadable).await?;
+    if as_json {
+        let rotated = json!({
+            "from": rotated.from.map(|id| id.0),
+            "to": rotated.to.0,
+            "secrets": rotated.secrets,
+            "lost": rotated.lost,
+            "revision": rotated.revision.0,
+        });
+        print(&rotated.to_string());
+        return Ok(());
+    }
+    print(&format!("{} secrets are sealed with the master key {}.", rotated.secrets, rotated.to));
+    if !rotated.lost.is_empty() {
+        print(&format!("No key opened {}: removed.", rotated.lost.join(", ")));
+    }
+    if let Some(from) = rotated.from {
+        print(&format!(
+            "The database needs {from} no more. Backups from before do: keep it as long as you keep them, \
+             then remove it from where the keys are."
+        ));
+    }
+    Ok(())
 }

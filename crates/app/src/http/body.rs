@@ -12,8 +12,6 @@ use super::Problem;
 use super::caller::bearer;
 use crate::app::App;
 
-/// The most that a JSON body of the native API may have, in bytes.
-const MOST: usize = 1024 * 1024;
 /// How long a body may take to come: less than the answer may take as a whole.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How much of a body that is too large is read to its end, in bytes.
@@ -88,11 +86,12 @@ pub(super) fn limited<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<Outpu
         let refuse = |reason: BodyRefused| Problem::new(reason.status(), reason.to_string());
         let app = request.data::<Arc<App>>().ok_or_else(Problem::internal)?;
         let actor = bearer(app, &request).await.map_err(Problem::from)?;
+        let most = app.settings.values().api_max_bytes.count();
         request.extensions_mut().insert(actor);
-        if announced(&request) > MOST {
-            return Err(refuse(too_large(request.take_body(), MOST).await).into());
+        if announced(&request) > most {
+            return Err(refuse(too_large(request.take_body(), most).await).into());
         }
-        let bytes = bounded(request.take_body(), MOST).await.map_err(refuse)?;
+        let bytes = bounded(request.take_body(), most).await.map_err(refuse)?;
         if depth(&bytes) > MOST_DEPTH {
             return Err(refuse(BodyRefused::TooDeep).into());
         }

@@ -11,7 +11,6 @@ use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use waggle_accounts::AuthenticateError;
 use waggle_kernel::{Actor, PortError, Scope};
-use waggle_settings::{SettingsError, registry};
 
 use super::Problem;
 use crate::app::App;
@@ -33,7 +32,7 @@ macro_rules! needed {
     )+};
 }
 
-needed!(Ingest, Read, Write, Approve, Publish);
+needed!(Ingest, Read, Write, Approve, Publish, Admin);
 
 /// The actor that calls, who has the right `N`. As the first argument of an operation it is checked
 /// before anything else of the request is looked at; who the actor is was found out before the body was read.
@@ -101,7 +100,7 @@ pub(crate) async fn caller(
 ) -> Result<Actor, CallerRefused> {
     let actor = match bearer(app, request).await {
         Err(CallerRefused::Missing) if scope == Scope::Ingest => {
-            let address = trusted(app, request).await?.ok_or(CallerRefused::Missing)?;
+            let address = trusted(app, request).ok_or(CallerRefused::Missing)?;
             Actor::trusted_network(address)
         }
         result => result?,
@@ -145,15 +144,11 @@ fn presented(request: &Request) -> Result<Option<String>, CallerRefused> {
 }
 
 /// The address of a caller from a trusted network: that of the socket, whatever headers say.
-async fn trusted(app: &App, request: &Request) -> Result<Option<IpAddr>, CallerRefused> {
-    let Addr::SocketAddr(address) = &request.remote_addr().0 else { return Ok(None) };
-    let networks = match app.settings.get(&registry::TRUSTED_INGEST_NETWORKS).await {
-        Ok(found) => found.value.unwrap_or_default(),
-        Err(SettingsError::Port(error)) => return Err(error.into()),
-        // A value that makes no sense trusts nobody.
-        Err(_) => return Ok(None),
-    };
-    Ok(networks.contains(address.ip()).then(|| address.ip().to_canonical()))
+fn trusted(app: &App, request: &Request) -> Option<IpAddr> {
+    let Addr::SocketAddr(address) = &request.remote_addr().0 else { return None };
+    let values = app.settings.values();
+    let is_trusted = values.trusted_ingest_networks.contains(address.ip());
+    is_trusted.then(|| address.ip().to_canonical())
 }
 
 const BEARER: &str = "api_token";

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use tracing::error;
 use waggle_content::ManagePostsError;
 use waggle_kernel::{Forbidden, PortError, PortErrorKind};
+use waggle_settings::SettingsError;
 use waggle_twitter_n8n::{
     Action, ManageBatchesError, MoveRefused, PublishTweetError, QueueRefused, ReceiveBatchError,
     ReviewError, SourceTweetsError, WorkQueueError,
@@ -328,6 +329,29 @@ impl From<ManagePostsError> for Problem {
                 Self::conflict(detail).with("current_status", json!(status.name()))
             }
             ManagePostsError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<SettingsError> for Problem {
+    fn from(error: SettingsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SettingsError::Forbidden(error) => error.into(),
+            SettingsError::Unknown { .. } | SettingsError::NoSuchChange(_) => {
+                Self::not_found(detail)
+            }
+            SettingsError::Secret { .. }
+            | SettingsError::Twice { .. }
+            | SettingsError::Invalid(_)
+            | SettingsError::Receiver { .. } => Self::invalid(detail),
+            SettingsError::TooMany { .. }
+            | SettingsError::Stale { .. }
+            | SettingsError::NotUndoable { .. }
+            | SettingsError::NoMasterKey { .. }
+            | SettingsError::NotOpened { .. } => Self::conflict(detail),
+            SettingsError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
+            SettingsError::Port(error) => error.into(),
         }
     }
 }

@@ -23,22 +23,32 @@ const HEAD: Duration = Duration::from_secs(10);
 const WRITE: Duration = Duration::from_secs(20);
 /// The most that the head of a request may have, in bytes.
 const MOST_HEAD: usize = 64 * 1024;
-/// The most connections at a time.
-const MOST_CONNECTIONS: usize = 2_048;
 
-/// Takes connections until `stop` says so; then ends the requests that have begun.
-pub(super) async fn run<E>(listener: TcpListener, endpoint: Arc<E>, mut stop: watch::Receiver<bool>)
-where
+/// Takes connections, `most` at a time, until `stop` says so; then ends the requests that have begun.
+pub(super) async fn run<E>(
+    listener: TcpListener,
+    endpoint: Arc<E>,
+    most: impl Fn() -> usize,
+    mut stop: watch::Receiver<bool>,
+) where
     E: Endpoint<Output = Response> + 'static,
 {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MOST_HEAD);
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut places_made = most();
+    let places = Arc::new(Semaphore::new(places_made));
     let local = listener.local_addr().map(Addr::from).unwrap_or_default();
     loop {
+        // Places of connections that are open are taken away when they are free.
+        let wanted = most();
+        places.add_permits(wanted.saturating_sub(places_made));
+        let too_many = places.forget_permits(places_made.saturating_sub(wanted));
+        places_made = places_made.max(wanted) - too_many;
         let place = tokio::select! {
             place = Arc::clone(&places).acquire_owned() => place,
+            // There may be more places by now.
+            () = tokio::time::sleep(Duration::from_secs(1)) => continue,
             () = stopped(&mut stop) => break,
         };
         let Ok(place) = place else { break };

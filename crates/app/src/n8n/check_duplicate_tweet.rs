@@ -149,11 +149,13 @@ struct Summary {
 
 async fn answer(request: &Request, body: Body, app: &App) -> Result<Answer, Refusal> {
     let actor = caller(app, request, Scope::Ingest).await.map_err(Problem::from)?;
-    let body = JsonBody::read(request, body, loose::MOST_BYTES)
+    let values = app.settings.values();
+    let body = JsonBody::read(request, body, values.ingest_max_bytes.count())
         .await
         .map_err(|reason| Refusal { status: reason.status(), message: reason.to_string() })?;
     let header = request.header("x-execution-id").map(str::trim).filter(|id| !id.is_empty());
-    let (reports, errors) = loose::aside(&body.0, |body| read(body, header, &actor))?;
+    let (reports, errors) =
+        loose::aside(&body.0, |body| read(body, header, &actor, values.ingest_max_items.count()))?;
     if reports.is_empty() {
         let message = errors.first().map_or("there is nothing in the body", |error| &error.message);
         return Err(Refusal::unusable(message));
@@ -166,8 +168,9 @@ fn read(
     body: &[u8],
     header: Option<&str>,
     actor: &Actor,
+    most: usize,
 ) -> Result<(Reports, Vec<ItemError>), Refusal> {
-    let (elements, _) = loose::elements(body).map_err(Refusal::unreadable)?;
+    let (elements, _) = loose::elements(body, most).map_err(Refusal::unreadable)?;
     let mut reports = Vec::new();
     let mut errors = Vec::new();
     let mut count = 0;
@@ -175,8 +178,7 @@ fn read(
         match report(element, header, body, actor) {
             Ok(report) => {
                 count += report.items.len();
-                if count > loose::MOST_ITEMS {
-                    let most = loose::MOST_ITEMS;
+                if count > most {
                     return Err(Refusal::unusable(format!("there are more than {most} tweets")));
                 }
                 reports.push((index, report));

@@ -9,23 +9,19 @@ use waggle_kernel::check_text;
 /// The members of an object, unread.
 pub(super) type Members<'a> = HashMap<String, &'a RawValue>;
 
-/// The most tweets in one call.
-pub(super) const MOST_ITEMS: usize = 10_000;
-/// The most bytes in one call.
-pub(super) const MOST_BYTES: usize = 10 * 1024 * 1024;
-
 /// Reads a body; a large one takes long enough to get out of the way of other requests.
 pub(super) fn aside<T>(body: &[u8], read: impl FnOnce(&[u8]) -> T) -> T {
     const LARGE: usize = 256 * 1024;
     if body.len() > LARGE { tokio::task::block_in_place(|| read(body)) } else { read(body) }
 }
 
-/// The elements of a body: an object stands for itself, a list for all that is in it.
+/// The elements of a body: an object stands for itself, a list for all that is in it, which is at most
+/// `most`.
 ///
 /// # Errors
 ///
 /// Says why the body is neither.
-pub(super) fn elements(body: &[u8]) -> Result<(Vec<&RawValue>, bool), String> {
+pub(super) fn elements(body: &[u8], most: usize) -> Result<(Vec<&RawValue>, bool), String> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err("the body is empty; expected is a JSON object".to_owned());
     }
@@ -39,8 +35,8 @@ pub(super) fn elements(body: &[u8]) -> Result<(Vec<&RawValue>, bool), String> {
             if list.is_empty() {
                 return Err("the body is an empty list; expected is a JSON object".to_owned());
             }
-            if list.len() > MOST_ITEMS {
-                return Err(format!("the body has more than {MOST_ITEMS} elements"));
+            if list.len() > most {
+                return Err(format!("the body has more than {most} elements"));
             }
             Ok((list, true))
         }
@@ -269,7 +265,7 @@ mod tests {
     #[test]
     fn half_a_character_spoils_its_own_item_alone() {
         let body = br#"{"tweets":[{"Content":"\ud800"},{"Content":"fine"}]}"#;
-        let (found, _) = elements(body).unwrap();
+        let (found, _) = elements(body, 10).unwrap();
         let tweets = list("tweets", members(found[0]).unwrap()["tweets"]).unwrap();
 
         assert!(object(&tweets[0]).unwrap_err().contains("surrogate"));
@@ -278,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_workflow_error_is_told_from_tweets() {
-        let (found, _) = elements(br#"{"error": true, "message": "LLM said no"}"#).unwrap();
+        let (found, _) = elements(br#"{"error": true, "message": "LLM said no"}"#, 10).unwrap();
 
         let words = own_error(&members(found[0]).unwrap()).unwrap();
 
@@ -288,7 +284,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_body_makes_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..100)) {
-            if let Ok((found, _)) = elements(&body) {
+            if let Ok((found, _)) = elements(&body, 10) {
                 for element in found {
                     let _ = members(element).map(|members| own_error(&members));
                     let _ = object(element);

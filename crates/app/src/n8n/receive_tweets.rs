@@ -70,10 +70,12 @@ struct Read {
 
 async fn answer(request: &Request, body: Body, app: &App) -> Result<Value, Refusal> {
     let actor = caller(app, request, Scope::Ingest).await.map_err(Problem::from)?;
-    let body = JsonBody::read(request, body, loose::MOST_BYTES)
+    let values = app.settings.values();
+    let body = JsonBody::read(request, body, values.ingest_max_bytes.count())
         .await
         .map_err(|reason| Refusal::new(reason.status(), reason.to_string()))?;
-    let batches = loose::aside(&body.0, |body| read(body, &actor))?;
+    let batches =
+        loose::aside(&body.0, |body| read(body, &actor, values.ingest_max_items.count()))?;
     let mut answers = Vec::new();
     let mut refusals = Vec::new();
     for (element, batch) in batches.into_iter().enumerate() {
@@ -162,19 +164,19 @@ async fn store(app: &App, actor: &Actor, read: Read) -> Result<Value, Refusal> {
     Ok(answer)
 }
 
-fn read(body: &[u8], actor: &Actor) -> Result<Vec<Result<Read, Refusal>>, Refusal> {
-    let (elements, _) =
-        loose::elements(body).map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
+fn read(body: &[u8], actor: &Actor, most: usize) -> Result<Vec<Result<Read, Refusal>>, Refusal> {
+    let (elements, _) = loose::elements(body, most)
+        .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
     let mut count = 0;
     elements
         .into_iter()
         .map(|element| {
-            let batch = batch(element, actor);
+            let batch = batch(element, actor, most);
             if let Ok(batch) = &batch {
                 count += batch.batch.tweets.len() + batch.errors.len();
             }
-            if count > loose::MOST_ITEMS {
-                let message = format!("there are more than {} tweets", loose::MOST_ITEMS);
+            if count > most {
+                let message = format!("there are more than {most} tweets");
                 return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message));
             }
             Ok(batch)
@@ -182,7 +184,7 @@ fn read(body: &[u8], actor: &Actor) -> Result<Vec<Result<Read, Refusal>>, Refusa
         .collect()
 }
 
-fn batch(element: &RawValue, actor: &Actor) -> Result<Read, Refusal> {
+fn batch(element: &RawValue, actor: &Actor, most: usize) -> Result<Read, Refusal> {
     let unusable = |message: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message);
     let members = loose::members(element).map_err(unusable)?;
     if let Some(words) = loose::own_error(&members) {
@@ -230,7 +232,7 @@ fn batch(element: &RawValue, actor: &Actor) -> Result<Read, Refusal> {
         description: fields.text("description").map_err(refuse)?.unwrap_or_default(),
         generated_at: fields.text("generated_at").map_err(refuse)?,
         execution_id: fields.text("execution_id").map_err(refuse)?,
-        source_tweet_ids: source_ids(&envelope).map_err(refuse)?,
+        source_tweet_ids: source_ids(&envelope, most).map_err(refuse)?,
         tweets: Vec::new(),
         received_from: actor.to_string(),
         unauthenticated: matches!(actor.kind(), ActorKind::TrustedNetwork { .. }),
@@ -310,11 +312,11 @@ fn summary(envelope: &Map<String, Value>) -> Value {
         .unwrap_or_else(|| json!({}))
 }
 
-fn source_ids(envelope: &Map<String, Value>) -> Result<Vec<String>, String> {
+fn source_ids(envelope: &Map<String, Value>, most: usize) -> Result<Vec<String>, String> {
     match envelope.get("source_tweet_ids") {
         None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(ids)) if ids.len() > loose::MOST_ITEMS => {
-            Err(format!("source_tweet_ids has more than {} ids", loose::MOST_ITEMS))
+        Some(Value::Array(ids)) if ids.len() > most => {
+            Err(format!("source_tweet_ids has more than {most} ids"))
         }
         Some(Value::Array(ids)) => ids
             .iter()

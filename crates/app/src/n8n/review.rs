@@ -16,8 +16,6 @@ use crate::api::{Format, export, if_match};
 use crate::app::App;
 use crate::http::{JsonBody, Problem, caller};
 
-/// The most that a body may have, in bytes.
-const MOST_BYTES: usize = 1024 * 1024;
 /// The most tweets that are deleted at once.
 const MOST_IDS: usize = 1_000;
 
@@ -108,7 +106,7 @@ pub(super) async fn bulk_delete_tweets(
 ) -> Response {
     let result = async {
         let actor = actor(app.0, request, Scope::Write).await?;
-        let body = json_body(request, body).await?;
+        let body = json_body(&app, request, body).await?;
         let ids = match body.get("tweet_ids") {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(ids)) => ids
@@ -156,7 +154,7 @@ pub(super) async fn save_generated_tweet(
 ) -> Response {
     let result = async {
         let actor = actor(app.0, request, Scope::Write).await?;
-        let body = json_body(request, body).await?;
+        let body = json_body(&app, request, body).await?;
         let text = |name: &str| match body.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -283,10 +281,11 @@ pub(super) async fn export_source_tweets(
 }
 
 async fn json_body(
+    app: &App,
     request: &Request,
     body: Body,
 ) -> Result<serde_json::Map<String, Value>, Problem> {
-    let body = JsonBody::read(request, body, MOST_BYTES)
+    let body = JsonBody::read(request, body, app.settings.values().api_max_bytes.count())
         .await
         .map_err(|reason| Problem::new(reason.status(), reason.to_string()))?;
     match serde_json::from_slice(&body.0) {

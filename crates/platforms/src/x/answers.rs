@@ -57,6 +57,36 @@ pub(super) fn of_look(status: StatusCode, body: Value) -> Result<Value, Finding>
     }
 }
 
+/// What the answer to the question whose account it is means, in words.
+pub(super) fn of_check(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &Value,
+) -> Result<String, String> {
+    let reason = reason(status, body);
+    let level = headers.get("x-access-level").and_then(|level| level.to_str().ok());
+    match (status, body["data"]["username"].as_str()) {
+        (StatusCode::OK, Some(_)) if level == Some("read") => Err(
+            "the access token may only read: give the X app the permission to read and write, then \
+             make a new access token"
+                .to_owned(),
+        ),
+        (StatusCode::OK, Some(name)) => {
+            let name: String = name.chars().filter(|c| !c.is_control()).take(50).collect();
+            Ok(format!("X knows the account as @{name}"))
+        }
+        (StatusCode::UNAUTHORIZED, _) => Err(format!("X does not accept the credentials: {reason}")),
+        (StatusCode::FORBIDDEN | StatusCode::PAYMENT_REQUIRED, _) => {
+            Err(format!("X knows the credentials and does not let them in: {reason}"))
+        }
+        (StatusCode::TOO_MANY_REQUESTS, _) => {
+            Err(format!("X has had too many requests of this account; try again later: {reason}"))
+        }
+        (status, _) if status.is_server_error() => Err(format!("X is not well: {reason}")),
+        _ => Err(format!("this is not how X answers: {reason}")),
+    }
+}
+
 /// X's words, cut to what people read.
 fn reason(status: StatusCode, body: &Value) -> String {
     let words = ["detail", "title", "error_description", "error"]

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
 use waggle_content::ports::Publisher as _;
-use waggle_content::{Finding, Outcome, Platform, Prepared, PublishablePost};
+use waggle_content::{DoubtPolicy, Finding, Outcome, Platform, Prepared, PublishablePost};
 use waggle_kernel::ids::PostId;
 use waggle_kernel::{Clock as _, FixedClock, MockEntropy, Publication};
 
@@ -56,7 +56,8 @@ fn x(base: Url, credentials: XCredentials) -> X {
     let mut entropy = MockEntropy::new();
     entropy.expect_bytes().returning(|| Ok([7; 32]));
     let timeout = Duration::from_secs(5);
-    X::new(base, credentials, timeout, Arc::new(FixedClock::noon()), Arc::new(entropy)).unwrap()
+    let clock = Arc::new(FixedClock::noon());
+    X::new(base, credentials, timeout, DoubtPolicy::IMMEDIATE, clock, Arc::new(entropy)).unwrap()
 }
 
 fn bearer() -> XCredentials {
@@ -237,4 +238,62 @@ async fn an_account_that_may_not_read_cannot_tell() {
     let finding = fake.x.find(&prepared(&fake.x), FixedClock::noon().now()).await;
 
     assert!(matches!(finding, Finding::CannotTell { .. }), "{finding:?}");
+}
+
+#[tokio::test]
+async fn a_check_says_whose_account_it_is_or_what_is_wrong() {
+    let me = json!({ "data": { "id": "7", "name": "Hive", "username": "hive" } });
+    let cases = [
+        (200, me.clone(), Ok("@hive")),
+        (401, json!({ "title": "Unauthorized" }), Err("does not accept the credentials")),
+        (403, json!({ "detail": "client-forbidden" }), Err("does not let them in")),
+        (429, json!({}), Err("too many requests")),
+        (503, json!({}), Err("not well")),
+        (200, json!({ "hello": "world" }), Err("not how X answers")),
+    ];
+    for (status, body, expected) in cases {
+        let fake = fake(bearer(), move |_| json_answer(status, &body)).await;
+
+        let result = fake.x.check().await;
+
+        match expected {
+            Ok(part) => {
+                assert!(result.as_ref().is_ok_and(|text| text.contains(part)), "{result:?}");
+            }
+            Err(part) => {
+                assert!(result.as_ref().is_err_and(|text| text.contains(part)), "{result:?}");
+            }
+        }
+    }
+    let read_only = fake(bearer(), move |_| {
+        let mut answer = json_answer(200, &me);
+        answer.headers_mut().insert("x-access-level", "read".parse().unwrap());
+        answer
+    })
+    .await;
+    assert!(read_only.x.check().await.unwrap_err().contains("only read"));
+    let nobody = x(Url::parse("http://127.0.0.1:1").unwrap(), bearer());
+    assert!(nobody.check().await.unwrap_err().contains("cannot be reached"));
+}
+
+#[test]
+fn an_account_keeps_its_channel_when_its_token_is_made_anew() {
+    let base = || Url::parse("https://api.x.com").unwrap();
+    let oauth1 = |token: &str| {
+        XCredentials::OAuth1(OAuth1 {
+            consumer_key: "key".into(),
+            consumer_secret: SecretString::from("hush"),
+            token: token.into(),
+            token_secret: SecretString::from("hush"),
+        })
+    };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+
+    let one = x(base(), oauth1("123-abc")).channel();
+
+    assert_eq!(one, "x:api.x.com:123");
+    assert_eq!(one, x(base(), oauth1("123-def")).channel());
+    assert_ne!(one, x(base(), oauth1("124-abc")).channel());
+    let token = x(base(), bearer()).channel();
+    assert!(!token.contains("the-token") && token.len() < 40, "{token}");
 }

@@ -2,6 +2,8 @@
 
 mod tls;
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bb8::PooledConnection;
@@ -9,7 +11,10 @@ use diesel::pg::Pg;
 use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
 };
-use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager as _};
+use diesel_async::{
+    AsyncConnection, AsyncPgConnection, SimpleAsyncConnection as _, TransactionManager as _,
+};
+use futures_util::StreamExt as _;
 
 use crate::error::StoreError;
 
@@ -30,6 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct Pools {
     pool: Pool,
+    parameters: Arc<tls::Parameters>,
 }
 
 impl Pools {
@@ -37,14 +43,23 @@ impl Pools {
         let parameters = tls::Parameters::parse(url)?;
         let mut config = ManagerConfig::<Conn>::default();
         config.recycling_method = RecyclingMethod::Fast;
-        config.custom_setup = Box::new(move |_| parameters.clone().connect());
+        let of_pool = parameters.clone();
+        config.custom_setup = Box::new(move |_| of_pool.clone().connect());
         let pool = bb8::Pool::builder()
             .max_size(CONNECTIONS)
             .test_on_check_out(false)
             .connection_timeout(PATIENCE)
             .build_unchecked(Manager::new_with_config(String::new(), config));
         drop(get(&pool).await?);
-        Ok(Self { pool })
+        Ok(Self { pool, parameters: Arc::new(parameters) })
+    }
+
+    /// A connection of its own that is told of changes of settings.
+    pub(crate) async fn listen(&self) -> Result<Listener, StoreError> {
+        let connected = tls::Parameters::clone(&self.parameters).connect().await;
+        let mut connection = connected.map_err(|error| StoreError::Connection(error.into()))?;
+        connection.batch_execute("LISTEN waggle_settings").await?;
+        Ok(Listener { connection })
     }
 
     /// A connection outside a transaction.
@@ -67,6 +82,19 @@ impl Pools {
 
 async fn get(pool: &Pool) -> Result<PooledConnection<'static, Manager>, StoreError> {
     pool.get_owned().await.map_err(|error| StoreError::Connection(error.into()))
+}
+
+/// A connection that is told of changes of settings.
+pub(crate) struct Listener {
+    connection: Conn,
+}
+
+impl Listener {
+    /// Waits until something is told; `false` if nothing will be any more.
+    pub(crate) async fn told(&mut self) -> bool {
+        let mut stream = pin!(self.connection.notifications_stream());
+        matches!(stream.next().await, Some(Ok(_)))
+    }
 }
 
 /// A transaction that has begun.
@@ -187,6 +215,11 @@ pub(crate) mod dialect {
             .first(connection)
             .await
             .optional()
+    }
+
+    /// Tells other processes, when this transaction is committed, that a setting was changed.
+    pub(crate) async fn tell_of_settings(connection: &mut Conn) -> QueryResult<()> {
+        diesel::sql_query("NOTIFY waggle_settings").execute(connection).await.map(drop)
     }
 
     /// Keeps other transactions from making tokens until this one ends.

@@ -22,6 +22,13 @@ pub(super) struct Parameters {
     tls: Option<MakeRustlsConnect>,
 }
 
+impl std::fmt::Debug for Parameters {
+    /// Without the password.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Parameters")
+    }
+}
+
 impl Parameters {
     /// Reads `postgresql://user:password@host:port/database?sslmode=...&sslrootcert=...`. TLS always checks
     /// the certificate and the name: `require`, `verify-ca` and `verify-full` are the same here.

@@ -39,6 +39,7 @@ struct DoubtRow {
     post_id: i64,
     state: String,
     platform: String,
+    channel: String,
     key: String,
     request: Value,
     hash: String,
@@ -61,6 +62,7 @@ impl DoubtRow {
             id: DeliveryId::new(self.id),
             prepared: Prepared {
                 platform: self.platform.parse().map_err(column("deliveries.platform"))?,
+                channel: self.channel,
                 key: self.key,
                 request: self.request,
                 hash: self.hash.parse().map_err(column("deliveries.hash"))?,
@@ -354,6 +356,7 @@ async fn begin(
             deliveries::attempt.eq(last.unwrap_or(0) + 1),
             deliveries::state.eq(DeliveryState::InFlight.name()),
             deliveries::platform.eq(prepared.platform.name()),
+            deliveries::channel.eq(&prepared.channel),
             deliveries::key.eq(&prepared.key),
             deliveries::request.eq(&prepared.request),
             deliveries::hash.eq(&hash),

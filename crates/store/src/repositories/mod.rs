@@ -10,6 +10,7 @@ mod settings;
 mod source_tweets;
 mod tokens;
 
+pub(crate) use self::settings::revision as settings_revision;
 use super::{Conn, Db, Pools, dialect};
 
 /// Implements every storage port.

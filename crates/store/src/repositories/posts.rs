@@ -131,6 +131,7 @@ struct DeliveryRow {
     attempt: i64,
     state: String,
     platform: String,
+    channel: String,
     key: String,
     request: Value,
     hash: String,
@@ -152,6 +153,7 @@ impl TryFrom<DeliveryRow> for Delivery {
             state: row.state.parse().map_err(column("deliveries.state"))?,
             prepared: Prepared {
                 platform: row.platform.parse().map_err(column("deliveries.platform"))?,
+                channel: row.channel,
                 key: row.key,
                 request: row.request,
                 hash: row.hash.parse().map_err(column("deliveries.hash"))?,

@@ -232,6 +232,12 @@ pub(crate) mod dialect {
             .optional()
     }
 
+    /// Nothing: SQLite has no way to tell other processes. They ask.
+    #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
+    pub(crate) async fn tell_of_settings(_connection: &mut Conn) -> QueryResult<()> {
+        Ok(())
+    }
+
     /// Nothing: the single writer makes it safe.
     #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
     pub(crate) async fn lock_tokens(_connection: &mut Conn) -> QueryResult<()> {

@@ -66,8 +66,16 @@ mod rules {
             waggle_accounts::testing::the_first_token_is_kept_once(ports.tokens);
         a_token_is_ended_once(ports) =>
             waggle_accounts::testing::a_token_is_ended_once(ports.tokens);
-        a_value_is_kept_written_over_and_removed(ports) =>
-            waggle_settings::testing::a_value_is_kept_written_over_and_removed(ports.settings);
+        a_setting_is_kept_written_over_and_removed(ports) =>
+            waggle_settings::testing::a_setting_is_kept_written_over_and_removed(ports.settings);
+        a_stale_change_of_settings_changes_nothing(ports) =>
+            waggle_settings::testing::a_stale_change_of_settings_changes_nothing(ports.settings);
+        every_change_of_a_setting_is_in_the_history(ports) =>
+            waggle_settings::testing::every_change_of_a_setting_is_in_the_history(ports.settings);
+        every_secret_is_sealed_anew_or_none(ports) =>
+            waggle_settings::testing::every_secret_is_sealed_anew_or_none(ports.settings);
+        a_lost_secret_is_removed(ports) =>
+            waggle_settings::testing::a_lost_secret_is_removed(ports.settings);
         a_tweet_is_new_to_the_run_that_brought_it(ports) =>
             waggle_twitter_n8n::testing::a_tweet_is_new_to_the_run_that_brought_it(ports.source_tweets);
         a_run_without_a_name_is_known_for_an_hour(ports) =>

@@ -72,6 +72,7 @@ async fn claim_one(ports: &Ports, now: DateTime<Utc>) -> Claimed {
 fn prepared(claimed: &Claimed) -> Prepared {
     Prepared {
         platform: Platform::Sandbox,
+        channel: "sandbox".to_owned(),
         key: format!("post-{}", claimed.post.id),
         request: json!({ "text": claimed.post.publication.text }),
         hash: claimed.post.publication.hash(),

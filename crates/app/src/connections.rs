@@ -1,0 +1,195 @@
+//! The platforms as the settings connect them at this moment.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::error;
+use waggle_content::ports::{Connected, Connections, Publisher};
+use waggle_content::{DoubtPolicy, Platform, Timing};
+use waggle_kernel::{Clock, Entropy};
+use waggle_platforms::{Fault, OAuth1, Sandbox, X, XCredentials};
+use waggle_settings::{BaseUrl, DoubtSeconds, Secret, SettingsManager, Text, Values};
+
+/// Makes the publishers anew when a setting that they are made of changes.
+pub(crate) struct LiveConnections {
+    settings: Arc<SettingsManager>,
+    maker: Maker,
+    current: Mutex<Option<Current>>,
+}
+
+/// What publishers are made with.
+#[derive(Clone)]
+pub(crate) struct Maker {
+    /// Where the sandbox keeps its timeline.
+    pub(crate) sandbox_folder: PathBuf,
+    /// Tells the time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Gives chance.
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+#[derive(Clone)]
+struct Current {
+    values: Arc<Values>,
+    connected: Arc<Connected>,
+    sandbox: Arc<Sandbox>,
+    x: Option<(XValues, Arc<X>)>,
+}
+
+/// The settings that X is made of.
+#[derive(Clone, PartialEq)]
+struct XValues {
+    url: BaseUrl,
+    key: Option<Text>,
+    secret: Option<Secret>,
+    token: Option<Text>,
+    token_secret: Option<Secret>,
+    bearer: Option<Secret>,
+    doubt: DoubtSeconds,
+    request: chrono::Duration,
+}
+
+impl XValues {
+    fn of(values: &Values) -> Self {
+        Self {
+            url: values.twitter_api_url.clone(),
+            key: values.twitter_api_key.clone(),
+            secret: values.twitter_api_secret.clone(),
+            token: values.twitter_access_token.clone(),
+            token_secret: values.twitter_access_token_secret.clone(),
+            bearer: values.twitter_oauth2_token.clone(),
+            doubt: values.twitter_doubt,
+            request: values.publish_request.duration(),
+        }
+    }
+
+    /// How the account is proved; `None` while there is no account.
+    fn credentials(&self) -> Option<XCredentials> {
+        match (&self.key, &self.secret, &self.token, &self.token_secret, &self.bearer) {
+            (Some(key), Some(secret), Some(token), Some(token_secret), _) => {
+                Some(XCredentials::OAuth1(OAuth1 {
+                    consumer_key: key.0.clone(),
+                    consumer_secret: secret.text().clone(),
+                    token: token.0.clone(),
+                    token_secret: token_secret.text().clone(),
+                }))
+            }
+            (_, _, _, _, Some(bearer)) => Some(XCredentials::OAuth2(bearer.text().clone())),
+            _ => None,
+        }
+    }
+}
+
+impl Maker {
+    /// X as `values` connect it; `None` while they name no account.
+    ///
+    /// # Errors
+    ///
+    /// [`reqwest::Error`] if no HTTP client can be made.
+    pub(crate) fn x(&self, values: &Values) -> Result<Option<X>, reqwest::Error> {
+        self.x_of(&XValues::of(values))
+    }
+
+    fn x_of(&self, values: &XValues) -> Result<Option<X>, reqwest::Error> {
+        let Some(credentials) = values.credentials() else { return Ok(None) };
+        let timeout = values.request.to_std().unwrap_or_default();
+        let doubt = DoubtPolicy {
+            first_look_after: values.doubt.first_look_after,
+            second_look_after: values.doubt.second_look_after,
+            resend_within: values.doubt.resend_within,
+        };
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        X::new(values.url.url().clone(), credentials, timeout, doubt, clock, entropy).map(Some)
+    }
+
+    fn connect(&self, values: Arc<Values>, before: Option<&Current>) -> Current {
+        let timing = Timing {
+            lease: values.publish_lease.duration(),
+            request: values.publish_request.duration(),
+            missed_after: values.publish_missed_after.duration(),
+        };
+        let faults =
+            values.sandbox_faults.0.iter().filter_map(|name| name.as_str().parse::<Fault>().ok());
+        let sandbox = Arc::new(Sandbox::new(
+            &self.sandbox_folder,
+            faults.collect(),
+            timing.request,
+            Arc::clone(&self.clock),
+        ));
+        let x = self.x_again(XValues::of(&values), before);
+        let mut publishers: Vec<Arc<dyn Publisher>> = vec![sandbox.clone()];
+        publishers.extend(x.iter().map(|(_, x)| Arc::clone(x) as Arc<dyn Publisher>));
+        Current { values, connected: Arc::new(Connected { publishers, timing }), sandbox, x }
+    }
+
+    /// X as it was if nothing of it changed: it has open connections and knows its account.
+    fn x_again(&self, values: XValues, before: Option<&Current>) -> Option<(XValues, Arc<X>)> {
+        let same = before
+            .and_then(|before| before.x.as_ref())
+            .filter(|(values_before, _)| *values_before == values);
+        if let Some(same) = same {
+            return Some(same.clone());
+        }
+        match self.x_of(&values) {
+            Ok(x) => Some((values, Arc::new(x?))),
+            Err(problem) => {
+                error!(error = %problem, "X is not connected: no HTTP client could be made");
+                None
+            }
+        }
+    }
+}
+
+impl LiveConnections {
+    pub(crate) fn new(settings: Arc<SettingsManager>, maker: Maker) -> Self {
+        Self { settings, maker, current: Mutex::new(None) }
+    }
+
+    /// What publishers are made with.
+    pub(crate) const fn maker(&self) -> &Maker {
+        &self.maker
+    }
+
+    /// The sandbox.
+    pub(crate) fn sandbox(&self) -> Arc<Sandbox> {
+        self.current().sandbox
+    }
+
+    /// Whether posts can go to `platform`.
+    pub(crate) fn is_connected(&self, platform: Platform) -> bool {
+        self.current().connected.publisher(platform).is_some()
+    }
+
+    fn current(&self) -> Current {
+        let values = self.settings.values();
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*current {
+            Some(current) if Arc::ptr_eq(&current.values, &values) => current.clone(),
+            before => {
+                let made = self.maker.connect(values, before.as_ref());
+                *current = Some(made.clone());
+                made
+            }
+        }
+    }
+}
+
+impl Connections for LiveConnections {
+    fn now(&self) -> Arc<Connected> {
+        self.current().connected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use waggle_settings::FaultName;
+
+    use super::*;
+
+    #[test]
+    fn every_fault_that_can_be_set_is_one_of_the_sandbox() {
+        for name in FaultName::ALL {
+            assert!(name.parse::<Fault>().is_ok(), "{name}");
+        }
+    }
+}

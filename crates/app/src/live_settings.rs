@@ -1,0 +1,52 @@
+//! Settings that another process changed come into effect here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+use waggle_settings::ports::SettingChanges;
+
+use crate::app::App;
+use crate::http::chain;
+
+/// How long to wait before the database is asked again that did not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Takes up what other processes change, until `stop` says so.
+pub(crate) async fn run(
+    app: Arc<App>,
+    mut changes: Box<dyn SettingChanges>,
+    mut stop: watch::Receiver<bool>,
+) {
+    tokio::select! {
+        () = follow(&app, &mut *changes) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+async fn follow(app: &App, changes: &mut dyn SettingChanges) {
+    loop {
+        let known = app.settings.revision();
+        if let Err(problem) = changes.wait(known).await {
+            warn!(error = %chain(&problem), "nobody can tell whether settings were changed");
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
+        if let Err(problem) = app.settings.reload().await {
+            error!(error = %chain(&problem), "changed settings cannot be read");
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
+        let revision = app.settings.revision();
+        info!(revision = revision.0, "settings were changed");
+        for problem in app.settings.problems() {
+            error!(%problem, "a setting does not come into effect; what was in effect stays");
+        }
+        if revision <= known {
+            // The store went back behind what is known, as after a restored backup: asking at once is no use.
+            tokio::time::sleep(PAUSE).await;
+        }
+        app.wake.notify_one();
+    }
+}

@@ -1,0 +1,234 @@
+//! Where the master keys are: in the environment, or in a file that is made on a first start.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret as _, SecretString};
+use tracing::warn;
+use waggle_kernel::PortError;
+use waggle_settings::ports::MasterKeySource;
+use waggle_settings::{MasterKey, MasterKeys};
+
+/// The most that a file of master keys may have, in bytes.
+const MOST: u64 = 64 * 1024;
+
+/// How a file of master keys begins.
+const HEAD: &str = "\
+# Waggle's master key: whoever has it can read every secret in the database.
+# Keep a copy away from the database. The newest key is the first.
+";
+
+/// Where the master keys are.
+#[derive(Clone, Debug)]
+pub(crate) enum MasterKeyPlace {
+    /// In `WAGGLE_MASTER_KEY`.
+    Environment(SecretString),
+    /// In a file that an operator named: it has to be there.
+    Named(PathBuf),
+    /// In a file of the data folder, which is made when it is needed.
+    DataDir(PathBuf),
+}
+
+/// Why the master keys are not to be had.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("{place}: {source}")]
+    Invalid { place: String, source: waggle_settings::InvalidMasterKey },
+    #[error(
+        "the master key comes from WAGGLE_MASTER_KEY, which this command cannot change: put a new one \
+         (openssl rand -base64 32) in front of it with a comma between them, for every server, start \
+         them anew, and run this again"
+    )]
+    InEnvironment,
+}
+
+impl MasterKeyPlace {
+    fn read(&self) -> Result<MasterKeys, Failure> {
+        let (text, place) = match self {
+            Self::Environment(text) => (text.clone(), "WAGGLE_MASTER_KEY".to_owned()),
+            Self::Named(path) => (read(path)?, path.display().to_string()),
+            Self::DataDir(path) => match read(path) {
+                Ok(text) => (text, path.display().to_string()),
+                Err(Failure::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    return Ok(MasterKeys::default());
+                }
+                Err(failure) => return Err(failure),
+            },
+        };
+        MasterKeys::parse(text.expose_secret()).map_err(|source| Failure::Invalid { place, source })
+    }
+
+    fn add(&self, key: &MasterKey) -> Result<MasterKeys, Failure> {
+        let path = match self {
+            Self::Environment(_) => return Err(Failure::InEnvironment),
+            Self::Named(path) | Self::DataDir(path) => path,
+        };
+        put_in_front(path, key).map_err(|source| Failure::File { path: path.clone(), source })?;
+        self.read()
+    }
+}
+
+#[async_trait]
+impl MasterKeySource for MasterKeyPlace {
+    async fn keys(&self) -> Result<MasterKeys, PortError> {
+        let place = self.clone();
+        aside("reading the master key", move || place.read()).await
+    }
+
+    async fn add(&self, key: &MasterKey) -> Result<MasterKeys, PortError> {
+        let (place, text) = (self.clone(), key.text());
+        aside("keeping a new master key", move || {
+            let key = MasterKey::parse(text.expose_secret()).map_err(|source| {
+                Failure::Invalid { place: "the new master key".to_owned(), source }
+            })?;
+            place.add(&key)
+        })
+        .await
+    }
+}
+
+async fn aside(
+    doing: &'static str,
+    work: impl FnOnce() -> Result<MasterKeys, Failure> + Send + 'static,
+) -> Result<MasterKeys, PortError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|failure| PortError::broken(doing, failure)),
+        Err(error) => Err(PortError::broken(doing, error)),
+    }
+}
+
+fn read(path: &Path) -> Result<SecretString, Failure> {
+    let failed = |source| Failure::File { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    warn_if_open_to_others(path, &file);
+    let mut text = String::new();
+    file.take(MOST).read_to_string(&mut text).map_err(failed)?;
+    Ok(text.into())
+}
+
+#[cfg(unix)]
+fn warn_if_open_to_others(path: &Path, file: &File) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let is_open = file.metadata().is_ok_and(|data| data.permissions().mode() & 0o007 != 0);
+    if is_open {
+        warn!(file = %path.display(), "everyone on this machine may read the master key: chmod 600");
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_if_open_to_others(_path: &Path, _file: &File) {}
+
+/// Writes the file anew with `key` as its first line. A crash leaves the old file or the new one, and two
+/// processes that do this at the same time both have their key in it.
+fn put_in_front(path: &Path, key: &MasterKey) -> io::Result<()> {
+    let beside = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let lock = private().truncate(false).open(beside(".lock"))?;
+    lock.lock()?;
+    let mut text = String::new();
+    match File::open(path) {
+        Ok(file) => {
+            file.take(MOST).read_to_string(&mut text)?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => text.push_str(HEAD),
+        Err(error) => return Err(error),
+    }
+    let (comments, keys) = split(&text);
+    let new = beside(".new");
+    let mut file = private().truncate(true).open(&new)?;
+    write!(file, "{comments}{}\n{keys}", key.text().expose_secret())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)?;
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+/// The comments at the beginning, and the rest.
+fn split(text: &str) -> (&str, &str) {
+    let length =
+        text.split_inclusive('\n').take_while(|line| line.starts_with('#')).map(str::len).sum();
+    text.split_at_checked(length).unwrap_or(("", text))
+}
+
+/// How a file is opened that is for its owner alone.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn key(byte: u8) -> MasterKey {
+        MasterKey::parse(&format!("{byte:02x}").repeat(32)).unwrap()
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("waggle-keys-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_new_key_stands_in_front_and_the_file_is_for_its_owner() {
+        let path = folder("front").join("master.key");
+        let place = MasterKeyPlace::DataDir(path.clone());
+        assert!(place.read().unwrap().newest().is_none());
+
+        place.add(&key(1)).unwrap();
+        let keys = place.add(&key(2)).unwrap();
+
+        assert_eq!(keys.ids(), [key(2).id().clone(), key(1).id().clone()]);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with('#'));
+    }
+
+    #[test]
+    fn a_file_that_was_named_has_to_be_there() {
+        let place = MasterKeyPlace::Named(folder("named").join("nothing.key"));
+
+        let error = place.read().map(drop).unwrap_err().to_string();
+
+        assert!(error.contains("nothing.key"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_key_is_told_without_its_text() {
+        let path = folder("wrong").join("master.key");
+        std::fs::write(&path, "correct horse battery staple\n").unwrap();
+
+        let error = MasterKeyPlace::Named(path).read().map(drop).unwrap_err().to_string();
+
+        assert!(error.contains("32 random bytes") && !error.contains("horse"), "{error}");
+    }
+
+    #[test]
+    fn processes_that_add_keys_at_the_same_time_lose_none() {
+        let place = MasterKeyPlace::DataDir(folder("race").join("master.key"));
+
+        std::thread::scope(|scope| {
+            for byte in 1..=8 {
+                let place = &place;
+                scope.spawn(move || place.add(&key(byte)).unwrap());
+            }
+        });
+
+        assert_eq!(place.read().unwrap().ids().len(), 8);
+    }
+}

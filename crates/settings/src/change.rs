@@ -1,0 +1,394 @@
+//! Values are set, unset, checked and put back: all of a change or nothing of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use waggle_kernel::{Actor, ActorKind, Scope};
+
+use crate::custom;
+use crate::declaration::Declaration;
+use crate::declaration::Source;
+use crate::error::SettingsError;
+use crate::kind::{Canonical, Kind};
+use crate::manager::{Sealer, SettingsManager, State};
+use crate::ports::{Action, Kept, NewChange, NewChanges, Revision, SaveError, StoredSetting};
+use crate::registry::{self, Values};
+use crate::snapshot::{Opened, Problem, Snapshot, present};
+use crate::vault::{Place, seal};
+
+/// How often a change is tried again because others were faster.
+const TRIES: usize = 10;
+
+/// What somebody wants a setting to be.
+pub struct Wish {
+    /// The setting.
+    pub key: String,
+    /// The value; a blank one is none.
+    pub value: Given,
+    /// The version that the wish is based on: 0 where the setting was not set. `None` is any.
+    pub expected: Option<Revision>,
+}
+
+/// A value as it was handed in.
+#[derive(Clone)]
+pub enum Given {
+    /// A text, from a command line or a form.
+    Text(SecretString),
+    /// JSON, from a program.
+    Json(Value),
+    /// Nothing: back to the environment or the default.
+    Nothing,
+}
+
+impl Wish {
+    /// The wish that `key` be `value`, whatever it is now.
+    pub fn new(key: impl Into<String>, value: Given) -> Self {
+        Self { key: key.into(), value, expected: None }
+    }
+}
+
+/// A wish that was read.
+struct Target<'a> {
+    wish: &'a Wish,
+    declaration: Option<&'static Declaration>,
+    canonical: Option<Canonical>,
+}
+
+impl Target<'_> {
+    fn is_secret(&self) -> bool {
+        self.declaration.is_some_and(Declaration::is_secret)
+    }
+}
+
+impl SettingsManager {
+    /// Sets the value of one setting from JSON; `null` and a blank text unset it. Returns its version.
+    ///
+    /// # Errors
+    ///
+    /// As for [`change`](Self::change).
+    pub async fn set_setting(
+        &self,
+        actor: &Actor,
+        key: &str,
+        value: Value,
+    ) -> Result<Revision, SettingsError> {
+        self.change(actor, &[Wish::new(key, Given::Json(value))], Action::Set).await
+    }
+
+    /// Makes the wishes come true, all at once, and returns the last revision. What is as wished already is
+    /// not changed. This process sees the change when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`]; then nothing is changed:
+    ///
+    /// - [`Forbidden`](SettingsError::Forbidden) without the scope `admin`.
+    /// - [`Unknown`](SettingsError::Unknown), [`Twice`](SettingsError::Twice) for keys, and
+    ///   [`TooMany`](SettingsError::TooMany) of one's own.
+    /// - [`Invalid`](SettingsError::Invalid) with everything that makes no sense.
+    /// - [`Receiver`](SettingsError::Receiver) if a secret would be sent to a new place by someone who may not know it.
+    /// - [`Stale`](SettingsError::Stale) if a setting is not at the version expected; [`Busy`](SettingsError::Busy).
+    /// - [`NoMasterKey`](SettingsError::NoMasterKey) if there is a secret to be sealed and the key is not held.
+    /// - [`Port`](SettingsError::Port) if the store cannot answer.
+    pub async fn change(
+        &self,
+        actor: &Actor,
+        wishes: &[Wish],
+        action: Action,
+    ) -> Result<Revision, SettingsError> {
+        actor.require(Scope::Admin)?;
+        for _ in 0..TRIES {
+            let state = self.state();
+            let targets = read(wishes)?;
+            self.check(&state, actor, &targets)?;
+            let Some(changes) = self.plan(&state, actor, &targets, action).await? else {
+                return Ok(state.stored.revision);
+            };
+            match self.ports.repository.save(&changes).await {
+                Ok(revision) => {
+                    self.take_over(&state, &changes, revision).await?;
+                    return Ok(revision);
+                }
+                Err(SaveError::Stale) => self.reload().await?,
+                Err(SaveError::Port(error)) => return Err(error.into()),
+            }
+        }
+        Err(SettingsError::Busy)
+    }
+
+    /// The values that would be in effect with the wishes, which are not made true.
+    ///
+    /// # Errors
+    ///
+    /// As for [`change`](Self::change).
+    pub fn try_on(&self, actor: &Actor, wishes: &[Wish]) -> Result<Arc<Values>, SettingsError> {
+        actor.require(Scope::Admin)?;
+        let candidate = self.check(&self.state(), actor, &read(wishes)?)?;
+        Ok(candidate.values)
+    }
+
+    /// Seals the secrets that are kept in the clear, as those of an older table are.
+    ///
+    /// # Errors
+    ///
+    /// As for [`change`](Self::change).
+    pub async fn seal_clear_secrets(&self, actor: &Actor) -> Result<usize, SettingsError> {
+        let state = self.state();
+        let is_clear_secret = |setting: &&StoredSetting| {
+            matches!(&setting.value, Kept::Clear(text) if present(text).is_some())
+                && registry::find(&setting.key).is_some_and(Declaration::is_secret)
+        };
+        let wishes: Vec<Wish> = state
+            .stored
+            .settings
+            .iter()
+            .filter(is_clear_secret)
+            .filter_map(|setting| {
+                let text = state.opened(&setting.key)?.clone();
+                Some(Wish::new(&setting.key, Given::Text(text)))
+            })
+            .collect();
+        if !wishes.is_empty() {
+            self.change(actor, &wishes, Action::Seal).await?;
+        }
+        Ok(wishes.len())
+    }
+
+    /// What would be in effect, if nothing speaks against it.
+    fn check(
+        &self,
+        state: &State,
+        actor: &Actor,
+        targets: &[Target<'_>],
+    ) -> Result<Snapshot, SettingsError> {
+        for target in targets {
+            let current = state.stored(&target.wish.key).map_or(Revision(0), |set| set.version);
+            if target.wish.expected.is_some_and(|expected| expected != current) {
+                return Err(SettingsError::Stale { key: target.wish.key.clone(), current });
+            }
+        }
+        let mut opened: Vec<Opened> = state.opened.clone();
+        opened.retain(|opened| targets.iter().all(|target| target.wish.key != opened.key));
+        opened.extend(targets.iter().filter_map(|target| {
+            let canonical = target.canonical.as_ref()?;
+            Some(Opened {
+                key: target.wish.key.clone(),
+                text: Ok(canonical.text.clone().into()),
+                version: Revision::default(),
+                updated_at: None,
+                updated_by: String::new(),
+            })
+        }));
+        let candidate = Snapshot::build(&opened, &self.environment, None)?;
+        // What was wrong before is no reason against mending something else.
+        let new: Vec<Problem> = candidate
+            .problems
+            .iter()
+            .filter(|problem| !state.snapshot.problems.contains(problem))
+            .cloned()
+            .collect();
+        if !new.is_empty() {
+            return Err(SettingsError::Invalid(new));
+        }
+        let most = custom::MOST_SETTINGS;
+        if candidate.custom.len() > most && candidate.custom.len() > state.snapshot.custom.len() {
+            return Err(SettingsError::TooMany { most });
+        }
+        if !matches!(actor.kind(), ActorKind::System) {
+            receivers(state, &candidate, targets)?;
+        }
+        Ok(candidate)
+    }
+
+    /// The change that makes the wishes come true; `None` if they are.
+    async fn plan(
+        &self,
+        state: &State,
+        actor: &Actor,
+        targets: &[Target<'_>],
+        action: Action,
+    ) -> Result<Option<NewChanges>, SettingsError> {
+        let version = state.stored.revision.next();
+        let mut changes = Vec::new();
+        let mut sealer = None;
+        for target in targets {
+            let key = target.wish.key.as_str();
+            let stored = state.stored(key);
+            if is_so(state, target) {
+                continue;
+            }
+            let to = match &target.canonical {
+                None => None,
+                Some(canonical) if target.is_secret() => {
+                    let sealer = match &sealer {
+                        Some(sealer) => sealer,
+                        None => sealer.insert(Sealer::of(state, &self.ports).await?),
+                    };
+                    let secret = canonical.text.clone().into();
+                    let place = Place { key, version };
+                    Some(Kept::Sealed(seal(sealer.key()?, &secret, place, &*self.ports.entropy)?))
+                }
+                Some(canonical) => Some(Kept::Clear(canonical.text.clone())),
+            };
+            let from = stored.map(|stored| (stored.value.clone(), stored.version));
+            changes.push(NewChange {
+                key: key.to_owned(),
+                action: match (action, &to) {
+                    (Action::Set, None) => Action::Unset,
+                    (action, _) => action,
+                },
+                // A secret that was kept in the clear is not written down a second time.
+                from: from
+                    .filter(|(kept, _)| !(target.is_secret() && matches!(kept, Kept::Clear(_)))),
+                to,
+            });
+        }
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let master_key = match &sealer {
+            Some(sealer) => Some(sealer.key()?.id().clone()),
+            None => state.stored.master_key.clone(),
+        };
+        Ok(Some(NewChanges {
+            based_on: state.stored.revision,
+            at: self.ports.clock.now(),
+            by: actor.to_string(),
+            master_key,
+            changes,
+        }))
+    }
+
+    /// Brings into effect what was saved on top of `state`.
+    async fn take_over(
+        &self,
+        state: &State,
+        saved: &NewChanges,
+        revision: Revision,
+    ) -> Result<(), SettingsError> {
+        let mut stored = state.stored.clone();
+        stored.revision = revision;
+        stored.master_key.clone_from(&saved.master_key);
+        for change in &saved.changes {
+            stored.settings.retain(|setting| setting.key != change.key);
+            if let Some(value) = &change.to {
+                stored.settings.push(StoredSetting {
+                    key: change.key.clone(),
+                    value: value.clone(),
+                    version: revision,
+                    updated_at: saved.at,
+                    updated_by: saved.by.clone(),
+                });
+            }
+        }
+        let held = saved.master_key.as_ref().is_none_or(|id| state.keys.find(id).is_some());
+        let keys =
+            if held { Arc::clone(&state.keys) } else { Arc::new(self.ports.keys.keys().await?) };
+        self.install(stored, keys)
+    }
+}
+
+/// Whether a setting is as wished.
+fn is_so(state: &State, target: &Target<'_>) -> bool {
+    let stored = state.stored(&target.wish.key);
+    match (&target.canonical, stored) {
+        (None, None) => true,
+        (Some(canonical), Some(stored)) => {
+            let is_sealed = matches!(stored.value, Kept::Sealed(_));
+            is_sealed == target.is_secret()
+                && state
+                    .opened(&target.wish.key)
+                    .is_some_and(|text| text.expose_secret() == canonical.text)
+        }
+        _ => false,
+    }
+}
+
+/// Whoever may not know a secret must not have it sent to a place of his own choice.
+fn receivers(
+    state: &State,
+    candidate: &Snapshot,
+    targets: &[Target<'_>],
+) -> Result<(), SettingsError> {
+    let text = |snapshot: &Snapshot, key: &str| {
+        snapshot.entries.get(key).map(|entry| entry.text.expose_secret().to_owned())
+    };
+    for declaration in registry::ALL.iter().filter(|declared| !declared.receives.is_empty()) {
+        if text(&state.snapshot, declaration.key) == text(candidate, declaration.key) {
+            continue;
+        }
+        let given: BTreeSet<&str> = targets
+            .iter()
+            .filter(|target| target.canonical.is_some())
+            .map(|target| target.wish.key.as_str())
+            .collect();
+        let secrets: Vec<&'static str> = declaration
+            .receives
+            .iter()
+            .copied()
+            .filter(|key| candidate.entries.contains_key(key) && !given.contains(key))
+            .collect();
+        if !secrets.is_empty() {
+            return Err(SettingsError::Receiver { key: declaration.key, secrets });
+        }
+    }
+    Ok(())
+}
+
+/// Reads every wish, and says of all that make no sense why.
+fn read(wishes: &[Wish]) -> Result<Vec<Target<'_>>, SettingsError> {
+    let mut seen = BTreeSet::new();
+    let mut targets = Vec::with_capacity(wishes.len());
+    let mut problems = Vec::new();
+    for wish in wishes {
+        let declaration = registry::find(&wish.key);
+        if declaration.is_none() && !custom::is_custom(&wish.key) {
+            // What nobody declared can be removed, so that leftovers do not stay for ever.
+            if !matches!(wish.value, Given::Nothing) {
+                return Err(SettingsError::Unknown { key: wish.key.chars().take(100).collect() });
+            }
+        }
+        if !seen.insert(wish.key.as_str()) {
+            return Err(SettingsError::Twice { key: wish.key.clone() });
+        }
+        match canonical(declaration, &wish.value) {
+            Ok(canonical) => targets.push(Target { wish, declaration, canonical }),
+            Err(reason) => problems.push(Problem::Value {
+                key: wish.key.clone(),
+                from: Source::Database,
+                reason,
+            }),
+        }
+    }
+    if problems.is_empty() { Ok(targets) } else { Err(SettingsError::Invalid(problems)) }
+}
+
+fn canonical(
+    declaration: Option<&Declaration>,
+    given: &Given,
+) -> Result<Option<Canonical>, String> {
+    let read = |text: &str| {
+        present(text)
+            .map(|text| match declaration {
+                Some(declaration) => (declaration.read)(text),
+                None => custom::canonical(text),
+            })
+            .transpose()
+    };
+    match (declaration, given) {
+        (_, Given::Nothing | Given::Json(Value::Null)) => Ok(None),
+        (_, Given::Text(text)) => read(text.expose_secret()),
+        (None, Given::Json(Value::String(text))) if text.trim().is_empty() => Ok(None),
+        (None, Given::Json(value)) => read(&custom::encode(value)),
+        (Some(_), Given::Json(Value::String(text))) => read(text),
+        (Some(_), Given::Json(value @ (Value::Bool(_) | Value::Number(_)))) => {
+            read(&value.to_string())
+        }
+        (Some(declaration), Given::Json(value)) => match declaration.kind {
+            Kind::List { .. } | Kind::Json { .. } => read(&value.to_string()),
+            kind => Err(format!("has to be of the kind {}, not a list or an object", kind.name())),
+        },
+    }
+}

@@ -1,0 +1,89 @@
+//! Settings that operators keep for themselves: any JSON under a key that begins with `custom.`.
+
+use serde_json::Value;
+use waggle_kernel::check_text;
+
+use crate::kind::Canonical;
+
+/// What the keys begin with.
+pub const PREFIX: &str = "custom.";
+/// The longest value, in characters.
+const MOST: usize = 65_536;
+/// The most that there may be.
+pub(crate) const MOST_SETTINGS: usize = 1_000;
+
+/// Whether `key` is one of an operator's own: `custom.` and 1 to 80 ASCII letters, digits, `.`, `_`, `-`.
+pub fn is_custom(key: &str) -> bool {
+    key.strip_prefix(PREFIX).is_some_and(|name| {
+        (1..=80).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    })
+}
+
+/// The text that a value is kept as: JSON, except that a text stands for itself where it is not JSON too.
+pub fn encode(value: &Value) -> String {
+    match value {
+        Value::String(text) if !text.trim().is_empty() && decode(text) == *value => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The value that a text is kept for.
+pub fn decode(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// Reads a text and writes it the one way in which it is kept.
+pub(crate) fn canonical(text: &str) -> Result<Canonical, String> {
+    check_text(text, MOST).map_err(|problem| problem.to_string())?;
+    let json = decode(text);
+    Ok(Canonical { text: encode(&json), json })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            (-1e9..1e9_f64).prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+            "(true|null|12|1.5|\\[\\]|\"a\"| |)".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 20, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[a-z]{1,4}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_read_back(value in any_json()) {
+            prop_assert_eq!(decode(&encode(&value)), value);
+        }
+    }
+
+    #[test]
+    fn a_plain_text_stands_for_itself() {
+        assert_eq!(encode(&json!("good morning")), "good morning");
+        assert_eq!(encode(&json!("465")), "\"465\"");
+        assert_eq!(decode("465"), json!(465));
+    }
+
+    #[test]
+    fn keys_have_the_prefix_and_a_name() {
+        assert!(is_custom("custom.brand.voice-2"));
+        for key in ["custom.", "custom", "CUSTOM.x", "custom.a b", "custom.ä", "TWITTER_API_KEY"] {
+            assert!(!is_custom(key), "{key}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The settings of this process: what is in effect, without a query, and how it is kept current.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use secrecy::SecretString;
+use serde_json::Value;
+use waggle_kernel::{Clock, Entropy};
+
+use crate::declaration::Declaration;
+use crate::error::SettingsError;
+use crate::ports::{
+    Environment, Kept, MasterKeySource, Revision, SettingRepository, Stored, StoredSetting,
+};
+use crate::registry::{self, Values};
+use crate::snapshot::{Entry, Opened, Problem, Snapshot};
+use crate::vault::{MasterKey, MasterKeys, Place};
+
+/// What the settings lean on.
+#[derive(Clone)]
+pub struct SettingsPorts {
+    /// What people set.
+    pub repository: Arc<dyn SettingRepository>,
+    /// Where the master keys are.
+    pub keys: Arc<dyn MasterKeySource>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives chance, for nonces and keys.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Looks values up and changes them. What is in effect is kept in memory: reading costs no query.
+pub struct SettingsManager {
+    pub(crate) ports: SettingsPorts,
+    pub(crate) environment: HashMap<&'static str, String>,
+    state: RwLock<Arc<State>>,
+}
+
+/// What is kept, and what is in effect because of it.
+pub(crate) struct State {
+    pub(crate) stored: Stored,
+    pub(crate) opened: Vec<Opened>,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) keys: Arc<MasterKeys>,
+}
+
+impl SettingsManager {
+    /// Reads the environment, once, and what is kept. What makes no sense is in [`problems`](Self::problems), and
+    /// has no effect.
+    ///
+    /// # Errors
+    ///
+    /// - [`SettingsError::Port`] if the store or the master keys cannot be read.
+    /// - [`SettingsError::Invalid`] if a default makes no sense.
+    pub async fn open(
+        ports: SettingsPorts,
+        environment: &dyn Environment,
+    ) -> Result<Self, SettingsError> {
+        let environment = registry::ALL
+            .iter()
+            .filter_map(|declaration| {
+                Some((declaration.key, environment.variable(declaration.environment)?))
+            })
+            .collect();
+        let stored = ports.repository.load().await?;
+        let keys = Arc::new(ports.keys.keys().await?);
+        let state = State::new(stored, keys, &environment, None)?;
+        Ok(Self { ports, environment, state: RwLock::new(Arc::new(state)) })
+    }
+
+    /// The values that are in effect now.
+    pub fn values(&self) -> Arc<Values> {
+        Arc::clone(&self.state().snapshot.values)
+    }
+
+    /// The last change that this process knows of.
+    pub fn revision(&self) -> Revision {
+        self.state().stored.revision
+    }
+
+    /// What keeps values from coming into effect; whoever starts a server should not, while there is any.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.state().snapshot.problems.clone()
+    }
+
+    /// Keys of the database that nobody declared; they have no effect.
+    pub fn unknown(&self) -> Vec<String> {
+        self.state().snapshot.unknown.clone()
+    }
+
+    /// The value of the setting `key`, as JSON, or `default` where it has none.
+    ///
+    /// # Errors
+    ///
+    /// - [`SettingsError::Unknown`] if there is no such setting.
+    /// - [`SettingsError::Secret`] if it is a secret: those are in [`values`](Self::values) alone.
+    pub fn get_setting(&self, key: &str, default: Value) -> Result<Value, SettingsError> {
+        let state = self.state();
+        let of_registry = match registry::find(key) {
+            Some(declaration) if declaration.is_secret() => {
+                return Err(SettingsError::Secret { key: key.to_owned() });
+            }
+            Some(declaration) => declaration.default_json(),
+            None if crate::custom::is_custom(key) => Value::Null,
+            None => return Err(SettingsError::Unknown { key: key.to_owned() }),
+        };
+        let found = state.snapshot.entry(key).map_or(of_registry, |entry| entry.json.clone());
+        Ok(if found.is_null() { default } else { found })
+    }
+
+    /// Reads what is kept anew, because another process may have changed it.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError::Port`] if the store cannot answer; then everything stays in effect as it was.
+    pub async fn reload(&self) -> Result<(), SettingsError> {
+        let stored = self.ports.repository.load().await?;
+        let state = self.state();
+        let is_missing = |setting: &StoredSetting| match &setting.value {
+            Kept::Sealed(sealed) => state.keys.find(&sealed.key).is_none(),
+            Kept::Clear(_) => false,
+        };
+        let keys = if stored.settings.iter().any(is_missing) {
+            Arc::new(self.ports.keys.keys().await?)
+        } else {
+            Arc::clone(&state.keys)
+        };
+        self.install(stored, keys)
+    }
+
+    /// Makes a master key where there is none and none is needed to open anything, as on a first start.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError::Port`] if it cannot be kept.
+    pub async fn make_master_key(&self) -> Result<(), SettingsError> {
+        let state = self.state();
+        if state.keys.newest().is_none() && state.stored.master_key.is_none() {
+            let key = MasterKey::generate(&*self.ports.entropy)?;
+            let keys = self.ports.keys.add(&key).await?;
+            self.install(state.stored.clone(), Arc::new(keys))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Brings what is kept into effect, unless something newer already is.
+    pub(crate) fn install(
+        &self,
+        stored: Stored,
+        keys: Arc<MasterKeys>,
+    ) -> Result<(), SettingsError> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if stored.revision >= state.stored.revision {
+            let before = Some(&state.snapshot);
+            *state = Arc::new(State::new(stored, keys, &self.environment, before)?);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn new(
+        stored: Stored,
+        keys: Arc<MasterKeys>,
+        environment: &HashMap<&'static str, String>,
+        before: Option<&Snapshot>,
+    ) -> Result<Self, SettingsError> {
+        let opened: Vec<Opened> =
+            stored.settings.iter().map(|setting| open(setting, &keys)).collect();
+        let snapshot = Snapshot::build(&opened, environment, before)
+            .map_err(|problem| SettingsError::Invalid(vec![problem]))?;
+        Ok(Self { stored, opened, snapshot, keys })
+    }
+
+    pub(crate) fn stored(&self, key: &str) -> Option<&StoredSetting> {
+        self.stored.settings.iter().find(|setting| setting.key == key)
+    }
+
+    pub(crate) fn opened(&self, key: &str) -> Option<&SecretString> {
+        self.opened.iter().find(|opened| opened.key == key)?.text.as_ref().ok()
+    }
+
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.snapshot.entry(key)
+    }
+}
+
+fn open(setting: &StoredSetting, keys: &MasterKeys) -> Opened {
+    let is_secret = registry::find(&setting.key).is_some_and(Declaration::is_secret);
+    let text = match &setting.value {
+        Kept::Clear(text) => Ok(text.clone().into()),
+        Kept::Sealed(_) if !is_secret => Err("is sealed, though it is no secret".to_owned()),
+        Kept::Sealed(sealed) => {
+            let place = Place { key: &setting.key, version: setting.version };
+            keys.open(sealed, place).map_err(|error| error.to_string())
+        }
+    };
+    Opened {
+        key: setting.key.clone(),
+        text,
+        version: setting.version,
+        updated_at: Some(setting.updated_at),
+        updated_by: setting.updated_by.clone(),
+    }
+}
+
+/// The master key that secrets are sealed with, made where there has been none.
+pub(crate) struct Sealer {
+    pub(crate) keys: Arc<MasterKeys>,
+    id: crate::vault::KeyId,
+}
+
+impl Sealer {
+    /// The key that the database names; else the newest, and where there is none a new one.
+    ///
+    /// # Errors
+    ///
+    /// - [`SettingsError::NoMasterKey`] if this process does not hold the key that is in use.
+    /// - [`SettingsError::Port`] if a new one cannot be kept.
+    pub(crate) async fn of(state: &State, ports: &SettingsPorts) -> Result<Self, SettingsError> {
+        if let Some(id) = state.stored.master_key.clone() {
+            if state.keys.find(&id).is_some() {
+                return Ok(Self { keys: Arc::clone(&state.keys), id });
+            }
+            let keys = Arc::new(ports.keys.keys().await?);
+            if keys.find(&id).is_none() {
+                return Err(SettingsError::NoMasterKey { id });
+            }
+            return Ok(Self { keys, id });
+        }
+        if let Some(key) = state.keys.newest() {
+            return Ok(Self { id: key.id().clone(), keys: Arc::clone(&state.keys) });
+        }
+        let key = MasterKey::generate(&*ports.entropy)?;
+        let keys = Arc::new(ports.keys.add(&key).await?);
+        Ok(Self { id: key.id().clone(), keys })
+    }
+
+    pub(crate) fn key(&self) -> Result<&MasterKey, SettingsError> {
+        self.keys.find(&self.id).ok_or_else(|| SettingsError::NoMasterKey { id: self.id.clone() })
+    }
+}
+
+impl From<Problem> for SettingsError {
+    fn from(problem: Problem) -> Self {
+        Self::Invalid(vec![problem])
+    }
+}

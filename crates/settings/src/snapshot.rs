@@ -1,0 +1,212 @@
+//! What is in effect at one moment: for each setting the database, then the environment, then the default.
+//!
+//! A blank text is no value, wherever it stands. A text that makes no sense is a [`Problem`]; it never comes
+//! into effect, and what comes after it does not either: what was in effect before stays.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::custom;
+use crate::declaration::{Declaration, Source};
+use crate::kind::Canonical;
+use crate::ports::Revision;
+use crate::registry::{ALL, RULES, Values};
+
+/// Something that keeps a value from coming into effect. A secret is never repeated in it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Problem {
+    /// A value makes no sense.
+    #[error("{key} {reason} (in the {})", from.name())]
+    Value {
+        /// The setting.
+        key: String,
+        /// Where the value stands.
+        from: Source,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Several values do not go together.
+    #[error("{text}")]
+    Rule {
+        /// What has to hold.
+        text: &'static str,
+    },
+}
+
+/// A setting of the database, opened where it was sealed.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub(crate) key: String,
+    pub(crate) text: Result<SecretString, String>,
+    pub(crate) version: Revision,
+    pub(crate) updated_at: Option<DateTime<Utc>>,
+    pub(crate) updated_by: String,
+}
+
+/// The value of a setting that is in effect because somebody said something.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) text: SecretString,
+    pub(crate) json: Value,
+    pub(crate) source: Source,
+    pub(crate) version: Revision,
+    pub(crate) updated_at: Option<DateTime<Utc>>,
+    pub(crate) updated_by: Option<String>,
+}
+
+/// What is in effect at one moment.
+#[derive(Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) values: Arc<Values>,
+    pub(crate) entries: HashMap<&'static str, Entry>,
+    pub(crate) custom: BTreeMap<String, Entry>,
+    pub(crate) problems: Vec<Problem>,
+    /// Keys of the database that nobody declared.
+    pub(crate) unknown: Vec<String>,
+}
+
+impl Snapshot {
+    /// What is in effect with these settings of the database and this environment. Where one makes no sense, it is
+    /// what was in effect `before`.
+    ///
+    /// # Errors
+    ///
+    /// A [`Problem`] if a default makes no sense.
+    pub(crate) fn build(
+        opened: &[Opened],
+        environment: &HashMap<&'static str, String>,
+        before: Option<&Self>,
+    ) -> Result<Self, Problem> {
+        let mut problems = Vec::new();
+        let mut entries = HashMap::new();
+        let stored: HashMap<&str, &Opened> =
+            opened.iter().map(|opened| (opened.key.as_str(), opened)).collect();
+        for declaration in ALL {
+            let of_database = of_database(declaration, stored.get(declaration.key).copied());
+            let of_environment = of_environment(declaration, environment);
+            // What the environment has is checked where the database shadows it, too: it may come into effect later.
+            let shadowed =
+                of_environment.as_ref().err().filter(|_| matches!(of_database, Ok(Some(_))));
+            problems.extend(shadowed.cloned());
+            match of_database.transpose().or_else(|| of_environment.transpose()) {
+                None => {}
+                Some(Ok(entry)) => {
+                    entries.insert(declaration.key, entry);
+                }
+                Some(Err(problem)) => {
+                    problems.push(problem);
+                    keep(&mut entries, declaration.key, before);
+                }
+            }
+        }
+        let mut values = read(&entries)?;
+        for rule in RULES {
+            if !(rule.holds)(&values) {
+                problems.push(Problem::Rule { text: rule.text });
+                for key in rule.keys {
+                    keep(&mut entries, key, before);
+                }
+                values = read(&entries)?;
+            }
+        }
+        let (custom, unknown) = undeclared(opened);
+        Ok(Self { values: Arc::new(values), entries, custom, problems, unknown })
+    }
+
+    /// What is in effect for a key, if somebody said something.
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(key).or_else(|| self.custom.get(key))
+    }
+}
+
+/// Leaves a setting as it was.
+fn keep(entries: &mut HashMap<&'static str, Entry>, key: &'static str, before: Option<&Snapshot>) {
+    match before.and_then(|before| before.entries.get(key)) {
+        Some(entry) => entries.insert(key, entry.clone()),
+        None => entries.remove(key),
+    };
+}
+
+fn read(entries: &HashMap<&'static str, Entry>) -> Result<Values, Problem> {
+    Values::read(|key| entries.get(key).map(|entry| entry.text.expose_secret())).map_err(
+        |(key, reason)| Problem::Value { key: key.to_owned(), from: Source::Default, reason },
+    )
+}
+
+fn of_database(
+    declaration: &Declaration,
+    opened: Option<&Opened>,
+) -> Result<Option<Entry>, Problem> {
+    let problem = |reason: String| Problem::Value {
+        key: declaration.key.to_owned(),
+        from: Source::Database,
+        reason,
+    };
+    let Some(opened) = opened else { return Ok(None) };
+    let text = opened.text.as_ref().map_err(|reason| problem(reason.clone()))?;
+    let Some(text) = present(text.expose_secret()) else { return Ok(None) };
+    let canonical = (declaration.read)(text).map_err(problem)?;
+    Ok(Some(Entry::stored(canonical, opened)))
+}
+
+fn of_environment(
+    declaration: &Declaration,
+    environment: &HashMap<&'static str, String>,
+) -> Result<Option<Entry>, Problem> {
+    let given = environment.get(declaration.key).and_then(|text| present(text));
+    let Some(text) = given else { return Ok(None) };
+    let canonical = (declaration.read)(text).map_err(|reason| Problem::Value {
+        key: declaration.key.to_owned(),
+        from: Source::Environment,
+        reason,
+    })?;
+    Ok(Some(Entry {
+        text: canonical.text.into(),
+        json: canonical.json,
+        source: Source::Environment,
+        version: Revision::default(),
+        updated_at: None,
+        updated_by: None,
+    }))
+}
+
+impl Entry {
+    fn stored(canonical: Canonical, opened: &Opened) -> Self {
+        Self {
+            text: canonical.text.into(),
+            json: canonical.json,
+            source: Source::Database,
+            version: opened.version,
+            updated_at: opened.updated_at,
+            updated_by: Some(opened.updated_by.clone()),
+        }
+    }
+}
+
+fn undeclared(opened: &[Opened]) -> (BTreeMap<String, Entry>, Vec<String>) {
+    let mut custom = BTreeMap::new();
+    let mut unknown = Vec::new();
+    for opened in opened {
+        if ALL.iter().any(|declaration| declaration.key == opened.key) {
+            continue;
+        }
+        let text = opened.text.as_ref().ok().and_then(|text| present(text.expose_secret()));
+        match text.map(custom::canonical) {
+            Some(Ok(canonical)) if custom::is_custom(&opened.key) => {
+                custom.insert(opened.key.clone(), Entry::stored(canonical, opened));
+            }
+            _ => unknown.push(opened.key.clone()),
+        }
+    }
+    (custom, unknown)
+}
+
+/// A blank text is no value.
+pub(crate) fn present(text: &str) -> Option<&str> {
+    (!text.trim().is_empty()).then_some(text)
+}

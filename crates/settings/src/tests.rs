@@ -1,0 +1,689 @@
+//! The settings as their users meet them: whatever the order of what is said, the documented value is in effect.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use proptest::prelude::*;
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use waggle_kernel::ids::TokenId;
+use waggle_kernel::{Actor, FixedClock, Limit, MockEntropy, PageRequest, Scope, Scopes};
+
+use crate::kind::{Kind, SettingType};
+use crate::ports::{Action, Kept, Revision, SettingRepository as _};
+use crate::testing::{MemoryKeys, MemorySettings, Variables};
+use crate::{
+    Boolean, Decimal, DoubtSeconds, Email, FaultName, Given, HostName, Integer, KeyId, List,
+    Network, Past, Problem, Seconds, Secret, SettingsError, SettingsManager, SettingsPorts, Source,
+    Text, Unreadable, Wish, registry,
+};
+
+struct Bench {
+    chance: Arc<AtomicU8>,
+    repository: Arc<MemorySettings>,
+    keys: Arc<MemoryKeys>,
+    environment: Variables,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(&[], &[])
+    }
+
+    fn with(stored: &[(&str, &str)], environment: &[(&str, &str)]) -> Self {
+        let variables =
+            environment.iter().map(|&(key, text)| (key.to_owned(), text.to_owned())).collect();
+        Self {
+            chance: Arc::new(AtomicU8::new(1)),
+            repository: Arc::new(MemorySettings::with(stored.iter().copied())),
+            keys: Arc::new(MemoryKeys::default()),
+            environment: Variables(variables),
+        }
+    }
+
+    /// A process on what there is.
+    async fn process(&self) -> SettingsManager {
+        let chance = Arc::clone(&self.chance);
+        let mut entropy = MockEntropy::new();
+        entropy.expect_bytes().returning(move || Ok([chance.fetch_add(1, Ordering::SeqCst); 32]));
+        let ports = SettingsPorts {
+            repository: self.repository.clone(),
+            keys: self.keys.clone(),
+            clock: Arc::new(FixedClock::noon()),
+            entropy: Arc::new(entropy),
+        };
+        SettingsManager::open(ports, &self.environment).await.unwrap()
+    }
+}
+
+fn boss() -> Actor {
+    Actor::system()
+}
+
+/// An admin who does not have the machine's command line.
+fn remote_admin() -> Actor {
+    Actor::token(TokenId::new(1), "remote", Scopes::of(&[Scope::Admin]))
+}
+
+async fn set(settings: &SettingsManager, key: &str, text: &str) -> Result<Revision, SettingsError> {
+    let wish = Wish::new(key, Given::Text(text.into()));
+    settings.change(&boss(), &[wish], Action::Set).await
+}
+
+fn first_page() -> PageRequest {
+    PageRequest::first(Limit::DEFAULT)
+}
+
+#[derive(Debug, Clone)]
+enum Said {
+    Set(String),
+    Unset,
+    /// Another program writes a row, past all checks.
+    Row(String),
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (1_i64..200).prop_map(|number| number.to_string()),
+        Just(String::new()),
+        " {0,3}".prop_map(String::from),
+        Just("soon".to_owned()),
+        Just("0".to_owned()),
+        Just("-5".to_owned()),
+        Just("201".to_owned()),
+        ".{0,6}",
+    ]
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    prop_oneof![any_text().prop_map(Said::Set), Just(Said::Unset), any_text().prop_map(Said::Row),]
+}
+
+/// What the documentation says: a number from 1 to 200 is a value, a blank text is none, all else is refused.
+fn meaning(text: &str) -> Result<Option<i64>, ()> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    match text.trim().parse() {
+        Ok(number) if (1..=200).contains(&number) => Ok(Some(number)),
+        _ => Err(()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn whatever_is_said_in_whatever_order_the_documented_value_is_in_effect(
+        environment in prop_oneof![Just(None), any_text().prop_map(Some)],
+        story in prop::collection::vec(said(), 0..8),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let key = "PUBLISH_AT_ONCE";
+            let given = environment.as_deref().map_or(Ok(None), meaning);
+            let variables: Vec<(&str, &str)> =
+                environment.iter().map(|text| (key, text.as_str())).collect();
+            let bench = Bench::with(&[], &variables);
+            let settings = bench.process().await;
+            prop_assert_eq!(settings.problems().len(), usize::from(given.is_err()));
+            // No server starts then, and nothing comes into effect.
+            let Ok(below) = given else { return Ok(()) };
+            let mut stored: Option<i64> = None;
+            let mut is_broken = false;
+            let mut in_effect = below.unwrap_or(8);
+            for said in story {
+                match said {
+                    Said::Set(text) => {
+                        let result = set(&settings, key, &text).await;
+                        match meaning(&text) {
+                            Err(()) => prop_assert!(
+                                matches!(result, Err(SettingsError::Invalid(_))), "{:?}", result
+                            ),
+                            Ok(number) => {
+                                prop_assert!(result.is_ok(), "{:?}", result);
+                                stored = number;
+                                is_broken = false;
+                                in_effect = stored.or(below).unwrap_or(8);
+                            }
+                        }
+                    }
+                    Said::Unset => {
+                        set(&settings, key, "").await.unwrap();
+                        stored = None;
+                        is_broken = false;
+                        in_effect = below.unwrap_or(8);
+                    }
+                    Said::Row(text) => {
+                        let based_on = bench.repository.load().await.unwrap().revision;
+                        let row = crate::ports::NewChange {
+                            key: key.to_owned(),
+                            action: Action::Set,
+                            from: None,
+                            to: Some(Kept::Clear(text.clone())),
+                        };
+                        bench.repository.save(&crate::ports::NewChanges {
+                            based_on,
+                            at: chrono::DateTime::UNIX_EPOCH,
+                            by: String::new(),
+                            master_key: None,
+                            changes: vec![row],
+                        }).await.unwrap();
+                        settings.reload().await.unwrap();
+                        match meaning(&text) {
+                            // It does not come into effect, and neither does what comes after it.
+                            Err(()) => is_broken = true,
+                            Ok(number) => {
+                                stored = number;
+                                is_broken = false;
+                                in_effect = stored.or(below).unwrap_or(8);
+                            }
+                        }
+                    }
+                }
+                prop_assert_eq!(settings.values().publish_at_once.number(), in_effect);
+                let shown = settings.show(&boss(), key).unwrap();
+                prop_assert_eq!(&shown.value, &json!(in_effect));
+                if !is_broken {
+                    let source = match (stored, below) {
+                        (Some(_), _) => Source::Database,
+                        (None, Some(_)) => Source::Environment,
+                        (None, None) => Source::Default,
+                    };
+                    prop_assert_eq!(shown.source, source);
+                }
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn no_text_makes_a_reader_panic_and_every_value_is_read_back(
+        text in prop_oneof![
+            ".{0,40}", "[0-9]{1,6}[smhd]?", "-?[0-9]{1,4}(\\.[0-9]{1,12})?", "(true|Yes|0|off)",
+            "[a-z@.]{1,12}", "https://[a-z]{1,8}(/[a-z]{0,4})?", "\\[(\"[a-z.]{1,9}\",?){0,3}\\]",
+            "([0-9]{1,3}\\.){3}[0-9]{1,3}(/[0-9]{1,2})?,? ?",
+        ],
+    ) {
+        for declaration in registry::ALL {
+            let Ok(once) = (declaration.read)(&text) else { continue };
+            // A blank text is none of the reader's business: it counts as absent before.
+            prop_assume!(!text.trim().is_empty());
+            prop_assert!(!once.text.trim().is_empty(), "{} {:?}", declaration.key, once.text);
+            let twice = (declaration.read)(&once.text).map_err(TestCaseError::fail)?;
+            prop_assert_eq!(&once.text, &twice.text, "{}", declaration.key);
+            prop_assert_eq!(once.json, twice.json, "{}", declaration.key);
+        }
+    }
+
+    #[test]
+    fn every_value_of_every_type_is_read_back(
+        number in 0_i64..100_000, fraction in 0.05..60.0_f64, on: bool,
+        words in prop::collection::vec("[^\\s\0]([^\0]{0,9}[^\\s\0])?", 0..5),
+        octets: [u8; 4], prefix in 0_u8..=32, secret in "[^\0\r\n]{0,30}[^\\s\0]",
+        seconds in 600_i64..3_600,
+    ) {
+        fn same<T: SettingType + PartialEq + std::fmt::Debug>(text: &str) -> Result<(), TestCaseError> {
+            let value = T::parse(text).map_err(TestCaseError::fail)?;
+            let again = T::parse(&value.encode()).map_err(TestCaseError::fail)?;
+            prop_assert_eq!(&value, &again);
+            // As a program hands it in: what the API shows is what the API takes.
+            if !matches!(T::KIND, Kind::Secret) {
+                let json = value.json();
+                let text = json.as_str().map_or_else(|| json.to_string(), str::to_owned);
+                prop_assert_eq!(T::parse(&text).map_err(TestCaseError::fail)?, value);
+            }
+            Ok(())
+        }
+        same::<Integer<0, 100_000>>(&number.to_string())?;
+        same::<Seconds<0, 100_000>>(&format!("{number}s"))?;
+        same::<Decimal<50, 60_000>>(&fraction.to_string())?;
+        same::<Boolean>(&on.to_string())?;
+        let words: Vec<&String> = words.iter().filter(|word| !word.trim().is_empty()).collect();
+        same::<List<Text>>(&json!(words).to_string())?;
+        if let Some(word) = words.first() {
+            same::<Text>(word)?;
+        }
+        let [a, b, c, d] = octets;
+        same::<List<Network>>(&format!("{a}.{b}.{c}.{d}/{prefix}, ::{a}"))?;
+        same::<List<FaultName>>("refuse, blind")?;
+        same::<HostName>(&format!("HOST{a}.example.com"))?;
+        same::<Email>(&format!("Some One <some{a}@example.com>"))?;
+        same::<crate::BaseUrl>(&format!("https://host{a}.example.com/{b}"))?;
+        same::<Secret>(&secret)?;
+        same::<DoubtSeconds>(&json!({
+            "first_look_after": seconds, "second_look_after": seconds, "resend_within": seconds,
+        }).to_string())?;
+    }
+}
+
+#[tokio::test]
+async fn an_empty_row_never_switches_protection_off() {
+    let stored = [("DOMAIN_RESTRICTION_ENABLED", ""), ("GOOGLE_VERIFICATION_ENABLED", " ")];
+    let bench = Bench::with(&stored, &[("GOOGLE_VERIFICATION_ENABLED", "True")]);
+
+    let settings = bench.process().await;
+
+    assert!(settings.values().domain_restriction_enabled.is_on());
+    assert!(settings.values().google_verification_enabled.is_on());
+    assert!(settings.problems().is_empty());
+    let shown = settings.show(&boss(), "GOOGLE_VERIFICATION_ENABLED").unwrap();
+    assert_eq!(shown.source, Source::Environment);
+}
+
+#[tokio::test]
+async fn everything_wrong_is_named_at_once() {
+    let bench = Bench::with(
+        &[("EMAIL_PORT", "many")],
+        &[("PUBLISH_AT_ONCE", "0"), ("ALLOWED_DOMAIN", "@"), ("PUBLISH_LEASE_SECONDS", "3s")],
+    );
+
+    let problems = bench.process().await.problems();
+
+    let text = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
+    for key in ["EMAIL_PORT", "PUBLISH_AT_ONCE", "ALLOWED_DOMAIN", "PUBLISH_LEASE_SECONDS"] {
+        assert!(text.contains(key), "{text}");
+    }
+    assert_eq!(problems.len(), 4, "{text}");
+}
+
+#[tokio::test]
+async fn settings_that_do_not_go_together_are_refused_one_by_one_and_taken_together() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+
+    let alone = set(&settings, "PUBLISH_REQUEST_SECONDS", "100").await;
+    let both = settings
+        .change(
+            &boss(),
+            &[
+                Wish::new("PUBLISH_REQUEST_SECONDS", Given::Json(json!(100))),
+                Wish::new("PUBLISH_LEASE_SECONDS", Given::Text("5m".into())),
+            ],
+            Action::Set,
+        )
+        .await;
+
+    assert!(matches!(alone, Err(SettingsError::Invalid(_))), "{alone:?}");
+    assert!(both.is_ok(), "{both:?}");
+    assert_eq!(settings.values().publish_lease.duration().num_seconds(), 300);
+}
+
+#[tokio::test]
+async fn a_bad_row_of_another_process_leaves_what_is_in_effect() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    set(&settings, "DOMAIN_RESTRICTION_ENABLED", "true").await.unwrap();
+    let stored = bench.repository.load().await.unwrap();
+    let other = Bench::with(&[("DOMAIN_RESTRICTION_ENABLED", "perhaps")], &[]);
+    let mut bad = other.repository.load().await.unwrap();
+    bad.revision = stored.revision.next();
+
+    settings.install(bad, Arc::clone(&settings.state().keys)).unwrap();
+
+    assert!(settings.values().domain_restriction_enabled.is_on());
+    assert_eq!(settings.problems().len(), 1);
+    set(&settings, "PUBLISH_AT_ONCE", "3").await.unwrap_err();
+}
+
+#[tokio::test]
+async fn what_an_older_answer_says_does_not_come_back_into_effect() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    let old = bench.repository.load().await.unwrap();
+    set(&settings, "PUBLISH_AT_ONCE", "3").await.unwrap();
+
+    settings.install(old, Arc::clone(&settings.state().keys)).unwrap();
+
+    assert_eq!(settings.values().publish_at_once.number(), 3);
+}
+
+#[tokio::test]
+async fn a_secret_is_sealed_used_and_never_shown() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+
+    set(&settings, "TWITTER_API_SECRET", "hush-hush-hush-hush-1234\n").await.unwrap();
+    set(&settings, "TWITTER_OAUTH2_TOKEN", "short").await.unwrap();
+
+    let kept = format!("{:?}", bench.repository.load().await.unwrap());
+    assert!(!kept.contains("hush"), "{kept}");
+    let values = settings.values();
+    let in_effect = values.twitter_api_secret.as_ref().unwrap().text().expose_secret();
+    assert_eq!(in_effect, "hush-hush-hush-hush-1234");
+    let shown = settings.show(&boss(), "TWITTER_API_SECRET").unwrap();
+    assert_eq!((shown.value, shown.last4.as_deref()), (Value::Null, Some("1234")));
+    assert_eq!((shown.is_set, shown.updated_by.as_deref()), (true, Some("system")));
+    assert_eq!(settings.show(&boss(), "TWITTER_OAUTH2_TOKEN").unwrap().last4, None);
+    let export = settings.export(&boss()).unwrap();
+    assert_eq!(export.secrets, ["TWITTER_API_SECRET", "TWITTER_OAUTH2_TOKEN"]);
+    assert!(export.settings.is_empty());
+    let read = settings.get_setting("TWITTER_API_SECRET", Value::Null);
+    assert!(matches!(read, Err(SettingsError::Secret { .. })), "{read:?}");
+    let after_a_restart = bench.process().await;
+    assert!(after_a_restart.problems().is_empty());
+    assert!(after_a_restart.values().twitter_api_secret == values.twitter_api_secret);
+}
+
+#[tokio::test]
+async fn a_wrong_master_key_is_told_and_harms_nothing() {
+    let bench = Bench::new();
+    set(&bench.process().await, "TWITTER_API_SECRET", "hush").await.unwrap();
+    let before = bench.repository.load().await.unwrap();
+    let right = bench.keys.0.lock().unwrap().clone();
+    *bench.keys.0.lock().unwrap() = "ab".repeat(32);
+
+    let settings = bench.process().await;
+    let problems = settings.problems();
+    let again = set(&settings, "TWITTER_OAUTH2_TOKEN", "hush").await;
+    let rotated = settings.rotate_key(&boss(), Unreadable::Refuse).await;
+
+    assert!(problems[0].to_string().contains("TWITTER_API_SECRET is sealed with the master key"));
+    assert!(matches!(again, Err(SettingsError::NoMasterKey { .. })), "{again:?}");
+    assert!(matches!(rotated, Err(SettingsError::NotOpened { .. })), "{rotated:?}");
+    assert_eq!(bench.repository.load().await.unwrap(), before);
+    *bench.keys.0.lock().unwrap() = right;
+    assert!(bench.process().await.problems().is_empty());
+}
+
+#[tokio::test]
+async fn a_sealed_value_that_is_put_back_does_not_open() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    set(&settings, "TWITTER_API_SECRET", "old").await.unwrap();
+    let old = bench.repository.load().await.unwrap().settings.remove(0).value;
+    set(&settings, "TWITTER_API_SECRET", "new").await.unwrap();
+    let mut stored = bench.repository.load().await.unwrap();
+    stored.settings[0].value = old;
+
+    settings.install(stored, Arc::clone(&settings.state().keys)).unwrap();
+
+    assert!(settings.problems()[0].to_string().contains("changed outside Waggle"));
+    let values = settings.values();
+    assert_eq!(values.twitter_api_secret.as_ref().unwrap().text().expose_secret(), "new");
+}
+
+#[tokio::test]
+async fn rotation_keeps_every_secret_and_what_undo_needs() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    let replica = bench.process().await;
+    set(&settings, "TWITTER_API_SECRET", "one").await.unwrap();
+    let second = set(&settings, "TWITTER_API_SECRET", "two").await.unwrap();
+    replica.reload().await.unwrap();
+
+    let rotated = replica.rotate_key(&boss(), Unreadable::Refuse).await.unwrap();
+    settings.reload().await.unwrap();
+
+    assert_eq!(rotated.secrets, 2);
+    assert_ne!(rotated.from.unwrap(), rotated.to);
+    assert!(settings.problems().is_empty());
+    let old_key_gone = bench.keys.0.lock().unwrap().split(',').next().unwrap().to_owned();
+    *bench.keys.0.lock().unwrap() = old_key_gone;
+    let restarted = bench.process().await;
+    let text = |settings: &SettingsManager| {
+        let values = settings.values();
+        values.twitter_api_secret.as_ref().map(|secret| secret.text().expose_secret().to_owned())
+    };
+    assert_eq!(text(&restarted).as_deref(), Some("two"));
+    restarted.undo(&boss(), second).await.unwrap();
+    assert_eq!(text(&restarted).as_deref(), Some("one"));
+}
+
+#[tokio::test]
+async fn where_the_master_key_is_lost_a_new_one_is_taken_and_what_is_lost_is_named() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    set(&settings, "TWITTER_API_SECRET", "one").await.unwrap();
+    set(&settings, "TWITTER_API_SECRET", "two").await.unwrap();
+    bench.keys.0.lock().unwrap().clear();
+    let settings = bench.process().await;
+
+    let rotated = settings.rotate_key(&boss(), Unreadable::Discard).await.unwrap();
+    set(&settings, "TWITTER_API_SECRET", "three").await.unwrap();
+
+    assert_eq!((rotated.secrets, rotated.lost), (0, vec!["TWITTER_API_SECRET".to_owned()]));
+    assert!(bench.process().await.problems().is_empty());
+}
+
+#[tokio::test]
+async fn a_key_that_waits_in_front_is_taken_instead_of_a_new_one() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    set(&settings, "TWITTER_API_SECRET", "hush").await.unwrap();
+    {
+        let mut keys = bench.keys.0.lock().unwrap();
+        *keys = format!("{},{keys}", "cd".repeat(32));
+    }
+
+    let rotated = settings.rotate_key(&boss(), Unreadable::Refuse).await.unwrap();
+
+    let waiting = crate::MasterKey::parse(&"cd".repeat(32)).unwrap();
+    assert_eq!(&rotated.to, waiting.id());
+    let next: KeyId = settings.rotate_key(&boss(), Unreadable::Refuse).await.unwrap().to;
+    assert_ne!(&next, waiting.id());
+}
+
+#[tokio::test]
+async fn secrets_in_the_clear_are_sealed_and_not_written_down_again() {
+    let bench = Bench::with(&[("EMAIL_HOST_PASSWORD", "hush-hush")], &[]);
+    let settings = bench.process().await;
+
+    let sealed = settings.seal_clear_secrets(&boss()).await.unwrap();
+
+    assert_eq!(sealed, 1);
+    let stored = bench.repository.load().await.unwrap();
+    assert!(matches!(stored.settings[0].value, Kept::Sealed(_)));
+    assert!(!format!("{:?}", bench.repository.changes(Revision(1)).await).contains("hush"));
+    let password = settings.values().email_host_password.clone().unwrap();
+    assert_eq!(password.text().expose_secret(), "hush-hush");
+    assert_eq!(settings.seal_clear_secrets(&boss()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn history_says_what_was_replaced_and_undo_puts_it_back() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    let first = set(&settings, "PUBLISH_AT_ONCE", "3").await.unwrap();
+    let second = set(&settings, "PUBLISH_AT_ONCE", "4").await.unwrap();
+    let secret = set(&settings, "EMAIL_HOST_PASSWORD", "hush").await.unwrap();
+
+    let stale = settings.undo(&boss(), first).await;
+    settings.undo(&boss(), second).await.unwrap();
+    settings.undo(&boss(), secret).await.unwrap();
+
+    assert!(matches!(stale, Err(SettingsError::NotUndoable { .. })), "{stale:?}");
+    assert_eq!(settings.values().publish_at_once.number(), 3);
+    assert!(settings.values().email_host_password.is_none());
+    let history = settings.history(&boss(), None, first_page()).await.unwrap().items;
+    let told: Vec<_> = history
+        .iter()
+        .map(|change| (change.action, change.from.clone(), change.to.clone()))
+        .collect();
+    let number = |number: i64| Past::Value(json!(number));
+    assert_eq!(
+        told,
+        [
+            (Action::Undo, Past::Secret, Past::NotSet),
+            (Action::Undo, number(4), number(3)),
+            (Action::Set, Past::NotSet, Past::Secret),
+            (Action::Set, number(3), number(4)),
+            (Action::Set, Past::NotSet, number(3)),
+        ]
+    );
+    let gone = settings.undo(&boss(), Revision(99)).await;
+    assert!(matches!(gone, Err(SettingsError::NoSuchChange(_))), "{gone:?}");
+}
+
+#[tokio::test]
+async fn an_unset_is_undone_unless_the_setting_came_back_since() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    set(&settings, "PUBLISH_AT_ONCE", "3").await.unwrap();
+    let unset = set(&settings, "PUBLISH_AT_ONCE", "").await.unwrap();
+
+    settings.undo(&boss(), unset).await.unwrap();
+    let twice = settings.undo(&boss(), unset).await;
+
+    assert_eq!(settings.values().publish_at_once.number(), 3);
+    assert!(matches!(twice, Err(SettingsError::NotUndoable { .. })), "{twice:?}");
+}
+
+#[tokio::test]
+async fn a_secret_is_not_sent_to_a_new_place_by_one_who_may_not_know_it() {
+    let bench = Bench::with(&[], &[("TWITTER_OAUTH2_TOKEN", "from-the-environment")]);
+    let settings = bench.process().await;
+    let elsewhere = || Wish::new("TWITTER_API_URL", Given::Text("https://evil.example".into()));
+    let with_token =
+        [elsewhere(), Wish::new("TWITTER_OAUTH2_TOKEN", Given::Text("another".into()))];
+
+    let remote = settings.change(&remote_admin(), &[elsewhere()], Action::Set).await;
+    let tried = settings.try_on(&remote_admin(), &[elsewhere()]).map(drop);
+    let both = settings.try_on(&remote_admin(), &with_token).map(drop);
+    let local = settings.change(&boss(), &[elsewhere()], Action::Set).await;
+
+    assert!(matches!(remote, Err(SettingsError::Receiver { .. })), "{remote:?}");
+    assert!(matches!(tried, Err(SettingsError::Receiver { .. })), "{tried:?}");
+    assert!(both.is_ok(), "{both:?}");
+    assert!(local.is_ok(), "{local:?}");
+}
+
+#[tokio::test]
+async fn whoever_is_no_admin_sees_and_changes_nothing() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    let scopes = [Scope::Ingest, Scope::Read, Scope::Write, Scope::Approve, Scope::Publish];
+    let other = Actor::token(TokenId::new(2), "n8n", Scopes::of(&scopes));
+    let wish = [Wish::new("PUBLISH_AT_ONCE", Given::Json(json!(1)))];
+
+    let refused = [
+        settings.list(&other, None).map(drop),
+        settings.show(&other, "PUBLISH_AT_ONCE").map(drop),
+        settings.export(&other).map(drop),
+        settings.try_on(&other, &wish).map(drop),
+        settings.change(&other, &wish, Action::Set).await.map(drop),
+        settings.undo(&other, Revision(1)).await.map(drop),
+        settings.history(&other, None, first_page()).await.map(drop),
+        settings.rotate_key(&other, Unreadable::Discard).await.map(drop),
+    ];
+
+    for result in refused {
+        assert!(matches!(result, Err(SettingsError::Forbidden(_))), "{result:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_based_on_an_older_version_is_refused_and_a_repeated_one_is_none() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    let first = set(&settings, "PUBLISH_AT_ONCE", "3").await.unwrap();
+    let based_on = |version| Wish {
+        expected: Some(version),
+        ..Wish::new("PUBLISH_AT_ONCE", Given::Json(json!(5)))
+    };
+
+    let stale = settings.change(&boss(), &[based_on(Revision(0))], Action::Set).await;
+    let same = set(&settings, "PUBLISH_AT_ONCE", " 3 ").await.unwrap();
+    let fresh = settings.change(&boss(), &[based_on(first)], Action::Set).await.unwrap();
+
+    assert!(matches!(stale, Err(SettingsError::Stale { current, .. }) if current == first));
+    assert_eq!(same, first);
+    assert_eq!(fresh, first.next());
+}
+
+#[tokio::test]
+async fn two_processes_that_change_at_the_same_time_lose_nothing() {
+    let bench = Bench::new();
+    let (one, other) = (bench.process().await, bench.process().await);
+
+    set(&one, "PUBLISH_AT_ONCE", "3").await.unwrap();
+    set(&other, "custom.colour", "blue").await.unwrap();
+    set(&one, "TWITTER_API_SECRET", "hush").await.unwrap();
+
+    other.reload().await.unwrap();
+    assert_eq!(other.values().publish_at_once.number(), 3);
+    assert_eq!(one.get_setting("custom.colour", Value::Null).unwrap(), json!("blue"));
+    assert!(other.values().twitter_api_secret.is_some());
+}
+
+#[tokio::test]
+async fn custom_settings_take_any_json_and_unknown_keys_are_refused() {
+    let bench = Bench::with(&[("OLD_SWITCH", "1")], &[]);
+    let settings = bench.process().await;
+    let voice = json!({ "tone": "dry", "words": ["hive", "waggle"], "limit": 3 });
+
+    settings.set_setting(&boss(), "custom.voice", voice.clone()).await.unwrap();
+    let unknown = settings.set_setting(&boss(), "VOICE", voice.clone()).await;
+
+    assert_eq!(settings.get_setting("custom.voice", Value::Null).unwrap(), voice);
+    assert_eq!(settings.get_setting("custom.none", json!(7)).unwrap(), json!(7));
+    assert_eq!(settings.get_setting("PUBLISH_AT_ONCE", json!(7)).unwrap(), json!(8));
+    assert!(settings.get_setting("VOICE", Value::Null).is_err());
+    assert!(matches!(unknown, Err(SettingsError::Unknown { .. })), "{unknown:?}");
+    assert_eq!(settings.unknown(), ["OLD_SWITCH"]);
+    settings.set_setting(&boss(), "OLD_SWITCH", Value::Null).await.unwrap_err();
+    settings
+        .change(&boss(), &[Wish::new("OLD_SWITCH", Given::Nothing)], Action::Unset)
+        .await
+        .unwrap();
+    assert!(settings.unknown().is_empty());
+}
+
+#[tokio::test]
+async fn programs_hand_in_values_of_the_settings_kind() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    let good = [
+        ("TRUSTED_INGEST_NETWORKS", json!(["10.0.0.0/8"]), json!(["10.0.0.0/8"])),
+        ("TRUSTED_INGEST_NETWORKS", json!([]), json!([])),
+        (
+            "SUPER_ADMIN_EMAILS",
+            json!("a@B.example, c@d.example"),
+            json!(["a@b.example", "c@d.example"]),
+        ),
+        ("EMAIL_USE_TLS", json!("True"), json!(true)),
+        ("EMAIL_PORT", json!(587), json!(587)),
+        ("PUBLISH_POLL_SECONDS", json!(0.5), json!(0.5)),
+        ("PUBLISH_MISSED_AFTER_SECONDS", json!("1h30m"), json!(5400)),
+    ];
+    let bad = [
+        ("EMAIL_PORT", json!(587.5)),
+        ("EMAIL_PORT", json!([587])),
+        ("EMAIL_USE_TLS", json!({})),
+        ("EMAIL_HOST_USER", json!({ "a": 1 })),
+        ("TRUSTED_INGEST_NETWORKS", json!([1])),
+        ("TWITTER_API_URL", json!("http://api.x.com")),
+        ("TWITTER_API_URL", json!("https://user:secret@api.x.com")),
+        (
+            "TWITTER_DOUBT_SECONDS",
+            json!({ "first_look_after": 1, "second_look_after": 120, "resend_within": 600 }),
+        ),
+        ("DEFAULT_FROM_EMAIL", json!("a@b\r\nBcc: c@d")),
+    ];
+
+    for (key, value, shown) in good {
+        settings.set_setting(&boss(), key, value).await.unwrap();
+        assert_eq!(settings.get_setting(key, Value::Null).unwrap(), shown, "{key}");
+    }
+    for (key, value) in bad {
+        let result = settings.set_setting(&boss(), key, value.clone()).await;
+        assert!(matches!(result, Err(SettingsError::Invalid(_))), "{key} {value} {result:?}");
+    }
+}
+
+mod contract {
+    use super::*;
+    use crate::testing;
+
+    #[tokio::test]
+    async fn memory_keeps_the_contract() {
+        testing::a_setting_is_kept_written_over_and_removed(Arc::new(MemorySettings::default()))
+            .await;
+        testing::a_stale_change_of_settings_changes_nothing(Arc::new(MemorySettings::default()))
+            .await;
+        testing::every_change_of_a_setting_is_in_the_history(Arc::new(MemorySettings::default()))
+            .await;
+        testing::every_secret_is_sealed_anew_or_none(Arc::new(MemorySettings::default())).await;
+        testing::a_lost_secret_is_removed(Arc::new(MemorySettings::default())).await;
+    }
+}

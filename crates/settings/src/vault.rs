@@ -1,0 +1,319 @@
+//! Secrets at rest: XChaCha20-Poly1305 under a master key, bound to the setting's key and version.
+//!
+//! A sealed value is a random nonce of 24 bytes and the ciphertext with its tag. What it is bound to is
+//! authenticated and not kept: a sealed value that is moved to another setting, or put back after a change,
+//! does not open. (<https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha-03>)
+
+use std::fmt::{self, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use secrecy::{ExposeSecret as _, SecretBox, SecretString};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+use waggle_kernel::{Entropy, PortError};
+
+use crate::ports::Revision;
+
+const NONCE: usize = 24;
+
+/// What a master key is called: 16 hexadecimal digits of its SHA-256. It tells keys apart and betrays nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyId(pub String);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A value as it lies in the database.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// The key that opens it.
+    pub key: KeyId,
+    /// Nonce and ciphertext.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Sealed({})", self.key)
+    }
+}
+
+/// A key of 256 bits that secrets are sealed with.
+pub struct MasterKey {
+    id: KeyId,
+    key: SecretBox<[u8; 32]>,
+}
+
+impl MasterKey {
+    /// Reads 32 bytes as 64 hexadecimal digits or in Base64, of either alphabet, with or without padding.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidMasterKey`], without the text.
+    pub fn parse(text: &str) -> Result<Self, InvalidMasterKey> {
+        let bytes = hexadecimal(text)
+            .or_else(|| {
+                [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD]
+                    .iter()
+                    .find_map(|alphabet| alphabet.decode(text).ok())
+            })
+            .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+            .ok_or(InvalidMasterKey)?;
+        Ok(Self::of(bytes))
+    }
+
+    /// A new key.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the machine has no randomness to give.
+    pub fn generate(entropy: &dyn Entropy) -> Result<Self, PortError> {
+        Ok(Self::of(entropy.bytes()?))
+    }
+
+    /// The text that [`parse`](Self::parse) reads it from: to be put into a file, and nowhere else.
+    pub fn text(&self) -> SecretString {
+        STANDARD.encode(self.key.expose_secret()).into()
+    }
+
+    /// What it is called.
+    pub const fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    fn of(bytes: [u8; 32]) -> Self {
+        let hash = Sha256::new().chain_update(b"waggle master key").chain_update(bytes).finalize();
+        let mut id = String::with_capacity(16);
+        for byte in hash.iter().take(8) {
+            let _ = write!(id, "{byte:02x}");
+        }
+        Self { id: KeyId(id), key: SecretBox::new(Box::new(bytes)) }
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&Key::from(*self.key.expose_secret()))
+    }
+}
+
+fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    (0..64).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+}
+
+/// The text is no master key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "a master key is 32 random bytes, as 64 hexadecimal digits or in Base64 (openssl rand -base64 32)"
+)]
+pub struct InvalidMasterKey;
+
+/// The master keys that a process holds, the newest first.
+#[derive(Default)]
+pub struct MasterKeys(Vec<MasterKey>);
+
+impl MasterKeys {
+    /// Reads keys with commas or line breaks between them; lines that begin with `#` are comments.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidMasterKey`] if one of them is none.
+    pub fn parse(text: &str) -> Result<Self, InvalidMasterKey> {
+        text.lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .flat_map(|line| line.split(','))
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(MasterKey::parse)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The key that is called `id`.
+    pub fn find(&self, id: &KeyId) -> Option<&MasterKey> {
+        self.0.iter().find(|key| key.id == *id)
+    }
+
+    /// The newest.
+    pub fn newest(&self) -> Option<&MasterKey> {
+        self.0.first()
+    }
+
+    /// What the keys are called, the newest first.
+    pub fn ids(&self) -> Vec<KeyId> {
+        self.0.iter().map(|key| key.id.clone()).collect()
+    }
+
+    /// Opens a value that was sealed for `place`.
+    ///
+    /// # Errors
+    ///
+    /// [`SealedError`] if the key is not held, or the value was changed, moved or put back.
+    pub fn open(&self, sealed: &Sealed, place: Place<'_>) -> Result<SecretString, SealedError> {
+        let key = self.find(&sealed.key).ok_or_else(|| SealedError::NoKey(sealed.key.clone()))?;
+        let broken = || SealedError::Broken(sealed.key.clone());
+        let (nonce, message) = sealed.bytes.split_at_checked(NONCE).ok_or_else(broken)?;
+        let nonce = XNonce::try_from(nonce).map_err(|_| broken())?;
+        let bound_to = place.bytes();
+        let payload = Payload { msg: message, aad: &bound_to };
+        let bytes = key.cipher().decrypt(&nonce, payload).map_err(|_| broken())?;
+        String::from_utf8(bytes).map(SecretString::from).map_err(|_| broken())
+    }
+}
+
+/// What a sealed value belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The setting.
+    pub key: &'a str,
+    /// The change that set it; no two changes have the same.
+    pub version: Revision,
+}
+
+impl Place<'_> {
+    fn bytes(self) -> Vec<u8> {
+        let mut bytes = b"waggle setting 1\0".to_vec();
+        bytes.extend_from_slice(&self.version.0.to_be_bytes());
+        bytes.extend_from_slice(self.key.as_bytes());
+        bytes
+    }
+}
+
+/// Seals `secret` for `place`.
+///
+/// # Errors
+///
+/// [`PortError`] if the machine has no randomness to give, or the secret is too large for the cipher.
+pub(crate) fn seal(
+    key: &MasterKey,
+    secret: &SecretString,
+    place: Place<'_>,
+    entropy: &dyn Entropy,
+) -> Result<Sealed, PortError> {
+    let chance = entropy.bytes()?;
+    let (nonce, _) = chance.split_at(NONCE);
+    let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &place.bytes() };
+    let failed = |_| PortError::broken("sealing a secret", "the cipher refused");
+    let at = XNonce::try_from(nonce)
+        .map_err(|_| PortError::broken("sealing a secret", "too little randomness"))?;
+    let mut bytes = nonce.to_vec();
+    bytes.extend(key.cipher().encrypt(&at, payload).map_err(failed)?);
+    Ok(Sealed { key: key.id.clone(), bytes })
+}
+
+/// Why a sealed value does not open.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SealedError {
+    /// The key is not among those that this process holds.
+    #[error("is sealed with the master key {0}, which is not among those given")]
+    NoKey(KeyId),
+    /// It was changed, moved or put back.
+    #[error("does not open under the master key {0}: it was changed outside Waggle")]
+    Broken(KeyId),
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use waggle_kernel::MockEntropy;
+
+    use super::*;
+
+    fn entropy(byte: u8) -> MockEntropy {
+        let mut entropy = MockEntropy::new();
+        entropy.expect_bytes().returning(move || Ok([byte; 32]));
+        entropy
+    }
+
+    fn keys(byte: u8) -> MasterKeys {
+        MasterKeys(vec![MasterKey::of([byte; 32])])
+    }
+
+    const HERE: Place<'static> = Place { key: "TWITTER_API_SECRET", version: Revision(7) };
+
+    fn sealed(secret: &str) -> Sealed {
+        let keys = keys(1);
+        seal(keys.newest().unwrap(), &secret.into(), HERE, &entropy(9)).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens_in_its_place_and_nowhere_else(
+            secret in ".{1,60}", key in "[A-Z_]{1,20}", version in 0_i64..1000,
+        ) {
+            let sealed = sealed(&secret);
+            let there = Place { key: &key, version: Revision(version) };
+
+            let opened = keys(1).open(&sealed, HERE).unwrap();
+
+            prop_assert_eq!(opened.expose_secret(), &secret);
+            prop_assume!(there != HERE);
+            prop_assert!(keys(1).open(&sealed, there).is_err());
+        }
+
+        #[test]
+        fn a_changed_byte_is_seen(at in 0_usize..40, by in 1_u8..) {
+            let mut sealed = sealed("hush-hush");
+            let at = at % sealed.bytes.len();
+            sealed.bytes[at] ^= by;
+
+            prop_assert_eq!(
+                keys(1).open(&sealed, HERE).map(drop),
+                Err(SealedError::Broken(sealed.key.clone()))
+            );
+        }
+
+        #[test]
+        fn no_text_makes_the_readers_panic(text in ".{0,80}", bytes: Vec<u8>) {
+            let _ = MasterKeys::parse(&text);
+            let key = keys(1).newest().unwrap().id.clone();
+            let _ = keys(1).open(&Sealed { key, bytes }, HERE);
+        }
+    }
+
+    #[test]
+    fn another_key_does_not_open_it_and_is_named() {
+        let sealed = sealed("hush-hush");
+
+        let result = keys(2).open(&sealed, HERE).map(drop);
+
+        assert_eq!(result, Err(SealedError::NoKey(sealed.key)));
+    }
+
+    #[test]
+    fn keys_are_read_in_the_forms_that_people_have_them_in() {
+        let key = MasterKey::of([7; 32]);
+        let text = key.text().expose_secret().to_owned();
+        let several = format!("# newest first\n{}\n{text}\n", "07".repeat(32));
+
+        let keys = MasterKeys::parse(&several).unwrap();
+
+        assert_eq!(keys.ids(), [key.id.clone(), key.id.clone()]);
+        assert_eq!(MasterKey::parse(text.trim_end_matches('=')).unwrap().id, key.id);
+        assert!(MasterKey::parse("correct horse battery staple").is_err());
+        assert!(MasterKeys::parse(" \n").unwrap().newest().is_none());
+    }
+
+    /// Test vector of draft-irtf-cfrg-xchacha-03, A.3.1: the first bytes of the ciphertext and the last of the tag.
+    #[test]
+    fn the_cipher_is_xchacha20_poly1305() {
+        let key: [u8; 32] = std::array::from_fn(|at| 0x80 + u8::try_from(at).unwrap());
+        let nonce: [u8; 24] = std::array::from_fn(|at| 0x40 + u8::try_from(at).unwrap());
+        let aad = [0x50, 0x51, 0x52, 0x53, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7];
+        let text = b"Ladies and Gentlemen of the class of '99: If I could offer you \
+                     only one tip for the future, sunscreen would be it.";
+
+        let cipher = MasterKey::of(key).cipher();
+        let found = cipher.encrypt(&XNonce::from(nonce), Payload { msg: text, aad: &aad }).unwrap();
+
+        assert_eq!(found[..8], [0xbd, 0x6d, 0x17, 0x9d, 0x3e, 0x83, 0xd4, 0x3b]);
+        assert_eq!(found[found.len() - 4..], [0x78, 0x0a, 0xcf, 0x49]);
+    }
+}
