@@ -110,6 +110,22 @@ fn domains_ask_for_the_time() {
     }
 }
 
+/// What an operator tunes is a setting; the environment is read for the configuration and by the settings.
+#[test]
+fn the_environment_is_read_in_two_places() {
+    let found = Command::new("grep")
+        .args(["-rlE", "env::vars?(_os)?\\(", "--include=*.rs", "crates"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let mut files: Vec<String> =
+        String::from_utf8(found.stdout).unwrap().lines().map(str::to_owned).collect();
+    files.retain(|file| file.contains("/src/"));
+    files.sort();
+
+    assert_eq!(files, ["crates/app/src/app.rs", "crates/app/src/commands.rs"]);
+}
+
 #[test]
 fn both_databases_have_the_same_steps() {
     let steps = |database: &str| -> BTreeSet<String> {

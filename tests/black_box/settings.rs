@@ -1,6 +1,7 @@
 //! Settings as operators change them while servers run.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -617,6 +618,28 @@ async fn only_admins_come_near(kind: Kind) {
         let call = waggle.request(method, path).bearer_auth(&token).json(&json!({}));
         answer(call).await.refused(403);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_wait_for_a_place_get_in_when_there_are_more() {
+    let waggle = Waggle::start(Kind::Sqlite).await;
+    waggle.put("HTTP_MAX_CONNECTIONS", json!(16)).await.ok();
+    let address = waggle.process.base.trim_start_matches("http://").to_owned();
+    let mut open = Vec::new();
+    // The test's own client has a connection, which stays open; the rest of the places is taken here.
+    for _ in 0..16 {
+        open.push(TcpStream::connect(&address).unwrap());
+    }
+    let last = open.last_mut().unwrap();
+    last.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    last.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let mut byte = [0];
+    assert!(last.read(&mut byte).is_err(), "there is no place for it");
+
+    waggle.put("HTTP_MAX_CONNECTIONS", json!(32)).await.ok();
+
+    last.set_read_timeout(Some(crate::process::PATIENCE)).unwrap();
+    assert_eq!(last.read(&mut byte).unwrap(), 1);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::{error, info, warn};
+use waggle_kernel::Actor;
 use waggle_settings::ports::SettingChanges;
 
 use crate::app::App;
@@ -39,13 +40,19 @@ async fn follow(app: &App, changes: &mut dyn SettingChanges) {
             continue;
         }
         let revision = app.settings.revision();
-        info!(revision = revision.0, "settings were changed");
+        if revision < known {
+            warn!(
+                revision = revision.0,
+                "the settings are older than they were, as in a restored backup"
+            );
+        } else {
+            info!(revision = revision.0, "settings were changed");
+        }
         for problem in app.settings.problems() {
             error!(%problem, "a setting does not come into effect; what was in effect stays");
         }
-        if revision <= known {
-            // The store went back behind what is known, as after a restored backup: asking at once is no use.
-            tokio::time::sleep(PAUSE).await;
+        if let Err(problem) = app.settings.seal_clear_secrets(&Actor::system()).await {
+            error!(error = %chain(&problem), "a secret that is kept in the clear cannot be sealed");
         }
         app.wake.notify_one();
     }

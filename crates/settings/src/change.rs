@@ -18,8 +18,8 @@ use crate::registry::{self, Values};
 use crate::snapshot::{Opened, Problem, Snapshot, present};
 use crate::vault::{Place, seal};
 
-/// How often a change is tried again because others were faster.
-const TRIES: usize = 10;
+/// How often a change is tried again because other processes were faster.
+const TRIES: usize = 50;
 
 /// What somebody wants a setting to be.
 pub struct Wish {
@@ -99,6 +99,7 @@ impl SettingsManager {
         action: Action,
     ) -> Result<Revision, SettingsError> {
         actor.require(Scope::Admin)?;
+        let _turn = self.turn.lock().await;
         for _ in 0..TRIES {
             let state = self.state();
             let targets = read(wishes)?;
@@ -286,7 +287,7 @@ impl SettingsManager {
         let held = saved.master_key.as_ref().is_none_or(|id| state.keys.find(id).is_some());
         let keys =
             if held { Arc::clone(&state.keys) } else { Arc::new(self.ports.keys.keys().await?) };
-        self.install(stored, keys)
+        self.install(stored, keys, None)
     }
 }
 

@@ -14,6 +14,39 @@
 //! assert!(List::<Network>::parse("everywhere").is_err());
 //! # Ok::<(), String>(())
 //! ```
+//!
+//! The ports in [`testing`] keep everything in memory:
+//!
+//! ```
+//! # #[cfg(feature = "testing")]
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! use std::sync::Arc;
+//! use waggle_kernel::{Actor, FixedClock, MockEntropy};
+//! use waggle_settings::testing::{MemoryKeys, MemorySettings, Variables};
+//! use waggle_settings::{SettingsManager, SettingsPorts, Source};
+//!
+//! let mut entropy = MockEntropy::new();
+//! entropy.expect_bytes().returning(|| Ok([7; 32]));
+//! let ports = SettingsPorts {
+//!     repository: Arc::new(MemorySettings::default()),
+//!     keys: Arc::new(MemoryKeys::default()),
+//!     clock: Arc::new(FixedClock::noon()),
+//!     entropy: Arc::new(entropy),
+//! };
+//! let settings = SettingsManager::open(ports, &Variables::default()).await?;
+//! let operator = Actor::system();
+//!
+//! settings.set_setting(&operator, "PUBLISH_AT_ONCE", 3.into()).await?;
+//! settings.set_setting(&operator, "TWITTER_OAUTH2_TOKEN", "hush".into()).await?;
+//!
+//! assert_eq!(settings.values().publish_at_once.number(), 3);
+//! assert_eq!(settings.show(&operator, "PUBLISH_AT_ONCE")?.source, Source::Database);
+//! assert!(settings.show(&operator, "TWITTER_OAUTH2_TOKEN")?.value.is_null());
+//! assert!(settings.set_setting(&operator, "PUBLISH_AT_ONCE", "many".into()).await.is_err());
+//! # Ok::<(), waggle_settings::SettingsError>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod change;
 pub mod custom;

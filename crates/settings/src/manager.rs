@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use futures_util::lock::Mutex;
 use secrecy::SecretString;
 use serde_json::Value;
 use waggle_kernel::{Clock, Entropy};
@@ -33,11 +34,15 @@ pub struct SettingsPorts {
 pub struct SettingsManager {
     pub(crate) ports: SettingsPorts,
     pub(crate) environment: HashMap<&'static str, String>,
+    /// Changes of this process take turns: each would make the others' view stale.
+    pub(crate) turn: Mutex<()>,
     state: RwLock<Arc<State>>,
 }
 
 /// What is kept, and what is in effect because of it.
 pub(crate) struct State {
+    /// Counts the states of this process.
+    generation: u64,
     pub(crate) stored: Stored,
     pub(crate) opened: Vec<Opened>,
     pub(crate) snapshot: Snapshot,
@@ -65,7 +70,7 @@ impl SettingsManager {
         let stored = ports.repository.load().await?;
         let keys = Arc::new(ports.keys.keys().await?);
         let state = State::new(stored, keys, &environment, None)?;
-        Ok(Self { ports, environment, state: RwLock::new(Arc::new(state)) })
+        Ok(Self { ports, environment, turn: Mutex::new(()), state: RwLock::new(Arc::new(state)) })
     }
 
     /// The values that are in effect now.
@@ -114,6 +119,7 @@ impl SettingsManager {
     ///
     /// [`SettingsError::Port`] if the store cannot answer; then everything stays in effect as it was.
     pub async fn reload(&self) -> Result<(), SettingsError> {
+        let seen = self.state().generation;
         let stored = self.ports.repository.load().await?;
         let state = self.state();
         let is_missing = |setting: &StoredSetting| match &setting.value {
@@ -125,7 +131,7 @@ impl SettingsManager {
         } else {
             Arc::clone(&state.keys)
         };
-        self.install(stored, keys)
+        self.install(stored, keys, Some(seen))
     }
 
     /// Makes a master key where there is none and none is needed to open anything, as on a first start.
@@ -138,7 +144,7 @@ impl SettingsManager {
         if state.keys.newest().is_none() && state.stored.master_key.is_none() {
             let key = MasterKey::generate(&*self.ports.entropy)?;
             let keys = self.ports.keys.add(&key).await?;
-            self.install(state.stored.clone(), Arc::new(keys))?;
+            self.install(state.stored.clone(), Arc::new(keys), None)?;
         }
         Ok(())
     }
@@ -147,16 +153,18 @@ impl SettingsManager {
         Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Brings what is kept into effect, unless something newer already is.
+    /// Brings what is kept into effect, unless something newer already is. An older revision is the truth only where
+    /// nothing came into effect since it was asked for, at the generation `seen`: then a backup was restored.
     pub(crate) fn install(
         &self,
         stored: Stored,
         keys: Arc<MasterKeys>,
+        seen: Option<u64>,
     ) -> Result<(), SettingsError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if stored.revision >= state.stored.revision {
-            let before = Some(&state.snapshot);
-            *state = Arc::new(State::new(stored, keys, &self.environment, before)?);
+        if stored.revision >= state.stored.revision || seen == Some(state.generation) {
+            let next = State::new(stored, keys, &self.environment, Some(&state))?;
+            *state = Arc::new(next);
         }
         Ok(())
     }
@@ -167,13 +175,14 @@ impl State {
         stored: Stored,
         keys: Arc<MasterKeys>,
         environment: &HashMap<&'static str, String>,
-        before: Option<&Snapshot>,
+        before: Option<&Self>,
     ) -> Result<Self, SettingsError> {
         let opened: Vec<Opened> =
             stored.settings.iter().map(|setting| open(setting, &keys)).collect();
-        let snapshot = Snapshot::build(&opened, environment, before)
-            .map_err(|problem| SettingsError::Invalid(vec![problem]))?;
-        Ok(Self { stored, opened, snapshot, keys })
+        let snapshot =
+            Snapshot::build(&opened, environment, before.map(|before| &before.snapshot))?;
+        let generation = before.map_or(0, |before| before.generation + 1);
+        Ok(Self { generation, stored, opened, snapshot, keys })
     }
 
     pub(crate) fn stored(&self, key: &str) -> Option<&StoredSetting> {

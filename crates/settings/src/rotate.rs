@@ -58,6 +58,7 @@ impl SettingsManager {
         unreadable: Unreadable,
     ) -> Result<Rotated, SettingsError> {
         actor.require(Scope::Admin)?;
+        let _turn = self.turn.lock().await;
         self.reload().await?;
         let mut keys = self.ports.keys.keys().await?;
         let in_use = self.state().stored.master_key.clone();
@@ -100,7 +101,7 @@ impl SettingsManager {
                 Ok(revision) => {
                     let secrets = resealed.secrets.len();
                     let stored = self.ports.repository.load().await?;
-                    self.install(stored, Arc::clone(&keys))?;
+                    self.install(stored, Arc::clone(&keys), None)?;
                     return Ok(Rotated {
                         from: in_use,
                         to: resealed.to,

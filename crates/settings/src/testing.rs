@@ -44,6 +44,12 @@ impl MemorySettings {
         memory
     }
 
+    /// Becomes what `backup` is.
+    pub fn restore(&self, backup: &Self) {
+        let backup = backup.lock().clone();
+        *self.lock() = backup;
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, (Stored, Vec<Change>)> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

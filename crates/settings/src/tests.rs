@@ -319,11 +319,10 @@ async fn a_bad_row_of_another_process_leaves_what_is_in_effect() {
     let mut bad = other.repository.load().await.unwrap();
     bad.revision = stored.revision.next();
 
-    settings.install(bad, Arc::clone(&settings.state().keys)).unwrap();
+    settings.install(bad, Arc::clone(&settings.state().keys), None).unwrap();
 
     assert!(settings.values().domain_restriction_enabled.is_on());
     assert_eq!(settings.problems().len(), 1);
-    set(&settings, "PUBLISH_AT_ONCE", "3").await.unwrap_err();
 }
 
 #[tokio::test]
@@ -333,9 +332,27 @@ async fn what_an_older_answer_says_does_not_come_back_into_effect() {
     let old = bench.repository.load().await.unwrap();
     set(&settings, "PUBLISH_AT_ONCE", "3").await.unwrap();
 
-    settings.install(old, Arc::clone(&settings.state().keys)).unwrap();
+    settings.install(old, Arc::clone(&settings.state().keys), None).unwrap();
 
     assert_eq!(settings.values().publish_at_once.number(), 3);
+}
+
+#[tokio::test]
+async fn a_restored_backup_comes_into_effect() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    set(&settings, "PUBLISH_AT_ONCE", "3").await.unwrap();
+    set(&settings, "PUBLISH_AT_ONCE", "4").await.unwrap();
+    let backup = Bench::new();
+    set(&backup.process().await, "PUBLISH_AT_ONCE", "2").await.unwrap();
+    bench.repository.restore(&backup.repository);
+
+    settings.reload().await.unwrap();
+    let at_once = settings.values().publish_at_once.number();
+    set(&settings, "PUBLISH_AT_ONCE", "5").await.unwrap();
+
+    assert_eq!(at_once, 2);
+    assert_eq!(settings.values().publish_at_once.number(), 5);
 }
 
 #[tokio::test]
@@ -396,7 +413,7 @@ async fn a_sealed_value_that_is_put_back_does_not_open() {
     let mut stored = bench.repository.load().await.unwrap();
     stored.settings[0].value = old;
 
-    settings.install(stored, Arc::clone(&settings.state().keys)).unwrap();
+    settings.install(stored, Arc::clone(&settings.state().keys), None).unwrap();
 
     assert!(settings.problems()[0].to_string().contains("changed outside Waggle"));
     let values = settings.values();

@@ -149,6 +149,8 @@ struct DeliveryView {
     /// `in_flight`, `published`, `refused`, `not_sent`, `absent` or `unknown`.
     state: String,
     platform: String,
+    /// The account that it was sent with; empty where it is not known.
+    channel: String,
     /// What tells the post from others on the platform.
     key: String,
     /// Exactly what was sent, without credentials.
@@ -172,6 +174,7 @@ impl From<Delivery> for DeliveryView {
             attempt: delivery.attempt,
             state: delivery.state.name().to_owned(),
             platform: delivery.prepared.platform.name().to_owned(),
+            channel: delivery.prepared.channel,
             key: delivery.prepared.key,
             request: delivery.prepared.request,
             hash: delivery.prepared.hash.to_string(),

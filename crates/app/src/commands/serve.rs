@@ -105,7 +105,10 @@ async fn greet(app: &App, address: SocketAddr) -> Result<(), Failure> {
     }
     print(&format!("The API is described at http://{address}/docs."));
     if !app.connections.is_connected(Platform::X) {
-        print("X is not connected: posts go to the sandbox, a timeline on this machine alone.");
+        print(&format!(
+            "X is not connected: posts go to the sandbox, a timeline on this machine alone. To connect it: {} settings init",
+            super::program()
+        ));
     }
     Ok(())
 }

@@ -115,6 +115,12 @@ pub(super) async fn run(
     }
     let settings = app::settings(&open_current(config).await?, config).await?;
     let actor = Actor::system();
+    let wrong = settings.problems().len();
+    if wrong > 0 && !matches!(arguments.command, Command::Check) {
+        eprintln!(
+            "waggle: {wrong} settings do not come into effect; 'waggle settings check' says why"
+        );
+    }
     match arguments.command {
         Command::List { group } => list(&settings, &actor, group, as_json)?,
         Command::Get { key } => return get(&settings, &actor, &key, as_json),
