@@ -599,6 +599,31 @@ async fn no_secret_comes_out_anywhere(kind: Kind) {
     }
 }
 
+async fn without_its_line_of_history_no_change_is_made(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    waggle.put("PUBLISH_AT_ONCE", json!(3)).await.ok();
+    let break_it = "ALTER TABLE setting_changes RENAME TO lost";
+    match kind {
+        Kind::Sqlite => {
+            let path = waggle.database.url.trim_start_matches("sqlite://");
+            rusqlite::Connection::open(path).unwrap().execute_batch(break_it).unwrap();
+        }
+        Kind::Postgres => {
+            let (client, connection) =
+                tokio_postgres::connect(&waggle.database.url, NoTls).await.unwrap();
+            let driver = tokio::spawn(connection);
+            client.batch_execute(break_it).await.unwrap();
+            drop(client);
+            let _ = driver.await;
+        }
+    }
+
+    waggle.put("PUBLISH_AT_ONCE", json!(4)).await.refused(500);
+
+    assert_eq!(waggle.setting("PUBLISH_AT_ONCE").await["value"], 3);
+    assert_eq!(ran(&waggle.database, &["settings", "get", "PUBLISH_AT_ONCE"], "").trim(), "3");
+}
+
 async fn only_admins_come_near(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let scopes = ["ingest", "read", "write", "approve", "publish"];
@@ -666,5 +691,6 @@ on_both! {
     a_wrong_master_key_stops_the_start_and_harms_nothing,
     rotation_under_load_loses_nothing,
     no_secret_comes_out_anywhere,
+    without_its_line_of_history_no_change_is_made,
     only_admins_come_near,
 }

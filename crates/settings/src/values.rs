@@ -36,6 +36,18 @@ impl SettingType for Text {
 }
 
 /// A text that is kept encrypted and never shown. Line breaks at its end, which come from files, are cut off.
+///
+/// It has no text of its own to be printed by accident:
+///
+/// ```compile_fail,E0277
+/// let secret: waggle_settings::Secret = waggle_settings::SettingType::parse("hush").unwrap();
+/// println!("{secret}");
+/// ```
+///
+/// ```
+/// let secret: waggle_settings::Secret = waggle_settings::SettingType::parse("hush").unwrap();
+/// assert!(!format!("{secret:?}").contains("hush"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Secret(SecretString);
 
