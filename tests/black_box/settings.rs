@@ -117,17 +117,17 @@ async fn a_change_is_in_effect_at_once(kind: Kind) {
 }
 
 async fn x_is_connected_tested_and_cut_off_while_waggle_runs(kind: Kind) {
-    let waggle = Waggle::start(kind).await;
     let (url, seen) = fake_x().await;
+    let waggle = Waggle::with(kind, &[("TWITTER_API_URL", &url)]).await;
     let tweets = waggle.batch("b", &["one", "two"]).await;
     let test = async |body: Value| waggle.post("/api/v1/settings/test/x", body).await;
     let nothing = test(json!({})).await.ok();
     assert_eq!(nothing["ok"], false, "{nothing}");
     assert!(nothing["detail"].as_str().unwrap().contains("no account is set"), "{nothing}");
 
-    let values = |token: &str| json!({ "TWITTER_API_URL": url, "TWITTER_OAUTH2_TOKEN": token });
-    let bad = test(json!({ "values": values("bad-token") })).await.ok();
-    let good = test(json!({ "values": values("good-token") })).await.ok();
+    let with_token = |token: &str| json!({ "values": { "TWITTER_OAUTH2_TOKEN": token } });
+    let bad = test(with_token("bad-token")).await.ok();
+    let good = test(with_token("good-token")).await.ok();
     assert!(bad["detail"].as_str().unwrap().contains("does not accept"), "{bad}");
     assert_eq!(good["ok"], true, "{good}");
     assert_eq!(
@@ -136,19 +136,32 @@ async fn x_is_connected_tested_and_cut_off_while_waggle_runs(kind: Kind) {
         "a test keeps nothing"
     );
 
-    waggle.patch(values("good-token")).await.ok();
+    let set = waggle.put("TWITTER_OAUTH2_TOKEN", json!("good-token")).await.ok();
     let post = waggle.publish(tweets[0]).await;
     let published = waggle.until_published(post).await;
     assert_eq!(published["platform"], "x");
+    let sent = waggle.get(&format!("/api/v1/posts/{post}/deliveries")).await.ok();
+    assert!(sent["items"][0]["channel"].as_str().unwrap().starts_with("x:127.0.0.1:"), "{sent}");
     assert!(seen.lock().unwrap().iter().any(|shown| shown == "Bearer good-token"));
     let saved = test(json!({})).await.ok();
     assert_eq!(saved["ok"], true, "{saved}");
 
-    // Who may not know the token cannot have it sent elsewhere, neither set nor tried.
+    // Who may not know the token cannot have it sent elsewhere: not set, not tried, not by undo.
     let elsewhere = json!({ "TWITTER_API_URL": "https://elsewhere.example" });
     waggle.put("TWITTER_API_URL", elsewhere["TWITTER_API_URL"].clone()).await.refused(422);
     test(json!({ "values": elsewhere })).await.refused(422);
-    waggle.delete("/api/v1/settings/TWITTER_API_URL").await.refused(422);
+    let removed = waggle.delete("/api/v1/settings/TWITTER_OAUTH2_TOKEN").await.ok();
+    assert_eq!(removed["is_set"], false);
+    waggle.put("TWITTER_API_URL", elsewhere["TWITTER_API_URL"].clone()).await.ok();
+    let history = waggle.get("/api/v1/settings/history?key=TWITTER_OAUTH2_TOKEN").await.ok();
+    let undo = format!("/api/v1/settings/history/{}/undo", history["items"][0]["revision"]);
+    waggle.post(&undo, json!({})).await.refused(422);
+    waggle.delete("/api/v1/settings/TWITTER_API_URL").await.ok();
+    waggle.post(&undo, json!({})).await.ok();
+    assert_eq!(waggle.setting("TWITTER_OAUTH2_TOKEN").await["is_set"], true, "{set}");
+    // Nor is this machine called from afar.
+    let inside = json!({ "TWITTER_API_URL": "http://127.0.0.1:1", "TWITTER_OAUTH2_TOKEN": "x" });
+    test(json!({ "values": inside })).await.refused(422);
 
     waggle.delete("/api/v1/settings/TWITTER_OAUTH2_TOKEN").await.ok();
     let post = waggle.publish(tweets[1]).await;
@@ -277,6 +290,9 @@ async fn the_command_line_does_all_that_the_api_does(kind: Kind) {
     assert!(failed(&database, &["settings", "set", "EMAIL_PORT", " "], "").contains("unset"));
     assert!(failed(&database, &["settings", "set", "EMAIL_PROT", "1"], "").contains("no setting"));
     assert!(failed(&database, &["settings", "get", "EMAIL_HOST_USER"], "").contains("not set"));
+    assert!(failed(&database, &["settings", "unset", "EMAIL_PROT"], "").contains("no setting"));
+    let large = "x".repeat(300_000);
+    assert!(failed(&database, &["settings", "set", "custom.x", "-"], &large).contains("more than"));
     run(&["settings", "set", "EMAIL_PORT", "587"], "");
     run(&["settings", "set", "custom.voice", "{\"tone\": \"dry\"}"], "");
     run(&["settings", "set", "SUPER_ADMIN_EMAILS", "a@b.example, c@d.example"], "");
@@ -365,12 +381,16 @@ async fn a_wrong_master_key_stops_the_start_and_harms_nothing(kind: Kind) {
     // Where the key is lost for ever, what it sealed is named and removed, and the rest goes on.
     waggle.process.terminate();
     std::fs::remove_file(database.folder.0.join("master.key")).unwrap();
+    let missing = failed(&database, &["serve"], "");
+    assert!(missing.contains("sealed with the master key"), "{missing}");
     let refused = failed(&database, &["settings", "rotate-key"], "");
     assert!(refused.contains("TWITTER_OAUTH2_TOKEN"), "{refused}");
     let lost = ran(&database, &["settings", "rotate-key", "--discard-unreadable"], "");
     assert!(lost.contains("TWITTER_OAUTH2_TOKEN"), "{lost}");
     waggle.again(&[]);
     waggle.put("TWITTER_OAUTH2_TOKEN", json!("another-long-secret")).await.ok();
+    let told = waggle.get("/api/v1/settings/history?key=TWITTER_OAUTH2_TOKEN").await.ok();
+    assert_eq!(told["items"][1]["action"], "unset", "that it was lost is in the history: {told}");
 }
 
 async fn rotation_under_load_loses_nothing(kind: Kind) {
@@ -532,8 +552,21 @@ async fn no_secret_comes_out_anywhere(kind: Kind) {
         .text;
     out += &waggle.patch(json!("hush-in-no-object")).await.text;
     out += &waggle.put("TWITTER_OAUTH2_TOKEN", json!("hush-refused\u{0}")).await.text;
+    for body in [json!("hush-alone"), json!(["hush-in-a-list"]), json!({ "hush-key": 1 })] {
+        for method in [Method::PUT, Method::PATCH] {
+            let path = match method {
+                Method::PUT => "/api/v1/settings/EMAIL_HOST_PASSWORD",
+                _ => "/api/v1/settings",
+            };
+            let refused = waggle.send(method, path, Some(body.clone())).await;
+            assert!(refused.status >= 400, "{refused:?}");
+            // The name of a member is no value.
+            out += &refused.text.replace("hush-key", "");
+        }
+    }
+    out += &waggle.post_raw("/api/v1/settings/validate", "{\"values\": \"hush-cut-off").await.text;
     let nowhere = json!({ "values": {
-        "TWITTER_API_URL": "http://127.0.0.1:1", "TWITTER_OAUTH2_TOKEN": "hush-tested",
+        "TWITTER_API_URL": "https://waggle.invalid", "TWITTER_OAUTH2_TOKEN": "hush-tested",
     } });
     out += &waggle.post("/api/v1/settings/test/x", nowhere.clone()).await.text;
     out += &waggle.post("/api/v1/settings/validate", nowhere).await.text;
@@ -557,6 +590,12 @@ async fn no_secret_comes_out_anywhere(kind: Kind) {
             out += &String::from_utf8_lossy(&output.stderr);
         }
     }
+    let file = json!({
+        "format": "waggle-settings-1",
+        "settings": { "EMAIL_HOST_PASSWORD": "hush-by-import", "EMAIL_PORT": 26 },
+    });
+    out += &ran(&database, &["settings", "import", "-", "--dry-run"], &file.to_string());
+    out += &ran(&database, &["settings", "import", "-"], &file.to_string());
     let undo = waggle.get("/api/v1/settings/history?key=TWITTER_API_SECRET").await.ok();
     let revision = &undo["items"][0]["revision"];
     out += &waggle.post(&format!("/api/v1/settings/history/{revision}/undo"), json!({})).await.text;
@@ -599,24 +638,49 @@ async fn no_secret_comes_out_anywhere(kind: Kind) {
     }
 }
 
+async fn secrets_that_another_program_left_in_the_clear_are_sealed(kind: Kind) {
+    let mut waggle = Waggle::start(kind).await;
+    waggle.process.terminate();
+    let database = Arc::clone(&waggle.database);
+    execute(
+        &database,
+        "INSERT INTO app_settings (key, value, description, created_at, updated_at)
+         SELECT 'EMAIL_HOST_PASSWORD', 'hush-in-the-clear', '', created_at, created_at FROM api_tokens LIMIT 1",
+    )
+    .await;
+
+    waggle.again(&[]);
+
+    let shown = waggle.setting("EMAIL_HOST_PASSWORD").await;
+    assert_eq!((&shown["is_set"], &shown["last4"]), (&json!(true), &json!("lear")));
+    waggle.process.terminate();
+    for entry in std::fs::read_dir(&database.folder.0).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            assert!(!bytes.windows(4).any(|four| four == b"hush"), "{}", path.display());
+        }
+    }
+    assert!(run(&database, &["settings", "history"], "").stdout.len() > 10);
+}
+
+/// Does something to the database past Waggle.
+async fn execute(database: &Database, sql: &str) {
+    if let Some(path) = database.url.strip_prefix("sqlite://") {
+        rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+        return;
+    }
+    let (client, connection) = tokio_postgres::connect(&database.url, NoTls).await.unwrap();
+    let driver = tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+    drop(client);
+    let _ = driver.await;
+}
+
 async fn without_its_line_of_history_no_change_is_made(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     waggle.put("PUBLISH_AT_ONCE", json!(3)).await.ok();
-    let break_it = "ALTER TABLE setting_changes RENAME TO lost";
-    match kind {
-        Kind::Sqlite => {
-            let path = waggle.database.url.trim_start_matches("sqlite://");
-            rusqlite::Connection::open(path).unwrap().execute_batch(break_it).unwrap();
-        }
-        Kind::Postgres => {
-            let (client, connection) =
-                tokio_postgres::connect(&waggle.database.url, NoTls).await.unwrap();
-            let driver = tokio::spawn(connection);
-            client.batch_execute(break_it).await.unwrap();
-            drop(client);
-            let _ = driver.await;
-        }
-    }
+    execute(&waggle.database, "ALTER TABLE setting_changes RENAME TO lost").await;
 
     waggle.put("PUBLISH_AT_ONCE", json!(4)).await.refused(500);
 
@@ -691,6 +755,7 @@ on_both! {
     a_wrong_master_key_stops_the_start_and_harms_nothing,
     rotation_under_load_loses_nothing,
     no_secret_comes_out_anywhere,
+    secrets_that_another_program_left_in_the_clear_are_sealed,
     without_its_line_of_history_no_change_is_made,
     only_admins_come_near,
 }

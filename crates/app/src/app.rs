@@ -1,5 +1,6 @@
 //! All parts wired together.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -59,8 +60,8 @@ fn list(problems: &[Problem]) -> String {
 struct ProcessEnvironment;
 
 impl Environment for ProcessEnvironment {
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+    fn variable(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
     }
 }
 
@@ -106,7 +107,7 @@ impl App {
         if !problems.is_empty() {
             return Err(WiringError::Problems(problems));
         }
-        settings.make_master_key().await?;
+        settings.settle_master_key(&Actor::system()).await?;
         settings.seal_clear_secrets(&Actor::system()).await?;
         let connections = Arc::new(LiveConnections::new(
             Arc::clone(&settings),

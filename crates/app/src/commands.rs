@@ -64,7 +64,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let config = Config::read(|name| std::env::var(name).ok())?;
+    let config = Config::read(|name| std::env::var_os(name))?;
     begin_log(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers())

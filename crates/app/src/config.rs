@@ -1,5 +1,6 @@
 //! What has to be known before the database can be opened; everything else is a setting.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -82,6 +83,12 @@ pub(crate) enum ConfigError {
         /// Where and why.
         message: String,
     },
+    /// A variable has no text in it.
+    #[error("{name} is not UTF-8")]
+    NotText {
+        /// The variable.
+        name: &'static str,
+    },
     /// It is not clear which master key is meant.
     #[error(
         "WAGGLE_MASTER_KEY and master_key_file (WAGGLE_MASTER_KEY_FILE) are both set; one is enough"
@@ -105,21 +112,26 @@ impl Config {
     /// # Errors
     ///
     /// [`ConfigError`] names the file or the key that makes no sense.
-    pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+    pub(crate) fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
+        let set = |name: &'static str| match variable(name).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(value)) => Ok(Some(value).filter(|value| !value.trim().is_empty())),
+            Some(Err(_)) => Err(ConfigError::NotText { name }),
+        };
         let mut file = parse(Path::new("config/default.toml"), DEFAULT)?;
-        if let Some(path) = set("WAGGLE_CONFIG").map(PathBuf::from) {
+        if let Some(path) = set("WAGGLE_CONFIG")?.map(PathBuf::from) {
             let text = std::fs::read_to_string(&path)
                 .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
             file = parse(&path, &text)?.over(file);
         }
+        let key_file = set("WAGGLE_MASTER_KEY_FILE")?.map(PathBuf::from);
         let file = Keys {
-            listen: set("WAGGLE_LISTEN"),
-            database_url: set("WAGGLE_DATABASE_URL"),
-            data_dir: set("WAGGLE_DATA_DIR").map(PathBuf::from),
-            log: set("WAGGLE_LOG"),
-            log_format: set("WAGGLE_LOG_FORMAT"),
-            master_key_file: set("WAGGLE_MASTER_KEY_FILE").map(PathBuf::from),
+            listen: set("WAGGLE_LISTEN")?,
+            database_url: set("WAGGLE_DATABASE_URL")?,
+            data_dir: set("WAGGLE_DATA_DIR")?.map(PathBuf::from),
+            log: set("WAGGLE_LOG")?,
+            log_format: set("WAGGLE_LOG_FORMAT")?,
+            master_key_file: key_file.clone(),
         }
         .over(file);
         let listen = file.listen.unwrap_or_default();
@@ -143,9 +155,9 @@ impl Config {
         let database_url = file
             .database_url
             .unwrap_or_else(|| format!("sqlite://{}", data_dir.join("waggle.db").display()));
-        let master_key = match (set("WAGGLE_MASTER_KEY"), file.master_key_file) {
-            (Some(_), Some(_)) => return Err(ConfigError::TwoMasterKeys),
-            (Some(key), None) => MasterKeyPlace::Environment(key.into()),
+        let master_key = match (set("WAGGLE_MASTER_KEY")?, file.master_key_file) {
+            (Some(_), _) if key_file.is_some() => return Err(ConfigError::TwoMasterKeys),
+            (Some(key), _) => MasterKeyPlace::Environment(key.into()),
             (None, Some(path)) => MasterKeyPlace::Named(path),
             (None, None) => MasterKeyPlace::DataDir(data_dir.join("master.key")),
         };
@@ -178,9 +190,9 @@ mod tests {
 
     #[test]
     fn an_empty_variable_counts_as_not_set_and_a_wrong_one_is_named() {
-        let empty = Config::read(|_| Some(String::new())).unwrap();
+        let empty = Config::read(|_| Some(OsString::new())).unwrap();
         let wrong =
-            Config::read(|name| (name == "WAGGLE_LISTEN").then(|| "8000".to_owned())).unwrap_err();
+            Config::read(|name| (name == "WAGGLE_LISTEN").then(|| "8000".into())).unwrap_err();
 
         assert_eq!(empty.listen.port(), 8000);
         assert!(wrong.to_string().contains("WAGGLE_LISTEN"), "{wrong}");
@@ -205,11 +217,21 @@ mod tests {
     #[test]
     fn the_master_key_is_in_one_place_and_never_printed() {
         let in_environment =
-            Config::read(|name| (name == "WAGGLE_MASTER_KEY").then(|| "hush".to_owned()));
-        let both =
-            Config::read(|name| name.starts_with("WAGGLE_MASTER_KEY").then(|| "x".to_owned()));
+            Config::read(|name| (name == "WAGGLE_MASTER_KEY").then(|| "hush".into()));
+        let both = Config::read(|name| name.starts_with("WAGGLE_MASTER_KEY").then(|| "x".into()));
 
         assert!(!format!("{in_environment:?}").contains("hush"));
         assert!(matches!(both, Err(ConfigError::TwoMasterKeys)), "{both:?}");
+    }
+
+    #[test]
+    fn a_variable_that_is_no_text_is_named_and_not_passed_over() {
+        let not_text: OsString = std::os::unix::ffi::OsStringExt::from_vec(vec![0xff]);
+        let config = Config::read(|name| (name == "WAGGLE_MASTER_KEY").then(|| not_text.clone()));
+
+        assert!(
+            matches!(config, Err(ConfigError::NotText { name: "WAGGLE_MASTER_KEY" })),
+            "{config:?}"
+        );
     }
 }

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use secrecy::ExposeSecret as _;
 use tracing::error;
 use waggle_content::ports::{Connected, Connections, Publisher};
 use waggle_content::{DoubtPolicy, Platform, Timing};
 use waggle_kernel::{Clock, Entropy};
 use waggle_platforms::{Fault, OAuth1, Sandbox, X, XCredentials};
-use waggle_settings::{BaseUrl, DoubtSeconds, Secret, SettingsManager, Text, Values};
+use waggle_settings::{BaseUrl, DoubtSeconds, Secret, SettingsManager, Values};
 
 /// Makes the publishers anew when a setting that they are made of changes.
 pub(crate) struct LiveConnections {
@@ -40,9 +41,9 @@ struct Current {
 #[derive(Clone, PartialEq)]
 struct XValues {
     url: BaseUrl,
-    key: Option<Text>,
+    key: Option<Secret>,
     secret: Option<Secret>,
-    token: Option<Text>,
+    token: Option<Secret>,
     token_secret: Option<Secret>,
     bearer: Option<Secret>,
     doubt: DoubtSeconds,
@@ -68,9 +69,9 @@ impl XValues {
         match (&self.key, &self.secret, &self.token, &self.token_secret, &self.bearer) {
             (Some(key), Some(secret), Some(token), Some(token_secret), _) => {
                 Some(XCredentials::OAuth1(OAuth1 {
-                    consumer_key: key.0.clone(),
+                    consumer_key: key.text().expose_secret().to_owned(),
                     consumer_secret: secret.text().clone(),
-                    token: token.0.clone(),
+                    token: token.text().expose_secret().to_owned(),
                     token_secret: token_secret.text().clone(),
                 }))
             }

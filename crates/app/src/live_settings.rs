@@ -27,6 +27,7 @@ pub(crate) async fn run(
 }
 
 async fn follow(app: &App, changes: &mut dyn SettingChanges) {
+    let mut trusts = trusts_networks(app);
     loop {
         let known = app.settings.revision();
         if let Err(problem) = changes.wait(known).await {
@@ -51,9 +52,25 @@ async fn follow(app: &App, changes: &mut dyn SettingChanges) {
         for problem in app.settings.problems() {
             error!(%problem, "a setting does not come into effect; what was in effect stays");
         }
+        if !std::mem::replace(&mut trusts, trusts_networks(app)) && trusts {
+            warn_of_trusted_networks();
+        }
         if let Err(problem) = app.settings.seal_clear_secrets(&Actor::system()).await {
             error!(error = %chain(&problem), "a secret that is kept in the clear cannot be sealed");
         }
         app.wake.notify_one();
     }
+}
+
+/// Whether calls are taken in without a token.
+pub(crate) fn trusts_networks(app: &App) -> bool {
+    !app.settings.values().trusted_ingest_networks.0.is_empty()
+}
+
+/// Says so in the log.
+pub(crate) fn warn_of_trusted_networks() {
+    warn!(
+        "TRUSTED_INGEST_NETWORKS is on: calls from there are taken in without a token. \
+         Give the workflow a credential and switch it off"
+    );
 }

@@ -105,9 +105,7 @@ fn read(path: &Path) -> Result<SecretString, Failure> {
     let failed = |source| Failure::File { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     warn_if_open_to_others(path, &file);
-    let mut text = String::new();
-    file.take(MOST).read_to_string(&mut text).map_err(failed)?;
-    Ok(text.into())
+    whole(&file).map(Into::into).map_err(failed)
 }
 
 #[cfg(unix)]
@@ -123,8 +121,13 @@ fn warn_if_open_to_others(path: &Path, file: &File) {
 fn warn_if_open_to_others(_path: &Path, _file: &File) {}
 
 /// Writes the file anew with `key` as its first line. A crash leaves the old file or the new one, and two
-/// processes that do this at the same time both have their key in it.
+/// processes that do this at the same time both have their key in it. Who could read the file can go on doing so.
 fn put_in_front(path: &Path, key: &MasterKey) -> io::Result<()> {
+    // A link goes on being one.
+    let path = match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        other => other?,
+    };
     let beside = |end: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(end);
@@ -132,24 +135,52 @@ fn put_in_front(path: &Path, key: &MasterKey) -> io::Result<()> {
     };
     let lock = private().truncate(false).open(beside(".lock"))?;
     lock.lock()?;
-    let mut text = String::new();
-    match File::open(path) {
-        Ok(file) => {
-            file.take(MOST).read_to_string(&mut text)?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => text.push_str(HEAD),
+    let (text, before) = match File::open(&path) {
+        Ok(file) => (whole(&file)?, Some(file.metadata()?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (HEAD.to_owned(), None),
         Err(error) => return Err(error),
-    }
+    };
     let (comments, keys) = split(&text);
+    let newline = if comments.is_empty() || comments.ends_with('\n') { "" } else { "\n" };
     let new = beside(".new");
     let mut file = private().truncate(true).open(&new)?;
-    write!(file, "{comments}{}\n{keys}", key.text().expose_secret())?;
+    if let Some(before) = before {
+        keep_owner(&file, &before)?;
+    }
+    let text = format!("{comments}{newline}{}\n{keys}", key.text().expose_secret());
+    file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    std::fs::rename(&new, path)?;
+    std::fs::rename(&new, &path)?;
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// The text of a file, which is an error if it is too large: a part of it would be another file.
+fn whole(file: &File) -> io::Result<String> {
+    let mut text = String::new();
+    file.take(MOST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MOST {
+        return Err(io::Error::other(format!("it is larger than {MOST} bytes")));
+    }
+    Ok(text)
+}
+
+/// A server that runs as another user than this command has to be able to read the file as before.
+#[cfg(unix)]
+fn keep_owner(file: &File, before: &std::fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let now = file.metadata()?;
+    if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
+        std::os::unix::fs::fchown(file, Some(before.uid()), Some(before.gid()))?;
+    }
+    file.set_permissions(before.permissions())
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_file: &File, _before: &std::fs::Metadata) -> io::Result<()> {
+    Ok(())
 }
 
 /// The comments at the beginning, and the rest.
@@ -216,6 +247,30 @@ mod tests {
         let error = MasterKeyPlace::Named(path).read().map(drop).unwrap_err().to_string();
 
         assert!(error.contains("32 random bytes") && !error.contains("horse"), "{error}");
+    }
+
+    #[test]
+    fn a_link_goes_on_being_one_and_the_mode_stays() {
+        let folder = folder("link");
+        let (real, link) = (folder.join("real.key"), folder.join("link.key"));
+        std::fs::write(&real, "# no line break at the end").unwrap();
+        std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+
+        let keys = MasterKeyPlace::Named(link.clone()).add(&key(1)).unwrap();
+
+        assert_eq!(keys.ids(), [key(1).id().clone()]);
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_cut_off() {
+        let path = folder("large").join("master.key");
+        std::fs::write(&path, "#".repeat(70_000)).unwrap();
+
+        assert!(MasterKeyPlace::Named(path.clone()).add(&key(1)).is_err());
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 70_000);
     }
 
     #[test]

@@ -89,9 +89,10 @@ impl PublishDue {
     pub async fn deliver(&self, claimed: &Claimed) -> Result<Settled, PublishDueError> {
         let connected = self.connections.now();
         let Some(publisher) = connected.publisher(claimed.post.platform) else {
-            // It may come back with its credentials; until then nothing is lost.
+            // It may come back with its credentials at any time; until then nothing is lost.
+            let again_at = self.clock.now() + Duration::minutes(1);
             let settlement = Settlement::Retry {
-                at: self.clock.now() + Duration::minutes(15),
+                at: again_at,
                 reason: format!("the platform {} is not connected", claimed.post.platform),
                 state: crate::delivery::DeliveryState::NotSent,
             };
@@ -99,7 +100,6 @@ impl PublishDue {
                 None => self.settle(claimed, None, settlement).await,
                 Some(open) => {
                     let reason = format!("the platform {} is not connected", claimed.post.platform);
-                    let again_at = self.clock.now() + Duration::minutes(15);
                     let look = Settlement::Look { again_at, reason, absent: false };
                     self.settle(claimed, Some(open.id), look).await
                 }

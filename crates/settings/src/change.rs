@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+use url::{Host, Url};
 use waggle_kernel::{Actor, ActorKind, Scope};
 
 use crate::custom;
@@ -103,7 +104,7 @@ impl SettingsManager {
         for _ in 0..TRIES {
             let state = self.state();
             let targets = read(wishes)?;
-            self.check(&state, actor, &targets)?;
+            self.check(&state, actor, &targets, action)?;
             let Some(changes) = self.plan(&state, actor, &targets, action).await? else {
                 return Ok(state.stored.revision);
             };
@@ -126,11 +127,11 @@ impl SettingsManager {
     /// As for [`change`](Self::change).
     pub fn try_on(&self, actor: &Actor, wishes: &[Wish]) -> Result<Arc<Values>, SettingsError> {
         actor.require(Scope::Admin)?;
-        let candidate = self.check(&self.state(), actor, &read(wishes)?)?;
+        let candidate = self.check(&self.state(), actor, &read(wishes)?, Action::Set)?;
         Ok(candidate.values)
     }
 
-    /// Seals the secrets that are kept in the clear, as those of an older table are.
+    /// Seals the secrets that are kept in the clear, as those of an older table are, and returns how many.
     ///
     /// # Errors
     ///
@@ -147,14 +148,22 @@ impl SettingsManager {
             .iter()
             .filter(is_clear_secret)
             .filter_map(|setting| {
-                let text = state.opened(&setting.key)?.clone();
-                Some(Wish::new(&setting.key, Given::Text(text)))
+                Some(Wish {
+                    key: setting.key.clone(),
+                    value: Given::Text(state.opened(&setting.key)?.clone()),
+                    expected: Some(setting.version),
+                })
             })
             .collect();
-        if !wishes.is_empty() {
-            self.change(actor, &wishes, Action::Seal).await?;
+        if wishes.is_empty() {
+            return Ok(0);
         }
-        Ok(wishes.len())
+        match self.change(actor, &wishes, Action::Seal).await {
+            Ok(_) => Ok(wishes.len()),
+            // Somebody was faster, and what is set now is sealed, or is in the clear again and seen the next time.
+            Err(SettingsError::Stale { .. }) => Ok(0),
+            Err(error) => Err(error),
+        }
     }
 
     /// What would be in effect, if nothing speaks against it.
@@ -163,9 +172,16 @@ impl SettingsManager {
         state: &State,
         actor: &Actor,
         targets: &[Target<'_>],
+        action: Action,
     ) -> Result<Snapshot, SettingsError> {
         for target in targets {
-            let current = state.stored(&target.wish.key).map_or(Revision(0), |set| set.version);
+            let stored = state.stored(&target.wish.key);
+            let is_known = target.declaration.is_some() || custom::is_custom(&target.wish.key);
+            // What nobody declared can be removed, so that leftovers do not stay for ever.
+            if !is_known && (stored.is_none() || target.canonical.is_some()) {
+                return Err(unknown(&target.wish.key));
+            }
+            let current = stored.map_or(Revision(0), |set| set.version);
             if target.wish.expected.is_some_and(|expected| expected != current) {
                 return Err(SettingsError::Stale { key: target.wish.key.clone(), current });
             }
@@ -182,14 +198,13 @@ impl SettingsManager {
                 updated_by: String::new(),
             })
         }));
-        let candidate = Snapshot::build(&opened, &self.environment, None)?;
+        let candidate = Snapshot::build(&opened, &self.environment, Some(&state.snapshot))?;
         // What was wrong before is no reason against mending something else.
-        let new: Vec<Problem> = candidate
-            .problems
-            .iter()
-            .filter(|problem| !state.snapshot.problems.contains(problem))
-            .cloned()
-            .collect();
+        let is_new = |problem: &&Problem| {
+            let is_touched = targets.iter().any(|target| problem.is_about(&target.wish.key));
+            is_touched || !state.snapshot.problems.contains(problem)
+        };
+        let new: Vec<Problem> = candidate.problems.iter().filter(is_new).cloned().collect();
         if !new.is_empty() {
             return Err(SettingsError::Invalid(new));
         }
@@ -198,7 +213,7 @@ impl SettingsManager {
             return Err(SettingsError::TooMany { most });
         }
         if !matches!(actor.kind(), ActorKind::System) {
-            receivers(state, &candidate, targets)?;
+            receivers(state, &candidate, targets, action)?;
         }
         Ok(candidate)
     }
@@ -233,16 +248,29 @@ impl SettingsManager {
                 }
                 Some(canonical) => Some(Kept::Clear(canonical.text.clone())),
             };
-            let from = stored.map(|stored| (stored.value.clone(), stored.version));
+            let from = match stored {
+                None => None,
+                // What an older table has in the clear is not written down in the clear a second time.
+                Some(StoredSetting { value: Kept::Clear(text), version, .. })
+                    if target.is_secret() =>
+                {
+                    let sealer = match &sealer {
+                        Some(sealer) => sealer,
+                        None => sealer.insert(Sealer::of(state, &self.ports).await?),
+                    };
+                    let (secret, place) = (text.clone().into(), Place { key, version: *version });
+                    let sealed = seal(sealer.key()?, &secret, place, &*self.ports.entropy)?;
+                    Some((Kept::Sealed(sealed), *version))
+                }
+                Some(stored) => Some((stored.value.clone(), stored.version)),
+            };
             changes.push(NewChange {
                 key: key.to_owned(),
                 action: match (action, &to) {
                     (Action::Set, None) => Action::Unset,
                     (action, _) => action,
                 },
-                // A secret that was kept in the clear is not written down a second time.
-                from: from
-                    .filter(|(kept, _)| !(target.is_secret() && matches!(kept, Kept::Clear(_)))),
+                from,
                 to,
             });
         }
@@ -307,35 +335,65 @@ fn is_so(state: &State, target: &Target<'_>) -> bool {
     }
 }
 
-/// Whoever may not know a secret must not have it sent to a place of his own choice.
+/// Whoever may not know a secret must not have it sent to a place of his own choice: where such a place was set, a secret
+/// that goes there has to be typed in the same change as the place, and again when another one comes to light.
 fn receivers(
     state: &State,
     candidate: &Snapshot,
     targets: &[Target<'_>],
+    action: Action,
 ) -> Result<(), SettingsError> {
     let text = |snapshot: &Snapshot, key: &str| {
         snapshot.entries.get(key).map(|entry| entry.text.expose_secret().to_owned())
     };
-    for declaration in registry::ALL.iter().filter(|declared| !declared.receives.is_empty()) {
-        if text(&state.snapshot, declaration.key) == text(candidate, declaration.key) {
-            continue;
+    let changes = |key: &str| text(&state.snapshot, key) != text(candidate, key);
+    let target = |key: &str| targets.iter().find(|target| target.wish.key == key);
+    // What undo puts back was not typed by the one who asks for it.
+    let is_typed = |key: &str| {
+        action == Action::Set && target(key).is_some_and(|target| target.canonical.is_some())
+    };
+    // A secret that this process cannot open may open in another.
+    let is_kept = |key: &str| state.stored(key).is_some() && target(key).is_none();
+    for place in registry::ALL.iter().filter(|declared| !declared.receives.is_empty()) {
+        let is_set =
+            candidate.entries.get(place.key).filter(|entry| entry.source == Source::Database);
+        let Some(set) = is_set else { continue };
+        if changes(place.key) && matches!(place.kind, Kind::Url) {
+            public(place, set.text.expose_secret())?;
         }
-        let given: BTreeSet<&str> = targets
-            .iter()
-            .filter(|target| target.canonical.is_some())
-            .map(|target| target.wish.key.as_str())
-            .collect();
-        let secrets: Vec<&'static str> = declaration
-            .receives
-            .iter()
-            .copied()
-            .filter(|key| candidate.entries.contains_key(key) && !given.contains(key))
-            .collect();
+        let is_sent = |key: &&&'static str| {
+            let key: &'static str = key;
+            let is_there = candidate.entries.contains_key(key) || is_kept(key);
+            is_there && (changes(place.key) || changes(key)) && !is_typed(key)
+        };
+        let secrets: Vec<&'static str> = place.receives.iter().filter(is_sent).copied().collect();
         if !secrets.is_empty() {
-            return Err(SettingsError::Receiver { key: declaration.key, secrets });
+            return Err(SettingsError::Receiver { key: place.key, secrets });
         }
     }
     Ok(())
+}
+
+/// From afar nobody has Waggle call this machine or an address without a name.
+fn public(place: &Declaration, text: &str) -> Result<(), SettingsError> {
+    let url = Url::parse(text).ok();
+    let is_public = url.as_ref().is_some_and(|url| {
+        let is_named = matches!(url.host(), Some(Host::Domain(name)) if name.contains('.'));
+        url.scheme() == "https" && is_named
+    });
+    if is_public {
+        return Ok(());
+    }
+    Err(SettingsError::Invalid(vec![Problem::Value {
+        key: place.key.to_owned(),
+        from: Source::Database,
+        reason: "has to be https:// and a name with a dot in it, unless it is set on this machine"
+            .to_owned(),
+    }]))
+}
+
+pub(crate) fn unknown(key: &str) -> SettingsError {
+    SettingsError::Unknown { key: key.chars().take(100).collect() }
 }
 
 /// Reads every wish, and says of all that make no sense why.
@@ -345,12 +403,6 @@ fn read(wishes: &[Wish]) -> Result<Vec<Target<'_>>, SettingsError> {
     let mut problems = Vec::new();
     for wish in wishes {
         let declaration = registry::find(&wish.key);
-        if declaration.is_none() && !custom::is_custom(&wish.key) {
-            // What nobody declared can be removed, so that leftovers do not stay for ever.
-            if !matches!(wish.value, Given::Nothing) {
-                return Err(SettingsError::Unknown { key: wish.key.chars().take(100).collect() });
-            }
-        }
         if !seen.insert(wish.key.as_str()) {
             return Err(SettingsError::Twice { key: wish.key.clone() });
         }

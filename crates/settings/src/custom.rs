@@ -33,11 +33,15 @@ pub fn decode(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-/// Reads a text and writes it the one way in which it is kept.
+/// Reads a text.
 pub(crate) fn canonical(text: &str) -> Result<Canonical, String> {
     check_text(text, MOST).map_err(|problem| problem.to_string())?;
     let json = decode(text);
-    Ok(Canonical { text: encode(&json), json })
+    if json.is_null() || json.as_str().is_some_and(|text| text.trim().is_empty()) {
+        return Err("has nothing in it".to_owned());
+    }
+    // As it was written: a number may have more digits than a program reads.
+    Ok(Canonical { text: text.to_owned(), json })
 }
 
 #[cfg(test)]

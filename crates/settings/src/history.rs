@@ -82,6 +82,21 @@ impl SettingsManager {
         Ok(self.ports.repository.history(key.map(str::to_owned), page).await?.map(shown))
     }
 
+    /// The changes that were made at once as `revision`.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError::Forbidden`] without the scope `admin`, [`SettingsError::Port`].
+    pub async fn changes(
+        &self,
+        actor: &Actor,
+        revision: Revision,
+    ) -> Result<Vec<ShownChange>, SettingsError> {
+        actor.require(Scope::Admin)?;
+        let changes = self.ports.repository.changes(revision).await?;
+        Ok(changes.into_iter().map(shown).collect())
+    }
+
     /// Puts every setting that was changed as `revision` back to what it was before, and returns the revision of that.
     ///
     /// # Errors
@@ -101,10 +116,15 @@ impl SettingsManager {
         for change in &changes {
             wishes.push(self.before(change).await?);
         }
-        self.change(actor, &wishes, Action::Undo).await.map_err(|error| match error {
-            SettingsError::Stale { key, .. } => changed_since(revision, &key),
-            error => error,
-        })
+        let before = self.revision();
+        match self.change(actor, &wishes, Action::Undo).await {
+            Ok(done) if done <= before => Err(SettingsError::NotUndoable {
+                revision,
+                reason: "everything is as it was before".to_owned(),
+            }),
+            Err(SettingsError::Stale { key, .. }) => Err(changed_since(revision, &key)),
+            result => result,
+        }
     }
 
     /// The wish that a setting be as it was before `change`.

@@ -1,21 +1,21 @@
 //! The settings of this process: what is in effect, without a query, and how it is kept current.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::lock::Mutex;
 use secrecy::SecretString;
 use serde_json::Value;
-use waggle_kernel::{Clock, Entropy};
+use waggle_kernel::{Actor, Clock, Entropy};
 
 use crate::declaration::Declaration;
 use crate::error::SettingsError;
 use crate::ports::{
-    Environment, Kept, MasterKeySource, Revision, SettingRepository, Stored, StoredSetting,
+    Environment, Kept, MasterKeySource, NewChanges, Revision, SaveError, SettingRepository, Stored,
+    StoredSetting,
 };
 use crate::registry::{self, Values};
-use crate::snapshot::{Entry, Opened, Problem, Snapshot};
-use crate::vault::{MasterKey, MasterKeys, Place};
+use crate::snapshot::{Entry, Opened, Problem, Snapshot, Variables};
+use crate::vault::{KeyId, MasterKey, MasterKeys, Place};
 
 /// What the settings lean on.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub struct SettingsPorts {
 /// Looks values up and changes them. What is in effect is kept in memory: reading costs no query.
 pub struct SettingsManager {
     pub(crate) ports: SettingsPorts,
-    pub(crate) environment: HashMap<&'static str, String>,
+    pub(crate) environment: Variables,
     /// Changes of this process take turns: each would make the others' view stale.
     pub(crate) turn: Mutex<()>,
     state: RwLock<Arc<State>>,
@@ -64,7 +64,8 @@ impl SettingsManager {
         let environment = registry::ALL
             .iter()
             .filter_map(|declaration| {
-                Some((declaration.key, environment.variable(declaration.environment)?))
+                let text = environment.variable(declaration.environment)?;
+                Some((declaration.key, text.into_string().ok()))
             })
             .collect();
         let stored = ports.repository.load().await?;
@@ -117,36 +118,61 @@ impl SettingsManager {
     ///
     /// # Errors
     ///
-    /// [`SettingsError::Port`] if the store cannot answer; then everything stays in effect as it was.
+    /// [`SettingsError::Port`] if the store cannot answer; then everything stays in effect as it was. Or if the master
+    /// keys are needed and cannot be read; then what does not open stays as it was.
     pub async fn reload(&self) -> Result<(), SettingsError> {
         let seen = self.state().generation;
         let stored = self.ports.repository.load().await?;
         let state = self.state();
-        let is_missing = |setting: &StoredSetting| match &setting.value {
-            Kept::Sealed(sealed) => state.keys.find(&sealed.key).is_none(),
-            Kept::Clear(_) => false,
+        let is_held = |id: &KeyId| state.keys.find(id).is_some();
+        let is_open = |setting: &StoredSetting| match &setting.value {
+            Kept::Sealed(sealed) => is_held(&sealed.key),
+            Kept::Clear(_) => true,
         };
-        let keys = if stored.settings.iter().any(is_missing) {
-            Arc::new(self.ports.keys.keys().await?)
-        } else {
-            Arc::clone(&state.keys)
-        };
-        self.install(stored, keys, Some(seen))
+        let held = stored.master_key.as_ref().is_none_or(is_held);
+        if held && stored.settings.iter().all(is_open) {
+            return self.install(stored, Arc::clone(&state.keys), Some(seen));
+        }
+        // Where the keys cannot be read now, everything else goes on, and what does not open stays as it was.
+        match self.ports.keys.keys().await {
+            Ok(keys) => self.install(stored, Arc::new(keys), Some(seen)),
+            Err(error) => {
+                self.install(stored, Arc::clone(&state.keys), Some(seen))?;
+                Err(error.into())
+            }
+        }
     }
 
-    /// Makes a master key where there is none and none is needed to open anything, as on a first start.
+    /// Settles which master key is in use where that is not settled yet, as on a first start: the newest that is
+    /// given, or a new one. Whoever comes later needs the same.
     ///
     /// # Errors
     ///
-    /// [`SettingsError::Port`] if it cannot be kept.
-    pub async fn make_master_key(&self) -> Result<(), SettingsError> {
-        let state = self.state();
-        if state.keys.newest().is_none() && state.stored.master_key.is_none() {
-            let key = MasterKey::generate(&*self.ports.entropy)?;
-            let keys = self.ports.keys.add(&key).await?;
-            self.install(state.stored.clone(), Arc::new(keys), None)?;
+    /// [`SettingsError::Port`] if a new one cannot be kept, or the store cannot answer.
+    pub async fn settle_master_key(&self, actor: &Actor) -> Result<(), SettingsError> {
+        let _turn = self.turn.lock().await;
+        loop {
+            let state = self.state();
+            if state.stored.master_key.is_some() {
+                return Ok(());
+            }
+            let sealer = Sealer::of(&state, &self.ports).await?;
+            let settled = NewChanges {
+                based_on: state.stored.revision,
+                at: self.ports.clock.now(),
+                by: actor.to_string(),
+                master_key: Some(sealer.id.clone()),
+                changes: Vec::new(),
+            };
+            match self.ports.repository.save(&settled).await {
+                Ok(_) => {
+                    let stored = self.ports.repository.load().await?;
+                    return self.install(stored, sealer.keys, None);
+                }
+                Err(SaveError::Stale) => self.reload().await?,
+                Err(SaveError::Port(error)) => return Err(error.into()),
+            }
         }
-        Ok(())
     }
 
     pub(crate) fn state(&self) -> Arc<State> {
@@ -174,13 +200,16 @@ impl State {
     fn new(
         stored: Stored,
         keys: Arc<MasterKeys>,
-        environment: &HashMap<&'static str, String>,
+        environment: &Variables,
         before: Option<&Self>,
     ) -> Result<Self, SettingsError> {
         let opened: Vec<Opened> =
             stored.settings.iter().map(|setting| open(setting, &keys)).collect();
-        let snapshot =
+        let mut snapshot =
             Snapshot::build(&opened, environment, before.map(|before| &before.snapshot))?;
+        if let Some(id) = stored.master_key.as_ref().filter(|id| keys.find(id).is_none()) {
+            snapshot.problems.push(Problem::MasterKey { id: id.clone() });
+        }
         let generation = before.map_or(0, |before| before.generation + 1);
         Ok(Self { generation, stored, opened, snapshot, keys })
     }
@@ -220,7 +249,7 @@ fn open(setting: &StoredSetting, keys: &MasterKeys) -> Opened {
 /// The master key that secrets are sealed with, made where there has been none.
 pub(crate) struct Sealer {
     pub(crate) keys: Arc<MasterKeys>,
-    id: crate::vault::KeyId,
+    id: KeyId,
 }
 
 impl Sealer {

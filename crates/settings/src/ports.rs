@@ -1,5 +1,8 @@
 //! What this domain needs from outside.
 
+use std::ffi::OsString;
+use std::fmt;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -21,12 +24,22 @@ impl Revision {
 }
 
 /// A value as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Kept {
-    /// In the clear.
+    /// In the clear, as an older table has secrets, too.
     Clear(String),
     /// A secret.
     Sealed(Sealed),
+}
+
+impl fmt::Debug for Kept {
+    /// Without the value, which may be a secret all the same.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clear(_) => formatter.write_str("Clear"),
+            Self::Sealed(sealed) => sealed.fmt(formatter),
+        }
+    }
 }
 
 /// A setting as it is kept.
@@ -218,8 +231,8 @@ pub trait SettingRepository: Send + Sync {
     /// [`PortError`] if the store cannot answer.
     async fn secrets(&self) -> Result<(Revision, Vec<StoredSecret>), PortError>;
 
-    /// Writes every secret over and removes what is lost in one step, with a line of history under [`MASTER_KEY`] that
-    /// has the names of both keys, and returns the revision.
+    /// Writes every secret over and removes what is lost in one step, and returns the revision. The history has a line
+    /// under [`MASTER_KEY`] with the names of both keys, and one for each setting that is lost.
     ///
     /// # Errors
     ///
@@ -244,7 +257,7 @@ pub trait SettingChanges: Send {
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 pub trait Environment: Send + Sync {
     /// The value of the variable `name`, if it is set.
-    fn variable(&self, name: &str) -> Option<String>;
+    fn variable(&self, name: &str) -> Option<OsString>;
 }
 
 /// Gives the master keys, from wherever the operator put them.

@@ -60,16 +60,16 @@ impl SettingsManager {
         actor.require(Scope::Admin)?;
         let _turn = self.turn.lock().await;
         self.reload().await?;
-        let mut keys = self.ports.keys.keys().await?;
-        let in_use = self.state().stored.master_key.clone();
-        let is_waiting = |key: &MasterKey| in_use.as_ref().is_some_and(|id| id != key.id());
-        if !keys.newest().is_some_and(is_waiting) {
-            keys = self.ports.keys.add(&MasterKey::generate(&*self.ports.entropy)?).await?;
-        }
-        let keys = Arc::new(keys);
-        let Some(newest) = keys.newest() else { return Err(SettingsError::Busy) };
+        let target = self.next_key().await?;
         for _ in 0..TRIES {
+            self.reload().await?;
+            let in_use = self.state().stored.master_key.clone();
             let (based_on, stored) = self.ports.repository.secrets().await?;
+            // After the secrets: whoever sealed one had put its key there before.
+            let keys = Arc::new(self.ports.keys.keys().await?);
+            let Some(newest) = keys.find(&target) else {
+                return Err(SettingsError::NoMasterKey { id: target });
+            };
             let mut secrets = Vec::with_capacity(stored.len());
             let mut lost = Vec::new();
             for secret in stored {
@@ -115,5 +115,18 @@ impl SettingsManager {
             }
         }
         Err(SettingsError::Busy)
+    }
+
+    /// The key to take: the newest that is given, if it is not in use; otherwise a new one.
+    async fn next_key(&self) -> Result<KeyId, SettingsError> {
+        let in_use = self.state().stored.master_key.clone();
+        let keys = self.ports.keys.keys().await?;
+        let is_waiting = |key: &&MasterKey| in_use.as_ref().is_some_and(|id| id != key.id());
+        if let Some(waiting) = keys.newest().filter(is_waiting) {
+            return Ok(waiting.id().clone());
+        }
+        let key = MasterKey::generate(&*self.ports.entropy)?;
+        self.ports.keys.add(&key).await?;
+        Ok(key.id().clone())
     }
 }

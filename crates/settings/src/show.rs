@@ -5,6 +5,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 use waggle_kernel::{Actor, Scope};
 
+use crate::change::unknown;
 use crate::custom;
 use crate::declaration::{Declaration, Group, Source};
 use crate::error::SettingsError;
@@ -40,6 +41,21 @@ pub struct Shown {
 }
 
 impl Shown {
+    /// A setting that nobody declared and that is not there any more.
+    pub const fn gone(key: String) -> Self {
+        Self {
+            key,
+            declaration: None,
+            is_set: false,
+            value: Value::Null,
+            last4: None,
+            source: Source::Default,
+            version: Revision(0),
+            updated_at: None,
+            updated_by: None,
+        }
+    }
+
     /// What it is for.
     pub fn group(&self) -> Group {
         self.declaration.map_or(Group::Custom, |declaration| declaration.group)
@@ -93,7 +109,7 @@ impl SettingsManager {
         actor.require(Scope::Admin)?;
         let declaration = registry::find(key);
         if declaration.is_none() && !custom::is_custom(key) {
-            return Err(SettingsError::Unknown { key: key.chars().take(100).collect() });
+            return Err(unknown(key));
         }
         Ok(shown(&self.state(), key, declaration))
     }

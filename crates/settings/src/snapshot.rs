@@ -16,6 +16,7 @@ use crate::declaration::{Declaration, Source};
 use crate::kind::Canonical;
 use crate::ports::Revision;
 use crate::registry::{ALL, RULES, Values};
+use crate::vault::KeyId;
 
 /// Something that keeps a value from coming into effect. A secret is never repeated in it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -33,10 +34,34 @@ pub enum Problem {
     /// Several values do not go together.
     #[error("{text}")]
     Rule {
+        /// The settings that it is about.
+        keys: [&'static str; 2],
         /// What has to hold.
         text: &'static str,
     },
+    /// The master key in use is not held.
+    #[error(
+        "the database's secrets are sealed with the master key {id}, which is not among those given"
+    )]
+    MasterKey {
+        /// The key that is in use.
+        id: KeyId,
+    },
 }
+
+impl Problem {
+    /// Whether it is about the setting `key`.
+    pub fn is_about(&self, key: &str) -> bool {
+        match self {
+            Self::Value { key: of, .. } => of == key,
+            Self::Rule { keys, .. } => keys.contains(&key),
+            Self::MasterKey { .. } => false,
+        }
+    }
+}
+
+/// What the environment says of each setting; a variable that is not UTF-8 is there without its text.
+pub(crate) type Variables = HashMap<&'static str, Option<String>>;
 
 /// A setting of the database, opened where it was sealed.
 #[derive(Clone)]
@@ -79,7 +104,7 @@ impl Snapshot {
     /// A [`Problem`] if a default makes no sense.
     pub(crate) fn build(
         opened: &[Opened],
-        environment: &HashMap<&'static str, String>,
+        environment: &Variables,
         before: Option<&Self>,
     ) -> Result<Self, Problem> {
         let mut problems = Vec::new();
@@ -107,7 +132,7 @@ impl Snapshot {
         let mut values = read(&entries)?;
         for rule in RULES {
             if !(rule.holds)(&values) {
-                problems.push(Problem::Rule { text: rule.text });
+                problems.push(Problem::Rule { keys: rule.keys, text: rule.text });
                 for key in rule.keys {
                     keep(&mut entries, key, before);
                 }
@@ -156,15 +181,20 @@ fn of_database(
 
 fn of_environment(
     declaration: &Declaration,
-    environment: &HashMap<&'static str, String>,
+    environment: &Variables,
 ) -> Result<Option<Entry>, Problem> {
-    let given = environment.get(declaration.key).and_then(|text| present(text));
-    let Some(text) = given else { return Ok(None) };
-    let canonical = (declaration.read)(text).map_err(|reason| Problem::Value {
+    let problem = |reason: String| Problem::Value {
         key: declaration.key.to_owned(),
         from: Source::Environment,
         reason,
-    })?;
+    };
+    let text = match environment.get(declaration.key) {
+        None => None,
+        Some(None) => return Err(problem("is not UTF-8".to_owned())),
+        Some(Some(text)) => present(text),
+    };
+    let Some(text) = text else { return Ok(None) };
+    let canonical = (declaration.read)(text).map_err(problem)?;
     Ok(Some(Entry {
         text: canonical.text.into(),
         json: canonical.json,

@@ -7,6 +7,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -172,7 +173,20 @@ impl SettingRepository for MemorySettings {
         }
         for at in &resealed.lost {
             match at {
-                SealedAt::Setting(key) => stored.settings.retain(|setting| setting.key != *key),
+                SealedAt::Setting(key) => {
+                    stored.settings.retain(|setting| setting.key != *key);
+                    history.push(Change {
+                        id: i64::try_from(history.len()).unwrap_or(i64::MAX),
+                        revision: stored.revision,
+                        key: key.clone(),
+                        action: Action::Unset,
+                        from: None,
+                        to: None,
+                        is_set: false,
+                        at: resealed.at,
+                        by: resealed.by.clone(),
+                    });
+                }
                 SealedAt::Change(id) => {
                     for change in history.iter_mut().filter(|change| change.id == *id) {
                         change.from = None;
@@ -200,8 +214,8 @@ impl SettingRepository for MemorySettings {
 pub struct Variables(pub BTreeMap<String, String>);
 
 impl Environment for Variables {
-    fn variable(&self, name: &str) -> Option<String> {
-        self.0.get(name).cloned()
+    fn variable(&self, name: &str) -> Option<OsString> {
+        self.0.get(name).map(OsString::from)
     }
 }
 
@@ -448,10 +462,15 @@ pub async fn a_lost_secret_is_removed(settings: Arc<dyn SettingRepository>) {
         secrets: vec![],
         lost: secrets.into_iter().map(|secret| secret.at).collect(),
     };
-    settings.reseal(&lost).await.expect("it is saved");
+    let done = settings.reseal(&lost).await.expect("it is saved");
 
     assert!(settings.load().await.expect("the store answers").settings.is_empty());
     assert!(settings.secrets().await.expect("the store answers").1.is_empty());
     let of_two = settings.changes(two).await.expect("the store answers");
     assert_eq!(of_two[0].from, None);
+    let told = settings.changes(done).await.expect("the store answers");
+    let told: Vec<_> = told.iter().map(|change| (change.key.as_str(), change.action)).collect();
+    assert!(
+        told.contains(&("S", Action::Unset)) && told.contains(&(MASTER_KEY, Action::RotateKey))
+    );
 }

@@ -7,10 +7,15 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use waggle_kernel::ids::TokenId;
-use waggle_kernel::{Actor, FixedClock, Limit, MockEntropy, PageRequest, Scope, Scopes};
+use waggle_kernel::{
+    Actor, FixedClock, Limit, MockEntropy, Page, PageRequest, PortError, Scope, Scopes,
+};
 
 use crate::kind::{Kind, SettingType};
-use crate::ports::{Action, Kept, Revision, SettingRepository as _};
+use crate::ports::{
+    Action, Kept, NewChange, NewChanges, Resealed, Revision, SaveError, SettingRepository, Stored,
+    StoredSecret,
+};
 use crate::testing::{MemoryKeys, MemorySettings, Variables};
 use crate::{
     Boolean, Decimal, DoubtSeconds, Email, FaultName, Given, HostName, Integer, KeyId, List,
@@ -43,11 +48,15 @@ impl Bench {
 
     /// A process on what there is.
     async fn process(&self) -> SettingsManager {
+        self.process_on(self.repository.clone()).await
+    }
+
+    async fn process_on(&self, repository: Arc<dyn SettingRepository>) -> SettingsManager {
         let chance = Arc::clone(&self.chance);
         let mut entropy = MockEntropy::new();
         entropy.expect_bytes().returning(move || Ok([chance.fetch_add(1, Ordering::SeqCst); 32]));
         let ports = SettingsPorts {
-            repository: self.repository.clone(),
+            repository,
             keys: self.keys.clone(),
             clock: Arc::new(FixedClock::noon()),
             entropy: Arc::new(entropy),
@@ -156,13 +165,13 @@ proptest! {
                     }
                     Said::Row(text) => {
                         let based_on = bench.repository.load().await.unwrap().revision;
-                        let row = crate::ports::NewChange {
+                        let row = NewChange {
                             key: key.to_owned(),
                             action: Action::Set,
                             from: None,
                             to: Some(Kept::Clear(text.clone())),
                         };
-                        bench.repository.save(&crate::ports::NewChanges {
+                        bench.repository.save(&NewChanges {
                             based_on,
                             at: chrono::DateTime::UNIX_EPOCH,
                             by: String::new(),
@@ -220,7 +229,7 @@ proptest! {
     fn every_value_of_every_type_is_read_back(
         number in 0_i64..100_000, fraction in 0.05..60.0_f64, on: bool,
         words in prop::collection::vec("[^\\s\0]([^\0]{0,9}[^\\s\0])?", 0..5),
-        octets: [u8; 4], prefix in 0_u8..=32, secret in "[^\0\r\n]{0,30}[^\\s\0]",
+        octets: [u8; 4], prefix in 0_u8..=32, secret in "[ -~äß🐝]{0,30}[!-~]",
         seconds in 600_i64..3_600,
     ) {
         fn same<T: SettingType + PartialEq + std::fmt::Debug>(text: &str) -> Result<(), TestCaseError> {
@@ -498,6 +507,80 @@ async fn secrets_in_the_clear_are_sealed_and_not_written_down_again() {
 }
 
 #[tokio::test]
+async fn a_secret_in_the_clear_that_is_written_over_can_be_had_back() {
+    let bench = Bench::with(&[("EMAIL_HOST_PASSWORD", "old-hush")], &[]);
+    let settings = bench.process().await;
+    let changed = set(&settings, "EMAIL_HOST_PASSWORD", "new-hush").await.unwrap();
+    let told = settings.changes(&boss(), changed).await.unwrap();
+    assert_eq!((&told[0].from, &told[0].to), (&Past::Secret, &Past::Secret));
+
+    settings.undo(&boss(), changed).await.unwrap();
+
+    let password = settings.values().email_host_password.clone().unwrap();
+    assert_eq!(password.text().expose_secret(), "old-hush");
+}
+
+#[tokio::test]
+async fn a_list_of_nothing_is_no_empty_list() {
+    let bench = Bench::with(&[], &[("ALLOWED_HOSTS", "a.example"), ("ALLOWED_DOMAIN", " , ")]);
+    let settings = bench.process().await;
+    assert_eq!(settings.problems().len(), 1);
+
+    for text in [",", " , \n , ", "[\"\"]", "[\" \", \"\"]"] {
+        let result = set(&settings, "ALLOWED_HOSTS", text).await;
+        assert!(matches!(result, Err(SettingsError::Invalid(_))), "{text} {result:?}");
+    }
+    assert_eq!(settings.values().allowed_hosts.0.len(), 1);
+    set(&settings, "ALLOWED_HOSTS", "[]").await.unwrap();
+    assert!(settings.values().allowed_hosts.0.is_empty());
+}
+
+#[tokio::test]
+async fn a_rule_that_is_broken_already_is_no_leave_to_break_it_again() {
+    let bench = Bench::with(&[], &[("PUBLISH_REQUEST_SECONDS", "60")]);
+    let settings = bench.process().await;
+    assert_eq!(settings.problems().len(), 1);
+
+    let worse = set(&settings, "PUBLISH_LEASE_SECONDS", "70").await;
+    let other = set(&settings, "PUBLISH_AT_ONCE", "3").await;
+    let mended = set(&settings, "PUBLISH_LEASE_SECONDS", "130").await;
+
+    assert!(matches!(worse, Err(SettingsError::Invalid(_))), "{worse:?}");
+    assert!(other.is_ok() && mended.is_ok(), "{other:?} {mended:?}");
+    assert!(settings.problems().is_empty());
+}
+
+#[tokio::test]
+async fn the_master_key_is_settled_by_the_first_and_needed_by_all() {
+    let bench = Bench::new();
+    bench.process().await.settle_master_key(&boss()).await.unwrap();
+    bench.process().await.settle_master_key(&boss()).await.unwrap();
+    assert_eq!(bench.repository.load().await.unwrap().revision, Revision(1));
+    *bench.keys.0.lock().unwrap() = "ab".repeat(32);
+
+    let problems = bench.process().await.problems();
+
+    assert!(matches!(&problems[..], [Problem::MasterKey { .. }]), "{problems:?}");
+}
+
+#[tokio::test]
+async fn where_keys_cannot_be_read_everything_else_goes_on() {
+    let bench = Bench::new();
+    let (one, other) = (bench.process().await, bench.process().await);
+    set(&one, "TWITTER_API_SECRET", "hush").await.unwrap();
+    other.reload().await.unwrap();
+    one.rotate_key(&boss(), Unreadable::Refuse).await.unwrap();
+    set(&one, "PUBLISH_AT_ONCE", "3").await.unwrap();
+    "garbage".clone_into(&mut *bench.keys.0.lock().unwrap());
+
+    let told = other.reload().await;
+
+    assert!(told.is_err());
+    assert_eq!(other.values().publish_at_once.number(), 3);
+    assert!(other.values().twitter_api_secret.is_some());
+}
+
+#[tokio::test]
 async fn history_says_what_was_replaced_and_undo_puts_it_back() {
     let bench = Bench::new();
     let settings = bench.process().await;
@@ -546,23 +629,128 @@ async fn an_unset_is_undone_unless_the_setting_came_back_since() {
     assert!(matches!(twice, Err(SettingsError::NotUndoable { .. })), "{twice:?}");
 }
 
+const EVIL: &str = "https://evil.example";
+
+fn text(key: &str, text: &str) -> Wish {
+    Wish::new(key, Given::Text(text.into()))
+}
+
 #[tokio::test]
 async fn a_secret_is_not_sent_to_a_new_place_by_one_who_may_not_know_it() {
     let bench = Bench::with(&[], &[("TWITTER_OAUTH2_TOKEN", "from-the-environment")]);
     let settings = bench.process().await;
-    let elsewhere = || Wish::new("TWITTER_API_URL", Given::Text("https://evil.example".into()));
-    let with_token =
-        [elsewhere(), Wish::new("TWITTER_OAUTH2_TOKEN", Given::Text("another".into()))];
+    let elsewhere = || text("TWITTER_API_URL", EVIL);
+    let with_token = || [elsewhere(), text("TWITTER_OAUTH2_TOKEN", "another")];
 
     let remote = settings.change(&remote_admin(), &[elsewhere()], Action::Set).await;
     let tried = settings.try_on(&remote_admin(), &[elsewhere()]).map(drop);
-    let both = settings.try_on(&remote_admin(), &with_token).map(drop);
-    let local = settings.change(&boss(), &[elsewhere()], Action::Set).await;
+    let both = settings.change(&remote_admin(), &with_token(), Action::Set).await;
+    // Without the one that was typed, that of the environment would go there.
+    let unset = [Wish::new("TWITTER_OAUTH2_TOKEN", Given::Nothing)];
+    let back = settings.change(&remote_admin(), &unset, Action::Unset).await;
+    let tried_back = settings.try_on(&remote_admin(), &unset).map(drop);
+    let local = settings.change(&boss(), &unset, Action::Unset).await;
 
-    assert!(matches!(remote, Err(SettingsError::Receiver { .. })), "{remote:?}");
-    assert!(matches!(tried, Err(SettingsError::Receiver { .. })), "{tried:?}");
+    for refused in [remote.map(drop), tried, back.map(drop), tried_back] {
+        assert!(matches!(refused, Err(SettingsError::Receiver { .. })), "{refused:?}");
+    }
     assert!(both.is_ok(), "{both:?}");
     assert!(local.is_ok(), "{local:?}");
+}
+
+#[tokio::test]
+async fn undo_brings_no_secret_to_a_new_place() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+    set(&settings, "TWITTER_OAUTH2_TOKEN", "the-real-one").await.unwrap();
+    let removed = set(&settings, "TWITTER_OAUTH2_TOKEN", "").await.unwrap();
+    let elsewhere = [text("TWITTER_API_URL", EVIL)];
+    settings.change(&remote_admin(), &elsewhere, Action::Set).await.unwrap();
+
+    let undone = settings.undo(&remote_admin(), removed).await;
+
+    assert!(matches!(undone, Err(SettingsError::Receiver { .. })), "{undone:?}");
+}
+
+#[tokio::test]
+async fn a_process_that_cannot_open_a_secret_does_not_have_others_send_it() {
+    let bench = Bench::new();
+    set(&bench.process().await, "TWITTER_OAUTH2_TOKEN", "the-real-one").await.unwrap();
+    *bench.keys.0.lock().unwrap() = "ab".repeat(32);
+    let without_key = bench.process().await;
+
+    let elsewhere = [text("TWITTER_API_URL", EVIL)];
+    let refused = without_key.change(&remote_admin(), &elsewhere, Action::Set).await;
+
+    assert!(matches!(refused, Err(SettingsError::Receiver { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn from_afar_nobody_has_waggle_call_this_machine() {
+    let bench = Bench::new();
+    let settings = bench.process().await;
+
+    for url in ["http://127.0.0.1:9", "https://127.0.0.1", "https://[::1]", "https://localhost"] {
+        let wish = [text("TWITTER_API_URL", url)];
+        let remote = settings.try_on(&remote_admin(), &wish).map(drop);
+        let local = settings.try_on(&boss(), &wish).map(drop);
+
+        assert!(matches!(remote, Err(SettingsError::Invalid(_))), "{url} {remote:?}");
+        assert!(local.is_ok(), "{url} {local:?}");
+    }
+}
+
+/// Another process rotates the key at the moment when this one has chosen its own.
+struct Interrupted {
+    kept: Arc<MemorySettings>,
+    other: std::sync::Mutex<Option<SettingsManager>>,
+}
+
+#[async_trait::async_trait]
+impl SettingRepository for Interrupted {
+    async fn load(&self) -> Result<Stored, PortError> {
+        self.kept.load().await
+    }
+    async fn save(&self, changes: &NewChanges) -> Result<Revision, SaveError> {
+        self.kept.save(changes).await
+    }
+    async fn history(
+        &self,
+        key: Option<String>,
+        page: PageRequest,
+    ) -> Result<Page<crate::Change>, PortError> {
+        self.kept.history(key, page).await
+    }
+    async fn changes(&self, revision: Revision) -> Result<Vec<crate::Change>, PortError> {
+        self.kept.changes(revision).await
+    }
+    async fn secrets(&self) -> Result<(Revision, Vec<StoredSecret>), PortError> {
+        let other = self.other.lock().unwrap().take();
+        if let Some(other) = other {
+            other.rotate_key(&boss(), Unreadable::Refuse).await.unwrap();
+        }
+        self.kept.secrets().await
+    }
+    async fn reseal(&self, resealed: &Resealed) -> Result<Revision, SaveError> {
+        self.kept.reseal(resealed).await
+    }
+}
+
+#[tokio::test]
+async fn two_rotations_at_the_same_time_lose_nothing() {
+    let bench = Bench::new();
+    let other = bench.process().await;
+    set(&other, "TWITTER_API_SECRET", "hush").await.unwrap();
+    let interrupted =
+        Interrupted { kept: bench.repository.clone(), other: std::sync::Mutex::new(Some(other)) };
+    let settings = bench.process_on(Arc::new(interrupted)).await;
+
+    let rotated = settings.rotate_key(&boss(), Unreadable::Discard).await.unwrap();
+
+    assert_eq!((rotated.secrets, rotated.lost), (1, Vec::new()));
+    let after = bench.process().await;
+    assert!(after.problems().is_empty());
+    assert!(after.values().twitter_api_secret.is_some());
 }
 
 #[tokio::test]
@@ -638,12 +826,10 @@ async fn custom_settings_take_any_json_and_unknown_keys_are_refused() {
     assert!(settings.get_setting("VOICE", Value::Null).is_err());
     assert!(matches!(unknown, Err(SettingsError::Unknown { .. })), "{unknown:?}");
     assert_eq!(settings.unknown(), ["OLD_SWITCH"]);
-    settings.set_setting(&boss(), "OLD_SWITCH", Value::Null).await.unwrap_err();
-    settings
-        .change(&boss(), &[Wish::new("OLD_SWITCH", Given::Nothing)], Action::Unset)
-        .await
-        .unwrap();
+    settings.set_setting(&boss(), "OLD_SWITCH", Value::Null).await.unwrap();
     assert!(settings.unknown().is_empty());
+    let again = settings.set_setting(&boss(), "OLD_SWITCH", Value::Null).await;
+    assert!(matches!(again, Err(SettingsError::Unknown { .. })), "{again:?}");
 }
 
 #[tokio::test]

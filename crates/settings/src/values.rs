@@ -70,6 +70,9 @@ impl SettingType for Secret {
     fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim_end_matches(['\r', '\n']);
         check_text(text, MOST_TEXT).map_err(|problem| problem.to_string())?;
+        if text.chars().any(char::is_control) {
+            return Err("has a control character in it".to_owned());
+        }
         Ok(Self(text.into()))
     }
 
@@ -275,8 +278,13 @@ impl<T: Item> SettingType for List<T> {
         if parts.len() > MOST_ITEMS {
             return Err(format!("has more than {MOST_ITEMS} items"));
         }
-        let items = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty());
-        items.map(T::parse).collect::<Result<_, _>>().map(Self)
+        let items: Vec<&str> =
+            parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
+        // Nothing but commas is a slip, and must not stand in the way of what the environment says.
+        if items.is_empty() && !parts.is_empty() {
+            return Err("has nothing in it; the empty list is []".to_owned());
+        }
+        items.into_iter().map(T::parse).collect::<Result<_, _>>().map(Self)
     }
 
     fn encode(&self) -> String {

@@ -1,8 +1,7 @@
 //! Secrets at rest: XChaCha20-Poly1305 under a master key, bound to the setting's key and version.
 //!
 //! A sealed value is a random nonce of 24 bytes and the ciphertext with its tag. What it is bound to is
-//! authenticated and not kept: a sealed value that is moved to another setting, or put back after a change,
-//! does not open. (<https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha-03>)
+//! authenticated and not kept: a sealed value that is moved to another setting or another version does not open. (<https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha-03>)
 
 use std::fmt::{self, Write as _};
 
@@ -155,7 +154,7 @@ impl MasterKeys {
     ///
     /// # Errors
     ///
-    /// [`SealedError`] if the key is not held, or the value was changed, moved or put back.
+    /// [`SealedError`] if the key is not held, or the value was changed or moved.
     pub fn open(&self, sealed: &Sealed, place: Place<'_>) -> Result<SecretString, SealedError> {
         let key = self.find(&sealed.key).ok_or_else(|| SealedError::NoKey(sealed.key.clone()))?;
         let broken = || SealedError::Broken(sealed.key.clone());
@@ -214,7 +213,7 @@ pub enum SealedError {
     /// The key is not among those that this process holds.
     #[error("is sealed with the master key {0}, which is not among those given")]
     NoKey(KeyId),
-    /// It was changed, moved or put back.
+    /// It was changed or moved.
     #[error("does not open under the master key {0}: it was changed outside Waggle")]
     Broken(KeyId),
 }

@@ -13,6 +13,9 @@ use crate::{Databases, postgres, sqlite};
 /// without a word, and a connection pooler in between may swallow what is told.
 const ASK: Duration = Duration::from_millis(1_500);
 
+/// How long it may take to listen, and how long to wait before that is tried again.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// Waits for changes of settings.
 pub(crate) struct Watch {
     databases: Databases,
@@ -34,7 +37,7 @@ impl Watch {
         };
         if tokio::time::timeout(ASK, told).await == Ok(false) {
             self.listener = None;
-            tokio::time::sleep(ASK).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
@@ -45,7 +48,8 @@ impl SettingChanges for Watch {
         loop {
             // First listen, then ask: what changes in between is told.
             if let (None, Databases::Postgres { pools }) = (&self.listener, &self.databases) {
-                self.listener = pools.listen().await.ok();
+                let listening = tokio::time::timeout(PAUSE, pools.listen()).await;
+                self.listener = listening.ok().and_then(Result::ok);
             }
             let revision = during("asking for changes of settings", async {
                 match &self.databases {

@@ -182,7 +182,9 @@ impl From<&Wrong> for ProblemOfSetting {
             Wrong::Value { key, reason, .. } => {
                 Self { key: Some(key.clone()), detail: format!("{key} {reason}") }
             }
-            Wrong::Rule { text } => Self { key: None, detail: (*text).to_owned() },
+            Wrong::Rule { .. } | Wrong::MasterKey { .. } => {
+                Self { key: None, detail: problem.to_string() }
+            }
         }
     }
 }
@@ -415,9 +417,11 @@ impl SettingsApi {
     ) -> Result<Json<SettingHistory>, Problem> {
         let done = app.settings.undo(&caller.actor, Revision(revision.0)).await?;
         app.wake.notify_one();
-        let found = app.settings.history(&caller.actor, None, page(Some(200), None)?).await?;
-        let of_this = found.items.into_iter().filter(|change| change.revision == done);
-        Ok(Json(SettingHistory { items: of_this.map(Into::into).collect(), next_cursor: None }))
+        let changes = app.settings.changes(&caller.actor, done).await?;
+        Ok(Json(SettingHistory {
+            items: changes.into_iter().map(Into::into).collect(),
+            next_cursor: None,
+        }))
     }
 
     /// Try the values of a group against the real counterpart.
@@ -465,7 +469,12 @@ async fn changed(
         }
         Err(error) => return Err(error.into()),
     }
-    Ok(Json(app.settings.show(&caller.actor, &wish.key)?.into()))
+    match app.settings.show(&caller.actor, &wish.key) {
+        Ok(shown) => Ok(Json(shown.into())),
+        // A leftover that nobody declared is gone now.
+        Err(SettingsError::Unknown { key }) => Ok(Json(Shown::gone(key).into())),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn wishes(values: &Value) -> Result<Vec<Wish>, Problem> {

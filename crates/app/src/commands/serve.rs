@@ -48,7 +48,9 @@ impl Server {
         let listen = config.listen;
         let lock = store.lock_for_server(SystemClock.now()).await?;
         let app = Arc::new(App::new(store, config).await?);
-        warn_of_trusted_networks(&app);
+        if live_settings::trusts_networks(&app) {
+            live_settings::warn_of_trusted_networks();
+        }
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
@@ -77,15 +79,6 @@ impl Server {
                 "not everything ended in time; what was being delivered is looked for at the next start"
             );
         }
-    }
-}
-
-fn warn_of_trusted_networks(app: &App) {
-    if !app.settings.values().trusted_ingest_networks.0.is_empty() {
-        warn!(
-            "TRUSTED_INGEST_NETWORKS is on: calls from there are taken in without a token. \
-             Give the workflow a credential and switch it off"
-        );
     }
 }
 

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use waggle_kernel::{Actor, Limit, PageRequest};
 use waggle_settings::ports::{Action, Revision};
 use waggle_settings::{
-    Given, Group, Kind, Past, SettingsManager, Shown, ShownChange, Unreadable, Wish, registry,
+    Boolean, Given, Group, Kind, Past, SettingsManager, Shown, ShownChange, Unreadable, Wish,
+    registry,
 };
 
 use super::{Failure, open_current, print};
@@ -48,7 +49,7 @@ enum Command {
         key: String,
         /// Its value; '-' reads it from standard input. A secret is never taken from the command line, where others can
         /// see it: leave it out to be asked for it.
-        #[arg(allow_hyphen_values = true)]
+        #[arg(allow_negative_numbers = true)]
         value: Option<String>,
     },
     /// Remove a value, back to the environment or the default.
@@ -244,6 +245,7 @@ fn text_of_value(value: &Value) -> String {
     }
 }
 
+/// Whether the value of `key` is not to be printed.
 fn is_secret(key: &str) -> bool {
     registry::find(key).is_some_and(|declaration| matches!(declaration.kind, Kind::Secret))
 }
@@ -251,7 +253,7 @@ fn is_secret(key: &str) -> bool {
 /// The value of the command line, of standard input, or of an answer.
 fn given(key: &str, value: Option<&str>) -> Result<Given, Failure> {
     let text: SecretString = match value {
-        Some("-") => standard_input()?.into(),
+        Some("-") => standard_input(MOST)?.into(),
         Some(_) if is_secret(key) => {
             return Err(format!(
                 "{key} is a secret, and others on this machine can see command lines: \
@@ -268,9 +270,13 @@ fn given(key: &str, value: Option<&str>) -> Result<Given, Failure> {
     Ok(Given::Text(text))
 }
 
-fn standard_input() -> std::io::Result<String> {
+/// What is piped in, which is an error if it is larger than `most` bytes.
+fn standard_input(most: u64) -> std::io::Result<String> {
     let mut text = String::new();
-    std::io::stdin().take(MOST).read_to_string(&mut text)?;
+    std::io::stdin().take(most + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > most {
+        return Err(std::io::Error::other(format!("standard input has more than {most} bytes")));
+    }
     Ok(text)
 }
 
@@ -353,6 +359,10 @@ fn check(settings: &SettingsManager, as_json: bool) -> Result<ExitCode, Failure>
     let values = settings.values();
     if !values.trusted_ingest_networks.0.is_empty() {
         let remark = "TRUSTED_INGEST_NETWORKS lets calls in without a token";
+        remarks.push(remark.to_owned());
+    }
+    if values.email_use_ssl.is_some_and(Boolean::is_on) && values.email_use_tls.is_on() {
+        let remark = "EMAIL_USE_SSL and EMAIL_USE_TLS are both on: EMAIL_USE_SSL counts";
         remarks.push(remark.to_owned());
     }
     let oauth1 = settings.list(&actor, Some(Group::X))?.into_iter().filter(|shown| {

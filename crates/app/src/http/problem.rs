@@ -116,6 +116,8 @@ impl Problem {
 /// The framework's words without the names of our types.
 fn for_callers(text: &str) -> String {
     let text = text.split(" (occurred while parsing").next().unwrap_or(text);
+    // What was found is what was sent, and may be a secret.
+    let text = text.split(", found ").next().unwrap_or(text);
     text.chars().filter(|c| !c.is_control()).take(500).collect()
 }
 

@@ -118,7 +118,8 @@ pub(crate) mod dialect {
     use diesel::prelude::*;
     use diesel_async::RunQueryDsl;
 
-    use super::Conn;
+    use super::{Conn, Pools};
+    use crate::error::StoreError;
     use crate::schema::{campaign_batches, generated_tweets, posts, source_tweets, twitter_posts};
     use crate::types::Time;
 
@@ -215,6 +216,12 @@ pub(crate) mod dialect {
             .first(connection)
             .await
             .optional()
+    }
+
+    /// Nothing: what was written over is gone when PostgreSQL vacuums the table.
+    #[expect(clippy::unused_async, reason = "on SQLite there is something to wait for")]
+    pub(crate) async fn forget_old_pages(_pools: &Pools) -> Result<(), StoreError> {
+        Ok(())
     }
 
     /// Tells other processes, when this transaction is committed, that a setting was changed.

@@ -329,6 +329,9 @@ impl SettingRepository for Repositories {
             write_settings(connection, &new.changes, revision, at, &new.by).await?;
             dialect::tell_of_settings(connection).await?;
             transaction.commit().await?;
+            if new.changes.iter().any(|change| change.action == Action::Seal) {
+                dialect::forget_old_pages(&self.pools).await?;
+            }
             Ok(Some(revision))
         };
         work.await.map_err(failed("changing settings"))?.ok_or(SaveError::Stale)
@@ -429,8 +432,18 @@ impl SettingRepository for Repositories {
                     .map(|id| (Kept::Clear(id.0.clone()), resealed.based_on)),
                 to: Some(Kept::Clear(resealed.to.0.clone())),
             };
+            let lost = resealed.lost.iter().filter_map(|at| match at {
+                SealedAt::Change(_) => None,
+                SealedAt::Setting(key) => Some(NewChange {
+                    key: key.clone(),
+                    action: Action::Unset,
+                    from: None,
+                    to: None,
+                }),
+            });
+            let told: Vec<NewChange> = lost.chain([told]).collect();
             let at = Time::from(resealed.at);
-            write_down(connection, &[told], revision, at, &resealed.by).await?;
+            write_down(connection, &told, revision, at, &resealed.by).await?;
             dialect::tell_of_settings(connection).await?;
             transaction.commit().await?;
             Ok(Some(revision))

@@ -46,6 +46,7 @@ pub(crate) struct Pools {
 
 impl Pools {
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+        make_private(path)?;
         let writer = pool(path, 1, WRITER_PRAGMAS, OnWorker { inline: false });
         // The first connection of all makes the file and turns the write-ahead log on.
         drop(writer.get().await.map_err(|error| StoreError::Connection(error.into()))?);
@@ -76,6 +77,19 @@ impl Pools {
     }
 }
 
+/// Makes the file for its owner alone, where it is not there yet. SQLite gives its other files the same mode.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|source| StoreError::File {
+        path: path.display().to_string(),
+        problem: "cannot be opened",
+        source: Some(source),
+    })
+}
+
 /// Ends the leases of a process that is dead for certain, so that its work goes on at once. A delivery in
 /// doubt that waits for its next look goes on waiting.
 pub(crate) async fn end_all_leases(pools: &Pools, now: DateTime<Utc>) -> Result<(), StoreError> {
@@ -95,7 +109,7 @@ pub(crate) async fn end_all_leases(pools: &Pools, now: DateTime<Utc>) -> Result<
 
 const WRITER_PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
-    PRAGMA cache_size = -16000;";
+    PRAGMA cache_size = -16000; PRAGMA secure_delete = FAST;";
 const READER_PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; \
     PRAGMA temp_store = MEMORY; PRAGMA query_only = ON;";
 
@@ -143,9 +157,10 @@ impl Transaction {
 /// What the two databases do not share.
 pub(crate) mod dialect {
     use diesel::prelude::*;
-    use diesel_async::RunQueryDsl;
+    use diesel_async::{RunQueryDsl, SimpleAsyncConnection as _};
 
-    use super::Conn;
+    use super::{Conn, Pools};
+    use crate::error::StoreError;
     use crate::schema::{campaign_batches, generated_tweets, posts, source_tweets, twitter_posts};
     use crate::types::Time;
 
@@ -230,6 +245,13 @@ pub(crate) mod dialect {
             .first(connection)
             .await
             .optional()
+    }
+
+    /// Takes what was written over out of the write-ahead log, if nobody reads there at this moment; otherwise the next
+    /// checkpoints do. In the database file it is overwritten (`secure_delete`).
+    pub(crate) async fn forget_old_pages(pools: &Pools) -> Result<(), StoreError> {
+        let mut writer = pools.migrator().await?;
+        Ok(writer.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").await?)
     }
 
     /// Nothing: SQLite has no way to tell other processes. They ask.

@@ -9,7 +9,7 @@ use waggle_settings::ports::Action;
 use waggle_settings::{Given, SettingsManager, Wish};
 
 use super::super::{Failure, print};
-use super::{standard_input, text_of_value};
+use super::{is_secret, standard_input, text_of_value};
 
 /// What the files of this form say that they are.
 const FORMAT: &str = "waggle-settings-1";
@@ -67,7 +67,8 @@ pub(super) async fn import(
         return Ok(());
     }
     for (key, value) in &changes {
-        print(&format!("{key} = {}", text_of_value(value)));
+        let text = if is_secret(key) { "(secret)".to_owned() } else { text_of_value(value) };
+        print(&format!("{key} = {text}"));
     }
     let done = if dry_run { "would be set" } else { "are set" };
     print(&format!("{} settings {done}.", changes.len()));
@@ -80,12 +81,15 @@ pub(super) async fn import(
 /// The settings of a file, and the secrets that it leaves out.
 fn read(file: &Path) -> Result<(Map<String, Value>, Vec<String>), Failure> {
     let text = if file == Path::new("-") {
-        standard_input()?
+        standard_input(MOST)?
     } else {
         let mut text = String::new();
         std::fs::File::open(file)
-            .and_then(|file| file.take(MOST).read_to_string(&mut text))
+            .and_then(|file| file.take(MOST + 1).read_to_string(&mut text))
             .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        if text.len() as u64 > MOST {
+            return Err(format!("{} has more than {MOST} bytes", file.display()).into());
+        }
         text
     };
     let wrong = |reason: &str| format!("{} is no export of settings: {reason}", file.display());
