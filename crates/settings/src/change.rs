@@ -231,36 +231,25 @@ impl SettingsManager {
         let mut sealer = None;
         for target in targets {
             let key = target.wish.key.as_str();
-            let stored = state.stored(key);
             if is_so(state, target) {
                 continue;
             }
             let to = match &target.canonical {
                 None => None,
                 Some(canonical) if target.is_secret() => {
-                    let sealer = match &sealer {
-                        Some(sealer) => sealer,
-                        None => sealer.insert(Sealer::of(state, &self.ports).await?),
-                    };
-                    let secret = canonical.text.clone().into();
                     let place = Place { key, version };
-                    Some(Kept::Sealed(seal(sealer.key()?, &secret, place, &*self.ports.entropy)?))
+                    Some(self.sealed(state, &mut sealer, &canonical.text, place).await?)
                 }
                 Some(canonical) => Some(Kept::Clear(canonical.text.clone())),
             };
-            let from = match stored {
+            let from = match state.stored(key) {
                 None => None,
                 // What an older table has in the clear is not written down in the clear a second time.
                 Some(StoredSetting { value: Kept::Clear(text), version, .. })
                     if target.is_secret() =>
                 {
-                    let sealer = match &sealer {
-                        Some(sealer) => sealer,
-                        None => sealer.insert(Sealer::of(state, &self.ports).await?),
-                    };
-                    let (secret, place) = (text.clone().into(), Place { key, version: *version });
-                    let sealed = seal(sealer.key()?, &secret, place, &*self.ports.entropy)?;
-                    Some((Kept::Sealed(sealed), *version))
+                    let place = Place { key, version: *version };
+                    Some((self.sealed(state, &mut sealer, text, place).await?, *version))
                 }
                 Some(stored) => Some((stored.value.clone(), stored.version)),
             };
@@ -288,6 +277,22 @@ impl SettingsManager {
             master_key,
             changes,
         }))
+    }
+
+    /// Seals a secret; the key is looked up for the first.
+    async fn sealed(
+        &self,
+        state: &State,
+        sealer: &mut Option<Sealer>,
+        secret: &str,
+        place: Place<'_>,
+    ) -> Result<Kept, SettingsError> {
+        let sealer = match sealer {
+            Some(sealer) => sealer,
+            None => sealer.insert(Sealer::of(state, &self.ports).await?),
+        };
+        let secret = SecretString::from(secret);
+        Ok(Kept::Sealed(seal(sealer.key()?, &secret, place, &*self.ports.entropy)?))
     }
 
     /// Brings into effect what was saved on top of `state`.
@@ -355,9 +360,10 @@ fn receivers(
     // A secret that this process cannot open may open in another.
     let is_kept = |key: &str| state.stored(key).is_some() && target(key).is_none();
     for place in registry::ALL.iter().filter(|declared| !declared.receives.is_empty()) {
-        let is_set =
-            candidate.entries.get(place.key).filter(|entry| entry.source == Source::Database);
-        let Some(set) = is_set else { continue };
+        let in_effect = candidate.entries.get(place.key);
+        let Some(set) = in_effect.filter(|entry| entry.source == Source::Database) else {
+            continue;
+        };
         if changes(place.key) && matches!(place.kind, Kind::Url) {
             public(place, set.text.expose_secret())?;
         }
