@@ -15,7 +15,7 @@
 //! # Ok::<(), String>(())
 //! ```
 //!
-//! The ports in [`testing`] keep everything in memory:
+//! The ports in `testing` keep everything in memory:
 //!
 //! ```
 //! # #[cfg(feature = "testing")]
