@@ -1,4 +1,4 @@
-//! Who acts: API tokens and what they may do.
+//! Who acts: people with their sessions and roles, API tokens, and the record of what happened at the door.
 //!
 //! A token is shown once, when it is made; what is kept is its SHA-256. Its form is
 //! `wgl_<12 hexadecimal digits>_<43 characters of base64url>`: the first part finds it, the second proves it.
@@ -14,11 +14,30 @@
 //! # Ok::<(), InvalidToken>(())
 //! ```
 
+mod address;
+mod auth_event;
+mod manage_users;
+mod password;
 pub mod ports;
-#[cfg(feature = "testing")]
+mod role;
+mod session;
+mod sessions;
+mod sign_in;
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod token;
 mod tokens;
+mod user;
+
+pub use address::{Address, InvalidAddress};
+pub use auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
+pub use manage_users::{ManageUsers, ManageUsersError, UserChange, Wanted};
+pub use password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
+pub use role::{Role, UnknownRole};
+pub use session::{NewSession, PresentedSession, Session, SessionLife};
+pub use sessions::{Sessions, SessionsError, Visitor};
+pub use sign_in::{SignIn, SignInError, SignInPolicy, SignedIn};
+pub use user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 
 pub use token::{
     ApiToken, InvalidToken, InvalidTokenName, NewApiToken, PresentedToken, StoredHash,

@@ -1,14 +1,24 @@
-//! The contract of the port, for every implementation to be run against.
+//! The contracts of the ports, for every implementation to be run against.
 
 #![expect(clippy::expect_used, reason = "a contract that is broken stops the test")]
 
 use std::sync::Arc;
 
-use chrono::Duration;
-use waggle_kernel::{Clock as _, FixedClock, Scope, Scopes};
+use chrono::{DateTime, Duration, Utc};
+use serde_json::json;
+use waggle_kernel::ids::{SessionId, UserId};
+use waggle_kernel::{Clock as _, FixedClock, Limit, PageRequest, Scope, Scopes, Version};
 
-use crate::ports::TokenRepository;
+use crate::auth_event::{AuthEventFilter, Client, EventKind, NewAuthEvent};
+use crate::password::StoredPassword;
+use crate::ports::{
+    AuthEventRepository, Budget, EndSessions, InsertUserError, Limits, SaveUserError,
+    SessionRepository, TokenRepository, UserRepository,
+};
+use crate::role::Role;
+use crate::session::{NewSession, SessionLife};
 use crate::token::{NewApiToken, StoredHash};
+use crate::user::{Login, NewUser, PersonName, User};
 
 fn token(public_id: &str) -> NewApiToken {
     NewApiToken {
@@ -80,4 +90,250 @@ pub async fn a_token_is_ended_once(tokens: Arc<dyn TokenRepository>) {
     let list = tokens.list().await.expect("the store answers");
     assert_eq!(list.first().map(|token| token.revoked_at), Some(Some(now)));
     assert_eq!(list.first().map(|token| token.last_used_at), Some(Some(now)));
+}
+
+fn noon() -> DateTime<Utc> {
+    FixedClock::noon().now()
+}
+
+/// A user who is active and has a password.
+///
+/// # Panics
+///
+/// Never, as the texts make sense.
+pub fn user(id: i64, role: Role) -> User {
+    User {
+        id: UserId::new(id),
+        username: "joe".parse().expect("it is a name"),
+        email: "joe@example.com".parse().expect("it is an address"),
+        email_verified_at: Some(noon()),
+        first_name: PersonName::default(),
+        last_name: PersonName::default(),
+        role,
+        is_active: true,
+        is_super_admin: false,
+        has_password: true,
+        date_joined: noon(),
+        last_login: None,
+        version: Version::FIRST,
+    }
+}
+
+fn new_user(name: &str, role: Role) -> NewUser {
+    NewUser {
+        username: name.parse().expect("it is a name"),
+        email: format!("{name}@example.com").parse().expect("it is an address"),
+        email_verified_at: None,
+        first_name: "Jo".parse().expect("it is a name"),
+        last_name: PersonName::default(),
+        role,
+        password: StoredPassword("$argon2id$x".to_owned()),
+        date_joined: noon(),
+    }
+}
+
+fn event(kind: EventKind, user: Option<UserId>) -> NewAuthEvent {
+    NewAuthEvent {
+        kind,
+        user,
+        email: "Joe@example.com".to_owned(),
+        actor: "system".to_owned(),
+        client: Client::new("10.0.0.7".parse().ok(), "curl/8", "request-1".to_owned()),
+        metadata: json!({ "why": "a test" }),
+        at: noon(),
+    }
+}
+
+fn session(user: UserId, byte: u8) -> NewSession {
+    NewSession {
+        hash: StoredHash([byte; 32]),
+        user,
+        client: Client::new("10.0.0.7".parse().ok(), "curl/8", String::new()),
+        created_at: noon(),
+        life: SessionLife { idle: Duration::hours(1), absolute: Duration::hours(12) },
+    }
+}
+
+async fn made(users: &Arc<dyn UserRepository>, name: &str, role: Role) -> User {
+    let kept = users.insert(&new_user(name, role), &event(EventKind::UserCreated, None)).await;
+    let id = kept.expect("the user is kept");
+    users.find(id).await.expect("the store answers").expect("the user is there")
+}
+
+/// A user is kept once, whatever the case of the letters, and found by address and name.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_user_is_kept_once_and_found(
+    users: Arc<dyn UserRepository>,
+    events: Arc<dyn AuthEventRepository>,
+) {
+    let joe = made(&users, "Joe", Role::Editor).await;
+    assert_eq!((joe.email.as_str(), joe.version), ("joe@example.com", Version::FIRST));
+    assert!(joe.is_active && joe.has_password && joe.last_login.is_none());
+
+    let told = event(EventKind::UserCreated, None);
+    let again = users.insert(&new_user("joe", Role::Viewer), &told).await;
+    let other = NewUser {
+        email: "other@example.com".parse().expect("it is an address"),
+        ..new_user("JOE", Role::Viewer)
+    };
+    let same_name = users.insert(&other, &told).await;
+    assert!(matches!(again, Err(InsertUserError::EmailTaken)), "{again:?}");
+    assert!(matches!(same_name, Err(InsertUserError::UsernameTaken)), "{same_name:?}");
+
+    for login in ["joe", "JOE", "joe@example.com", "Joe@Example.com"] {
+        let login: Login = login.parse().expect("it is a login");
+        let (found, password) =
+            users.find_login(&login).await.expect("the store answers").expect("it is there");
+        assert_eq!((found.id, password.0.as_str()), (joe.id, "$argon2id$x"));
+    }
+    let nobody: Login = "nobody".parse().expect("it is a login");
+    assert!(users.find_login(&nobody).await.expect("the store answers").is_none());
+    let told = events
+        .list(&AuthEventFilter::default(), PageRequest::first(Limit::DEFAULT))
+        .await
+        .expect("the store answers");
+    assert_eq!(told.items.len(), 1, "who was not made is not written down");
+    let told = told.items.first().expect("it is there");
+    assert_eq!((told.user, told.ip.as_str()), (Some(joe.id), "10.0.0.7"));
+    assert_eq!(told.metadata, json!({ "why": "a test" }));
+}
+
+/// Of several who want the same address at the same time one gets it.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn concurrent_users_of_one_address_are_one(users: Arc<dyn UserRepository>) {
+    let mut rivals = Vec::new();
+    for _ in 0..8 {
+        let users = Arc::clone(&users);
+        rivals.push(tokio::spawn(async move {
+            users.insert(&new_user("joe", Role::Viewer), &event(EventKind::UserCreated, None)).await
+        }));
+    }
+    let mut kept = 0;
+    for rival in rivals {
+        let result = rival.await.expect("no panic");
+        assert!(matches!(result, Ok(_) | Err(InsertUserError::EmailTaken)), "{result:?}");
+        kept += i32::from(result.is_ok());
+    }
+    assert_eq!(kept, 1);
+}
+
+/// A user is saved over the version that was read, and somebody who may do everything is always left.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn the_last_admin_stays(users: Arc<dyn UserRepository>) {
+    let one = made(&users, "one", Role::Admin).await;
+    let two = made(&users, "two", Role::Admin).await;
+    let changed = |user: &User| User { role: Role::Viewer, ..user.clone() };
+    let told = |user: &User| event(EventKind::RoleChanged, Some(user.id));
+
+    let save = |user: User| {
+        let users = Arc::clone(&users);
+        let told = told(&user);
+        tokio::spawn(async move { users.save(&changed(&user), EndSessions::All, &told).await })
+    };
+    let (first, second) = (save(one.clone()), save(two.clone()));
+    let results = [first.await.expect("no panic"), second.await.expect("no panic")];
+
+    let refused =
+        results.iter().filter(|result| matches!(result, Err(SaveUserError::LastAdmin))).count();
+    assert_eq!(refused, 1, "{results:?}");
+    let stale = User { version: Version::new(7), ..changed(&one) };
+    let stale = users.save(&stale, EndSessions::None, &told(&one)).await;
+    assert!(matches!(stale, Err(SaveUserError::Stale)), "{stale:?}");
+    let page = users.list(PageRequest::first(Limit::DEFAULT)).await.expect("the store answers");
+    let admins = page.items.iter().filter(|user| user.role == Role::Admin).count();
+    assert_eq!((page.items.len(), admins), (2, 1));
+}
+
+/// A session is found by its hash until it is ended, and ended by its owner alone.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_session_lives_until_it_is_ended(
+    users: Arc<dyn UserRepository>,
+    sessions: Arc<dyn SessionRepository>,
+) {
+    let joe = made(&users, "joe", Role::Editor).await;
+    let eve = made(&users, "eve", Role::Admin).await;
+    let opened = event(EventKind::LoginSuccess, Some(joe.id));
+    let mut ids = Vec::new();
+    for byte in 1..=3 {
+        ids.push(sessions.open(&session(joe.id, byte), &opened).await.expect("it is kept"));
+    }
+    let hash = |byte| StoredHash([byte; 32]);
+    let find = async |byte| sessions.find(&hash(byte)).await.expect("the store answers");
+
+    let (found, of) = find(1).await.expect("it is there");
+    assert_eq!((found.user, of.last_login), (joe.id, Some(noon())));
+    assert_eq!(found.idle_until, noon() + Duration::hours(1));
+    assert_eq!(found.ends_at, noon() + Duration::hours(12));
+    let later = noon() + Duration::minutes(30);
+    let first = *ids.first().expect("it is there");
+    sessions.touch(first, later, later + Duration::hours(1)).await.expect("the store answers");
+    let (touched, _) = find(1).await.expect("it is there");
+    assert_eq!((touched.last_used_at, touched.idle_until), (later, later + Duration::hours(1)));
+
+    let told = event(EventKind::SessionRevoked, Some(joe.id));
+    assert!(!sessions.end(eve.id, first, &told).await.expect("the store answers"));
+    assert!(sessions.end(joe.id, first, &told).await.expect("the store answers"));
+    assert!(!sessions.end(joe.id, first, &told).await.expect("the store answers"));
+    assert!(find(1).await.is_none());
+    sessions.touch(first, later, later).await.expect("the store answers");
+    assert!(find(1).await.is_none(), "using an ended session does not bring it back");
+
+    let open = sessions.list(joe.id, noon()).await.expect("the store answers");
+    assert_eq!(open.len(), 2);
+    let last = *ids.last().expect("it is there");
+    let others = EndSessions::AllBut(last);
+    assert_eq!(sessions.end_all(joe.id, others, &told).await.expect("the store answers"), 1);
+    assert!(find(2).await.is_none() && find(3).await.is_some());
+    let after = noon() + Duration::days(1);
+    assert!(sessions.list(joe.id, after).await.expect("the store answers").is_empty());
+    let shut_out = User { is_active: false, ..joe };
+    users.save(&shut_out, EndSessions::All, &told).await.expect("it is saved");
+    assert!(find(3).await.is_none());
+    assert!(!sessions.end(shut_out.id, SessionId::new(999), &told).await.expect("it answers"));
+}
+
+/// A budget is used up exactly, also by many at the same time, and is whole again when its time is over.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_budget_is_used_up_exactly(limits: Arc<dyn Limits>) {
+    let budget = |key: &str| Budget { key: key.to_owned(), most: 5, window: Duration::minutes(5) };
+    let mut takers = Vec::new();
+    for n in 0..12 {
+        let (limits, budgets) = (Arc::clone(&limits), [budget("one"), budget(&format!("own-{n}"))]);
+        takers.push(tokio::spawn(async move { limits.take(&budgets, noon()).await }));
+    }
+    let mut granted = 0;
+    for taker in takers {
+        let until = taker.await.expect("no panic").expect("the store answers");
+        assert!(until.is_none_or(|until| until == noon() + Duration::minutes(5)));
+        granted += i32::from(until.is_none());
+    }
+    assert_eq!(granted, 5);
+
+    let one = [budget("one")];
+    let later = noon() + Duration::minutes(6);
+    assert_eq!(limits.take(&one, later).await.expect("the store answers"), None);
+    for _ in 0..4 {
+        assert_eq!(limits.take(&one, later).await.expect("the store answers"), None);
+    }
+    assert!(limits.take(&one, later).await.expect("the store answers").is_some());
+    let fresh = [budget("fresh")];
+    for _ in 0..9 {
+        assert_eq!(limits.take(&fresh, noon()).await.expect("the store answers"), None);
+        limits.give_back(&fresh).await.expect("the store answers");
+    }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::ids::TokenId;
+use crate::ids::{TokenId, UserId};
 
 /// One right. No scope implies another, except that [`Scope::Admin`] implies all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,6 +125,13 @@ impl FromIterator<Scope> for Scopes {
 pub enum ActorKind {
     /// Waggle itself: the worker, the command line on the machine.
     System,
+    /// A person who is signed in.
+    User {
+        /// The user.
+        id: UserId,
+        /// The name to sign in with.
+        name: String,
+    },
     /// A program that showed an API token.
     Token {
         /// The token.
@@ -151,6 +158,18 @@ impl Actor {
     #[must_use]
     pub const fn system() -> Self {
         Self { kind: ActorKind::System, scopes: Scopes::of(&[Scope::Admin]) }
+    }
+
+    /// A person who is signed in.
+    #[must_use]
+    pub fn user(id: UserId, name: impl Into<String>, scopes: Scopes) -> Self {
+        Self { kind: ActorKind::User { id, name: name.into() }, scopes }
+    }
+
+    /// Whether it is this person.
+    #[must_use]
+    pub fn is_user(&self, user: UserId) -> bool {
+        matches!(self.kind, ActorKind::User { id, .. } if id == user)
     }
 
     /// The bearer of an API token.
@@ -195,10 +214,11 @@ impl Actor {
 }
 
 impl fmt::Display for Actor {
-    /// A short name for histories: `system`, `token:3:n8n`, `network:10.0.0.7`.
+    /// A short name for histories: `system`, `user:1:joe`, `token:3:n8n`, `network:10.0.0.7`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             ActorKind::System => formatter.write_str("system"),
+            ActorKind::User { id, name } => write!(formatter, "user:{id}:{name}"),
             ActorKind::Token { id, name } => write!(formatter, "token:{id}:{name}"),
             ActorKind::TrustedNetwork { address } => write!(formatter, "network:{address}"),
         }

@@ -33,6 +33,10 @@ macro_rules! ids {
 ids! {
     /// An API token.
     TokenId,
+    /// A person who may sign in.
+    UserId,
+    /// A person who is signed in, in one browser.
+    SessionId,
     /// A tweet of a monitored account, as Waggle keeps it (not the id that X gave it).
     SourceTweetId,
     /// A campaign batch, as Waggle keeps it (not the name that the workflow gave it).

@@ -390,9 +390,8 @@ fn public(place: &Declaration, text: &str) -> Result<(), SettingsError> {
     if is_public {
         return Ok(());
     }
-    Err(SettingsError::Invalid(vec![Problem::Value {
+    Err(SettingsError::Invalid(vec![Problem::Given {
         key: place.key.to_owned(),
-        from: Source::Database,
         reason: "has to be https:// and a name with a dot in it, unless it is set on this machine"
             .to_owned(),
     }]))
@@ -414,11 +413,7 @@ fn read(wishes: &[Wish]) -> Result<Vec<Target<'_>>, SettingsError> {
         }
         match canonical(declaration, &wish.value) {
             Ok(canonical) => targets.push(Target { wish, declaration, canonical }),
-            Err(reason) => problems.push(Problem::Value {
-                key: wish.key.clone(),
-                from: Source::Database,
-                reason,
-            }),
+            Err(reason) => problems.push(Problem::Given { key: wish.key.clone(), reason }),
         }
     }
     if problems.is_empty() { Ok(targets) } else { Err(SettingsError::Invalid(problems)) }

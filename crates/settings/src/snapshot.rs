@@ -31,6 +31,14 @@ pub enum Problem {
         /// What is wrong with it.
         reason: String,
     },
+    /// A value that somebody hands in makes no sense.
+    #[error("{key} {reason}")]
+    Given {
+        /// The setting.
+        key: String,
+        /// What is wrong with the value.
+        reason: String,
+    },
     /// Several values do not go together.
     #[error("{text}")]
     Rule {
@@ -53,7 +61,7 @@ impl Problem {
     /// Whether it is about the setting `key`.
     pub fn is_about(&self, key: &str) -> bool {
         match self {
-            Self::Value { key: of, .. } => of == key,
+            Self::Value { key: of, .. } | Self::Given { key: of, .. } => of == key,
             Self::Rule { keys, .. } => keys.contains(&key),
             Self::MasterKey { .. } => false,
         }

@@ -179,7 +179,7 @@ struct ProblemOfSetting {
 impl From<&Wrong> for ProblemOfSetting {
     fn from(problem: &Wrong) -> Self {
         match problem {
-            Wrong::Value { key, reason, .. } => {
+            Wrong::Value { key, reason, .. } | Wrong::Given { key, reason } => {
                 Self { key: Some(key.clone()), detail: format!("{key} {reason}") }
             }
             Wrong::Rule { .. } | Wrong::MasterKey { .. } => {

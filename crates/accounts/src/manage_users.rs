@@ -1,0 +1,364 @@
+//! Users are made, shown, given roles and passwords, shut out and let in again.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use thiserror::Error;
+use waggle_kernel::ids::UserId;
+use waggle_kernel::{Actor, Clock, Forbidden, Page, PageRequest, PortError, Scope, Version};
+
+use crate::address::{Address, InvalidAddress};
+use crate::auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
+use crate::password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
+use crate::ports::{
+    AuthEventRepository, EndSessions, InsertUserError, PasswordHasher, SaveUserError,
+    UserRepository,
+};
+use crate::role::Role;
+use crate::sessions::Visitor;
+use crate::user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
+
+/// Looks after users.
+pub struct ManageUsers {
+    /// Who there is.
+    pub users: Arc<dyn UserRepository>,
+    /// What happened.
+    pub events: Arc<dyn AuthEventRepository>,
+    /// Hashes passwords.
+    pub hasher: Arc<dyn PasswordHasher>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What is wanted of a new user.
+pub struct Wanted {
+    /// The mail address.
+    pub email: String,
+    /// The name to sign in with; what stands in front of the `@` when nothing is said.
+    pub username: Option<String>,
+    /// The given name.
+    pub first_name: String,
+    /// The family name.
+    pub last_name: String,
+    /// What they may do.
+    pub role: Role,
+    /// The password, or none.
+    pub password: Option<SecretString>,
+}
+
+/// What is to be changed of a user; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// What they may do.
+    pub role: Option<Role>,
+    /// Whether they may sign in.
+    pub is_active: Option<bool>,
+    /// The given name.
+    pub first_name: Option<String>,
+    /// The family name.
+    pub last_name: Option<String>,
+    /// The version that the change is based on.
+    pub expected: Option<Version>,
+}
+
+impl ManageUsers {
+    /// Makes a user.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageUsersError`]; then none is made.
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        wanted: &Wanted,
+        client: &Client,
+    ) -> Result<User, ManageUsersError> {
+        actor.require(Scope::Admin)?;
+        let email: Address = wanted.email.trim().parse()?;
+        let username: Username = match &wanted.username {
+            Some(name) => name.trim().parse()?,
+            None => email.local_part().parse()?,
+        };
+        let password = match &wanted.password {
+            Some(password) => self.hashed(password, &username, &email).await?,
+            None => StoredPassword::none(),
+        };
+        let now = self.clock.now();
+        let user = NewUser {
+            username,
+            email_verified_at: Some(now),
+            first_name: wanted.first_name.parse()?,
+            last_name: wanted.last_name.parse()?,
+            role: wanted.role,
+            password,
+            date_joined: now,
+            email,
+        };
+        let metadata = json!({ "role": user.role.name(), "username": user.username.as_str() });
+        let event =
+            self.event(EventKind::UserCreated, actor, None, user.email.as_str(), client, metadata);
+        let id = self.users.insert(&user, &event).await?;
+        self.find(id).await
+    }
+
+    /// A page of users, by id.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageUsersError::Forbidden`] without the scope `admin`, [`ManageUsersError::Port`].
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        page: PageRequest,
+    ) -> Result<Page<User>, ManageUsersError> {
+        actor.require(Scope::Admin)?;
+        Ok(self.users.list(page).await?)
+    }
+
+    /// The user with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageUsersError::Forbidden`] without the scope `admin`, [`ManageUsersError::NotFound`],
+    /// [`ManageUsersError::Port`].
+    pub async fn show(&self, actor: &Actor, id: UserId) -> Result<User, ManageUsersError> {
+        actor.require(Scope::Admin)?;
+        self.find(id).await
+    }
+
+    /// The user who signs in as `login`, for the operator.
+    ///
+    /// # Errors
+    ///
+    /// As for [`show`](Self::show).
+    pub async fn show_login(&self, actor: &Actor, login: &str) -> Result<User, ManageUsersError> {
+        actor.require(Scope::Admin)?;
+        let login: Login = login.parse()?;
+        let found = self.users.find_login(&login).await?;
+        found.map(|(user, _)| user).ok_or(ManageUsersError::NotFound)
+    }
+
+    /// Changes a user. Another role, or being shut out, ends all sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageUsersError`]; then nothing is changed. Nobody gives himself another role or shuts himself out.
+    pub async fn change(
+        &self,
+        actor: &Actor,
+        id: UserId,
+        change: &UserChange,
+        client: &Client,
+    ) -> Result<User, ManageUsersError> {
+        actor.require(Scope::Admin)?;
+        let before = self.find(id).await?;
+        if change.expected.is_some_and(|expected| expected != before.version) {
+            return Err(ManageUsersError::Stale { current: Box::new(before) });
+        }
+        let name = |name: &Option<String>, before: &PersonName| match name {
+            Some(name) => name.parse(),
+            None => Ok(before.clone()),
+        };
+        let after = User {
+            role: change.role.unwrap_or(before.role),
+            is_active: change.is_active.unwrap_or(before.is_active),
+            first_name: name(&change.first_name, &before.first_name)?,
+            last_name: name(&change.last_name, &before.last_name)?,
+            ..before.clone()
+        };
+        if after == before {
+            return Ok(before);
+        }
+        let takes_rights = after.role != before.role || after.is_active != before.is_active;
+        if takes_rights && actor.is_user(id) {
+            return Err(ManageUsersError::Own);
+        }
+        let kind = match (after.is_active, before.is_active) {
+            (true, false) => EventKind::UserActivated,
+            (false, true) => EventKind::UserDeactivated,
+            _ if after.role != before.role => EventKind::RoleChanged,
+            _ => EventKind::UserChanged,
+        };
+        let metadata = json!({
+            "role": { "from": before.role.name(), "to": after.role.name() },
+            "is_active": { "from": before.is_active, "to": after.is_active },
+        });
+        let event = self.event(kind, actor, Some(id), before.email.as_str(), client, metadata);
+        let sessions = if takes_rights { EndSessions::All } else { EndSessions::None };
+        match self.users.save(&after, sessions, &event).await {
+            Ok(version) => Ok(User { version, ..after }),
+            Err(SaveUserError::Stale) => {
+                Err(ManageUsersError::Stale { current: Box::new(self.find(id).await?) })
+            }
+            Err(SaveUserError::LastAdmin) => Err(ManageUsersError::LastAdmin),
+            Err(SaveUserError::Port(error)) => Err(error.into()),
+        }
+    }
+
+    /// Gives a user another password, or none; all sessions end.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageUsersError`]; then nothing is changed.
+    pub async fn set_password(
+        &self,
+        actor: &Actor,
+        id: UserId,
+        password: Option<&SecretString>,
+        client: &Client,
+    ) -> Result<(), ManageUsersError> {
+        actor.require(Scope::Admin)?;
+        let user = self.find(id).await?;
+        let stored = match password {
+            Some(password) => self.hashed(password, &user.username, &user.email).await?,
+            None => StoredPassword::none(),
+        };
+        let metadata = json!({ "has_password": password.is_some() });
+        let event = self.event(
+            EventKind::PasswordSet,
+            actor,
+            Some(id),
+            user.email.as_str(),
+            client,
+            metadata,
+        );
+        Ok(self.users.set_password(id, &stored, EndSessions::All, Some(event)).await?)
+    }
+
+    /// Changes the visitor's own password; all other sessions end.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageUsersError::WrongPassword`] if the present one is another; [`ManageUsersError`].
+    pub async fn change_own_password(
+        &self,
+        visitor: &Visitor,
+        present: &SecretString,
+        wanted: &SecretString,
+        client: &Client,
+    ) -> Result<(), ManageUsersError> {
+        let user = &visitor.user;
+        let login = Login::Email(user.email.clone());
+        let (_, stored) = self.users.find_login(&login).await?.ok_or(ManageUsersError::NotFound)?;
+        if self.hasher.verify(present, &stored).await? == Verdict::Wrong {
+            return Err(ManageUsersError::WrongPassword);
+        }
+        let stored = self.hashed(wanted, &user.username, &user.email).await?;
+        let event = self.event(
+            EventKind::PasswordChanged,
+            &user.actor(),
+            Some(user.id),
+            user.email.as_str(),
+            client,
+            json!({}),
+        );
+        let others = EndSessions::AllBut(visitor.session.id);
+        Ok(self.users.set_password(user.id, &stored, others, Some(event)).await?)
+    }
+
+    /// A page of what happened, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageUsersError::Forbidden`] without the scope `admin`, [`ManageUsersError::Port`].
+    pub async fn events(
+        &self,
+        actor: &Actor,
+        filter: &AuthEventFilter,
+        page: PageRequest,
+    ) -> Result<Page<AuthEvent>, ManageUsersError> {
+        actor.require(Scope::Admin)?;
+        Ok(self.events.list(filter, page).await?)
+    }
+
+    async fn find(&self, id: UserId) -> Result<User, ManageUsersError> {
+        self.users.find(id).await?.ok_or(ManageUsersError::NotFound)
+    }
+
+    async fn hashed(
+        &self,
+        password: &SecretString,
+        username: &Username,
+        email: &Address,
+    ) -> Result<StoredPassword, ManageUsersError> {
+        let domain = email.domain().split('.').next().unwrap_or_default();
+        let own = [username.as_str(), email.as_str(), email.local_part(), domain, "waggle"];
+        let password = NewPassword::parse(password, &own)?;
+        Ok(self.hasher.hash(password.text()).await?)
+    }
+
+    fn event(
+        &self,
+        kind: EventKind,
+        actor: &Actor,
+        user: Option<UserId>,
+        email: &str,
+        client: &Client,
+        metadata: Value,
+    ) -> NewAuthEvent {
+        NewAuthEvent {
+            kind,
+            user,
+            email: email.to_owned(),
+            actor: actor.to_string(),
+            client: client.clone(),
+            metadata,
+            at: self.clock.now(),
+        }
+    }
+}
+
+/// Why that could not be done; then nothing is changed.
+#[derive(Debug, Error)]
+pub enum ManageUsersError {
+    /// The actor may not.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// There is no such user.
+    #[error("there is no such user")]
+    NotFound,
+    /// The address is none.
+    #[error(transparent)]
+    Address(#[from] InvalidAddress),
+    /// The user name is none.
+    #[error(transparent)]
+    Username(#[from] InvalidUsername),
+    /// A name is none.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// The password is not taken.
+    #[error(transparent)]
+    Password(#[from] PasswordRefused),
+    /// The present password is another.
+    #[error("the present password is wrong")]
+    WrongPassword,
+    /// Somebody has the address or the name.
+    #[error("{0}")]
+    Taken(&'static str),
+    /// Nobody changes his own rights.
+    #[error("nobody changes his own role or shuts himself out")]
+    Own,
+    /// Nobody would be left to let others in.
+    #[error("this is the last active admin")]
+    LastAdmin,
+    /// Somebody else was faster.
+    #[error("the user was changed by somebody else")]
+    Stale {
+        /// The user as they are now.
+        current: Box<User>,
+    },
+    /// The store or the hasher could not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl From<InsertUserError> for ManageUsersError {
+    fn from(error: InsertUserError) -> Self {
+        match error {
+            InsertUserError::EmailTaken => Self::Taken("there is a user with this mail address"),
+            InsertUserError::UsernameTaken => Self::Taken("there is a user with this name"),
+            InsertUserError::Port(error) => Self::Port(error),
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Passwords: what is taken, how they are kept, and how those of the Django application go on working.
+//!
+//! They are kept as Argon2id in the PHC form, with the parameters of OWASP's cheat sheet
+//! (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>). `pbkdf2_sha256$...` of Django is
+//! checked, and replaced at the next sign-in.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+
+/// How much memory a hash takes, in KiB.
+const MEMORY: u32 = 19_456;
+/// How often the memory is gone through.
+const PASSES: u32 = 2;
+/// The most of both that a hash that is kept may ask for: whoever could write one must not stop the server.
+const MOST_MEMORY: u32 = 262_144;
+const MOST_PASSES: u32 = 16;
+/// The most rounds of PBKDF2 that are gone through.
+const MOST_ROUNDS: u32 = 5_000_000;
+const LENGTH: usize = 32;
+
+/// A password that somebody wants to have.
+#[derive(Debug, Clone)]
+pub struct NewPassword(SecretString);
+
+impl NewPassword {
+    /// The fewest characters.
+    pub const LEAST: usize = 10;
+    /// The most characters.
+    pub const MOST: usize = 256;
+
+    /// Takes a password as it is: nothing of it is cut off, folded or trimmed. `own` are words of its owner: a user
+    /// name, an address.
+    ///
+    /// # Errors
+    ///
+    /// [`PasswordRefused`].
+    pub fn parse(text: &SecretString, own: &[&str]) -> Result<Self, PasswordRefused> {
+        let password = text.expose_secret();
+        let count = password.chars().count();
+        if count < Self::LEAST {
+            return Err(PasswordRefused::Short);
+        }
+        if count > Self::MOST {
+            return Err(PasswordRefused::Long);
+        }
+        let folded = password.to_lowercase();
+        if is_common(&folded) {
+            return Err(PasswordRefused::Common);
+        }
+        let holds = |word: &&str| {
+            let word = word.to_lowercase();
+            // Shorter words are in a password by chance.
+            word.chars().count() >= 4 && folded.contains(&word)
+        };
+        if own.iter().any(holds) {
+            return Err(PasswordRefused::Own);
+        }
+        Ok(Self(text.clone()))
+    }
+
+    /// The password.
+    pub const fn text(&self) -> &SecretString {
+        &self.0
+    }
+}
+
+/// Why a password is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PasswordRefused {
+    /// It is too short.
+    #[error("the password has to have at least {} characters", NewPassword::LEAST)]
+    Short,
+    /// It is too long.
+    #[error("the password can have at most {} characters", NewPassword::MOST)]
+    Long,
+    /// Many people have it.
+    #[error("the password is among those that are tried first")]
+    Common,
+    /// It holds the owner's own name or address.
+    #[error("the password holds the user name or the address")]
+    Own,
+}
+
+/// Whether a password in lower case is one of those that are tried first: of the list, a short thing again and
+/// again, or a walk along the keyboard.
+fn is_common(password: &str) -> bool {
+    let listed = include_str!("common_passwords.txt").lines().any(|line| line == password);
+    listed || is_repetition(password) || is_walk(password)
+}
+
+fn is_repetition(password: &str) -> bool {
+    let chars: Vec<char> = password.chars().collect();
+    (1..=4)
+        .any(|period| chars.iter().zip(chars.iter().skip(period)).all(|(one, other)| one == other))
+}
+
+fn is_walk(password: &str) -> bool {
+    const WALKS: [&str; 5] = [
+        "01234567890123456789",
+        "98765432109876543210",
+        "abcdefghijklmnopqrstuvwxyz",
+        "qwertyuiopasdfghjklzxcvbnm",
+        "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+    ];
+    WALKS.iter().any(|walk| walk.contains(password))
+}
+
+/// A password as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredPassword(pub String);
+
+impl std::fmt::Debug for StoredPassword {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("StoredPassword(..)")
+    }
+}
+
+/// What came of comparing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is another password, or there is none.
+    Wrong,
+    /// It is the password.
+    Right,
+    /// It is the password, and what is kept should be made anew.
+    RightButOld,
+}
+
+impl StoredPassword {
+    /// No password: nobody signs in with one.
+    pub fn none() -> Self {
+        Self("!".to_owned())
+    }
+
+    /// Whether there is a password at all. Django writes `!...` where there is none.
+    pub fn is_some(&self) -> bool {
+        !self.0.is_empty() && !self.0.starts_with('!')
+    }
+
+    /// Hashes a password; this takes tens of milliseconds and much memory.
+    pub fn hash(password: &SecretString, salt: &[u8; 16]) -> Self {
+        let parameters = Parameters { memory: MEMORY, passes: PASSES, lanes: 1 };
+        let hash = parameters.hash(password, salt).unwrap_or([0; LENGTH]);
+        Self(format!(
+            "$argon2id$v=19$m={MEMORY},t={PASSES},p=1${}${}",
+            STANDARD_NO_PAD.encode(salt),
+            STANDARD_NO_PAD.encode(hash)
+        ))
+    }
+
+    /// Whether it is this password; this takes as long as it was made to take. Where there is no password, it takes as long
+    /// as where there is one.
+    pub fn verify(&self, password: &SecretString) -> Verdict {
+        if !self.is_some() {
+            let nobody = Parameters { memory: MEMORY, passes: PASSES, lanes: 1 };
+            let _ = nobody.hash(password, &[0; 16]);
+            return Verdict::Wrong;
+        }
+        let verdict = argon2id(&self.0, password).or_else(|| django(&self.0, password));
+        verdict.unwrap_or(Verdict::Wrong)
+    }
+}
+
+#[derive(PartialEq)]
+struct Parameters {
+    memory: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+impl Parameters {
+    fn hash(&self, password: &SecretString, salt: &[u8]) -> Option<[u8; LENGTH]> {
+        let parameters = Params::new(self.memory, self.passes, self.lanes, Some(LENGTH)).ok()?;
+        let mut hash = [0; LENGTH];
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters)
+            .hash_password_into(password.expose_secret().as_bytes(), salt, &mut hash)
+            .ok()?;
+        Some(hash)
+    }
+
+    /// Reads `m=19456,t=2,p=1`, within bounds.
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(',');
+        let mut number = |name: &str| parts.next()?.strip_prefix(name)?.parse::<u32>().ok();
+        let found = Self { memory: number("m=")?, passes: number("t=")?, lanes: number("p=")? };
+        let is_bounded = found.memory <= MOST_MEMORY && found.passes <= MOST_PASSES;
+        (is_bounded && found.lanes <= 16 && parts.next().is_none()).then_some(found)
+    }
+}
+
+/// `$argon2id$v=19$m=...,t=...,p=...$salt$hash`
+fn argon2id(stored: &str, password: &SecretString) -> Option<Verdict> {
+    let mut parts = stored.strip_prefix("$argon2id$v=19$")?.split('$');
+    let parameters = Parameters::parse(parts.next()?)?;
+    let salt = STANDARD_NO_PAD.decode(parts.next()?).ok().filter(|salt| salt.len() <= 64)?;
+    let expected = STANDARD_NO_PAD.decode(parts.next()?).ok()?;
+    if parts.next().is_some() {
+        return None;
+    }
+    let found = parameters.hash(password, &salt)?;
+    let is_current = parameters == Parameters { memory: MEMORY, passes: PASSES, lanes: 1 };
+    Some(match bool::from(found.ct_eq(&expected)) {
+        false => Verdict::Wrong,
+        true if is_current => Verdict::Right,
+        true => Verdict::RightButOld,
+    })
+}
+
+/// `pbkdf2_sha256$rounds$salt$hash`, where the salt is text as it stands.
+fn django(stored: &str, password: &SecretString) -> Option<Verdict> {
+    let mut parts = stored.strip_prefix("pbkdf2_sha256$")?.split('$');
+    let rounds = parts.next()?.parse().ok().filter(|rounds| (1..=MOST_ROUNDS).contains(rounds))?;
+    let salt = parts.next()?;
+    let expected = STANDARD.decode(parts.next()?).ok()?;
+    if parts.next().is_some() || salt.is_empty() || salt.len() > 128 {
+        return None;
+    }
+    let mut found = [0; LENGTH];
+    let secret = password.expose_secret().as_bytes();
+    pbkdf2::pbkdf2_hmac::<Sha256>(secret, salt.as_bytes(), rounds, &mut found);
+    Some(if found.ct_eq(&expected).into() { Verdict::RightButOld } else { Verdict::Wrong })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn secret(text: &str) -> SecretString {
+        SecretString::from(text)
+    }
+
+    #[test]
+    fn what_is_hashed_is_known_again_and_nothing_else_is() {
+        let stored = StoredPassword::hash(&secret("a good long password"), &[7; 16]);
+
+        assert!(stored.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", stored.0);
+        assert_eq!(stored.verify(&secret("a good long password")), Verdict::Right);
+        assert_eq!(stored.verify(&secret("a good long Password")), Verdict::Wrong);
+        assert_eq!(stored.verify(&secret("a good long password ")), Verdict::Wrong);
+        assert!(!format!("{stored:?}").contains("argon2id"));
+    }
+
+    /// In Django's form, with the hash by Python's `hashlib.pbkdf2_hmac`.
+    #[test]
+    fn a_password_of_django_is_known_and_made_anew() {
+        let stored = StoredPassword(DJANGO.to_owned());
+
+        assert_eq!(stored.verify(&secret("lètmein-please")), Verdict::RightButOld);
+        assert_eq!(stored.verify(&secret("letmein-please")), Verdict::Wrong);
+    }
+
+    const DJANGO: &str = "pbkdf2_sha256$1000$seasalt$szc9JykQ1PYPR/+L2AAHkdi5CvEFPBEm61xjRq7jOQI=";
+
+    #[test]
+    fn nobody_signs_in_where_there_is_no_password() {
+        for text in ["", "!", "!abcdef", "!$argon2id$v=19$", "plain text", "md5$a$b"] {
+            let stored = StoredPassword(text.to_owned());
+            assert_eq!(stored.verify(&secret("")), Verdict::Wrong, "{text}");
+            assert_eq!(stored.verify(&secret(text)), Verdict::Wrong, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_hash_that_would_take_the_machine_is_not_worked_on() {
+        let salt = "c2FsdHNhbHRzYWx0";
+        for text in [
+            format!("$argon2id$v=19$m=8388608,t=2,p=1${salt}${salt}"),
+            format!("$argon2id$v=19$m=19456,t=4000000,p=1${salt}${salt}"),
+            "pbkdf2_sha256$4000000000$salt$aGFzaA==".to_owned(),
+            "pbkdf2_sha256$5000001$salt$aGFzaA==".to_owned(),
+        ] {
+            let begun = std::time::Instant::now();
+            assert_eq!(StoredPassword(text).verify(&secret("x")), Verdict::Wrong);
+            assert!(begun.elapsed().as_secs() < 5);
+        }
+    }
+
+    #[test]
+    fn weaker_parameters_are_made_anew() {
+        let weak = Parameters { memory: 64, passes: 1, lanes: 1 };
+        let hash = weak.hash(&secret("a good long password"), &[1; 16]).unwrap();
+        let stored = StoredPassword(format!(
+            "$argon2id$v=19$m=64,t=1,p=1${}${}",
+            STANDARD_NO_PAD.encode([1; 16]),
+            STANDARD_NO_PAD.encode(hash)
+        ));
+
+        assert_eq!(stored.verify(&secret("a good long password")), Verdict::RightButOld);
+    }
+
+    #[test]
+    fn passwords_that_are_tried_first_are_refused() {
+        let refused = |text: &str| {
+            NewPassword::parse(&secret(text), &["joe", "joe.doe@example.com", "joe.doe"])
+        };
+        for text in
+            ["password123", "Password123", "1234567890", "qwertyuiop", "aaaaaaaaaa", "abcabcabcabc"]
+        {
+            assert_eq!(refused(text).unwrap_err(), PasswordRefused::Common, "{text}");
+        }
+        assert_eq!(refused("short").unwrap_err(), PasswordRefused::Short);
+        assert_eq!(refused(&"ä".repeat(257)).unwrap_err(), PasswordRefused::Long);
+        assert_eq!(refused("my JOE.DOE rocks").unwrap_err(), PasswordRefused::Own);
+        assert!(refused("  spaces stay as they are  ").is_ok());
+        assert!(refused("банан🍌банан🍌").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_readers_panic(stored in "(\\$argon2id\\$v=19\\$|pbkdf2_sha256\\$)?[ -~]{0,30}") {
+            let _ = StoredPassword(stored).verify(&secret("x"));
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Somebody signs in with a password.
+//!
+//! ```text
+//! take from the budgets ──▶ compare (as long for nobody as for somebody) ──▶ give back ──▶ open a session
+//! ```
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use thiserror::Error;
+use waggle_kernel::{Clock, Entropy, PortError};
+
+use crate::auth_event::{Client, EventKind, NewAuthEvent};
+use crate::password::{NewPassword, StoredPassword, Verdict};
+use crate::ports::{
+    AuthEventRepository, Budget, EndSessions, Limits, PasswordHasher, SessionRepository,
+    UserRepository,
+};
+use crate::role::Role;
+use crate::session::{NewSession, SessionLife};
+use crate::user::{Login, User};
+
+/// How long sessions last, and how often somebody may fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignInPolicy {
+    /// How long the sessions of admins last.
+    pub admins: SessionLife,
+    /// How long those of all others last.
+    pub others: SessionLife,
+    /// How often signing in as one account may fail.
+    pub failures_per_account: u32,
+    /// How often signing in from one address may fail.
+    pub failures_per_client: u32,
+    /// In how long a time.
+    pub window: Duration,
+}
+
+impl SignInPolicy {
+    /// How long a session of this user lasts.
+    pub fn life(&self, user: &User) -> SessionLife {
+        if user.effective_role() == Role::Admin { self.admins } else { self.others }
+    }
+}
+
+/// Lets people in.
+pub struct SignIn {
+    /// Who there is.
+    pub users: Arc<dyn UserRepository>,
+    /// Who is in.
+    pub sessions: Arc<dyn SessionRepository>,
+    /// What happened.
+    pub events: Arc<dyn AuthEventRepository>,
+    /// How often.
+    pub limits: Arc<dyn Limits>,
+    /// Compares passwords.
+    pub hasher: Arc<dyn PasswordHasher>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives chance, for tokens.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Somebody who is in.
+pub struct SignedIn {
+    /// Who.
+    pub user: User,
+    /// The token of the session, which cannot be had again.
+    pub token: SecretString,
+    /// When the session ends whatever is done.
+    pub ends_at: DateTime<Utc>,
+}
+
+impl SignIn {
+    /// Lets somebody in who knows the password.
+    ///
+    /// # Errors
+    ///
+    /// - [`SignInError::Refused`] whatever is wrong: whether there is such a user is not told, neither by words nor by time.
+    /// - [`SignInError::Limited`] after too many failures.
+    /// - [`SignInError::Port`] if the store cannot answer, or too many sign in at the same time.
+    pub async fn run(
+        &self,
+        login: &str,
+        password: &SecretString,
+        client: &Client,
+        policy: &SignInPolicy,
+    ) -> Result<SignedIn, SignInError> {
+        let now = self.clock.now();
+        let budgets = budgets(login, client, policy);
+        if let Some(until) = self.limits.take(&budgets, now).await? {
+            let event = self.event(EventKind::LoginLimited, None, login, client);
+            self.events.record(&event).await?;
+            return Err(SignInError::Limited { until });
+        }
+        let found = match login.parse::<Login>() {
+            Ok(login) => self.users.find_login(&login).await?,
+            Err(_) => None,
+        };
+        let (user, stored) = match found {
+            Some((user, stored)) => (Some(user), stored),
+            None => (None, StoredPassword::none()),
+        };
+        let is_sane = password.expose_secret().len() <= 4 * NewPassword::MOST;
+        let verdict =
+            if is_sane { self.hasher.verify(password, &stored).await? } else { Verdict::Wrong };
+        let user = match user {
+            Some(user) if verdict != Verdict::Wrong && user.is_active => user,
+            user => {
+                let id = user.map(|user| user.id);
+                let event = self.event(EventKind::LoginFailure, id, login, client);
+                self.events.record(&event).await?;
+                return Err(SignInError::Refused);
+            }
+        };
+        self.limits.give_back(&budgets).await?;
+        if verdict == Verdict::RightButOld {
+            let anew = self.hasher.hash(password).await?;
+            self.users.set_password(user.id, &anew, EndSessions::None, None).await?;
+        }
+        let life = policy.life(&user);
+        let chance = self.entropy.bytes()?;
+        let (session, token) = NewSession::make(&chance, user.id, client.clone(), now, life);
+        let mut event = self.event(EventKind::LoginSuccess, Some(user.id), login, client);
+        event.actor = user.actor().to_string();
+        event.metadata = json!({ "method": "password" });
+        self.sessions.open(&session, &event).await?;
+        Ok(SignedIn { user, token, ends_at: now + life.absolute })
+    }
+
+    fn event(
+        &self,
+        kind: EventKind,
+        user: Option<waggle_kernel::ids::UserId>,
+        typed: &str,
+        client: &Client,
+    ) -> NewAuthEvent {
+        NewAuthEvent {
+            kind,
+            user,
+            email: NewAuthEvent::cut(typed),
+            actor: String::new(),
+            client: client.clone(),
+            metadata: json!({}),
+            at: self.clock.now(),
+        }
+    }
+}
+
+fn budgets(login: &str, client: &Client, policy: &SignInPolicy) -> Vec<Budget> {
+    let account = Budget {
+        key: format!("login:account:{}", Login::folded(login)),
+        most: policy.failures_per_account,
+        window: policy.window,
+    };
+    let of_client = client.ip.map(|ip| Budget {
+        key: format!("login:client:{ip}"),
+        most: policy.failures_per_client,
+        window: policy.window,
+    });
+    std::iter::once(account).chain(of_client).collect()
+}
+
+/// Why somebody was not let in.
+#[derive(Debug, Error)]
+pub enum SignInError {
+    /// Something of it is wrong; what is not told.
+    #[error("the name or the password is wrong")]
+    Refused,
+    /// It was wrong too often.
+    #[error("there were too many failures; try again later")]
+    Limited {
+        /// When it may be tried again.
+        until: DateTime<Utc>,
+    },
+    /// The store or the hasher could not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+#[cfg(test)]
+mod tests {
+    use waggle_kernel::ids::{SessionId, UserId};
+    use waggle_kernel::{FixedClock, MockEntropy};
+
+    use super::*;
+    use crate::ports::{
+        MockAuthEventRepository, MockLimits, MockPasswordHasher, MockSessionRepository,
+        MockUserRepository,
+    };
+    use crate::testing::user;
+
+    const POLICY: SignInPolicy = SignInPolicy {
+        admins: SessionLife { idle: Duration::hours(1), absolute: Duration::hours(12) },
+        others: SessionLife { idle: Duration::hours(24), absolute: Duration::days(14) },
+        failures_per_account: 8,
+        failures_per_client: 20,
+        window: Duration::minutes(5),
+    };
+
+    struct Scene {
+        users: MockUserRepository,
+        sessions: MockSessionRepository,
+        events: MockAuthEventRepository,
+        limits: MockLimits,
+        hasher: MockPasswordHasher,
+    }
+
+    fn scene(found: Option<User>, verdict: Verdict) -> Scene {
+        let mut scene = Scene {
+            users: MockUserRepository::new(),
+            sessions: MockSessionRepository::new(),
+            events: MockAuthEventRepository::new(),
+            limits: MockLimits::new(),
+            hasher: MockPasswordHasher::new(),
+        };
+        scene.users.expect_find_login().returning(move |_| {
+            Ok(found.clone().map(|user| (user, StoredPassword("$argon2id$".to_owned()))))
+        });
+        scene.hasher.expect_verify().times(0..=1).returning(move |_, _| Ok(verdict));
+        scene.limits.expect_take().returning(|_, _| Ok(None));
+        scene
+    }
+
+    async fn run(scene: Scene, login: &str) -> Result<SignedIn, SignInError> {
+        let mut entropy = MockEntropy::new();
+        entropy.expect_bytes().returning(|| Ok([7; 32]));
+        let sign_in = SignIn {
+            users: Arc::new(scene.users),
+            sessions: Arc::new(scene.sessions),
+            events: Arc::new(scene.events),
+            limits: Arc::new(scene.limits),
+            hasher: Arc::new(scene.hasher),
+            clock: Arc::new(FixedClock::noon()),
+            entropy: Arc::new(entropy),
+        };
+        sign_in.run(login, &"a good long password".into(), &Client::default(), &POLICY).await
+    }
+
+    #[tokio::test]
+    async fn who_knows_the_password_gets_a_session_and_it_is_written_down() {
+        let mut scene = scene(Some(user(3, Role::Editor)), Verdict::Right);
+        scene.limits.expect_give_back().once().returning(|_| Ok(()));
+        scene
+            .sessions
+            .expect_open()
+            .withf(|session, event| {
+                session.user == UserId::new(3)
+                    && session.life == POLICY.others
+                    && event.kind == EventKind::LoginSuccess
+            })
+            .once()
+            .returning(|_, _| Ok(SessionId::new(1)));
+
+        let signed_in = run(scene, "joe").await.unwrap();
+
+        assert!(signed_in.token.expose_secret().starts_with("wgs_"));
+    }
+
+    #[tokio::test]
+    async fn whatever_is_wrong_the_answer_is_the_same_and_a_password_is_compared() {
+        let mut inactive = user(3, Role::Admin);
+        inactive.is_active = false;
+        let cases = [
+            (None, Verdict::Wrong, "joe"),
+            (Some(user(3, Role::Admin)), Verdict::Wrong, "joe"),
+            (Some(inactive), Verdict::Right, "joe"),
+            (None, Verdict::Wrong, "no such@login@"),
+        ];
+        for (found, verdict, login) in cases {
+            let mut scene = scene(found, verdict);
+            scene.hasher.checkpoint();
+            scene.hasher.expect_verify().once().returning(move |_, _| Ok(verdict));
+            scene.sessions.expect_open().never();
+            scene
+                .events
+                .expect_record()
+                .withf(|event| event.kind == EventKind::LoginFailure)
+                .once()
+                .returning(|_| Ok(()));
+
+            let result = run(scene, login).await.map(drop);
+
+            assert!(matches!(result, Err(SignInError::Refused)), "{result:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn after_too_many_failures_nothing_is_compared() {
+        let mut scene = scene(Some(user(3, Role::Admin)), Verdict::Right);
+        let until = FixedClock::noon().now() + Duration::minutes(4);
+        scene.limits.checkpoint();
+        scene.limits.expect_take().returning(move |_, _| Ok(Some(until)));
+        scene.hasher.checkpoint();
+        scene.hasher.expect_verify().never();
+        scene.events.expect_record().once().returning(|_| Ok(()));
+
+        let result = run(scene, "joe").await.map(drop);
+
+        assert!(matches!(result, Err(SignInError::Limited { .. })), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn a_password_of_an_old_kind_is_made_anew() {
+        let mut scene = scene(Some(user(3, Role::Viewer)), Verdict::RightButOld);
+        scene.limits.expect_give_back().returning(|_| Ok(()));
+        scene.sessions.expect_open().returning(|_, _| Ok(SessionId::new(1)));
+        scene.hasher.expect_hash().once().returning(|_| Ok(StoredPassword("new".to_owned())));
+        scene
+            .users
+            .expect_set_password()
+            .withf(|_, password, sessions, _| password.0 == "new" && *sessions == EndSessions::None)
+            .once()
+            .returning(|_, _, _, _| Ok(()));
+
+        assert!(run(scene, "joe").await.is_ok());
+    }
+}
