@@ -58,6 +58,8 @@ async fn strangers_are_refused_everywhere(kind: Kind) {
         operations.push((Method::DELETE, path.into()));
     }
     let nothing = token(&waggle.database, &["ingest"]);
+    // What is there to find out who calls is open to all.
+    operations.retain(|(_, path)| path != "/api/v1/auth/login");
     for (method, path) in operations {
         let call = || waggle.request(method.clone(), &path).body("{not json");
 

@@ -13,6 +13,7 @@ mod database;
 #[path = "../support/process.rs"]
 mod process;
 
+mod accounts;
 mod api;
 mod commands;
 mod kill;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -12,11 +13,12 @@ use crate::address::{Address, InvalidAddress};
 use crate::auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
 use crate::password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
 use crate::ports::{
-    AuthEventRepository, EndSessions, InsertUserError, PasswordHasher, SaveUserError,
-    UserRepository,
+    AuthEventRepository, Budget, EndSessions, InsertUserError, Limits, PasswordHasher,
+    SaveUserError, UserRepository,
 };
 use crate::role::Role;
 use crate::sessions::Visitor;
+use crate::sign_in::SignInPolicy;
 use crate::user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 
 /// Looks after users.
@@ -25,6 +27,8 @@ pub struct ManageUsers {
     pub users: Arc<dyn UserRepository>,
     /// What happened.
     pub events: Arc<dyn AuthEventRepository>,
+    /// How often.
+    pub limits: Arc<dyn Limits>,
     /// Hashes passwords.
     pub hasher: Arc<dyn PasswordHasher>,
     /// Tells the time.
@@ -230,20 +234,31 @@ impl ManageUsers {
     ///
     /// # Errors
     ///
-    /// [`ManageUsersError::WrongPassword`] if the present one is another; [`ManageUsersError`].
+    /// [`ManageUsersError::WrongPassword`] if the present one is another, [`ManageUsersError::Limited`] if it was so too often;
+    /// [`ManageUsersError`].
     pub async fn change_own_password(
         &self,
         visitor: &Visitor,
         present: &SecretString,
         wanted: &SecretString,
         client: &Client,
+        policy: &SignInPolicy,
     ) -> Result<(), ManageUsersError> {
         let user = &visitor.user;
         let login = Login::Email(user.email.clone());
+        let budget = [Budget {
+            key: format!("password:user:{}", user.id),
+            most: policy.failures_per_account,
+            window: policy.window,
+        }];
+        if let Some(until) = self.limits.take(&budget, self.clock.now()).await? {
+            return Err(ManageUsersError::Limited { until });
+        }
         let (_, stored) = self.users.find_login(&login).await?.ok_or(ManageUsersError::NotFound)?;
         if self.hasher.verify(present, &stored).await? == Verdict::Wrong {
             return Err(ManageUsersError::WrongPassword);
         }
+        self.limits.give_back(&budget).await?;
         let stored = self.hashed(wanted, &user.username, &user.email).await?;
         let event = self.event(
             EventKind::PasswordChanged,
@@ -333,6 +348,12 @@ pub enum ManageUsersError {
     /// The present password is another.
     #[error("the present password is wrong")]
     WrongPassword,
+    /// The present password was wrong too often.
+    #[error("there were too many failures; try again later")]
+    Limited {
+        /// When it may be tried again.
+        until: DateTime<Utc>,
+    },
     /// Somebody has the address or the name.
     #[error("{0}")]
     Taken(&'static str),

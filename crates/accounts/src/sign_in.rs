@@ -4,6 +4,7 @@
 //! take from the budgets ──▶ compare (as long for nobody as for somebody) ──▶ give back ──▶ open a session
 //! ```
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
@@ -155,11 +156,22 @@ fn budgets(login: &str, client: &Client, policy: &SignInPolicy) -> Vec<Budget> {
         window: policy.window,
     };
     let of_client = client.ip.map(|ip| Budget {
-        key: format!("login:client:{ip}"),
+        key: format!("login:client:{}", network(ip)),
         most: policy.failures_per_client,
         window: policy.window,
     });
     std::iter::once(account).chain(of_client).collect()
+}
+
+/// What counts as one client: whoever has an IPv6 address has the 2^64 beside it as well.
+fn network(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
 }
 
 /// Why somebody was not let in.
@@ -236,6 +248,15 @@ mod tests {
             entropy: Arc::new(entropy),
         };
         sign_in.run(login, &"a good long password".into(), &Client::default(), &POLICY).await
+    }
+
+    #[test]
+    fn neighbours_in_ipv6_are_one_client() {
+        let of = |text: &str| network(text.parse().unwrap());
+
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::1"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:10.0.0.7"), of("10.0.0.7"));
     }
 
     #[tokio::test]

@@ -167,9 +167,11 @@ pub enum Login {
 }
 
 impl Login {
-    /// The form in which logins are counted: upper and lower case, and white space around, make no other login.
+    /// The form in which logins are counted: upper and lower case, white space around and characters that nobody sees
+    /// make no other login.
     pub fn folded(text: &str) -> String {
-        text.trim().to_lowercase().chars().take(Address::MOST).collect()
+        let seen = text.trim().chars().filter(|c| !c.is_control());
+        seen.flat_map(char::to_lowercase).take(Address::MOST).collect()
     }
 }
 
@@ -207,7 +209,7 @@ mod tests {
     fn a_login_is_an_address_or_a_name() {
         assert!(matches!(" Joe@Example.com ".parse(), Ok(Login::Email(_))));
         assert!(matches!("joe".parse(), Ok(Login::Username(_))));
-        assert_eq!(Login::folded(" Joe@Example.com "), "joe@example.com");
+        assert_eq!(Login::folded(" Joe@\u{0}Example.com "), "joe@example.com");
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! The native API under `/api/v1`: JSON, nouns in the plural, actions as sub-resources.
 
+mod accounts;
 mod campaign_batches;
 mod export;
 mod generated_tweets;
@@ -11,6 +12,7 @@ mod source_tweets;
 
 use poem_openapi::Tags;
 
+pub(crate) use self::accounts::user_json;
 pub(crate) use self::campaign_batches::campaign_batch_json;
 pub(crate) use self::export::{Format, export};
 pub(crate) use self::generated_tweets::generated_tweet_json;
@@ -21,7 +23,8 @@ pub(crate) const DESCRIPTION: &str = "\
 n8n and AI agents draft posts, people decide, Waggle publishes.
 
 Every operation needs an API token with the scope that it names, as `Authorization: Bearer wgl_...` or as the \
-password of HTTP Basic. Lists have pages: `limit` rows (1 to 200, 50 when nothing is said), and `next_cursor` to be \
+password of HTTP Basic, or the session of a person whose role has that scope: viewers have `read`, editors `write` and \
+`ingest` as well, approvers `approve` and `publish`, admins all. Lists have pages: `limit` rows (1 to 200, 50 when nothing is said), and `next_cursor` to be \
 sent as `cursor` with the same filters. Times are RFC 3339 in UTC. Errors are `application/problem+json`.
 
 Changes take the version that they are based on in the header `If-Match`; if somebody else was faster, the \
@@ -30,6 +33,8 @@ answer is a 409 that shows the present state.";
 /// The groups of the API document.
 #[derive(Tags)]
 enum Tag {
+    /// People, their sessions, and what happened at the door.
+    Accounts,
     /// Tweets of monitored accounts, as workflows report them.
     SourceTweets,
     /// Runs of the AI workflow, with the tweets that they generated.
@@ -46,6 +51,7 @@ enum Tag {
 
 /// Every part of the API.
 pub(crate) fn all() -> (
+    accounts::AccountsApi,
     source_tweets::SourceTweetsApi,
     campaign_batches::CampaignBatchesApi,
     generated_tweets::GeneratedTweetsApi,
@@ -54,6 +60,7 @@ pub(crate) fn all() -> (
     settings::SettingsApi,
 ) {
     (
+        accounts::AccountsApi,
         source_tweets::SourceTweetsApi,
         campaign_batches::CampaignBatchesApi,
         generated_tweets::GeneratedTweetsApi,

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use thiserror::Error;
 use tokio::sync::Notify;
-use waggle_accounts::Tokens;
+use waggle_accounts::ports::PasswordHasher;
+use waggle_accounts::{ManageUsers, SessionLife, Sessions, SignIn, SignInPolicy, Tokens};
 use waggle_content::{ManagePosts, Platform, PublishDue};
 use waggle_kernel::{Actor, Clock, Entropy, SystemClock};
 use waggle_settings::ports::Environment;
@@ -20,10 +21,14 @@ use waggle_twitter_n8n::{
 use crate::config::Config;
 use crate::connections::{LiveConnections, Maker};
 use crate::entropy::SystemEntropy;
+use crate::hashing::Hashing;
 
 /// The use cases, on their real ports.
 pub(crate) struct App {
     pub(crate) tokens: Tokens,
+    pub(crate) sign_in: SignIn,
+    pub(crate) sessions: Sessions,
+    pub(crate) users: ManageUsers,
     pub(crate) settings: Arc<SettingsManager>,
     pub(crate) check_duplicates: CheckDuplicates,
     pub(crate) receive_batch: ReceiveBatch,
@@ -92,7 +97,38 @@ pub(crate) fn tokens(store: &Store) -> Tokens {
     }
 }
 
+/// The users, on their real ports.
+pub(crate) fn users(store: &Store, hasher: Arc<dyn PasswordHasher>) -> ManageUsers {
+    let ports = store.ports();
+    ManageUsers {
+        users: ports.users,
+        events: ports.auth_events,
+        limits: ports.limits,
+        hasher,
+        clock: Arc::new(SystemClock),
+    }
+}
+
 impl App {
+    /// How long sessions last, and how often somebody may fail, as the settings say now.
+    pub(crate) fn sign_in_policy(&self) -> SignInPolicy {
+        let values = self.settings.values();
+        let most = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+        SignInPolicy {
+            admins: SessionLife {
+                idle: values.admin_session_idle.duration(),
+                absolute: values.admin_session_life.duration(),
+            },
+            others: SessionLife {
+                idle: values.session_idle.duration(),
+                absolute: values.session_life.duration(),
+            },
+            failures_per_account: most(values.login_failures_per_account.number()),
+            failures_per_client: most(values.login_failures_per_client.number()),
+            window: values.login_failure_window.duration(),
+        }
+    }
+
     /// Wires all parts to `store`.
     ///
     /// # Errors
@@ -117,8 +153,20 @@ impl App {
                 entropy: Arc::clone(&entropy),
             },
         ));
+        let hasher: Arc<dyn PasswordHasher> = Arc::new(Hashing::new(Arc::clone(&entropy)));
         Ok(Self {
             tokens: tokens(store),
+            users: users(store, Arc::clone(&hasher)),
+            sign_in: SignIn {
+                users: ports.users,
+                sessions: Arc::clone(&ports.sessions),
+                events: ports.auth_events,
+                limits: ports.limits,
+                hasher,
+                clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
+            },
+            sessions: Sessions { sessions: ports.sessions, clock: Arc::clone(&clock) },
             settings,
             check_duplicates: CheckDuplicates {
                 source_tweets: ports.source_tweets.clone(),

@@ -5,6 +5,7 @@ mod migrate;
 mod serve;
 mod settings;
 mod tokens;
+mod users;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -36,6 +37,8 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Make, list and end API tokens.
     Tokens(tokens::Arguments),
+    /// Make, list and change users.
+    Users(users::Arguments),
     /// Show and change settings.
     Settings(settings::Arguments),
     /// Walk the main job over HTTP against a server of its own, and say what happened at each step.
@@ -75,6 +78,7 @@ fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
             Command::Serve => serve::run(&config).await.map(|()| ExitCode::SUCCESS),
             Command::Migrate(command) => migrate::run(&config, command, arguments.json).await,
             Command::Tokens(command) => tokens::run(&config, command, arguments.json).await,
+            Command::Users(command) => users::run(&config, command, arguments.json).await,
             Command::Settings(command) => settings::run(&config, command, arguments.json).await,
             Command::Demo => demo::run(&config).await,
         }

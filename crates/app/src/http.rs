@@ -6,6 +6,7 @@ mod caller;
 mod health;
 mod problem;
 mod server;
+mod visitor;
 
 use std::sync::Arc;
 
@@ -16,9 +17,11 @@ use poem_openapi::OpenApiService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use self::around::request_id;
 pub(crate) use self::body::JsonBody;
 pub(crate) use self::caller::{Admin, Approve, Caller, Ingest, Publish, Read, Write, caller};
 pub(crate) use self::problem::{Problem, chain};
+pub(crate) use self::visitor::{SignedIn, client, cookie};
 use crate::app::App;
 use crate::{api, n8n};
 

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod connections;
 mod entropy;
+mod hashing;
 mod http;
 mod live_settings;
 mod master_keys;

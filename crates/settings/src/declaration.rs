@@ -19,6 +19,8 @@ pub enum Group {
     Mail,
     /// Signing in with Google.
     Google,
+    /// Sessions and limits at the door.
+    Sessions,
     /// Who is let in, and who is told.
     Access,
     /// What an older system knew and Waggle has no use for.
@@ -29,7 +31,7 @@ pub enum Group {
 
 impl Group {
     /// Every group.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ingest,
         Self::Http,
         Self::Publishing,
@@ -37,6 +39,7 @@ impl Group {
         Self::Sandbox,
         Self::Mail,
         Self::Google,
+        Self::Sessions,
         Self::Access,
         Self::Legacy,
         Self::Custom,
@@ -52,6 +55,7 @@ impl Group {
             Self::Sandbox => "sandbox",
             Self::Mail => "mail",
             Self::Google => "google",
+            Self::Sessions => "sessions",
             Self::Access => "access",
             Self::Legacy => "legacy",
             Self::Custom => "custom",
@@ -68,6 +72,7 @@ impl Group {
             Self::Sandbox => "The sandbox",
             Self::Mail => "Mail",
             Self::Google => "Signing in with Google",
+            Self::Sessions => "Sessions, and limits at the door",
             Self::Access => "Who is let in, and who is told",
             Self::Legacy => "Known from the Django application, without effect",
             Self::Custom => "Kept for operators",

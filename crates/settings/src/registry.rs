@@ -132,8 +132,27 @@ settings! {
         /// Whether a new Google user has to enter a code that is mailed to the address.
         google_verification_enabled: Boolean = "GOOGLE_VERIFICATION_ENABLED", default "true";
     }
+    Sessions {
+        /// The address by which people reach Waggle, such as `https://waggle.example.com`. Behind TLS session cookies
+        /// are for TLS alone. When nothing is said, calls are compared with the name that they came to.
+        public_url: Option<BaseUrl> = "PUBLIC_URL";
+        /// How long a session lasts without anything being done.
+        session_idle: Seconds<60, 2_592_000> = "SESSION_IDLE_SECONDS", default "86400";
+        /// How long a session lasts, whatever is done.
+        session_life: Seconds<300, 7_776_000> = "SESSION_LIFE_SECONDS", default "1209600";
+        /// How long the session of an admin lasts without anything being done.
+        admin_session_idle: Seconds<60, 2_592_000> = "ADMIN_SESSION_IDLE_SECONDS", default "3600";
+        /// How long the session of an admin lasts, whatever is done.
+        admin_session_life: Seconds<300, 7_776_000> = "ADMIN_SESSION_LIFE_SECONDS", default "43200";
+        /// How often signing in as one account may fail within `LOGIN_FAILURE_SECONDS`.
+        login_failures_per_account: Integer<3, 1_000> = "LOGIN_FAILURES_PER_ACCOUNT", default "8";
+        /// How often signing in from one network address may fail within `LOGIN_FAILURE_SECONDS`.
+        login_failures_per_client: Integer<3, 100_000> = "LOGIN_FAILURES_PER_CLIENT", default "20";
+        /// In how long a time failures to sign in are counted.
+        login_failure_window: Seconds<10, 86_400> = "LOGIN_FAILURE_SECONDS", default "300";
+    }
     Access {
-        /// Whether only addresses of `ALLOWED_DOMAIN` are let in. (There are no users yet.)
+        /// Whether only addresses of `ALLOWED_DOMAIN` are let in. (Not checked yet: admins make the users.)
         domain_restriction_enabled: Boolean = "DOMAIN_RESTRICTION_ENABLED", default "true";
         /// The domains whose addresses are let in while `DOMAIN_RESTRICTION_ENABLED` is on. None: nobody is.
         allowed_domain: List<Domain> = "ALLOWED_DOMAIN", default "[]";

@@ -28,7 +28,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use waggle_accounts::ports::TokenRepository;
+use waggle_accounts::ports::{
+    AuthEventRepository, Limits, SessionRepository, TokenRepository, UserRepository,
+};
 use waggle_content::ports::{Ledger, PostRepository};
 use waggle_settings::ports::{SettingChanges, SettingRepository};
 use waggle_twitter_n8n::ports::{
@@ -57,6 +59,14 @@ pub struct Store {
 pub struct Ports {
     /// API tokens.
     pub tokens: Arc<dyn TokenRepository>,
+    /// People.
+    pub users: Arc<dyn UserRepository>,
+    /// People who are signed in.
+    pub sessions: Arc<dyn SessionRepository>,
+    /// What happened at the door.
+    pub auth_events: Arc<dyn AuthEventRepository>,
+    /// How often something was done.
+    pub limits: Arc<dyn Limits>,
     /// Settings.
     pub settings: Arc<dyn SettingRepository>,
     /// Source tweets.
@@ -77,6 +87,10 @@ impl Ports {
     fn of<R>(repositories: R) -> Self
     where
         R: TokenRepository
+            + UserRepository
+            + SessionRepository
+            + AuthEventRepository
+            + Limits
             + SettingRepository
             + SourceTweetRepository
             + CampaignBatchRepository
@@ -89,6 +103,10 @@ impl Ports {
         let repositories = Arc::new(repositories);
         Self {
             tokens: repositories.clone(),
+            users: repositories.clone(),
+            sessions: repositories.clone(),
+            auth_events: repositories.clone(),
+            limits: repositories.clone(),
             settings: repositories.clone(),
             source_tweets: repositories.clone(),
             batches: repositories.clone(),

@@ -261,6 +261,76 @@ table! {
     }
 }
 
+table! {
+    use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+    use crate::types::UtcMicros;
+
+    users (id) {
+        id -> BigInt,
+        username -> Text,
+        username_folded -> Text,
+        email -> Text,
+        email_verified_at -> Nullable<UtcMicros>,
+        first_name -> Text,
+        last_name -> Text,
+        role -> Text,
+        is_active -> Bool,
+        is_super_admin -> Bool,
+        password -> Text,
+        date_joined -> UtcMicros,
+        last_login -> Nullable<UtcMicros>,
+        version -> BigInt,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Binary, Text};
+    use crate::types::UtcMicros;
+
+    sessions (id) {
+        id -> BigInt,
+        hash -> Binary,
+        user_id -> BigInt,
+        created_at -> UtcMicros,
+        authenticated_at -> UtcMicros,
+        last_used_at -> UtcMicros,
+        idle_until -> UtcMicros,
+        ends_at -> UtcMicros,
+        ip -> Text,
+        user_agent -> Text,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Json, Nullable, Text};
+    use crate::types::UtcMicros;
+
+    auth_events (id) {
+        id -> BigInt,
+        event_type -> Text,
+        user_id -> Nullable<BigInt>,
+        email -> Text,
+        actor -> Text,
+        ip -> Text,
+        user_agent -> Text,
+        request_id -> Text,
+        metadata -> Json,
+        timestamp -> UtcMicros,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::types::UtcMicros;
+
+    limit_counters (key) {
+        key -> Text,
+        count -> BigInt,
+        window_ends_at -> UtcMicros,
+    }
+}
+
+joinable!(sessions -> users (user_id));
 joinable!(twitter_posts -> posts (post_id));
 allow_tables_to_appear_in_same_query!(
     campaign_batches,
@@ -268,6 +338,8 @@ allow_tables_to_appear_in_same_query!(
     deliveries,
     generated_tweets,
     posts,
+    sessions,
     source_tweets,
     twitter_posts,
+    users,
 );

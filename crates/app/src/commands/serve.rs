@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 use waggle_content::Platform;
-use waggle_kernel::{Actor, Clock as _, SystemClock};
+use waggle_kernel::{Actor, Clock as _, Limit, PageRequest, SystemClock};
 use waggle_store::Store;
 
 use super::{Failure, open_current, print};
@@ -93,6 +93,13 @@ async fn greet(app: &App, address: SocketAddr) -> Result<(), Failure> {
             "Three commands to try next:\n\n    export TOKEN={token}\n    \
              curl -s -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/generated-tweets\n    \
              {} tokens create --name n8n --scope ingest\n",
+            super::program()
+        ));
+    }
+    if app.users.list(&Actor::system(), PageRequest::first(Limit::DEFAULT)).await?.items.is_empty()
+    {
+        print(&format!(
+            "There is no user yet. Make one: {} users create --role admin --email YOU@EXAMPLE.COM",
             super::program()
         ));
     }

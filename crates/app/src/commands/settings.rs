@@ -271,7 +271,7 @@ fn given(key: &str, value: Option<&str>) -> Result<Given, Failure> {
 }
 
 /// What is piped in, which is an error if it is larger than `most` bytes.
-fn standard_input(most: u64) -> std::io::Result<String> {
+pub(super) fn standard_input(most: u64) -> std::io::Result<String> {
     let mut text = String::new();
     std::io::stdin().take(most + 1).read_to_string(&mut text)?;
     if text.len() as u64 > most {
@@ -281,7 +281,7 @@ fn standard_input(most: u64) -> std::io::Result<String> {
 }
 
 /// Asks for one line; `None` when there is nobody to answer any more. A secret does not appear on the terminal.
-fn ask(question: &str, is_secret: bool) -> Result<Option<String>, Failure> {
+pub(super) fn ask(question: &str, is_secret: bool) -> Result<Option<String>, Failure> {
     eprint!("{question}");
     if is_secret && std::io::stdin().is_terminal() {
         return Ok(Some(rpassword::read_password()?));

@@ -13,6 +13,7 @@ use waggle_accounts::AuthenticateError;
 use waggle_kernel::{Actor, PortError, Scope};
 
 use super::Problem;
+use super::visitor::visitor;
 use crate::app::App;
 
 /// The right that an operation needs.
@@ -47,14 +48,23 @@ pub(crate) struct Caller<N> {
 pub(crate) enum CallerRefused {
     /// There is no token.
     #[error(
-        "an API token is needed, as 'Authorization: Bearer wgl_...' or as the password of HTTP Basic"
+        "an API token is needed, as 'Authorization: Bearer wgl_...' or as the password of HTTP Basic, or a session"
     )]
     Missing,
     /// There is one that opens nothing.
     #[error("the API token is wrong, expired or revoked")]
     Wrong,
-    /// The token is for something else.
-    #[error("the API token lacks the scope '{0}'")]
+    /// The session has ended.
+    #[error("the session has ended; sign in again")]
+    NoSession,
+    /// A program asks for what is a person's.
+    #[error("this is for people who are signed in, not for API tokens")]
+    NoPerson,
+    /// Another site may have made the browser send this.
+    #[error("this request does not come from a page of Waggle")]
+    CrossSite,
+    /// The token or the role is for something else.
+    #[error("this needs the scope '{0}', which the API token or the role does not have")]
     Scope(Scope),
     /// Nobody could tell.
     #[error(transparent)]
@@ -65,10 +75,12 @@ impl From<CallerRefused> for Problem {
     fn from(refused: CallerRefused) -> Self {
         let detail = refused.to_string();
         match refused {
-            CallerRefused::Missing | CallerRefused::Wrong => {
+            CallerRefused::Missing | CallerRefused::Wrong | CallerRefused::NoSession => {
                 Self::new(StatusCode::UNAUTHORIZED, detail)
             }
-            CallerRefused::Scope(_) => Self::new(StatusCode::FORBIDDEN, detail),
+            CallerRefused::Scope(_) | CallerRefused::NoPerson | CallerRefused::CrossSite => {
+                Self::new(StatusCode::FORBIDDEN, detail)
+            }
             CallerRefused::Port(error) => error.into(),
         }
     }
@@ -85,6 +97,24 @@ pub(super) async fn bearer(app: &App, request: &Request) -> Result<Actor, Caller
         AuthenticateError::Refused => CallerRefused::Wrong,
         AuthenticateError::Port(error) => CallerRefused::Port(error),
     })
+}
+
+/// Who calls the native API: the bearer of a token, which decides where there is one, or a person who is signed in.
+/// What was found out is put into the request.
+///
+/// # Errors
+///
+/// [`CallerRefused`].
+pub(super) async fn identify(app: &App, request: &mut Request) -> Result<(), CallerRefused> {
+    if request.headers().contains_key(header::AUTHORIZATION) {
+        let actor = bearer(app, request).await?;
+        request.extensions_mut().insert(actor);
+        return Ok(());
+    }
+    let visitor = visitor(app, request).await?.ok_or(CallerRefused::Missing)?;
+    request.extensions_mut().insert(visitor.user.actor());
+    request.extensions_mut().insert(visitor);
+    Ok(())
 }
 
 /// The actor that calls one of the old addresses with the right `scope`. Where that is to ingest, callers from a
@@ -108,7 +138,7 @@ pub(crate) async fn caller(
     allowed(actor, scope)
 }
 
-fn allowed(actor: Actor, scope: Scope) -> Result<Actor, CallerRefused> {
+pub(super) fn allowed(actor: Actor, scope: Scope) -> Result<Actor, CallerRefused> {
     match actor.require(scope) {
         Ok(()) => Ok(actor),
         Err(_) => Err(CallerRefused::Scope(scope)),

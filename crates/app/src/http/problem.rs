@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
 use poem::error::ResponseError;
 use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
@@ -10,8 +11,9 @@ use poem_openapi::types::Type as _;
 use poem_openapi::{ApiResponse, Object};
 use serde_json::{Map, Value, json};
 use tracing::error;
+use waggle_accounts::{ManageUsersError, SessionsError, SignInError};
 use waggle_content::ManagePostsError;
-use waggle_kernel::{Forbidden, PortError, PortErrorKind};
+use waggle_kernel::{Clock as _, Forbidden, PortError, PortErrorKind, SystemClock};
 use waggle_settings::SettingsError;
 use waggle_twitter_n8n::{
     Action, ManageBatchesError, MoveRefused, PublishTweetError, QueueRefused, ReceiveBatchError,
@@ -19,7 +21,7 @@ use waggle_twitter_n8n::{
 };
 
 use super::around::request_id;
-use crate::api::{campaign_batch_json, generated_tweet_json};
+use crate::api::{campaign_batch_json, generated_tweet_json, user_json};
 
 const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -31,6 +33,8 @@ pub(crate) struct Problem {
     detail: Cow<'static, str>,
     /// Members that only this kind of problem has.
     more: Map<String, Value>,
+    /// After how many seconds it may be tried again.
+    retry_after: Option<i64>,
 }
 
 /// What went wrong (RFC 9457).
@@ -52,7 +56,7 @@ struct ProblemView {
 impl Problem {
     /// A problem with a status and a reason for people.
     pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, detail: detail.into(), more: Map::new() }
+        Self { status, detail: detail.into(), more: Map::new(), retry_after: None }
     }
 
     /// Something that the caller sent makes no sense.
@@ -68,6 +72,12 @@ impl Problem {
     /// It does not fit the present state.
     pub(crate) fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    /// It was done too often, and may be done again at `until`.
+    fn too_often(detail: String, until: DateTime<Utc>) -> Self {
+        let seconds = (until - SystemClock.now()).num_seconds() + 1;
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
     /// Something broke, and the log knows what.
@@ -153,8 +163,9 @@ impl ResponseError for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             response = response.header(header::WWW_AUTHENTICATE, "Bearer");
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response = response.header(header::RETRY_AFTER, "5");
+        let is_busy = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        if let Some(seconds) = self.retry_after.or(is_busy.then_some(5)) {
+            response = response.header(header::RETRY_AFTER, seconds.max(1).to_string());
         }
         response.body(body.to_string())
     }
@@ -186,6 +197,7 @@ impl ApiResponse for Problem {
                 response(404, "There is no such thing."),
                 response(409, "It does not fit the present state, which the answer shows."),
                 response(422, "A value makes no sense."),
+                response(429, "Too often; the header Retry-After says when to come again."),
                 response(503, "The database is busy or away; try again later."),
             ],
         }
@@ -354,6 +366,51 @@ impl From<SettingsError> for Problem {
             | SettingsError::NotOpened { .. } => Self::conflict(detail),
             SettingsError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
             SettingsError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignInError> for Problem {
+    fn from(error: SignInError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SignInError::Refused => Self::new(StatusCode::UNAUTHORIZED, detail),
+            SignInError::Limited { until } => Self::too_often(detail, until),
+            SignInError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<SessionsError> for Problem {
+    fn from(error: SessionsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SessionsError::Refused => Self::new(StatusCode::UNAUTHORIZED, detail),
+            SessionsError::NotFound => Self::not_found(detail),
+            SessionsError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ManageUsersError> for Problem {
+    fn from(error: ManageUsersError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ManageUsersError::Forbidden(error) => error.into(),
+            ManageUsersError::NotFound => Self::not_found(detail),
+            ManageUsersError::Address(_)
+            | ManageUsersError::Username(_)
+            | ManageUsersError::Name(_)
+            | ManageUsersError::Password(_) => Self::invalid(detail),
+            ManageUsersError::WrongPassword | ManageUsersError::Own => {
+                Self::new(StatusCode::FORBIDDEN, detail)
+            }
+            ManageUsersError::Limited { until } => Self::too_often(detail, until),
+            ManageUsersError::Taken(_) | ManageUsersError::LastAdmin => Self::conflict(detail),
+            ManageUsersError::Stale { current } => {
+                Self::conflict(detail).with("current", user_json(&current))
+            }
+            ManageUsersError::Port(error) => error.into(),
         }
     }
 }

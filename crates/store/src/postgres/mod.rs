@@ -229,6 +229,14 @@ pub(crate) mod dialect {
         diesel::sql_query("NOTIFY waggle_settings").execute(connection).await.map(drop)
     }
 
+    /// Keeps other transactions from changing users until this one ends.
+    pub(crate) async fn lock_users(connection: &mut Conn) -> QueryResult<()> {
+        diesel::sql_query("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
+            .execute(connection)
+            .await
+            .map(drop)
+    }
+
     /// Keeps other transactions from making tokens until this one ends.
     pub(crate) async fn lock_tokens(connection: &mut Conn) -> QueryResult<()> {
         diesel::sql_query("LOCK TABLE api_tokens IN SHARE ROW EXCLUSIVE MODE")

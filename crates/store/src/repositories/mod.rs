@@ -1,14 +1,18 @@
 //! All repositories, written once and compiled for each database.
 
+mod auth_events;
 mod batch_status;
 mod campaign_batches;
 mod generated_tweets;
 mod ledger;
+mod limits;
 mod post_queue;
 mod posts;
+mod sessions;
 mod settings;
 mod source_tweets;
 mod tokens;
+mod users;
 
 pub(crate) use self::settings::revision as settings_revision;
 use super::{Conn, Db, Pools, dialect};

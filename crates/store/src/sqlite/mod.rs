@@ -262,6 +262,12 @@ pub(crate) mod dialect {
 
     /// Nothing: the single writer makes it safe.
     #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
+    pub(crate) async fn lock_users(_connection: &mut Conn) -> QueryResult<()> {
+        Ok(())
+    }
+
+    /// Nothing: the single writer makes it safe.
+    #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
     pub(crate) async fn lock_tokens(_connection: &mut Conn) -> QueryResult<()> {
         Ok(())
     }

@@ -66,6 +66,16 @@ mod rules {
             waggle_accounts::testing::the_first_token_is_kept_once(ports.tokens);
         a_token_is_ended_once(ports) =>
             waggle_accounts::testing::a_token_is_ended_once(ports.tokens);
+        a_user_is_kept_once_and_found(ports) =>
+            waggle_accounts::testing::a_user_is_kept_once_and_found(ports.users, ports.auth_events);
+        concurrent_users_of_one_address_are_one(ports) =>
+            waggle_accounts::testing::concurrent_users_of_one_address_are_one(ports.users);
+        the_last_admin_stays(ports) =>
+            waggle_accounts::testing::the_last_admin_stays(ports.users);
+        a_session_lives_until_it_is_ended(ports) =>
+            waggle_accounts::testing::a_session_lives_until_it_is_ended(ports.users, ports.sessions);
+        a_budget_is_used_up_exactly(ports) =>
+            waggle_accounts::testing::a_budget_is_used_up_exactly(ports.limits);
         a_setting_is_kept_written_over_and_removed(ports) =>
             waggle_settings::testing::a_setting_is_kept_written_over_and_removed(ports.settings);
         a_stale_change_of_settings_changes_nothing(ports) =>

@@ -1,0 +1,500 @@
+//! People over HTTP: signing in and out, sessions, users, and what happened at the door.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use poem::Request;
+use poem::web::Data;
+use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::payload::{Json, Response};
+use poem_openapi::types::ToJSON as _;
+use poem_openapi::{Enum, Object, OpenApi};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use waggle_accounts::{
+    AuthEvent, AuthEventFilter, EventKind, Role, Session, User, UserChange, Wanted,
+};
+use waggle_kernel::ids::{SessionId, UserId};
+use waggle_kernel::{Actor, Scope};
+
+use super::Tag;
+use super::query::{if_match, page};
+use crate::app::App;
+use crate::http::{Admin, Caller, Problem, Read, SignedIn, client, cookie};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "lowercase")]
+enum RoleName {
+    Viewer,
+    Editor,
+    Approver,
+    Admin,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Viewer => Self::Viewer,
+            RoleName::Editor => Self::Editor,
+            RoleName::Approver => Self::Approver,
+            RoleName::Admin => Self::Admin,
+        }
+    }
+}
+
+impl From<Role> for RoleName {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::Viewer,
+            Role::Editor => Self::Editor,
+            Role::Approver => Self::Approver,
+            Role::Admin => Self::Admin,
+        }
+    }
+}
+
+/// A person who may sign in.
+#[derive(Object)]
+#[oai(rename = "User")]
+struct UserView {
+    id: i64,
+    username: String,
+    email: String,
+    /// When it was shown that the address is theirs.
+    email_verified_at: Option<DateTime<Utc>>,
+    first_name: String,
+    last_name: String,
+    role: RoleName,
+    is_active: bool,
+    /// Whether they may do everything, whatever the role.
+    is_super_admin: bool,
+    has_password: bool,
+    date_joined: DateTime<Utc>,
+    last_login: Option<DateTime<Utc>>,
+    version: i64,
+}
+
+impl From<&User> for UserView {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id.number(),
+            username: user.username.to_string(),
+            email: user.email.to_string(),
+            email_verified_at: user.email_verified_at,
+            first_name: user.first_name.as_str().to_owned(),
+            last_name: user.last_name.as_str().to_owned(),
+            role: user.role.into(),
+            is_active: user.is_active,
+            is_super_admin: user.is_super_admin,
+            has_password: user.has_password,
+            date_joined: user.date_joined,
+            last_login: user.last_login,
+            version: user.version.number(),
+        }
+    }
+}
+
+/// A user as the API shows them.
+pub(crate) fn user_json(user: &User) -> Value {
+    UserView::from(user).to_json().unwrap_or_default()
+}
+
+/// A page of users, by id.
+#[derive(Object)]
+struct UserPage {
+    items: Vec<UserView>,
+    next_cursor: Option<String>,
+}
+
+/// A user to be made.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct NewUserBody {
+    email: String,
+    /// What stands in front of the `@` when nothing is said.
+    username: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    role: RoleName,
+    /// 10 to 256 characters; without one nobody signs in with a password.
+    password: Option<String>,
+}
+
+/// What is to be changed of a user; what is left out stays.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct UserChangeBody {
+    role: Option<RoleName>,
+    is_active: Option<bool>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+}
+
+/// Who somebody is, and the proof of it.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct LoginBody {
+    /// The mail address or the user name.
+    login: String,
+    password: String,
+}
+
+/// Somebody who is signed in.
+#[derive(Object)]
+struct SignedInView {
+    user: UserView,
+    /// When the session ends whatever is done.
+    ends_at: DateTime<Utc>,
+}
+
+/// Who calls.
+#[derive(Object)]
+struct MeView {
+    /// `user:1:joe` or `token:3:n8n`, as histories have it.
+    actor: String,
+    /// What the caller may do.
+    scopes: Vec<String>,
+    /// The person, if it is one.
+    user: Option<UserView>,
+}
+
+/// The present password and another.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct PasswordBody {
+    present: String,
+    /// 10 to 256 characters.
+    wanted: String,
+}
+
+/// Where somebody is signed in.
+#[derive(Object)]
+#[oai(rename = "Session")]
+struct SessionView {
+    id: i64,
+    /// Whether it is the one that asks.
+    is_this: bool,
+    created_at: DateTime<Utc>,
+    /// To the minute.
+    last_used_at: DateTime<Utc>,
+    /// When it ends if nothing is done.
+    idle_until: DateTime<Utc>,
+    /// When it ends whatever is done.
+    ends_at: DateTime<Utc>,
+    ip: String,
+    user_agent: String,
+}
+
+impl SessionView {
+    fn of(session: Session, this: SessionId) -> Self {
+        Self {
+            id: session.id.number(),
+            is_this: session.id == this,
+            created_at: session.created_at,
+            last_used_at: session.last_used_at,
+            idle_until: session.idle_until,
+            ends_at: session.ends_at,
+            ip: session.ip,
+            user_agent: session.user_agent,
+        }
+    }
+}
+
+/// Sessions, newest first.
+#[derive(Object)]
+struct SessionList {
+    items: Vec<SessionView>,
+}
+
+/// How many were ended.
+#[derive(Object)]
+struct Ended {
+    ended: u64,
+}
+
+/// Something that happened at the door.
+#[derive(Object)]
+#[oai(rename = "AuthEvent")]
+struct AuthEventView {
+    id: i64,
+    event_type: String,
+    /// Whom it is about, where that is known.
+    user_id: Option<i64>,
+    /// As it was typed.
+    email: String,
+    /// Who did it.
+    actor: String,
+    ip_address: String,
+    user_agent: String,
+    request_id: String,
+    metadata: Value,
+    timestamp: DateTime<Utc>,
+}
+
+impl From<AuthEvent> for AuthEventView {
+    fn from(event: AuthEvent) -> Self {
+        Self {
+            id: event.id,
+            event_type: event.kind,
+            user_id: event.user.map(UserId::number),
+            email: event.email,
+            actor: event.actor,
+            ip_address: event.ip,
+            user_agent: event.user_agent,
+            request_id: event.request_id,
+            metadata: event.metadata,
+            timestamp: event.at,
+        }
+    }
+}
+
+/// A page of what happened, newest first.
+#[derive(Object)]
+struct AuthEventPage {
+    items: Vec<AuthEventView>,
+    next_cursor: Option<String>,
+}
+
+pub(crate) struct AccountsApi;
+
+#[OpenApi(tag = "Tag::Accounts")]
+#[expect(clippy::unused_async, reason = "the API's macro takes async functions alone")]
+impl AccountsApi {
+    /// Sign in with a password.
+    ///
+    /// For everybody. The answer sets the cookie of a new session. Whatever is wrong, the answer is the same 401; after too many
+    /// failures it is a 429.
+    #[oai(path = "/auth/login", method = "post", operation_id = "sign_in")]
+    async fn sign_in(
+        &self,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<LoginBody>,
+    ) -> Result<Response<Json<SignedInView>>, Problem> {
+        let password = SecretString::from(body.0.password);
+        let policy = app.sign_in_policy();
+        let signed_in =
+            app.sign_in.run(&body.0.login, &password, &client(request), &policy).await?;
+        let life = policy.life(&signed_in.user).absolute.num_seconds();
+        let values = app.settings.values();
+        let view = SignedInView { user: (&signed_in.user).into(), ends_at: signed_in.ends_at };
+        let token = signed_in.token.expose_secret();
+        Ok(Response::new(Json(view)).header("set-cookie", cookie(&values, token, life)))
+    }
+
+    /// Sign out: the session ends at once.
+    ///
+    /// For people who are signed in.
+    #[oai(path = "/auth/logout", method = "post", operation_id = "sign_out")]
+    async fn sign_out(
+        &self,
+        person: SignedIn<Read>,
+        request: &Request,
+        app: Data<&Arc<App>>,
+    ) -> Result<Response<Json<Ended>>, Problem> {
+        app.sessions.sign_out(&person.visitor, &client(request)).await?;
+        let gone = cookie(&app.settings.values(), "", 0);
+        Ok(Response::new(Json(Ended { ended: 1 })).header("set-cookie", gone))
+    }
+
+    /// Show who calls, and what the caller may do.
+    ///
+    /// Scope: `read`.
+    #[oai(path = "/me", method = "get", operation_id = "show_me")]
+    async fn show_me(
+        &self,
+        caller: Caller<Read>,
+        request: &Request,
+    ) -> Result<Json<MeView>, Problem> {
+        let visitor = request.extensions().get::<waggle_accounts::Visitor>();
+        let granted = |scope: &Scope| caller.actor.scopes().grant(*scope);
+        Ok(Json(MeView {
+            actor: caller.actor.to_string(),
+            scopes: Scope::ALL
+                .iter()
+                .filter(|scope| granted(scope))
+                .map(ToString::to_string)
+                .collect(),
+            user: visitor.map(|visitor| (&visitor.user).into()),
+        }))
+    }
+
+    /// Change the own password; all other sessions end.
+    ///
+    /// For people who are signed in.
+    #[oai(path = "/me/password", method = "post", operation_id = "change_own_password")]
+    async fn change_own_password(
+        &self,
+        person: SignedIn<Read>,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<PasswordBody>,
+    ) -> Result<Json<UserView>, Problem> {
+        let (present, wanted) = (body.0.present.into(), body.0.wanted.into());
+        let policy = app.sign_in_policy();
+        app.users
+            .change_own_password(&person.visitor, &present, &wanted, &client(request), &policy)
+            .await?;
+        Ok(Json((&person.visitor.user).into()))
+    }
+
+    /// List where one is signed in, newest first.
+    ///
+    /// For people who are signed in.
+    #[oai(path = "/sessions", method = "get", operation_id = "list_sessions")]
+    async fn list_sessions(
+        &self,
+        person: SignedIn<Read>,
+        app: Data<&Arc<App>>,
+    ) -> Result<Json<SessionList>, Problem> {
+        let this = person.visitor.session.id;
+        let open = app.sessions.list(&person.visitor).await?;
+        let items = open.into_iter().map(|session| SessionView::of(session, this)).collect();
+        Ok(Json(SessionList { items }))
+    }
+
+    /// End one of one's own sessions.
+    ///
+    /// For people who are signed in.
+    #[oai(path = "/sessions/:id", method = "delete", operation_id = "end_session")]
+    async fn end_session(
+        &self,
+        person: SignedIn<Read>,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+    ) -> Result<Json<Ended>, Problem> {
+        app.sessions.end(&person.visitor, SessionId::new(id.0), &client(request)).await?;
+        Ok(Json(Ended { ended: 1 }))
+    }
+
+    /// End all of one's own sessions but this one.
+    ///
+    /// For people who are signed in.
+    #[oai(path = "/sessions", method = "delete", operation_id = "end_other_sessions")]
+    async fn end_other_sessions(
+        &self,
+        person: SignedIn<Read>,
+        request: &Request,
+        app: Data<&Arc<App>>,
+    ) -> Result<Json<Ended>, Problem> {
+        let ended = app.sessions.end_others(&person.visitor, &client(request)).await?;
+        Ok(Json(Ended { ended }))
+    }
+
+    /// List users, by id.
+    ///
+    /// For admins who are signed in.
+    #[oai(path = "/users", method = "get", operation_id = "list_users")]
+    async fn list_users(
+        &self,
+        admin: SignedIn<Admin>,
+        app: Data<&Arc<App>>,
+        limit: Query<Option<u16>>,
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<UserPage>, Problem> {
+        let page = page(limit.0, cursor.0.as_deref())?;
+        let found = app.users.list(&actor(&admin), page).await?;
+        Ok(Json(UserPage {
+            items: found.items.iter().map(Into::into).collect(),
+            next_cursor: found.next.map(|cursor| cursor.to_string()),
+        }))
+    }
+
+    /// Make a user.
+    ///
+    /// For admins who are signed in.
+    #[oai(path = "/users", method = "post", operation_id = "create_user")]
+    async fn create_user(
+        &self,
+        admin: SignedIn<Admin>,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<NewUserBody>,
+    ) -> Result<Json<UserView>, Problem> {
+        let wanted = Wanted {
+            email: body.0.email,
+            username: body.0.username,
+            first_name: body.0.first_name.unwrap_or_default(),
+            last_name: body.0.last_name.unwrap_or_default(),
+            role: body.0.role.into(),
+            password: body.0.password.map(SecretString::from),
+        };
+        let user = app.users.create(&actor(&admin), &wanted, &client(request)).await?;
+        Ok(Json((&user).into()))
+    }
+
+    /// Show a user.
+    ///
+    /// For admins who are signed in.
+    #[oai(path = "/users/:id", method = "get", operation_id = "show_user")]
+    async fn show_user(
+        &self,
+        admin: SignedIn<Admin>,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+    ) -> Result<Json<UserView>, Problem> {
+        Ok(Json((&app.users.show(&actor(&admin), UserId::new(id.0)).await?).into()))
+    }
+
+    /// Change a user: names, role, whether they may sign in.
+    ///
+    /// For admins who are signed in. Another role, or being shut out, ends all sessions of the user at once. Nobody
+    /// changes the own rights, and one active admin always stays.
+    #[oai(path = "/users/:id", method = "patch", operation_id = "update_user")]
+    async fn update_user(
+        &self,
+        admin: SignedIn<Admin>,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+        body: Json<UserChangeBody>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
+    ) -> Result<Json<UserView>, Problem> {
+        let change = UserChange {
+            role: body.0.role.map(Into::into),
+            is_active: body.0.is_active,
+            first_name: body.0.first_name,
+            last_name: body.0.last_name,
+            expected: if_match(version.0.as_deref())?,
+        };
+        let id = UserId::new(id.0);
+        let user = app.users.change(&actor(&admin), id, &change, &client(request)).await?;
+        Ok(Json((&user).into()))
+    }
+
+    /// List what happened at the door, newest first.
+    ///
+    /// For admins who are signed in.
+    #[oai(path = "/auth-events", method = "get", operation_id = "list_auth_events")]
+    async fn list_auth_events(
+        &self,
+        admin: SignedIn<Admin>,
+        app: Data<&Arc<App>>,
+        /// Of this type alone, such as `LOGIN_FAILURE`.
+        event_type: Query<Option<String>>,
+        /// About this user alone.
+        user_id: Query<Option<i64>>,
+        limit: Query<Option<u16>>,
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<AuthEventPage>, Problem> {
+        let kind = |name: String| {
+            let known = EventKind::ALL.iter().copied().find(|kind| kind.name() == name);
+            known.ok_or_else(|| Problem::invalid("event_type is none that is known"))
+        };
+        let filter = AuthEventFilter {
+            kind: event_type.0.map(kind).transpose()?,
+            user: user_id.0.map(UserId::new),
+        };
+        let page = page(limit.0, cursor.0.as_deref())?;
+        let found = app.users.events(&actor(&admin), &filter, page).await?;
+        Ok(Json(AuthEventPage {
+            items: found.items.into_iter().map(Into::into).collect(),
+            next_cursor: found.next.map(|cursor| cursor.to_string()),
+        }))
+    }
+}
+
+fn actor<N>(person: &SignedIn<N>) -> Actor {
+    person.visitor.user.actor()
+}

@@ -1,0 +1,172 @@
+//! `waggle users`: who may sign in.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use waggle_accounts::{Client, Role, User, UserChange, Wanted};
+use waggle_kernel::{Actor, Limit, PageRequest};
+
+use super::settings::{ask, standard_input};
+use super::{Failure, open_current, print};
+use crate::app;
+use crate::config::Config;
+use crate::entropy::SystemEntropy;
+use crate::hashing::Hashing;
+
+/// The most that is read as a password, in bytes.
+const MOST: u64 = 4_096;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a user. The password is asked for, or piped in with --password-stdin.
+    Create {
+        /// The mail address.
+        #[arg(long)]
+        email: String,
+        /// The name to sign in with; what stands in front of the @ when nothing is said.
+        #[arg(long)]
+        username: Option<String>,
+        /// What they may do: viewer, editor, approver or admin.
+        #[arg(long)]
+        role: Role,
+        /// The given name.
+        #[arg(long, default_value = "")]
+        first_name: String,
+        /// The family name.
+        #[arg(long, default_value = "")]
+        last_name: String,
+        /// Read the password from standard input.
+        #[arg(long, conflicts_with = "no_password")]
+        password_stdin: bool,
+        /// Make the user without a password.
+        #[arg(long)]
+        no_password: bool,
+    },
+    /// List every user.
+    List,
+    /// Give a user another role; all sessions of the user end.
+    SetRole {
+        /// The mail address or the user name.
+        user: String,
+        /// viewer, editor, approver or admin.
+        role: Role,
+    },
+    /// Shut a user out at once.
+    Deactivate {
+        /// The mail address or the user name.
+        user: String,
+    },
+    /// Let a user in again.
+    Activate {
+        /// The mail address or the user name.
+        user: String,
+    },
+    /// Give a user another password; all sessions of the user end.
+    ResetPassword {
+        /// The mail address or the user name.
+        user: String,
+        /// Read the password from standard input.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+}
+
+pub(super) async fn run(
+    config: &Config,
+    arguments: Arguments,
+    as_json: bool,
+) -> Result<ExitCode, Failure> {
+    let store = open_current(config).await?;
+    let users = app::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
+    let (actor, client) = (Actor::system(), Client::default());
+    let change = async |login: &str, change: UserChange| {
+        let id = users.show_login(&actor, login).await?.id;
+        users.change(&actor, id, &change, &client).await
+    };
+    match arguments.command {
+        Command::Create {
+            email,
+            username,
+            role,
+            first_name,
+            last_name,
+            password_stdin,
+            no_password,
+        } => {
+            let password = if no_password { None } else { Some(password(password_stdin)?) };
+            let wanted = Wanted { email, username, first_name, last_name, role, password };
+            let user = users.create(&actor, &wanted, &client).await?;
+            done(as_json, &user, "can sign in");
+        }
+        Command::List => {
+            let mut page = PageRequest::first(Limit::new(Limit::MOST).unwrap_or(Limit::DEFAULT));
+            let mut all = Vec::new();
+            loop {
+                let found = users.list(&actor, page).await?;
+                all.extend(found.items);
+                let Some(next) = found.next else { break };
+                page.after = Some(next);
+            }
+            if as_json {
+                let list: Vec<Value> = all.iter().map(crate::api::user_json).collect();
+                print(&json!({ "users": list }).to_string());
+            }
+            for user in all.iter().filter(|_| !as_json) {
+                let state = if user.is_active { "" } else { "  (shut out)" };
+                print(&format!("{}  {}  {}{state}", user.username, user.email, user.role));
+            }
+        }
+        Command::SetRole { user, role } => {
+            let wanted = UserChange { role: Some(role), ..UserChange::default() };
+            done(as_json, &change(&user, wanted).await?, "has the role");
+        }
+        Command::Deactivate { user } => {
+            let wanted = UserChange { is_active: Some(false), ..UserChange::default() };
+            done(as_json, &change(&user, wanted).await?, "is shut out");
+        }
+        Command::Activate { user } => {
+            let wanted = UserChange { is_active: Some(true), ..UserChange::default() };
+            done(as_json, &change(&user, wanted).await?, "is let in again");
+        }
+        Command::ResetPassword { user, password_stdin } => {
+            let user = users.show_login(&actor, &user).await?;
+            let password = password(password_stdin)?;
+            users.set_password(&actor, user.id, Some(&password), &client).await?;
+            done(as_json, &user, "has another password");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Never from the command line, where others can see it.
+fn password(from_stdin: bool) -> Result<SecretString, Failure> {
+    if from_stdin {
+        let text = standard_input(MOST)?;
+        return Ok(text.trim_end_matches(['\r', '\n']).into());
+    }
+    let text = ask("Password: ", true)?.ok_or("there is no password")?;
+    if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        let again = ask("The same again: ", true)?.unwrap_or_default();
+        if again != text {
+            return Err("the two passwords differ".into());
+        }
+    }
+    Ok(text.into())
+}
+
+fn done(as_json: bool, user: &User, what: &str) {
+    if as_json {
+        print(&crate::api::user_json(user).to_string());
+    } else {
+        print(&format!("{} ({}, {}) {what}.", user.username, user.email, user.role));
+    }
+}

@@ -1,0 +1,102 @@
+//! Passwords are hashed aside, a few at a time: each takes tens of milliseconds and 19 MiB.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+use waggle_accounts::ports::PasswordHasher;
+use waggle_accounts::{StoredPassword, Verdict};
+use waggle_kernel::{Entropy, PortError};
+
+/// How many may wait for their turn; whoever comes then is asked to come again.
+const MOST_WAITING: usize = 64;
+
+/// Hashes on other threads, as many at a time as there are cores.
+pub(crate) struct Hashing {
+    places: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Hashing {
+    pub(crate) fn new(entropy: Arc<dyn Entropy>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { places: Arc::new(Semaphore::new(cores)), waiting: AtomicUsize::new(0), entropy }
+    }
+
+    async fn aside<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PortError> {
+        let queue = Queue::join(&self.waiting)
+            .ok_or_else(|| PortError::unavailable(doing, "too many at the same time"))?;
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        drop(queue);
+        let place = place.map_err(|error| PortError::broken(doing, error))?;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(place);
+            result
+        });
+        done.await.map_err(|error| PortError::broken(doing, error))
+    }
+}
+
+/// A place in the queue, which is left also by those who give up.
+struct Queue<'a>(&'a AtomicUsize);
+
+impl<'a> Queue<'a> {
+    fn join(waiting: &'a AtomicUsize) -> Option<Self> {
+        let before = waiting.fetch_add(1, Ordering::SeqCst);
+        let place = Self(waiting);
+        (before < MOST_WAITING).then_some(place)
+    }
+}
+
+impl Drop for Queue<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl PasswordHasher for Hashing {
+    async fn hash(&self, password: &SecretString) -> Result<StoredPassword, PortError> {
+        let chance = self.entropy.bytes()?;
+        let mut salt = [0; 16];
+        for (to, from) in salt.iter_mut().zip(chance) {
+            *to = from;
+        }
+        let password = password.clone();
+        self.aside("hashing a password", move || StoredPassword::hash(&password, &salt)).await
+    }
+
+    async fn verify(
+        &self,
+        password: &SecretString,
+        stored: &StoredPassword,
+    ) -> Result<Verdict, PortError> {
+        let (password, stored) = (password.clone(), stored.clone());
+        self.aside("comparing a password", move || stored.verify(&password)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queue_has_an_end_and_whoever_leaves_makes_room() {
+        let waiting = AtomicUsize::new(0);
+        let mut queue: Vec<_> = (0..MOST_WAITING).map(|_| Queue::join(&waiting)).collect();
+        assert!(queue.iter().all(Option::is_some));
+        assert!(Queue::join(&waiting).is_none());
+
+        queue.pop();
+
+        assert!(Queue::join(&waiting).is_some());
+    }
+}

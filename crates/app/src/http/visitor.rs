@@ -1,0 +1,147 @@
+//! People who are signed in: the cookie of their session, and whether a request is their own.
+
+use std::marker::PhantomData;
+use std::net::IpAddr;
+
+use poem::http::{Method, header};
+use poem::{Addr, Request, RequestBody};
+use poem_openapi::registry::{MetaSecurityScheme, Registry};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use waggle_accounts::{Client, SessionsError, Visitor};
+use waggle_settings::Values;
+
+use super::caller::{CallerRefused, Needed, allowed};
+use super::{Problem, request_id};
+use crate::app::App;
+
+/// The cookie of a session behind TLS: browsers send it over TLS alone, and take it from this host alone.
+const SECURE: &str = "__Host-waggle_session";
+/// The same without TLS.
+const PLAIN: &str = "waggle_session";
+
+/// Whether people reach Waggle through TLS.
+fn is_secure(values: &Values) -> bool {
+    values.public_url.as_ref().is_some_and(|url| url.url().scheme() == "https")
+}
+
+fn name(values: &Values) -> &'static str {
+    if is_secure(values) { SECURE } else { PLAIN }
+}
+
+/// The `Set-Cookie` header that keeps a session's token for `seconds`; none at all takes it away.
+pub(crate) fn cookie(values: &Values, token: &str, seconds: i64) -> String {
+    let secure = if is_secure(values) { "; Secure" } else { "" };
+    format!(
+        "{}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{secure}",
+        name(values),
+        seconds.max(0)
+    )
+}
+
+/// The token in the cookie of a session.
+fn presented<'a>(values: &Values, request: &'a Request) -> Option<&'a str> {
+    let wanted = name(values);
+    request
+        .headers()
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(|header| header.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(name, value)| (name == wanted).then_some(value))
+}
+
+/// Who shows the cookie of a session; `None` if nobody shows one.
+///
+/// # Errors
+///
+/// [`CallerRefused`] if the session has ended, or the request may come from another site.
+pub(super) async fn visitor(
+    app: &App,
+    request: &Request,
+) -> Result<Option<Visitor>, CallerRefused> {
+    let values = app.settings.values();
+    let Some(token) = presented(&values, request) else { return Ok(None) };
+    let found = app.sessions.authenticate(token, &app.sign_in_policy()).await;
+    let visitor = found.map_err(|error| match error {
+        SessionsError::Port(error) => CallerRefused::Port(error),
+        SessionsError::Refused | SessionsError::NotFound => CallerRefused::NoSession,
+    })?;
+    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if is_safe || is_own(&values, request) {
+        Ok(Some(visitor))
+    } else {
+        Err(CallerRefused::CrossSite)
+    }
+}
+
+/// Whether a request comes from a page of ours, by the browser's word.
+/// (<https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html>)
+fn is_own(values: &Values, request: &Request) -> bool {
+    if let Some(site) = request.header("sec-fetch-site") {
+        return matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = request.header("origin") else { return false };
+    if let Some(url) = &values.public_url {
+        return origin == url.url().origin().ascii_serialization();
+    }
+    let host = request.header("host").unwrap_or_default();
+    let named = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    !host.is_empty() && named == Some(host)
+}
+
+/// From where a request comes: the address is that of the connection, whatever headers say.
+pub(crate) fn client(request: &Request) -> Client {
+    let ip: Option<IpAddr> = match &request.remote_addr().0 {
+        Addr::SocketAddr(address) => Some(address.ip().to_canonical()),
+        _ => None,
+    };
+    Client::new(ip, request.header("user-agent").unwrap_or_default(), request_id())
+}
+
+/// A person who is signed in and has the right `N`; an API token is none. Checked as [`Caller`](super::Caller) is.
+pub(crate) struct SignedIn<N> {
+    /// The person and the session.
+    pub(crate) visitor: Visitor,
+    needed: PhantomData<N>,
+}
+
+const SESSION: &str = "session";
+
+impl<'a, N: Needed> ApiExtractor<'a> for SignedIn<N> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
+
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        registry.create_security_scheme(
+            SESSION,
+            MetaSecurityScheme {
+                ty: "apiKey",
+                description: Some("The cookie that signing in sets."),
+                name: Some(PLAIN),
+                key_in: Some("cookie"),
+                scheme: None,
+                bearer_format: None,
+                flows: None,
+                openid_connect_url: None,
+            },
+        );
+    }
+
+    fn security_schemes() -> Vec<&'static str> {
+        vec![SESSION]
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let visitor = request.extensions().get::<Visitor>().cloned();
+        let visitor = visitor.ok_or(CallerRefused::NoPerson).map_err(Problem::from)?;
+        allowed(visitor.user.actor(), N::SCOPE).map_err(Problem::from)?;
+        Ok(Self { visitor, needed: PhantomData })
+    }
+}

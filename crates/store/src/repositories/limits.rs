@@ -1,0 +1,112 @@
+//! How often something was done, for all processes.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::dsl::case_when;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel_async::RunQueryDsl;
+use waggle_accounts::ports::{Budget, Limits};
+use waggle_kernel::PortError;
+
+use super::{Conn, Repositories};
+use crate::error::during;
+use crate::schema::limit_counters;
+use crate::types::{Time, UtcMicros};
+
+/// How many counters that ran out are removed with each new one.
+const SWEPT: i64 = 10;
+
+/// Counts one, and says how many that makes, and until when it is counted.
+async fn count(
+    connection: &mut Conn,
+    budget: &Budget,
+    now: DateTime<Utc>,
+) -> QueryResult<(i64, Time)> {
+    let (begun, ends_at) = (Time::from(now), Time::from(now + budget.window));
+    let is_over = limit_counters::window_ends_at.le(begun);
+    diesel::insert_into(limit_counters::table)
+        .values((
+            limit_counters::key.eq(&budget.key),
+            limit_counters::count.eq(1),
+            limit_counters::window_ends_at.eq(ends_at),
+        ))
+        .on_conflict(limit_counters::key)
+        .do_update()
+        .set((
+            limit_counters::count
+                .eq(case_when(is_over, 1_i64.into_sql::<BigInt>())
+                    .otherwise(limit_counters::count + 1)),
+            limit_counters::window_ends_at.eq(case_when(is_over, ends_at.into_sql::<UtcMicros>())
+                .otherwise(limit_counters::window_ends_at)),
+        ))
+        .returning((limit_counters::count, limit_counters::window_ends_at))
+        .get_result(connection)
+        .await
+}
+
+/// Removes counters that ran out, so that those of strangers do not stay for ever.
+async fn sweep(connection: &mut Conn, now: DateTime<Utc>) -> QueryResult<()> {
+    let gone: Vec<String> = limit_counters::table
+        .filter(limit_counters::window_ends_at.lt(Time::from(now - chrono::Duration::hours(1))))
+        .order(limit_counters::window_ends_at)
+        .limit(SWEPT)
+        .select(limit_counters::key)
+        .load(connection)
+        .await?;
+    if !gone.is_empty() {
+        diesel::delete(limit_counters::table.filter(limit_counters::key.eq_any(gone)))
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Limits for Repositories {
+    async fn take(
+        &self,
+        budgets: &[Budget],
+        now: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, PortError> {
+        during("counting", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            // Always in the same order, so that nobody waits for one who waits.
+            let mut sorted: Vec<&Budget> = budgets.iter().collect();
+            sorted.sort_by(|one, other| one.key.cmp(&other.key));
+            let mut until = None;
+            let mut is_new = false;
+            for budget in sorted {
+                let (count, ends_at) = count(connection, budget, now).await?;
+                is_new |= count == 1;
+                if count > i64::from(budget.most) {
+                    until = until.max(Some(DateTime::<Utc>::from(ends_at)));
+                }
+            }
+            if is_new {
+                sweep(connection, now).await?;
+            }
+            transaction.commit().await?;
+            Ok(until)
+        })
+        .await
+    }
+
+    async fn give_back(&self, budgets: &[Budget]) -> Result<(), PortError> {
+        during("counting back", async {
+            let mut transaction = self.pools.write().await?;
+            let mut keys: Vec<&str> = budgets.iter().map(|budget| budget.key.as_str()).collect();
+            keys.sort_unstable();
+            for key in keys {
+                diesel::update(limit_counters::table.find(key))
+                    .filter(limit_counters::count.gt(0))
+                    .set(limit_counters::count.eq(limit_counters::count - 1))
+                    .execute(transaction.connection())
+                    .await?;
+            }
+            transaction.commit().await
+        })
+        .await
+    }
+}

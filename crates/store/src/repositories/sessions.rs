@@ -1,0 +1,202 @@
+//! People who are signed in.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use waggle_accounts::ports::{EndSessions, SessionRepository};
+use waggle_accounts::{NewAuthEvent, NewSession, Session, StoredHash, StoredPassword, User};
+use waggle_kernel::PortError;
+use waggle_kernel::ids::{SessionId, UserId};
+
+use super::auth_events::{address, write_down};
+use super::users::UserRow;
+use super::{Conn, Repositories};
+use crate::error::during;
+use crate::schema::{sessions, users};
+use crate::types::Time;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+struct SessionRow {
+    id: i64,
+    user_id: i64,
+    created_at: Time,
+    authenticated_at: Time,
+    last_used_at: Time,
+    idle_until: Time,
+    ends_at: Time,
+    ip: String,
+    user_agent: String,
+}
+
+impl From<SessionRow> for Session {
+    fn from(row: SessionRow) -> Self {
+        Self {
+            id: SessionId::new(row.id),
+            user: UserId::new(row.user_id),
+            created_at: row.created_at.into(),
+            authenticated_at: row.authenticated_at.into(),
+            last_used_at: row.last_used_at.into(),
+            idle_until: row.idle_until.into(),
+            ends_at: row.ends_at.into(),
+            ip: row.ip,
+            user_agent: row.user_agent,
+        }
+    }
+}
+
+/// Ends sessions of a user and returns how many.
+pub(super) async fn end_sessions(
+    connection: &mut Conn,
+    user: UserId,
+    which: EndSessions,
+) -> QueryResult<usize> {
+    let spared = match which {
+        EndSessions::None => return Ok(0),
+        // No session has this id.
+        EndSessions::All => 0,
+        EndSessions::AllBut(session) => session.number(),
+    };
+    diesel::delete(sessions::table)
+        .filter(sessions::user_id.eq(user.number()))
+        .filter(sessions::id.ne(spared))
+        .execute(connection)
+        .await
+}
+
+#[async_trait]
+impl SessionRepository for Repositories {
+    async fn open(
+        &self,
+        session: &NewSession,
+        event: &NewAuthEvent,
+    ) -> Result<SessionId, PortError> {
+        during("opening a session", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let (user, now) = (session.user.number(), Time::from(session.created_at));
+            // Those that ran out are of no use any more.
+            diesel::delete(sessions::table)
+                .filter(sessions::user_id.eq(user))
+                .filter(sessions::ends_at.le(now).or(sessions::idle_until.le(now)))
+                .execute(connection)
+                .await?;
+            let id: i64 = diesel::insert_into(sessions::table)
+                .values((
+                    sessions::hash.eq(session.hash.0.to_vec()),
+                    sessions::user_id.eq(user),
+                    sessions::created_at.eq(now),
+                    sessions::authenticated_at.eq(now),
+                    sessions::last_used_at.eq(now),
+                    sessions::idle_until.eq(Time::from(session.created_at + session.life.idle)),
+                    sessions::ends_at.eq(Time::from(session.created_at + session.life.absolute)),
+                    sessions::ip.eq(address(&session.client)),
+                    sessions::user_agent.eq(&session.client.user_agent),
+                ))
+                .returning(sessions::id)
+                .get_result(connection)
+                .await?;
+            diesel::update(users::table.find(user))
+                .set(users::last_login.eq(now))
+                .execute(connection)
+                .await?;
+            write_down(connection, event).await?;
+            transaction.commit().await?;
+            Ok(SessionId::new(id))
+        })
+        .await
+    }
+
+    async fn find(&self, hash: &StoredHash) -> Result<Option<(Session, User)>, PortError> {
+        during("finding a session", async {
+            let mut connection = self.pools.read().await?;
+            let row: Option<(SessionRow, UserRow)> = sessions::table
+                .inner_join(users::table)
+                .filter(sessions::hash.eq(hash.0.to_vec()))
+                .select((SessionRow::as_select(), UserRow::as_select()))
+                .first(&mut connection)
+                .await
+                .optional()?;
+            let Some((session, user)) = row else { return Ok(None) };
+            let (user, _) = <(User, StoredPassword)>::try_from(user)?;
+            Ok(Some((session.into(), user)))
+        })
+        .await
+    }
+
+    async fn touch(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+        idle_until: DateTime<Utc>,
+    ) -> Result<(), PortError> {
+        during("writing down the use of a session", async {
+            let mut transaction = self.pools.write().await?;
+            diesel::update(sessions::table.find(id.number()))
+                .set((
+                    sessions::last_used_at.eq(Time::from(now)),
+                    sessions::idle_until.eq(Time::from(idle_until)),
+                ))
+                .execute(transaction.connection())
+                .await?;
+            transaction.commit().await
+        })
+        .await
+    }
+
+    async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<Session>, PortError> {
+        during("listing sessions", async {
+            let mut connection = self.pools.read().await?;
+            let rows: Vec<SessionRow> = sessions::table
+                .filter(sessions::user_id.eq(user.number()))
+                .filter(sessions::ends_at.gt(Time::from(now)))
+                .filter(sessions::idle_until.gt(Time::from(now)))
+                .order(sessions::id.desc())
+                .select(SessionRow::as_select())
+                .load(&mut connection)
+                .await?;
+            Ok(rows.into_iter().map(Into::into).collect())
+        })
+        .await
+    }
+
+    async fn end(
+        &self,
+        user: UserId,
+        id: SessionId,
+        event: &NewAuthEvent,
+    ) -> Result<bool, PortError> {
+        during("ending a session", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let ended = diesel::delete(sessions::table.find(id.number()))
+                .filter(sessions::user_id.eq(user.number()))
+                .execute(connection)
+                .await?;
+            if ended > 0 {
+                write_down(connection, event).await?;
+            }
+            transaction.commit().await?;
+            Ok(ended > 0)
+        })
+        .await
+    }
+
+    async fn end_all(
+        &self,
+        user: UserId,
+        which: EndSessions,
+        event: &NewAuthEvent,
+    ) -> Result<u64, PortError> {
+        during("ending sessions", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let ended = end_sessions(connection, user, which).await?;
+            write_down(connection, event).await?;
+            transaction.commit().await?;
+            Ok(ended as u64)
+        })
+        .await
+    }
+}

@@ -1,0 +1,252 @@
+//! People.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use waggle_accounts::ports::{EndSessions, InsertUserError, SaveUserError, UserRepository};
+use waggle_accounts::{Login, NewAuthEvent, NewUser, Role, StoredPassword, User};
+use waggle_kernel::ids::UserId;
+use waggle_kernel::{Cursor, Page, PageRequest, PortError, Version};
+
+use super::auth_events::write_down;
+use super::sessions::end_sessions;
+use super::{Conn, Repositories, dialect, one_more};
+use crate::error::{StoreError, column, during, is_unique_violation};
+use crate::schema::users;
+use crate::types::Time;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub(super) struct UserRow {
+    id: i64,
+    username: String,
+    email: String,
+    email_verified_at: Option<Time>,
+    first_name: String,
+    last_name: String,
+    role: String,
+    is_active: bool,
+    is_super_admin: bool,
+    password: String,
+    date_joined: Time,
+    last_login: Option<Time>,
+    version: i64,
+}
+
+impl TryFrom<UserRow> for (User, StoredPassword) {
+    type Error = StoreError;
+
+    fn try_from(row: UserRow) -> Result<Self, StoreError> {
+        let password = StoredPassword(row.password);
+        let user = User {
+            id: UserId::new(row.id),
+            username: row.username.parse().map_err(column("users.username"))?,
+            email: row.email.parse().map_err(column("users.email"))?,
+            email_verified_at: row.email_verified_at.map(Into::into),
+            first_name: row.first_name.parse().map_err(column("users.first_name"))?,
+            last_name: row.last_name.parse().map_err(column("users.last_name"))?,
+            role: row.role.parse().map_err(column("users.role"))?,
+            is_active: row.is_active,
+            is_super_admin: row.is_super_admin,
+            has_password: password.is_some(),
+            date_joined: row.date_joined.into(),
+            last_login: row.last_login.map(Into::into),
+            version: Version::new(row.version),
+        };
+        Ok((user, password))
+    }
+}
+
+fn user(row: UserRow) -> Result<User, StoreError> {
+    <(User, StoredPassword)>::try_from(row).map(|(user, _)| user)
+}
+
+async fn insert(connection: &mut Conn, user: &NewUser) -> QueryResult<i64> {
+    diesel::insert_into(users::table)
+        .values((
+            users::username.eq(user.username.as_str()),
+            users::username_folded.eq(user.username.folded()),
+            users::email.eq(user.email.as_str()),
+            users::email_verified_at.eq(user.email_verified_at.map(Time::from)),
+            users::first_name.eq(user.first_name.as_str()),
+            users::last_name.eq(user.last_name.as_str()),
+            users::role.eq(user.role.name()),
+            users::password.eq(&user.password.0),
+            users::date_joined.eq(Time::from(user.date_joined)),
+        ))
+        .returning(users::id)
+        .get_result(connection)
+        .await
+}
+
+fn may_do_everything(user: &User) -> bool {
+    user.is_active && user.effective_role() == Role::Admin
+}
+
+/// Whether `user` is one now who may do everything, and would not be any more. Then nobody else changes users until the
+/// transaction ends.
+async fn would_lose_rights(connection: &mut Conn, user: &User) -> Result<bool, StoreError> {
+    if may_do_everything(user) {
+        return Ok(false);
+    }
+    dialect::lock_users(connection).await?;
+    let row: Option<UserRow> = users::table
+        .find(user.id.number())
+        .select(UserRow::as_select())
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(row.map(self::user).transpose()?.is_some_and(|was| may_do_everything(&was)))
+}
+
+/// Whether somebody else is active who may do everything.
+async fn is_another_admin(connection: &mut Conn, id: UserId) -> QueryResult<bool> {
+    let others: Option<i64> = users::table
+        .filter(users::id.ne(id.number()))
+        .filter(users::is_active.eq(true))
+        .filter(users::role.eq(Role::Admin.name()).or(users::is_super_admin.eq(true)))
+        .select(users::id)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(others.is_some())
+}
+
+#[async_trait]
+impl UserRepository for Repositories {
+    async fn insert(
+        &self,
+        user: &NewUser,
+        event: &NewAuthEvent,
+    ) -> Result<UserId, InsertUserError> {
+        const DOING: &str = "keeping a user";
+        let work = async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let id = match insert(connection, user).await {
+                Err(error) if is_unique_violation(&error) => return Ok(None),
+                result => UserId::new(result?),
+            };
+            let event = NewAuthEvent { user: Some(id), ..event.clone() };
+            write_down(connection, &event).await?;
+            transaction.commit().await?;
+            Ok(Some(id))
+        };
+        if let Some(id) = during(DOING, work).await? {
+            return Ok(id);
+        }
+        let login = Login::Email(user.email.clone());
+        let is_email_taken = self.find_login(&login).await?.is_some();
+        Err(if is_email_taken {
+            InsertUserError::EmailTaken
+        } else {
+            InsertUserError::UsernameTaken
+        })
+    }
+
+    async fn find(&self, id: UserId) -> Result<Option<User>, PortError> {
+        during("finding a user", async {
+            let mut connection = self.pools.read().await?;
+            let row: Option<UserRow> = users::table
+                .find(id.number())
+                .select(UserRow::as_select())
+                .first(&mut connection)
+                .await
+                .optional()?;
+            row.map(user).transpose()
+        })
+        .await
+    }
+
+    async fn find_login(&self, login: &Login) -> Result<Option<(User, StoredPassword)>, PortError> {
+        during("finding a user by name", async {
+            let mut connection = self.pools.read().await?;
+            let query = users::table.select(UserRow::as_select()).into_boxed::<super::Db>();
+            let query = match login {
+                Login::Email(address) => query.filter(users::email.eq(address.as_str())),
+                Login::Username(name) => query.filter(users::username_folded.eq(name.folded())),
+            };
+            let row: Option<UserRow> = query.first(&mut connection).await.optional()?;
+            row.map(TryInto::try_into).transpose()
+        })
+        .await
+    }
+
+    async fn list(&self, page: PageRequest) -> Result<Page<User>, PortError> {
+        during("listing users", async {
+            let mut connection = self.pools.read().await?;
+            let after = page.after.map_or(0, |after| after.id);
+            let rows: Vec<UserRow> = users::table
+                .filter(users::id.gt(after))
+                .order(users::id)
+                .limit(one_more(page.limit))
+                .select(UserRow::as_select())
+                .load(&mut connection)
+                .await?;
+            let rows = rows.into_iter().map(user).collect::<Result<Vec<User>, _>>()?;
+            let cursor = |user: &User| Cursor { sort_value: 0, id: user.id.number() };
+            Ok(Page::from_one_more(rows, page.limit, cursor))
+        })
+        .await
+    }
+
+    async fn save(
+        &self,
+        user: &User,
+        sessions: EndSessions,
+        event: &NewAuthEvent,
+    ) -> Result<Version, SaveUserError> {
+        let version = user.version.next();
+        let work = async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let loses_rights = would_lose_rights(connection, user).await?;
+            let written = diesel::update(users::table.find(user.id.number()))
+                .filter(users::version.eq(user.version.number()))
+                .set((
+                    users::first_name.eq(user.first_name.as_str()),
+                    users::last_name.eq(user.last_name.as_str()),
+                    users::role.eq(user.role.name()),
+                    users::is_active.eq(user.is_active),
+                    users::is_super_admin.eq(user.is_super_admin),
+                    users::version.eq(version.number()),
+                ))
+                .execute(connection)
+                .await?;
+            if written == 0 {
+                return Ok(Err(SaveUserError::Stale));
+            }
+            if loses_rights && !is_another_admin(connection, user.id).await? {
+                return Ok(Err(SaveUserError::LastAdmin));
+            }
+            end_sessions(connection, user.id, sessions).await?;
+            write_down(connection, event).await?;
+            transaction.commit().await?;
+            Ok(Ok(version))
+        };
+        during("changing a user", work).await?
+    }
+
+    async fn set_password(
+        &self,
+        id: UserId,
+        password: &StoredPassword,
+        sessions: EndSessions,
+        event: Option<NewAuthEvent>,
+    ) -> Result<(), PortError> {
+        during("changing a password", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            diesel::update(users::table.find(id.number()))
+                .set(users::password.eq(&password.0))
+                .execute(connection)
+                .await?;
+            end_sessions(connection, id, sessions).await?;
+            if let Some(event) = event {
+                write_down(connection, &event).await?;
+            }
+            transaction.commit().await
+        })
+        .await
+    }
+}

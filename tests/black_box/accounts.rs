@@ -1,0 +1,445 @@
+//! People at the door: who gets in, who does not, and what is written down.
+
+use std::io::Write as _;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use tokio_postgres::NoTls;
+
+use crate::database::{Database, Kind};
+use crate::process::command;
+use crate::{Answer, Waggle, answer, on_both};
+
+const PASSWORD: &str = "correct staple, battery horse";
+
+fn run(database: &Database, arguments: &[&str], input: &str) -> Output {
+    let mut child = command(database)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Makes a user by the command line and returns the id.
+#[track_caller]
+fn user(waggle: &Waggle, name: &str, role: &str) -> i64 {
+    let email = format!("{name}@hive.example");
+    let arguments =
+        ["users", "create", "--email", &email, "--role", role, "--password-stdin", "--json"];
+    let output = run(&waggle.database, &arguments, PASSWORD);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+    made["id"].as_i64().unwrap()
+}
+
+/// Does something to the database past Waggle.
+async fn execute(database: &Database, sql: &str) -> Result<(), String> {
+    if let Some(path) = database.url.strip_prefix("sqlite://") {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        return connection.execute_batch(sql).map_err(|error| error.to_string());
+    }
+    let (client, connection) = tokio_postgres::connect(&database.url, NoTls).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let result = client.batch_execute(sql).await.map_err(|error| format!("{error:?}"));
+    drop(client);
+    let _ = driver.await;
+    result
+}
+
+/// The one text that a query finds.
+async fn text(database: &Database, sql: &str) -> String {
+    if let Some(path) = database.url.strip_prefix("sqlite://") {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        return connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    }
+    let (client, connection) = tokio_postgres::connect(&database.url, NoTls).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let found = client.query_one(sql, &[]).await.unwrap().get(0);
+    drop(client);
+    let _ = driver.await;
+    found
+}
+
+/// A browser in which somebody is signed in.
+struct Browser<'a> {
+    waggle: &'a Waggle,
+    cookie: String,
+}
+
+impl Waggle {
+    fn login(&self, login: &str, password: &str) -> RequestBuilder {
+        self.request(Method::POST, "/api/v1/auth/login")
+            .json(&json!({ "login": login, "password": password }))
+    }
+
+    async fn browser(&self, login: &str) -> Browser<'_> {
+        let response = self.login(login, PASSWORD).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let cookie = response.headers()["set-cookie"].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        Browser { waggle: self, cookie }
+    }
+}
+
+impl Browser<'_> {
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.waggle
+            .request(method, &format!("/api/v1{path}"))
+            .header("cookie", &self.cookie)
+            .header("sec-fetch-site", "same-origin")
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Value) -> Answer {
+        answer(self.request(method, path).json(&body)).await
+    }
+}
+
+async fn somebody_signs_in_and_out(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let id = user(&waggle, "joe", "editor");
+
+    for login in ["joe", "JOE", "joe@hive.example", " Joe@Hive.Example "] {
+        answer(waggle.login(login, PASSWORD)).await.ok();
+    }
+    let response = waggle.login("joe", PASSWORD).send().await.unwrap();
+    let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let browser = waggle.browser("joe").await;
+    let me = browser.get("/me").await.ok();
+    assert!(cookie.starts_with("waggle_session=wgs_"), "{cookie}");
+    for part in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=1209600"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    assert_eq!((&me["user"]["id"], &me["actor"]), (&json!(id), &json!(format!("user:{id}:joe"))));
+    assert_eq!(me["scopes"], json!(["ingest", "read", "write"]));
+    assert!(!me.to_string().contains("argon2"), "{me}");
+
+    let open = browser.get("/sessions").await.ok();
+    assert_eq!(open["items"].as_array().unwrap().len(), 6);
+    assert_eq!(open["items"][0]["is_this"], true, "{open}");
+    let other = open["items"][1]["id"].as_i64().unwrap();
+    browser.send(Method::DELETE, &format!("/sessions/{other}"), json!({})).await.ok();
+    browser.send(Method::DELETE, &format!("/sessions/{other}"), json!({})).await.refused(404);
+    let ended = browser.send(Method::DELETE, "/sessions", json!({})).await.ok();
+    assert_eq!(ended["ended"], 4);
+    let again = waggle.browser("joe").await;
+    let gone = again.request(Method::POST, "/auth/logout").send().await.unwrap();
+    assert!(gone.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    again.get("/me").await.refused(401);
+    browser.get("/me").await.ok();
+    // Behind TLS the cookie is for TLS alone.
+    let settings = json!({ "value": "https://waggle.hive.example" });
+    waggle.send(Method::PUT, "/api/v1/settings/PUBLIC_URL", Some(settings)).await.ok();
+    let response = waggle.login("joe", PASSWORD).send().await.unwrap();
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    assert!(
+        cookie.starts_with("__Host-waggle_session=") && cookie.contains("; Secure"),
+        "{cookie}"
+    );
+}
+
+async fn whatever_is_wrong_the_answer_is_the_same(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    user(&waggle, "joe", "viewer");
+    user(&waggle, "eve", "viewer");
+    let shut = run(&waggle.database, &["users", "deactivate", "eve"], "");
+    assert!(shut.status.success());
+
+    let mut answers = Vec::new();
+    for (login, password) in [
+        ("joe", "not the password"),
+        ("joe", ""),
+        ("nobody", PASSWORD),
+        ("eve", PASSWORD),
+        ("eve", "not the password"),
+        ("no@such@login", PASSWORD),
+        ("", PASSWORD),
+        ("joe\u{0}", PASSWORD),
+    ] {
+        let mut refused = answer(waggle.login(login, password)).await.refused(401);
+        refused["request_id"] = Value::Null;
+        answers.push(refused);
+    }
+    let huge = "x".repeat(100_000);
+    answer(waggle.login("joe", &huge)).await.refused(401);
+
+    assert!(answers.iter().all(|one| *one == answers[0]), "{answers:?}");
+    let unknown = json!({ "login": "joe", "password": PASSWORD, "role": "admin" });
+    let request = waggle.request(Method::POST, "/api/v1/auth/login").json(&unknown);
+    answer(request).await.refused(400);
+}
+
+async fn guesses_are_counted_exactly_and_through_a_restart(kind: Kind) {
+    let mut waggle = Waggle::start(kind).await;
+    user(&waggle, "joe", "viewer");
+    user(&waggle, "eve", "viewer");
+
+    let guesses = (0..16).map(|n| {
+        // Upper and lower case are the same account.
+        let login = if n % 2 == 0 { "joe" } else { " JOE" };
+        tokio::spawn(waggle.login(login, &format!("guess number {n}")).send())
+    });
+    let mut statuses = Vec::new();
+    for guess in guesses.collect::<Vec<_>>() {
+        statuses.push(guess.await.unwrap().unwrap().status().as_u16());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [vec![401; 8], vec![429; 8]].concat());
+
+    let response = waggle.login("joe", PASSWORD).send().await.unwrap();
+    assert_eq!(response.status(), 429, "the right one does not help either");
+    let seconds: i64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=301).contains(&seconds), "{seconds}");
+    waggle.process.terminate();
+    waggle.again(&[]);
+    answer(waggle.login("joe", PASSWORD)).await.refused(429);
+    // Another account is free until the client has failed too often: 18 times by now.
+    answer(waggle.login("eve", PASSWORD)).await.ok();
+    answer(waggle.login("eve", "wrong again, eve")).await.refused(401);
+    answer(waggle.login("eve", "wrong again, eve")).await.refused(401);
+    answer(waggle.login("eve", PASSWORD)).await.refused(429);
+    // What an admin sets counts at once.
+    let more = json!({ "values": { "LOGIN_FAILURES_PER_ACCOUNT": 900, "LOGIN_FAILURES_PER_CLIENT": 900 } });
+    waggle.send(Method::PATCH, "/api/v1/settings", Some(more)).await.ok();
+    answer(waggle.login("joe", PASSWORD)).await.ok();
+}
+
+async fn another_site_cannot_use_a_session(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    user(&waggle, "joe", "editor");
+    let browser = waggle.browser("joe").await;
+    let host = waggle.process.base.trim_start_matches("http://").to_owned();
+    let call = |header: Option<(&str, String)>| {
+        let request =
+            waggle.request(Method::DELETE, "/api/v1/sessions").header("cookie", &browser.cookie);
+        match header {
+            Some((name, value)) => request.header(name, value),
+            None => request,
+        }
+    };
+
+    for header in [
+        None,
+        Some(("sec-fetch-site", "cross-site".to_owned())),
+        Some(("sec-fetch-site", "same-site".to_owned())),
+        Some(("origin", "https://evil.example".to_owned())),
+        Some(("origin", "null".to_owned())),
+        Some(("origin", format!("http://{host}.evil.example"))),
+    ] {
+        answer(call(header)).await.refused(403);
+    }
+    for header in [
+        ("sec-fetch-site", "same-origin".to_owned()),
+        ("sec-fetch-site", "none".to_owned()),
+        ("origin", format!("http://{host}")),
+    ] {
+        answer(call(Some(header))).await.ok();
+    }
+    // Nor can it sign somebody in.
+    let request = waggle.login("joe", PASSWORD).header("sec-fetch-site", "cross-site");
+    answer(request).await.refused(403);
+    // A token that is shown beside the cookie decides.
+    let token = crate::process::token(&waggle.database, &["ingest"]);
+    let both = browser.request(Method::GET, "/me").bearer_auth(token);
+    answer(both).await.refused(403);
+    for cookie in ["waggle_session=", "waggle_session=wgs_x", "waggle_session=wgl_x; a=b", "x"] {
+        let request = waggle.request(Method::GET, "/api/v1/me").header("cookie", cookie);
+        answer(request).await.refused(401);
+    }
+}
+
+async fn a_role_opens_what_it_says(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let tweet = waggle.batch("b", &["words"]).await[0];
+    let tweet = format!("/generated-tweets/{tweet}");
+    let calls = [
+        (Method::GET, "/posts".to_owned(), json!({}), 0),
+        (Method::PATCH, tweet.clone(), json!({ "content": "other words" }), 1),
+        (Method::POST, format!("{tweet}/approve"), json!({}), 2),
+        (Method::POST, format!("{tweet}/publish"), json!({}), 2),
+        (Method::GET, "/settings".to_owned(), json!({}), 3),
+        (Method::GET, "/users".to_owned(), json!({}), 3),
+        (Method::GET, "/auth-events".to_owned(), json!({}), 3),
+    ];
+    for (rank, role) in ["viewer", "editor", "approver", "admin"].into_iter().enumerate() {
+        user(&waggle, role, role);
+        let browser = waggle.browser(role).await;
+        for (method, path, body, needed) in &calls {
+            let found = browser.send(method.clone(), path, body.clone()).await;
+            if rank < *needed {
+                found.refused(403);
+            } else {
+                assert!(found.status != 403 && found.status != 401, "{role} {path} {found:?}");
+            }
+        }
+    }
+    // An API token makes no users, whatever its scopes.
+    let made = json!({ "email": "x@hive.example", "role": "admin" });
+    waggle.post("/api/v1/users", made).await.refused(403);
+    let history = waggle.get(&format!("/api/v1{tweet}/history")).await.ok();
+    assert!(history.to_string().contains("user:"), "who did it has a name: {history}");
+}
+
+async fn admins_look_after_users(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let boss = user(&waggle, "boss", "admin");
+    let admin = waggle.browser("boss").await;
+    let body = json!({ "email": "New@Hive.example", "role": "viewer", "password": PASSWORD,
+                       "first_name": "Νίκη" });
+    let made = admin.send(Method::POST, "/users", body.clone()).await.ok();
+    assert_eq!((&made["email"], &made["username"]), (&json!("new@hive.example"), &json!("new")));
+    admin.send(Method::POST, "/users", body).await.refused(409);
+    for (bad, status) in [
+        (json!({ "email": "no address", "role": "viewer" }), 422),
+        (json!({ "email": "a@b.example", "role": "root" }), 400),
+        (json!({ "email": "a@b.example", "role": "viewer", "password": "short" }), 422),
+        (json!({ "email": "a@b.example", "role": "viewer", "password": "password123" }), 422),
+        (
+            json!({ "email": "someone@b.example", "role": "viewer", "password": "I am Someone!" }),
+            422,
+        ),
+        (json!({ "email": "a@b.example", "role": "viewer", "is_super_admin": true }), 400),
+        (json!({ "email": "a@b.example", "role": "viewer", "first_name": "a\u{202e}b" }), 422),
+    ] {
+        admin.send(Method::POST, "/users", bad).await.refused(status);
+    }
+
+    let path = format!("/users/{}", made["id"]);
+    let theirs = waggle.browser("new").await;
+    let promoted = admin.send(Method::PATCH, &path, json!({ "role": "approver" })).await.ok();
+    assert_eq!(promoted["role"], "approver");
+    theirs.get("/me").await.refused(401);
+    let theirs = waggle.browser("new").await;
+    let stale = admin
+        .request(Method::PATCH, &path)
+        .header("If-Match", "1")
+        .json(&json!({ "first_name": "x" }));
+    assert_eq!(answer(stale).await.refused(409)["current"]["role"], "approver");
+    admin.send(Method::PATCH, &path, json!({ "is_active": false })).await.ok();
+    theirs.get("/me").await.refused(401);
+    answer(waggle.login("new", PASSWORD)).await.refused(401);
+    admin.send(Method::PATCH, &path, json!({ "is_active": true })).await.ok();
+
+    // Nobody changes the own rights, and one admin stays.
+    let own = format!("/users/{boss}");
+    admin.send(Method::PATCH, &own, json!({ "role": "viewer" })).await.refused(403);
+    admin.send(Method::PATCH, &own, json!({ "first_name": "Boss" })).await.ok();
+    assert!(!run(&waggle.database, &["users", "deactivate", "boss"], "").status.success());
+    admin.get("/users/999").await.refused(404);
+
+    // The own password needs the present one, and ends the other sessions.
+    let elsewhere = waggle.browser("boss").await;
+    let wanted = "another staple, other horse";
+    let change = |present: &str| json!({ "present": present, "wanted": wanted });
+    admin.send(Method::POST, "/me/password", change("wrong")).await.refused(403);
+    admin.send(Method::POST, "/me/password", change(PASSWORD)).await.ok();
+    elsewhere.get("/me").await.refused(401);
+    admin.get("/me").await.ok();
+    answer(waggle.login("boss", wanted)).await.ok();
+    let reset =
+        run(&waggle.database, &["users", "reset-password", "boss", "--password-stdin"], PASSWORD);
+    assert!(reset.status.success(), "{}", String::from_utf8_lossy(&reset.stderr));
+    admin.get("/me").await.refused(401);
+    let list = run(&waggle.database, &["users", "list"], "");
+    assert!(String::from_utf8_lossy(&list.stdout).contains("boss@hive.example"));
+}
+
+async fn what_happens_at_the_door_is_written_down_for_good(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let id = user(&waggle, "boss", "admin");
+    answer(waggle.login("boss", "not the password")).await.refused(401);
+    answer(waggle.login("line\nbreak@hive.example", "x")).await.refused(401);
+    let admin = waggle.browser("boss").await;
+
+    let all = admin.get("/auth-events").await.ok();
+    let told: Vec<(&str, &Value)> = all["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| (event["event_type"].as_str().unwrap(), &event["user_id"]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("LOGIN_SUCCESS", &json!(id)),
+            ("LOGIN_FAILURE", &Value::Null),
+            ("LOGIN_FAILURE", &json!(id)),
+            ("USER_CREATED", &json!(id)),
+        ]
+    );
+    assert_eq!(all["items"][0]["ip_address"], "127.0.0.1");
+    assert_eq!(all["items"][1]["email"], "linebreak@hive.example");
+    let failures = admin.get("/auth-events?event_type=LOGIN_FAILURE&limit=1").await.ok();
+    assert_eq!(failures["items"].as_array().unwrap().len(), 1);
+    assert!(failures["next_cursor"].is_string());
+    admin.get("/auth-events?event_type=NONSENSE").await.refused(422);
+
+    for sql in ["UPDATE auth_events SET email = ''", "DELETE FROM auth_events"] {
+        let refused = execute(&waggle.database, sql).await;
+        assert!(refused.is_err(), "{sql}");
+    }
+    // What cannot be written down does not happen.
+    execute(&waggle.database, "ALTER TABLE auth_events RENAME TO lost").await.unwrap();
+    answer(waggle.login("boss", PASSWORD)).await.refused(500);
+    let body = json!({ "email": "x@hive.example", "role": "viewer" });
+    admin.send(Method::POST, "/users", body).await.refused(500);
+    execute(&waggle.database, "ALTER TABLE lost RENAME TO auth_events").await.unwrap();
+    let users = admin.get("/users").await.ok();
+    assert_eq!(users["items"].as_array().unwrap().len(), 1);
+    assert!(!waggle.log().contains(PASSWORD) && !waggle.log().contains("not the password"));
+    assert!(!waggle.log().contains("wgs_"));
+}
+
+async fn passwords_of_the_django_application_go_on_working(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let id = user(&waggle, "joe", "viewer");
+    let set = |hash: &str| format!("UPDATE users SET password = '{hash}' WHERE id = {id}");
+    // "lètmein-please", by Python's hashlib.pbkdf2_hmac.
+    let django = "pbkdf2_sha256$1000$seasalt$szc9JykQ1PYPR/+L2AAHkdi5CvEFPBEm61xjRq7jOQI=";
+    execute(&waggle.database, &set(django)).await.unwrap();
+
+    answer(waggle.login("joe", "letmein-please")).await.refused(401);
+    answer(waggle.login("joe", "lètmein-please")).await.ok();
+    let kept = text(&waggle.database, "SELECT password FROM users").await;
+    assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "it was made anew: {kept}");
+    answer(waggle.login("joe", "lètmein-please")).await.ok();
+    for nothing in ["", "!", "!kXp0"] {
+        execute(&waggle.database, &set(nothing)).await.unwrap();
+        answer(waggle.login("joe", nothing)).await.refused(401);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_end_by_themselves() {
+    let waggle = Arc::new(Waggle::start(Kind::Sqlite).await);
+    user(&waggle, "joe", "viewer");
+    let browser = waggle.browser("joe").await;
+    browser.get("/me").await.ok();
+
+    execute(&waggle.database, "UPDATE sessions SET idle_until = created_at").await.unwrap();
+    browser.get("/me").await.refused(401);
+    let browser = waggle.browser("joe").await;
+    browser.get("/me").await.ok();
+    execute(&waggle.database, "UPDATE sessions SET ends_at = created_at").await.unwrap();
+    browser.get("/me").await.refused(401);
+}
+
+on_both! {
+    somebody_signs_in_and_out,
+    whatever_is_wrong_the_answer_is_the_same,
+    guesses_are_counted_exactly_and_through_a_restart,
+    another_site_cannot_use_a_session,
+    a_role_opens_what_it_says,
+    admins_look_after_users,
+    what_happens_at_the_door_is_written_down_for_good,
+    passwords_of_the_django_application_go_on_working,
+}
