@@ -45,6 +45,8 @@ kinds! {
     SessionsRevoked = "SESSIONS_REVOKED",
     /// Somebody changed the own password.
     PasswordChanged = "PASSWORD_CHANGED",
+    /// Somebody wanted to change the own password and did not know the present one.
+    PasswordChangeFailure = "PASSWORD_CHANGE_FAILURE",
     /// An operator gave a user another password, or none.
     PasswordSet = "PASSWORD_SET",
     /// A user was made.
@@ -102,10 +104,13 @@ pub struct NewAuthEvent {
 }
 
 impl NewAuthEvent {
-    /// The most of what was typed that is kept: as long as an address can be, in characters and without those that
-    /// could begin a line of a log.
-    pub fn cut(typed: &str) -> String {
-        typed.chars().filter(|c| !c.is_control()).take(Address::MOST).collect()
+    /// What is kept of what was typed to say who one is: an address, or what led to a user. Anything else may be a
+    /// password in the wrong place, and is not kept.
+    pub fn typed(typed: &str, user: Option<UserId>) -> String {
+        let typed = typed.trim();
+        let is_kept = user.is_some() || typed.parse::<Address>().is_ok();
+        let seen = typed.chars().filter(|c| is_kept && !c.is_control());
+        seen.take(Address::MOST).collect()
     }
 }
 

@@ -79,21 +79,26 @@ impl ManageUsers {
         client: &Client,
     ) -> Result<User, ManageUsersError> {
         actor.require(Scope::Admin)?;
+        let (first_name, last_name): (PersonName, PersonName) =
+            (wanted.first_name.parse()?, wanted.last_name.parse()?);
         let email: Address = wanted.email.trim().parse()?;
         let username: Username = match &wanted.username {
             Some(name) => name.trim().parse()?,
             None => email.local_part().parse()?,
         };
         let password = match &wanted.password {
-            Some(password) => self.hashed(password, &username, &email).await?,
+            Some(password) => {
+                let own = own(&username, &email, &first_name, &last_name);
+                self.hashed(password, &own).await?
+            }
             None => StoredPassword::none(),
         };
         let now = self.clock.now();
         let user = NewUser {
             username,
-            email_verified_at: Some(now),
-            first_name: wanted.first_name.parse()?,
-            last_name: wanted.last_name.parse()?,
+            email_verified_at: None,
+            first_name,
+            last_name,
             role: wanted.role,
             password,
             date_joined: now,
@@ -215,7 +220,7 @@ impl ManageUsers {
         actor.require(Scope::Admin)?;
         let user = self.find(id).await?;
         let stored = match password {
-            Some(password) => self.hashed(password, &user.username, &user.email).await?,
+            Some(password) => self.hashed(password, &own_of(&user)).await?,
             None => StoredPassword::none(),
         };
         let metadata = json!({ "has_password": password.is_some() });
@@ -227,7 +232,12 @@ impl ManageUsers {
             client,
             metadata,
         );
-        Ok(self.users.set_password(id, &stored, EndSessions::All, Some(event)).await?)
+        let all = EndSessions::All;
+        if self.users.set_password(id, None, &stored, all, Some(event)).await? {
+            Ok(())
+        } else {
+            Err(ManageUsersError::NotFound)
+        }
     }
 
     /// Changes the visitor's own password; all other sessions end.
@@ -251,15 +261,19 @@ impl ManageUsers {
             most: policy.failures_per_account,
             window: policy.window,
         }];
-        if let Some(until) = self.limits.take(&budget, self.clock.now()).await? {
-            return Err(ManageUsersError::Limited { until });
+        if let Some(exhausted) = self.limits.take(&budget, self.clock.now()).await? {
+            return Err(ManageUsersError::Limited { until: exhausted.until });
         }
-        let (_, stored) = self.users.find_login(&login).await?.ok_or(ManageUsersError::NotFound)?;
-        if self.hasher.verify(present, &stored).await? == Verdict::Wrong {
+        let (_, seen) = self.users.find_login(&login).await?.ok_or(ManageUsersError::NotFound)?;
+        if self.hasher.verify(present, &seen).await? == Verdict::Wrong {
+            let (kind, actor, email) =
+                (EventKind::PasswordChangeFailure, user.actor(), user.email.as_str());
+            let event = self.event(kind, &actor, Some(user.id), email, client, json!({}));
+            self.events.record(&event).await?;
             return Err(ManageUsersError::WrongPassword);
         }
         self.limits.give_back(&budget).await?;
-        let stored = self.hashed(wanted, &user.username, &user.email).await?;
+        let stored = self.hashed(wanted, &own_of(user)).await?;
         let event = self.event(
             EventKind::PasswordChanged,
             &user.actor(),
@@ -269,7 +283,12 @@ impl ManageUsers {
             json!({}),
         );
         let others = EndSessions::AllBut(visitor.session.id);
-        Ok(self.users.set_password(user.id, &stored, others, Some(event)).await?)
+        if self.users.set_password(user.id, Some(seen), &stored, others, Some(event)).await? {
+            Ok(())
+        } else {
+            // It was changed while it was compared.
+            Err(ManageUsersError::WrongPassword)
+        }
     }
 
     /// A page of what happened, newest first.
@@ -294,12 +313,9 @@ impl ManageUsers {
     async fn hashed(
         &self,
         password: &SecretString,
-        username: &Username,
-        email: &Address,
+        own: &[&str],
     ) -> Result<StoredPassword, ManageUsersError> {
-        let domain = email.domain().split('.').next().unwrap_or_default();
-        let own = [username.as_str(), email.as_str(), email.local_part(), domain, "waggle"];
-        let password = NewPassword::parse(password, &own)?;
+        let password = NewPassword::parse(password, own)?;
         Ok(self.hasher.hash(password.text()).await?)
     }
 
@@ -322,6 +338,22 @@ impl ManageUsers {
             at: self.clock.now(),
         }
     }
+}
+
+/// The words that a user's password must not hold.
+fn own<'a>(
+    username: &'a Username,
+    email: &'a Address,
+    first_name: &'a PersonName,
+    last_name: &'a PersonName,
+) -> [&'a str; 7] {
+    let domain = email.domain().split('.').next().unwrap_or_default();
+    let (first_name, last_name) = (first_name.as_str(), last_name.as_str());
+    [username.as_str(), email.as_str(), email.local_part(), domain, first_name, last_name, "waggle"]
+}
+
+fn own_of(user: &User) -> [&str; 7] {
+    own(&user.username, &user.email, &user.first_name, &user.last_name)
 }
 
 /// Why that could not be done; then nothing is changed.

@@ -110,7 +110,8 @@ pub trait UserRepository: Send + Sync {
         event: &NewAuthEvent,
     ) -> Result<Version, SaveUserError>;
 
-    /// Gives a user another password, and ends sessions where `sessions` says so.
+    /// Gives a user another password, and ends sessions where `sessions` says so; `false`, and nothing is changed, if
+    /// the present one is not the one `seen`.
     ///
     /// # Errors
     ///
@@ -118,10 +119,11 @@ pub trait UserRepository: Send + Sync {
     async fn set_password(
         &self,
         id: UserId,
+        seen: Option<StoredPassword>,
         password: &StoredPassword,
         sessions: EndSessions,
         event: Option<NewAuthEvent>,
-    ) -> Result<(), PortError>;
+    ) -> Result<bool, PortError>;
 }
 
 /// Which sessions of a user end with a change.
@@ -167,7 +169,8 @@ pub enum SaveUserError {
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait SessionRepository: Send + Sync {
-    /// Keeps a session, and writes down when the user signed in.
+    /// Keeps a session, and writes down when the user signed in. `None`, and none is kept, if the user is not any more as
+    /// `user` and `password` were seen: between comparing a password and this it may have been changed.
     ///
     /// # Errors
     ///
@@ -175,8 +178,10 @@ pub trait SessionRepository: Send + Sync {
     async fn open(
         &self,
         session: &NewSession,
+        user: &User,
+        password: &StoredPassword,
         event: &NewAuthEvent,
-    ) -> Result<SessionId, PortError>;
+    ) -> Result<Option<SessionId>, PortError>;
 
     /// The session with this hash and its user, whatever became of both.
     ///
@@ -263,12 +268,21 @@ pub struct Budget {
     pub window: Duration,
 }
 
+/// A budget that is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exhausted {
+    /// When it will be whole again.
+    pub until: DateTime<Utc>,
+    /// How often something was refused since it was used up, this time included.
+    pub refusals: u32,
+}
+
 /// Counts what is done, for all processes, and through restarts.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait Limits: Send + Sync {
-    /// Takes one of each budget in one step, exactly, however many do so at the same time. Where one is used up:
-    /// when it will be whole again.
+    /// Takes one of each budget in one step, exactly, however many do so at the same time. Where one is used up, what
+    /// stands behind it is not counted.
     ///
     /// # Errors
     ///
@@ -277,7 +291,7 @@ pub trait Limits: Send + Sync {
         &self,
         budgets: &[Budget],
         now: DateTime<Utc>,
-    ) -> Result<Option<DateTime<Utc>>, PortError>;
+    ) -> Result<Option<Exhausted>, PortError>;
 
     /// Gives back one of each: what was taken turned out not to count.
     ///

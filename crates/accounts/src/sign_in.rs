@@ -7,10 +7,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Duration, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use waggle_kernel::ids::UserId;
 use waggle_kernel::{Clock, Entropy, PortError};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
@@ -89,12 +93,6 @@ impl SignIn {
         policy: &SignInPolicy,
     ) -> Result<SignedIn, SignInError> {
         let now = self.clock.now();
-        let budgets = budgets(login, client, policy);
-        if let Some(until) = self.limits.take(&budgets, now).await? {
-            let event = self.event(EventKind::LoginLimited, None, login, client);
-            self.events.record(&event).await?;
-            return Err(SignInError::Limited { until });
-        }
         let found = match login.parse::<Login>() {
             Ok(login) => self.users.find_login(&login).await?,
             Err(_) => None,
@@ -103,22 +101,37 @@ impl SignIn {
             Some((user, stored)) => (Some(user), stored),
             None => (None, StoredPassword::none()),
         };
+        let id = user.as_ref().map(|user| user.id);
+        let budgets = budgets(id, login, client, policy);
+        if let Some(exhausted) = self.limits.take(&budgets, now).await? {
+            // Once: whoever goes on must not fill the record, of which nothing is ever removed.
+            if exhausted.refusals == 1 {
+                let event = self.event(EventKind::LoginLimited, id, login, client);
+                self.events.record(&event).await?;
+            }
+            return Err(SignInError::Limited { until: exhausted.until });
+        }
         let is_sane = password.expose_secret().len() <= 4 * NewPassword::MOST;
         let verdict =
             if is_sane { self.hasher.verify(password, &stored).await? } else { Verdict::Wrong };
         let user = match user {
             Some(user) if verdict != Verdict::Wrong && user.is_active => user,
-            user => {
-                let id = user.map(|user| user.id);
+            _ => {
                 let event = self.event(EventKind::LoginFailure, id, login, client);
                 self.events.record(&event).await?;
                 return Err(SignInError::Refused);
             }
         };
         self.limits.give_back(&budgets).await?;
+        let mut stored = stored;
         if verdict == Verdict::RightButOld {
             let anew = self.hasher.hash(password).await?;
-            self.users.set_password(user.id, &anew, EndSessions::None, None).await?;
+            let seen = Some(stored);
+            let none = EndSessions::None;
+            if !self.users.set_password(user.id, seen, &anew, none, None).await? {
+                return Err(SignInError::Refused);
+            }
+            stored = anew;
         }
         let life = policy.life(&user);
         let chance = self.entropy.bytes()?;
@@ -126,21 +139,24 @@ impl SignIn {
         let mut event = self.event(EventKind::LoginSuccess, Some(user.id), login, client);
         event.actor = user.actor().to_string();
         event.metadata = json!({ "method": "password" });
-        self.sessions.open(&session, &event).await?;
-        Ok(SignedIn { user, token, ends_at: now + life.absolute })
+        match self.sessions.open(&session, &user, &stored, &event).await? {
+            Some(_) => Ok(SignedIn { user, token, ends_at: now + life.absolute }),
+            // The password or the rights were changed since they were looked at.
+            None => Err(SignInError::Refused),
+        }
     }
 
     fn event(
         &self,
         kind: EventKind,
-        user: Option<waggle_kernel::ids::UserId>,
+        user: Option<UserId>,
         typed: &str,
         client: &Client,
     ) -> NewAuthEvent {
         NewAuthEvent {
             kind,
             user,
-            email: NewAuthEvent::cut(typed),
+            email: NewAuthEvent::typed(typed, user),
             actor: String::new(),
             client: client.clone(),
             metadata: json!({}),
@@ -149,18 +165,29 @@ impl SignIn {
     }
 }
 
-fn budgets(login: &str, client: &Client, policy: &SignInPolicy) -> Vec<Budget> {
-    let account = Budget {
-        key: format!("login:account:{}", Login::folded(login)),
-        most: policy.failures_per_account,
-        window: policy.window,
-    };
+/// The client's first: whoever is over that uses up nothing of an account's.
+fn budgets(
+    user: Option<UserId>,
+    login: &str,
+    client: &Client,
+    policy: &SignInPolicy,
+) -> Vec<Budget> {
     let of_client = client.ip.map(|ip| Budget {
         key: format!("login:client:{}", network(ip)),
         most: policy.failures_per_client,
         window: policy.window,
     });
-    std::iter::once(account).chain(of_client).collect()
+    let account = match user {
+        Some(id) => format!("login:user:{id}"),
+        // A hash, because people type passwords in the wrong place.
+        None => format!("login:nobody:{}", fingerprint(&Login::folded(login))),
+    };
+    let account = Budget { key: account, most: policy.failures_per_account, window: policy.window };
+    of_client.into_iter().chain([account]).collect()
+}
+
+fn fingerprint(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(text))
 }
 
 /// What counts as one client: whoever has an IPv6 address has the 2^64 beside it as well.
@@ -193,12 +220,12 @@ pub enum SignInError {
 
 #[cfg(test)]
 mod tests {
-    use waggle_kernel::ids::{SessionId, UserId};
+    use waggle_kernel::ids::SessionId;
     use waggle_kernel::{FixedClock, MockEntropy};
 
     use super::*;
     use crate::ports::{
-        MockAuthEventRepository, MockLimits, MockPasswordHasher, MockSessionRepository,
+        Exhausted, MockAuthEventRepository, MockLimits, MockPasswordHasher, MockSessionRepository,
         MockUserRepository,
     };
     use crate::testing::user;
@@ -266,13 +293,13 @@ mod tests {
         scene
             .sessions
             .expect_open()
-            .withf(|session, event| {
+            .withf(|session, _, _, event| {
                 session.user == UserId::new(3)
                     && session.life == POLICY.others
                     && event.kind == EventKind::LoginSuccess
             })
             .once()
-            .returning(|_, _| Ok(SessionId::new(1)));
+            .returning(|_, _, _, _| Ok(Some(SessionId::new(1))));
 
         let signed_in = run(scene, "joe").await.unwrap();
 
@@ -312,7 +339,10 @@ mod tests {
         let mut scene = scene(Some(user(3, Role::Admin)), Verdict::Right);
         let until = FixedClock::noon().now() + Duration::minutes(4);
         scene.limits.checkpoint();
-        scene.limits.expect_take().returning(move |_, _| Ok(Some(until)));
+        scene
+            .limits
+            .expect_take()
+            .returning(move |_, _| Ok(Some(Exhausted { until, refusals: 1 })));
         scene.hasher.checkpoint();
         scene.hasher.expect_verify().never();
         scene.events.expect_record().once().returning(|_| Ok(()));
@@ -326,15 +356,44 @@ mod tests {
     async fn a_password_of_an_old_kind_is_made_anew() {
         let mut scene = scene(Some(user(3, Role::Viewer)), Verdict::RightButOld);
         scene.limits.expect_give_back().returning(|_| Ok(()));
-        scene.sessions.expect_open().returning(|_, _| Ok(SessionId::new(1)));
+        scene.sessions.expect_open().returning(|_, _, _, _| Ok(Some(SessionId::new(1))));
         scene.hasher.expect_hash().once().returning(|_| Ok(StoredPassword("new".to_owned())));
         scene
             .users
             .expect_set_password()
-            .withf(|_, password, sessions, _| password.0 == "new" && *sessions == EndSessions::None)
+            .withf(|_, _, password, sessions, _| {
+                password.0 == "new" && *sessions == EndSessions::None
+            })
             .once()
-            .returning(|_, _, _, _| Ok(()));
+            .returning(|_, _, _, _, _| Ok(true));
 
         assert!(run(scene, "joe").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_was_changed_while_the_password_was_compared_stays_outside() {
+        let mut changed = scene(Some(user(3, Role::Viewer)), Verdict::Right);
+        changed.limits.expect_give_back().returning(|_| Ok(()));
+        changed.sessions.expect_open().returning(|_, _, _, _| Ok(None));
+        let mut reset = scene(Some(user(3, Role::Viewer)), Verdict::RightButOld);
+        reset.limits.expect_give_back().returning(|_| Ok(()));
+        reset.hasher.expect_hash().returning(|_| Ok(StoredPassword("new".to_owned())));
+        reset.users.expect_set_password().returning(|_, _, _, _, _| Ok(false));
+        reset.sessions.expect_open().never();
+
+        for scene in [changed, reset] {
+            let result = run(scene, "joe").await.map(drop);
+            assert!(matches!(result, Err(SignInError::Refused)), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_typed_is_in_no_counter() {
+        let client = Client::default();
+        let keys = |login: &str| budgets(None, login, &client, &POLICY);
+
+        assert!(!keys("my secret password")[0].key.contains("secret"));
+        assert_eq!(keys("Joe"), keys(" joe"));
+        assert_eq!(budgets(Some(UserId::new(3)), "a", &client, &POLICY)[0].key, "login:user:3");
     }
 }

@@ -127,7 +127,7 @@ fn new_user(name: &str, role: Role) -> NewUser {
         first_name: "Jo".parse().expect("it is a name"),
         last_name: PersonName::default(),
         role,
-        password: StoredPassword("$argon2id$x".to_owned()),
+        password: password(),
         date_joined: noon(),
     }
 }
@@ -152,6 +152,10 @@ fn session(user: UserId, byte: u8) -> NewSession {
         created_at: noon(),
         life: SessionLife { idle: Duration::hours(1), absolute: Duration::hours(12) },
     }
+}
+
+fn password() -> StoredPassword {
+    StoredPassword("$argon2id$x".to_owned())
 }
 
 async fn made(users: &Arc<dyn UserRepository>, name: &str, role: Role) -> User {
@@ -267,7 +271,8 @@ pub async fn a_session_lives_until_it_is_ended(
     let opened = event(EventKind::LoginSuccess, Some(joe.id));
     let mut ids = Vec::new();
     for byte in 1..=3 {
-        ids.push(sessions.open(&session(joe.id, byte), &opened).await.expect("it is kept"));
+        let kept = sessions.open(&session(joe.id, byte), &joe, &password(), &opened).await;
+        ids.push(kept.expect("the store answers").expect("it is kept"));
     }
     let hash = |byte| StoredHash([byte; 32]);
     let find = async |byte| sessions.find(&hash(byte)).await.expect("the store answers");
@@ -316,24 +321,61 @@ pub async fn a_budget_is_used_up_exactly(limits: Arc<dyn Limits>) {
         let (limits, budgets) = (Arc::clone(&limits), [budget("one"), budget(&format!("own-{n}"))]);
         takers.push(tokio::spawn(async move { limits.take(&budgets, noon()).await }));
     }
-    let mut granted = 0;
+    let mut refusals = Vec::new();
     for taker in takers {
-        let until = taker.await.expect("no panic").expect("the store answers");
-        assert!(until.is_none_or(|until| until == noon() + Duration::minutes(5)));
-        granted += i32::from(until.is_none());
+        let exhausted = taker.await.expect("no panic").expect("the store answers");
+        refusals.extend(exhausted.map(|exhausted| exhausted.refusals));
+        assert!(exhausted.is_none_or(|one| one.until == noon() + Duration::minutes(5)));
     }
-    assert_eq!(granted, 5);
+    refusals.sort_unstable();
+    assert_eq!(refusals, [1, 2, 3, 4, 5, 6, 7], "five were granted, and each refusal is counted");
 
-    let one = [budget("one")];
+    let (one, behind) = ([budget("one")], [budget("one"), budget("behind")]);
+    let take = async |budgets: &[Budget], at| limits.take(budgets, at).await.expect("it answers");
+    assert!(take(&behind, noon()).await.is_some());
     let later = noon() + Duration::minutes(6);
-    assert_eq!(limits.take(&one, later).await.expect("the store answers"), None);
-    for _ in 0..4 {
-        assert_eq!(limits.take(&one, later).await.expect("the store answers"), None);
+    for _ in 0..5 {
+        assert_eq!(take(&[budget("behind")], noon()).await, None, "it was not counted");
+        assert_eq!(take(&one, later).await, None, "it is whole again");
     }
-    assert!(limits.take(&one, later).await.expect("the store answers").is_some());
+    assert!(take(&one, later).await.is_some());
     let fresh = [budget("fresh")];
     for _ in 0..9 {
         assert_eq!(limits.take(&fresh, noon()).await.expect("the store answers"), None);
         limits.give_back(&fresh).await.expect("the store answers");
     }
+}
+
+/// Nobody gets in with what was true before: a session is opened, and a password written over, only if the user is as seen.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn nobody_gets_in_with_what_was_true_before(
+    users: Arc<dyn UserRepository>,
+    sessions: Arc<dyn SessionRepository>,
+) {
+    let joe = made(&users, "joe", Role::Editor).await;
+    let boss = made(&users, "boss", Role::Admin).await;
+    assert!(boss.is_active);
+    let told = event(EventKind::LoginSuccess, Some(joe.id));
+    let open = async |user: &User, password: &StoredPassword| {
+        sessions.open(&session(joe.id, 9), user, password, &told).await.expect("it answers")
+    };
+    let new = StoredPassword("$argon2id$new".to_owned());
+
+    let reset = users.set_password(joe.id, None, &new, EndSessions::All, None).await;
+    assert!(reset.expect("the store answers"));
+    assert_eq!(open(&joe, &password()).await, None, "the password was reset");
+    let (none, old) = (EndSessions::None, StoredPassword("$argon2id$old".to_owned()));
+    let upgrade = users.set_password(joe.id, Some(password()), &old, none, None).await;
+    assert!(!upgrade.expect("the store answers"), "the reset stays");
+    let promoted = User { role: Role::Admin, ..joe.clone() };
+    let version = users.save(&promoted, EndSessions::All, &told).await.expect("it is saved");
+    assert_eq!(open(&joe, &new).await, None, "the role was changed");
+    let promoted = User { version, ..promoted };
+    assert!(open(&promoted, &new).await.is_some());
+    let shut_out = User { is_active: false, ..promoted.clone() };
+    users.save(&shut_out, EndSessions::All, &told).await.expect("it is saved");
+    assert_eq!(open(&promoted, &new).await, None, "the user was shut out");
 }

@@ -380,11 +380,12 @@ fn receivers(
     Ok(())
 }
 
-/// From afar nobody has Waggle call this machine or an address without a name.
+/// From afar nobody has Waggle call an address without a name. (A name may lead to any address.)
 fn public(place: &Declaration, text: &str) -> Result<(), SettingsError> {
     let url = Url::parse(text).ok();
     let is_public = url.as_ref().is_some_and(|url| {
-        let is_named = matches!(url.host(), Some(Host::Domain(name)) if name.contains('.'));
+        let is_named = matches!(url.host(), Some(Host::Domain(name))
+            if name.contains('.') && !name.ends_with('.') && !name.starts_with("localhost."));
         url.scheme() == "https" && is_named
     });
     if is_public {

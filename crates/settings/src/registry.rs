@@ -87,7 +87,9 @@ settings! {
     }
     X {
         /// The base URL of X's API.
-        twitter_api_url: BaseUrl = "TWITTER_API_URL", default "https://api.x.com/", receives "TWITTER_OAUTH2_TOKEN";
+        twitter_api_url: BaseUrl = "TWITTER_API_URL", default "https://api.x.com/",
+            receives "TWITTER_API_KEY" "TWITTER_API_SECRET" "TWITTER_ACCESS_TOKEN" "TWITTER_ACCESS_TOKEN_SECRET"
+                "TWITTER_OAUTH2_TOKEN";
         /// OAuth 1.0a: the API key (consumer key) of the X app.
         twitter_api_key: Option<Secret> = "TWITTER_API_KEY";
         /// OAuth 1.0a: the API secret (consumer secret) of the X app.

@@ -690,7 +690,14 @@ async fn from_afar_nobody_has_waggle_call_this_machine() {
     let bench = Bench::new();
     let settings = bench.process().await;
 
-    for url in ["http://127.0.0.1:9", "https://127.0.0.1", "https://[::1]", "https://localhost"] {
+    for url in [
+        "http://127.0.0.1:9",
+        "https://127.0.0.1",
+        "https://[::1]",
+        "https://localhost",
+        "https://localhost.",
+        "https://localhost.localdomain",
+    ] {
         let wish = [text("TWITTER_API_URL", url)];
         let remote = settings.try_on(&remote_admin(), &wish).map(drop);
         let local = settings.try_on(&boss(), &wish).map(drop);

@@ -59,6 +59,13 @@ BEGIN
     SELECT RAISE(ABORT, 'what happened is not removed');
 END;
 
+-- REPLACE would remove a row without asking the trigger for it.
+CREATE TRIGGER auth_events_are_new BEFORE INSERT ON auth_events
+WHEN EXISTS (SELECT 1 FROM auth_events WHERE id = NEW.id)
+BEGIN
+    SELECT RAISE(ABORT, 'what happened is not replaced');
+END;
+
 CREATE TABLE limit_counters (
     key            TEXT NOT NULL PRIMARY KEY,                   -- what is counted, and of whom
     count          INTEGER NOT NULL,

@@ -271,10 +271,16 @@ impl AccountsApi {
         app: Data<&Arc<App>>,
         body: Json<LoginBody>,
     ) -> Result<Response<Json<SignedInView>>, Problem> {
-        let password = SecretString::from(body.0.password);
+        let LoginBody { login, password } = body.0;
         let policy = app.sign_in_policy();
-        let signed_in =
-            app.sign_in.run(&body.0.login, &password, &client(request), &policy).await?;
+        let from = client(&app, request);
+        let app = Arc::clone(&app);
+        // Whoever hangs up does not stop what was begun: a failure is written down all the same.
+        let running = tokio::spawn({
+            let app = Arc::clone(&app);
+            async move { app.sign_in.run(&login, &password.into(), &from, &policy).await }
+        });
+        let signed_in = running.await.map_err(|_| Problem::internal())??;
         let life = policy.life(&signed_in.user).absolute.num_seconds();
         let values = app.settings.values();
         let view = SignedInView { user: (&signed_in.user).into(), ends_at: signed_in.ends_at };
@@ -292,7 +298,7 @@ impl AccountsApi {
         request: &Request,
         app: Data<&Arc<App>>,
     ) -> Result<Response<Json<Ended>>, Problem> {
-        app.sessions.sign_out(&person.visitor, &client(request)).await?;
+        app.sessions.sign_out(&person.visitor, &client(&app, request)).await?;
         let gone = cookie(&app.settings.values(), "", 0);
         Ok(Response::new(Json(Ended { ended: 1 })).header("set-cookie", gone))
     }
@@ -333,7 +339,13 @@ impl AccountsApi {
         let (present, wanted) = (body.0.present.into(), body.0.wanted.into());
         let policy = app.sign_in_policy();
         app.users
-            .change_own_password(&person.visitor, &present, &wanted, &client(request), &policy)
+            .change_own_password(
+                &person.visitor,
+                &present,
+                &wanted,
+                &client(&app, request),
+                &policy,
+            )
             .await?;
         Ok(Json((&person.visitor.user).into()))
     }
@@ -364,7 +376,7 @@ impl AccountsApi {
         app: Data<&Arc<App>>,
         id: Path<i64>,
     ) -> Result<Json<Ended>, Problem> {
-        app.sessions.end(&person.visitor, SessionId::new(id.0), &client(request)).await?;
+        app.sessions.end(&person.visitor, SessionId::new(id.0), &client(&app, request)).await?;
         Ok(Json(Ended { ended: 1 }))
     }
 
@@ -378,7 +390,7 @@ impl AccountsApi {
         request: &Request,
         app: Data<&Arc<App>>,
     ) -> Result<Json<Ended>, Problem> {
-        let ended = app.sessions.end_others(&person.visitor, &client(request)).await?;
+        let ended = app.sessions.end_others(&person.visitor, &client(&app, request)).await?;
         Ok(Json(Ended { ended }))
     }
 
@@ -420,7 +432,7 @@ impl AccountsApi {
             role: body.0.role.into(),
             password: body.0.password.map(SecretString::from),
         };
-        let user = app.users.create(&actor(&admin), &wanted, &client(request)).await?;
+        let user = app.users.create(&actor(&admin), &wanted, &client(&app, request)).await?;
         Ok(Json((&user).into()))
     }
 
@@ -459,7 +471,7 @@ impl AccountsApi {
             expected: if_match(version.0.as_deref())?,
         };
         let id = UserId::new(id.0);
-        let user = app.users.change(&actor(&admin), id, &change, &client(request)).await?;
+        let user = app.users.change(&actor(&admin), id, &change, &client(&app, request)).await?;
         Ok(Json((&user).into()))
     }
 

@@ -9,7 +9,8 @@ use poem::http::{Method, StatusCode, header};
 use poem::{Body, Endpoint, EndpointExt as _, Request, Response};
 
 use super::Problem;
-use super::caller::identify;
+use super::caller::{CallerRefused, identify};
+use super::visitor::is_foreign;
 use crate::app::App;
 
 /// How long a body may take to come: less than the answer may take as a whole.
@@ -86,7 +87,11 @@ pub(super) fn limited<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<Outpu
         let refuse = |reason: BodyRefused| Problem::new(reason.status(), reason.to_string());
         let app = request.data::<Arc<App>>().ok_or_else(Problem::internal)?;
         let app = Arc::clone(app);
-        if !is_open(&request) {
+        if is_open(&request) {
+            if is_foreign(&app, &request) {
+                return Err(Problem::from(CallerRefused::CrossSite).into());
+            }
+        } else {
             identify(&app, &mut request).await.map_err(Problem::from)?;
         }
         let most = app.settings.values().api_max_bytes.count();

@@ -90,13 +90,21 @@ fn is_own(values: &Values, request: &Request) -> bool {
     !host.is_empty() && named == Some(host)
 }
 
+/// Whether a request to sign in may come from another site: then it says so.
+pub(super) fn is_foreign(app: &App, request: &Request) -> bool {
+    let says = |name: &str| request.headers().contains_key(name);
+    (says("sec-fetch-site") || says("origin")) && !is_own(&app.settings.values(), request)
+}
+
 /// From where a request comes: the address is that of the connection, whatever headers say.
-pub(crate) fn client(request: &Request) -> Client {
+pub(crate) fn client(app: &App, request: &Request) -> Client {
     let ip: Option<IpAddr> = match &request.remote_addr().0 {
         Addr::SocketAddr(address) => Some(address.ip().to_canonical()),
         _ => None,
     };
-    Client::new(ip, request.header("user-agent").unwrap_or_default(), request_id())
+    let is_kept = app.settings.values().log_user_agents.is_on();
+    let user_agent = request.header("user-agent").filter(|_| is_kept);
+    Client::new(ip, user_agent.unwrap_or_default(), request_id())
 }
 
 /// A person who is signed in and has the right `N`; an API token is none. Checked as [`Caller`](super::Caller) is.

@@ -120,7 +120,9 @@ pub(crate) mod dialect {
 
     use super::{Conn, Pools};
     use crate::error::StoreError;
-    use crate::schema::{campaign_batches, generated_tweets, posts, source_tweets, twitter_posts};
+    use crate::schema::{
+        campaign_batches, generated_tweets, posts, source_tweets, twitter_posts, users,
+    };
     use crate::types::Time;
 
     /// As the partial index has it.
@@ -227,6 +229,20 @@ pub(crate) mod dialect {
     /// Tells other processes, when this transaction is committed, that a setting was changed.
     pub(crate) async fn tell_of_settings(connection: &mut Conn) -> QueryResult<()> {
         diesel::sql_query("NOTIFY waggle_settings").execute(connection).await.map(drop)
+    }
+
+    /// The password of a user, whether they are active, and the version. It stays as it is until the transaction ends.
+    pub(crate) async fn lock_user(
+        connection: &mut Conn,
+        id: i64,
+    ) -> QueryResult<Option<(String, bool, i64)>> {
+        users::table
+            .find(id)
+            .select((users::password, users::is_active, users::version))
+            .for_update()
+            .first(connection)
+            .await
+            .optional()
     }
 
     /// Keeps other transactions from changing users until this one ends.

@@ -6,7 +6,7 @@ use diesel::dsl::case_when;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
-use waggle_accounts::ports::{Budget, Limits};
+use waggle_accounts::ports::{Budget, Exhausted, Limits};
 use waggle_kernel::PortError;
 
 use super::{Conn, Repositories};
@@ -68,27 +68,25 @@ impl Limits for Repositories {
         &self,
         budgets: &[Budget],
         now: DateTime<Utc>,
-    ) -> Result<Option<DateTime<Utc>>, PortError> {
+    ) -> Result<Option<Exhausted>, PortError> {
         during("counting", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            // Always in the same order, so that nobody waits for one who waits.
-            let mut sorted: Vec<&Budget> = budgets.iter().collect();
-            sorted.sort_by(|one, other| one.key.cmp(&other.key));
-            let mut until = None;
-            let mut is_new = false;
-            for budget in sorted {
+            let mut exhausted = None;
+            for budget in budgets {
                 let (count, ends_at) = count(connection, budget, now).await?;
-                is_new |= count == 1;
-                if count > i64::from(budget.most) {
-                    until = until.max(Some(DateTime::<Utc>::from(ends_at)));
+                if count == 1 {
+                    sweep(connection, now).await?;
+                }
+                let over = count - i64::from(budget.most);
+                if over > 0 {
+                    let refusals = u32::try_from(over).unwrap_or(u32::MAX);
+                    exhausted = Some(Exhausted { until: ends_at.into(), refusals });
+                    break;
                 }
             }
-            if is_new {
-                sweep(connection, now).await?;
-            }
             transaction.commit().await?;
-            Ok(until)
+            Ok(exhausted)
         })
         .await
     }
@@ -96,9 +94,8 @@ impl Limits for Repositories {
     async fn give_back(&self, budgets: &[Budget]) -> Result<(), PortError> {
         during("counting back", async {
             let mut transaction = self.pools.write().await?;
-            let mut keys: Vec<&str> = budgets.iter().map(|budget| budget.key.as_str()).collect();
-            keys.sort_unstable();
-            for key in keys {
+            for budget in budgets {
+                let key = budget.key.as_str();
                 diesel::update(limit_counters::table.find(key))
                     .filter(limit_counters::count.gt(0))
                     .set(limit_counters::count.eq(limit_counters::count - 1))

@@ -11,7 +11,7 @@ use waggle_kernel::ids::{SessionId, UserId};
 
 use super::auth_events::{address, write_down};
 use super::users::UserRow;
-use super::{Conn, Repositories};
+use super::{Conn, Repositories, dialect};
 use crate::error::during;
 use crate::schema::{sessions, users};
 use crate::types::Time;
@@ -70,12 +70,19 @@ impl SessionRepository for Repositories {
     async fn open(
         &self,
         session: &NewSession,
+        seen: &User,
+        password: &StoredPassword,
         event: &NewAuthEvent,
-    ) -> Result<SessionId, PortError> {
+    ) -> Result<Option<SessionId>, PortError> {
         during("opening a session", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             let (user, now) = (session.user.number(), Time::from(session.created_at));
+            // The user first, as whoever ends sessions does.
+            let present = dialect::lock_user(connection, user).await?;
+            if present != Some((password.0.clone(), true, seen.version.number())) {
+                return Ok(None);
+            }
             // Those that ran out are of no use any more.
             diesel::delete(sessions::table)
                 .filter(sessions::user_id.eq(user))
@@ -103,7 +110,7 @@ impl SessionRepository for Repositories {
                 .await?;
             write_down(connection, event).await?;
             transaction.commit().await?;
-            Ok(SessionId::new(id))
+            Ok(Some(SessionId::new(id)))
         })
         .await
     }

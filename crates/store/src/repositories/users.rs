@@ -230,13 +230,19 @@ impl UserRepository for Repositories {
     async fn set_password(
         &self,
         id: UserId,
+        seen: Option<StoredPassword>,
         password: &StoredPassword,
         sessions: EndSessions,
         event: Option<NewAuthEvent>,
-    ) -> Result<(), PortError> {
+    ) -> Result<bool, PortError> {
         during("changing a password", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
+            let present = dialect::lock_user(connection, id.number()).await?;
+            let is_as_seen = |present: &str| seen.as_ref().is_none_or(|seen| seen.0 == present);
+            if !present.is_some_and(|(present, _, _)| is_as_seen(&present)) {
+                return Ok(false);
+            }
             diesel::update(users::table.find(id.number()))
                 .set(users::password.eq(&password.0))
                 .execute(connection)
@@ -245,7 +251,8 @@ impl UserRepository for Repositories {
             if let Some(event) = event {
                 write_down(connection, &event).await?;
             }
-            transaction.commit().await
+            transaction.commit().await?;
+            Ok(true)
         })
         .await
     }

@@ -161,7 +161,9 @@ pub(crate) mod dialect {
 
     use super::{Conn, Pools};
     use crate::error::StoreError;
-    use crate::schema::{campaign_batches, generated_tweets, posts, source_tweets, twitter_posts};
+    use crate::schema::{
+        campaign_batches, generated_tweets, posts, source_tweets, twitter_posts, users,
+    };
     use crate::types::Time;
 
     /// As the partial index has it, so that the planner sees that it fits.
@@ -258,6 +260,19 @@ pub(crate) mod dialect {
     #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
     pub(crate) async fn tell_of_settings(_connection: &mut Conn) -> QueryResult<()> {
         Ok(())
+    }
+
+    /// The password of a user, whether they are active, and the version. The single writer makes it safe.
+    pub(crate) async fn lock_user(
+        connection: &mut Conn,
+        id: i64,
+    ) -> QueryResult<Option<(String, bool, i64)>> {
+        users::table
+            .find(id)
+            .select((users::password, users::is_active, users::version))
+            .first(connection)
+            .await
+            .optional()
     }
 
     /// Nothing: the single writer makes it safe.

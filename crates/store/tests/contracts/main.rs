@@ -74,6 +74,8 @@ mod rules {
             waggle_accounts::testing::the_last_admin_stays(ports.users);
         a_session_lives_until_it_is_ended(ports) =>
             waggle_accounts::testing::a_session_lives_until_it_is_ended(ports.users, ports.sessions);
+        nobody_gets_in_with_what_was_true_before(ports) =>
+            waggle_accounts::testing::nobody_gets_in_with_what_was_true_before(ports.users, ports.sessions);
         a_budget_is_used_up_exactly(ports) =>
             waggle_accounts::testing::a_budget_is_used_up_exactly(ports.limits);
         a_setting_is_kept_written_over_and_removed(ports) =>
