@@ -1,7 +1,5 @@
 //! People at the door: who gets in, who does not, and what is written down.
 
-use std::io::Write as _;
-use std::process::{Output, Stdio};
 use std::sync::Arc;
 
 use reqwest::{Method, RequestBuilder};
@@ -9,22 +7,9 @@ use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
 use crate::database::{Database, Kind};
-use crate::process::command;
-use crate::{Answer, Waggle, answer, on_both};
+use crate::{Answer, Waggle, answer, execute, on_both, run};
 
 const PASSWORD: &str = "correct staple, battery horse";
-
-fn run(database: &Database, arguments: &[&str], input: &str) -> Output {
-    let mut child = command(database)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
 
 /// Makes a user by the command line and returns the id.
 #[track_caller]
@@ -36,20 +21,6 @@ fn user(waggle: &Waggle, name: &str, role: &str) -> i64 {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let made: Value = serde_json::from_slice(&output.stdout).unwrap();
     made["id"].as_i64().unwrap()
-}
-
-/// Does something to the database past Waggle.
-async fn execute(database: &Database, sql: &str) -> Result<(), String> {
-    if let Some(path) = database.url.strip_prefix("sqlite://") {
-        let connection = rusqlite::Connection::open(path).unwrap();
-        return connection.execute_batch(sql).map_err(|error| error.to_string());
-    }
-    let (client, connection) = tokio_postgres::connect(&database.url, NoTls).await.unwrap();
-    let driver = tokio::spawn(connection);
-    let result = client.batch_execute(sql).await.map_err(|error| format!("{error:?}"));
-    drop(client);
-    let _ = driver.await;
-    result
 }
 
 /// The one text that a query finds.

@@ -9,7 +9,7 @@ use crate::process::{command, token};
 use crate::{Waggle, answer, on_both, process};
 
 fn run(database: &Database, arguments: &[&str]) -> Output {
-    command(database).args(arguments).output().unwrap()
+    crate::run(database, arguments, "")
 }
 
 fn json(database: &Database, arguments: &[&str]) -> Value {

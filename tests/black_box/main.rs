@@ -21,6 +21,8 @@ mod n8n;
 mod quick_start;
 mod settings;
 
+use std::io::Write as _;
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -199,6 +201,34 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
         .to_owned();
     let status = response.status().as_u16();
     Answer { status, content_type, text: response.text().await.expect("the answer is whole") }
+}
+
+/// Runs a command with `input` on its standard input.
+pub(crate) fn run(database: &Database, arguments: &[&str], input: &str) -> Output {
+    let mut child = process::command(database)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Does something to the database past Waggle.
+pub(crate) async fn execute(database: &Database, sql: &str) -> Result<(), String> {
+    if let Some(path) = database.url.strip_prefix("sqlite://") {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        return connection.execute_batch(sql).map_err(|error| error.to_string());
+    }
+    let (client, connection) =
+        tokio_postgres::connect(&database.url, tokio_postgres::NoTls).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let result = client.batch_execute(sql).await.map_err(|error| format!("{error:?}"));
+    drop(client);
+    let _ = driver.await;
+    result
 }
 
 /// Runs each test on both databases.

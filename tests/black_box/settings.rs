@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use tokio_postgres::NoTls;
 
 use crate::database::{Database, Kind};
 use crate::process::{Process, command, token};
-use crate::{Answer, Waggle, answer, on_both};
+use crate::{Answer, Waggle, answer, execute, on_both, run};
 
 /// How long a change may take to reach every server.
 const EVERYWHERE: Duration = Duration::from_secs(2);
@@ -36,19 +35,6 @@ impl Waggle {
     async fn setting(&self, key: &str) -> Value {
         self.get(&format!("/api/v1/settings/{key}")).await.ok()
     }
-}
-
-/// Runs a command with `input` on its standard input.
-fn run(database: &Database, arguments: &[&str], input: &str) -> Output {
-    let mut child = command(database)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
 }
 
 #[track_caller]
@@ -658,7 +644,8 @@ async fn secrets_that_another_program_left_in_the_clear_are_sealed(kind: Kind) {
         "INSERT INTO app_settings (key, value, description, created_at, updated_at)
          SELECT 'EMAIL_HOST_PASSWORD', 'hush-in-the-clear', '', created_at, created_at FROM api_tokens LIMIT 1",
     )
-    .await;
+    .await
+    .unwrap();
 
     waggle.again(&[]);
 
@@ -669,23 +656,10 @@ async fn secrets_that_another_program_left_in_the_clear_are_sealed(kind: Kind) {
     assert!(run(&database, &["settings", "history"], "").stdout.len() > 10);
 }
 
-/// Does something to the database past Waggle.
-async fn execute(database: &Database, sql: &str) {
-    if let Some(path) = database.url.strip_prefix("sqlite://") {
-        rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
-        return;
-    }
-    let (client, connection) = tokio_postgres::connect(&database.url, NoTls).await.unwrap();
-    let driver = tokio::spawn(connection);
-    client.batch_execute(sql).await.unwrap();
-    drop(client);
-    let _ = driver.await;
-}
-
 async fn without_its_line_of_history_no_change_is_made(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     waggle.put("PUBLISH_AT_ONCE", json!(3)).await.ok();
-    execute(&waggle.database, "ALTER TABLE setting_changes RENAME TO lost").await;
+    execute(&waggle.database, "ALTER TABLE setting_changes RENAME TO lost").await.unwrap();
 
     waggle.put("PUBLISH_AT_ONCE", json!(4)).await.refused(500);
 
