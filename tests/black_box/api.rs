@@ -7,9 +7,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::accounts::user;
 use crate::database::Kind;
 use crate::process::token;
-use crate::{Waggle, answer, on_both};
+use crate::{Answer, Waggle, answer, on_both};
 
 async fn source_tweets(waggle: &Waggle, run: &str, contents: &[&str]) {
     let tweets: Vec<Value> = contents
@@ -24,26 +25,94 @@ async fn source_tweets(waggle: &Waggle, run: &str, contents: &[&str]) {
     waggle.post("/api/check-duplicate-tweet", body).await.ok();
 }
 
+/// Who may call an operation, as the API document says.
+struct Operation {
+    method: Method,
+    path: String,
+    /// The scope that is needed; none where everybody may call.
+    scope: Option<String>,
+    is_for_people: bool,
+}
+
 /// Every operation of the API document, with numbers for its ids.
-async fn operations(waggle: &Waggle) -> Vec<(Method, String)> {
+async fn operations(waggle: &Waggle) -> Vec<Operation> {
     let document = answer(waggle.request(Method::GET, "/openapi.json")).await.ok();
     let mut operations = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
-        let path = format!("/api/v1{}", path.replace("{id}", "1"));
-        for method in methods.as_object().unwrap().keys() {
-            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            operations.push((method, path.clone()));
+        for (method, operation) in methods.as_object().unwrap() {
+            let text = operation["description"].as_str().unwrap();
+            let is_for_people = text.starts_with("For people") || text.starts_with("For admins");
+            let scope = match text.strip_prefix("Scope: `") {
+                Some(rest) => rest.split('`').next().map(str::to_owned),
+                None if text.starts_with("For admins") => Some("admin".to_owned()),
+                None if is_for_people => Some("read".to_owned()),
+                None => None,
+            };
+            let path =
+                path.split('/').map(|part| if part.starts_with('{') { "9999" } else { part });
+            operations.push(Operation {
+                method: Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(),
+                path: format!("/api/v1{}", path.collect::<Vec<_>>().join("/")),
+                scope,
+                is_for_people,
+            });
         }
     }
-    assert!(operations.len() > 25, "{operations:?}");
+    assert!(operations.len() > 50);
     operations
 }
 
-async fn strangers_are_refused_everywhere(kind: Kind) {
+async fn every_operation_opens_to_those_whom_the_document_names(kind: Kind) {
     let waggle = Waggle::start(kind).await;
-    let mut operations = operations(&waggle).await;
+    let operations = operations(&waggle).await;
+    let scopes = ["ingest", "read", "write", "approve", "publish", "admin"];
+    let tokens = scopes.map(|scope| (scope, token(&waggle.database, &[scope])));
+    let mut people = Vec::new();
+    for (role, rights) in [
+        ("viewer", vec!["read"]),
+        ("editor", vec!["read", "write", "ingest"]),
+        ("approver", vec!["read", "write", "ingest", "approve", "publish"]),
+        ("admin", scopes.to_vec()),
+    ] {
+        user(&waggle, role, role);
+        people.push((rights, waggle.browser(role).await.cookie));
+    }
+    for Operation { method, path, scope, is_for_people } in &operations {
+        let call = || waggle.request(method.clone(), path).body("{not json");
+        let refused = |found: &Answer| found.status == 401 || found.status == 403;
+        let Some(scope) = scope else {
+            assert!(!refused(&answer(call()).await), "{path} is for everybody");
+            let foreign = call().header("origin", "https://evil.example");
+            answer(foreign).await.refused(403);
+            continue;
+        };
+        answer(call()).await.refused(401);
+        answer(call().bearer_auth("nonsense")).await.refused(401);
+        for (of, token) in &tokens {
+            let found = answer(call().bearer_auth(token)).await;
+            let is_open = !is_for_people && (of == scope || *of == "admin");
+            assert_eq!(!refused(&found), is_open, "{method} {path} with {of}: {found:?}");
+        }
+        if path.ends_with("/logout") {
+            continue;
+        }
+        for (rights, cookie) in &people {
+            let own = || call().header("cookie", cookie);
+            let found = answer(own().header("sec-fetch-site", "same-origin")).await;
+            let is_open = rights.contains(&scope.as_str());
+            assert_eq!(!refused(&found), is_open, "{method} {path} with {rights:?}: {found:?}");
+            if *method != Method::GET {
+                answer(own().header("sec-fetch-site", "cross-site")).await.refused(403);
+            }
+        }
+    }
+}
+
+async fn strangers_are_refused_at_the_old_addresses(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let mut operations = Vec::new();
     for path in ["/twitter/api/tweet-details/1/", "/twitter/sourcetweet/export/"] {
-        operations.push((Method::GET, path.into()));
+        operations.push((Method::GET, path));
     }
     for path in [
         "/twitter/api/bulk-delete-tweets/",
@@ -52,25 +121,18 @@ async fn strangers_are_refused_everywhere(kind: Kind) {
         "/twitter/api/reject-generated-tweet/1/",
         "/twitter/api/post-tweet-to-x/1/",
     ] {
-        operations.push((Method::POST, path.into()));
+        operations.push((Method::POST, path));
     }
     for path in ["/twitter/api/delete-tweet/1/", "/twitter/api/delete-generated-tweet/1/"] {
-        operations.push((Method::DELETE, path.into()));
+        operations.push((Method::DELETE, path));
     }
     let nothing = token(&waggle.database, &["ingest"]);
-    // What is there to find out who calls is open to all.
-    operations.retain(|(_, path)| path != "/api/v1/auth/login");
     for (method, path) in operations {
-        let call = || waggle.request(method.clone(), &path).body("{not json");
+        let call = || waggle.request(method.clone(), path).body("{not json");
 
         answer(call()).await.refused(401);
         answer(call().bearer_auth("nonsense")).await.refused(401);
-        if !path.ends_with("/claim")
-            && !path.ends_with("/acknowledge")
-            && !path.ends_with("/release")
-        {
-            answer(call().bearer_auth(&nothing)).await.refused(403);
-        }
+        answer(call().bearer_auth(&nothing)).await.refused(403);
     }
 }
 
@@ -552,7 +614,8 @@ async fn a_head_that_drips_is_cut_off() {
 }
 
 on_both! {
-    strangers_are_refused_everywhere,
+    every_operation_opens_to_those_whom_the_document_names,
+    strangers_are_refused_at_the_old_addresses,
     a_token_opens_what_its_scopes_say,
     a_review_goes_its_way,
     batches_are_renamed_put_away_and_taken_back,

@@ -234,6 +234,7 @@ async fn of_two_replicas_one_paused_past_its_lease_nothing_is_doubled() {
         database: waggle.database.clone(),
         client: crate::client(),
         token: waggle.token.clone(),
+        admin: tokio::sync::OnceCell::new(),
     };
     second.until_published(post).await;
     waggle.process.signal("CONT");

@@ -12,10 +12,13 @@
 mod database;
 #[path = "../support/process.rs"]
 mod process;
+#[path = "../support/smtp.rs"]
+mod smtp;
 
 mod accounts;
 mod api;
 mod commands;
+mod joining;
 mod kill;
 mod n8n;
 mod quick_start;
@@ -28,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::database::{Database, Kind};
 use crate::process::{PATIENCE, Process, token};
@@ -38,6 +42,8 @@ pub(crate) struct Waggle {
     pub(crate) database: Arc<Database>,
     pub(crate) client: Client,
     pub(crate) token: String,
+    /// The session of an admin, who is made when one is needed.
+    admin: OnceCell<String>,
 }
 
 /// An answer, read whole.
@@ -78,7 +84,7 @@ impl Waggle {
         let database = Arc::new(process::database(kind).await);
         let process = Process::start(&database, settings);
         let token = token(&database, &["admin"]);
-        Self { process, database, client: client(), token }
+        Self { process, database, client: client(), token, admin: OnceCell::new() }
     }
 
     /// Starts a server again on the same data.
@@ -98,8 +104,28 @@ impl Waggle {
         self.send(Method::POST, path, Some(body)).await
     }
 
+    /// The cookie of an admin who is signed in.
+    pub(crate) async fn admin(&self) -> &str {
+        let open = async || {
+            accounts::user(self, "settings-admin", "admin");
+            self.browser("settings-admin").await.cookie
+        };
+        self.admin.get_or_init(open).await
+    }
+
+    /// A request by an admin who is signed in.
+    pub(crate) async fn by_admin(&self, method: Method, path: &str) -> RequestBuilder {
+        let cookie = self.admin().await;
+        self.request(method, path).header("cookie", cookie).header("sec-fetch-site", "same-origin")
+    }
+
+    /// Settings are changed by people alone, all else by the token.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let mut request = self.request(method, path).bearer_auth(&self.token);
+        let mut request = if path.starts_with("/api/v1/settings") {
+            self.by_admin(method, path).await
+        } else {
+            self.request(method, path).bearer_auth(&self.token)
+        };
         if let Some(body) = body {
             request = request.json(&body);
         }

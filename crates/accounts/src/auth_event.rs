@@ -7,6 +7,8 @@ use serde_json::Value;
 use waggle_kernel::ids::UserId;
 
 use crate::address::Address;
+use crate::mail::NewMail;
+use crate::user::User;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
@@ -59,6 +61,60 @@ kinds! {
     UserDeactivated = "USER_DEACTIVATED",
     /// A user's names were changed.
     UserChanged = "USER_CHANGED",
+    /// The list of super admins has the verified address of a user.
+    SuperAdminGranted = "SUPER_ADMIN_GRANTED",
+    /// The list of super admins has the address no more.
+    SuperAdminRevoked = "SUPER_ADMIN_REVOKED",
+    /// Somebody proved once more who they are, for something sensitive.
+    Reauthenticated = "REAUTHENTICATED",
+    /// Somebody wants to be a user; a code was mailed, or a notice to the owner of the address.
+    RegisterRequest = "REGISTER_REQUEST",
+    /// Somebody from a foreign domain wanted to be a user.
+    RegisterBreach = "REGISTER_EMAIL_BREACH",
+    /// Somebody has become a user.
+    Registered = "REGISTER_EMAIL",
+    /// A code was mailed to an address that a user wants to have.
+    VerificationSent = "EMAIL_VERIFICATION_SENT",
+    /// A user showed that the address is theirs.
+    EmailVerified = "EMAIL_VERIFIED",
+    /// A user has another address.
+    EmailChanged = "EMAIL_CHANGED",
+    /// A user wanted an address of a foreign domain.
+    AddressBreach = "EMAIL_CHANGE_BREACH",
+    /// A code was wrong.
+    CodeFailure = "VERIFY_CODE_FAILURE",
+    /// Codes were asked for or tried too often.
+    CodeLimited = "VERIFY_CODE_LIMITED",
+    /// Somebody forgot a password; a code was mailed if an active user has the address.
+    PasswordResetRequest = "PASSWORD_RESET_REQUEST",
+    /// The same for an address of a foreign domain that nobody has.
+    PasswordResetBreach = "PASSWORD_RESET_BREACH",
+    /// Somebody got another password.
+    PasswordResetComplete = "PASSWORD_RESET_COMPLETE",
+    /// Somebody signed in with Google.
+    GoogleSuccess = "GOOGLE_OAUTH_SUCCESS",
+    /// Somebody could not sign in with Google.
+    GoogleFailure = "GOOGLE_OAUTH_FAILURE",
+    /// Somebody from a foreign domain wanted to sign in with Google.
+    GoogleBreach = "GOOGLE_OAUTH_BREACH",
+    /// A code was mailed to somebody who signs in with Google for the first time.
+    GoogleVerificationSent = "GOOGLE_VERIFICATION_SENT",
+    /// The code was right; the Google account opens the user from now on.
+    GoogleVerified = "GOOGLE_VERIFICATION_SUCCESS",
+    /// An API token was made.
+    TokenCreated = "TOKEN_CREATED",
+    /// An API token was ended.
+    TokenRevoked = "TOKEN_REVOKED",
+    /// A second factor was set up.
+    FactorAdded = "SECOND_FACTOR_ADDED",
+    /// A second factor was taken away.
+    FactorRemoved = "SECOND_FACTOR_REMOVED",
+    /// A second factor was wrong.
+    FactorFailure = "SECOND_FACTOR_FAILURE",
+    /// A recovery code was used up.
+    RecoveryUsed = "RECOVERY_CODE_USED",
+    /// The record was handed out.
+    EventsExported = "AUTH_EVENTS_EXPORTED",
 }
 
 /// From where somebody calls.
@@ -101,9 +157,35 @@ pub struct NewAuthEvent {
     pub metadata: Value,
     /// When.
     pub at: DateTime<Utc>,
+    /// Who is told of it by mail; the mails wait from the same step on.
+    pub mails: Vec<NewMail>,
 }
 
 impl NewAuthEvent {
+    /// Something that happened, about nobody yet and by nobody who is known.
+    pub fn new(kind: EventKind, client: &Client, at: DateTime<Utc>) -> Self {
+        Self {
+            kind,
+            user: None,
+            email: String::new(),
+            actor: String::new(),
+            client: client.clone(),
+            metadata: Value::Object(serde_json::Map::new()),
+            at,
+            mails: Vec::new(),
+        }
+    }
+
+    /// Something that a user did about himself.
+    pub fn of_user(kind: EventKind, user: &User, client: &Client, at: DateTime<Utc>) -> Self {
+        Self {
+            user: Some(user.id),
+            email: user.email.to_string(),
+            actor: user.actor().to_string(),
+            ..Self::new(kind, client, at)
+        }
+    }
+
     /// What is kept of what was typed to say who one is: an address, or what led to a user. Anything else may be a
     /// password in the wrong place, and is not kept.
     pub fn typed(typed: &str, user: Option<UserId>) -> String {

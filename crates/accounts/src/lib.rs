@@ -15,10 +15,22 @@
 //! ```
 
 mod address;
+mod admission;
 mod auth_event;
+mod change_address;
+mod code;
+mod codes;
+mod deliver_mail;
+mod google;
+mod keys;
+mod limits;
+mod mail;
 mod manage_users;
 mod password;
+mod policy;
 pub mod ports;
+mod register;
+mod reset_password;
 mod role;
 mod session;
 mod sessions;
@@ -30,16 +42,31 @@ mod tokens;
 mod user;
 
 pub use address::{Address, InvalidAddress};
+pub use admission::Admission;
 pub use auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
-pub use manage_users::{ManageUsers, ManageUsersError, UserChange, Wanted};
+pub use change_address::{ChangeAddress, ChangeAddressError};
+pub use code::{
+    CODE_LIFE, Code, CodeLength, Flow, Intent, InvalidCode, Link, MOST_TRIES, NewVerification,
+    Purpose, Registration, Verification,
+};
+pub use codes::{CodeError, Codes, Issued, Presented};
+pub use deliver_mail::{DeliverMail, Delivered};
+pub use google::{GoogleIdentity, GoogleProfile};
+pub use keys::{Mark, SealedSecret, ServerKeys};
+pub use limits::{LIMITS, LimitTable, NamedLimit};
+pub use mail::{Letter, Mail, MailFailure, NewMail, Proof, QueuedMail};
+pub use manage_users::{ManageUsers, ManageUsersError, Taken, UserChange, Wanted};
 pub use password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
+pub use policy::AccountPolicy;
+pub use register::{Application, Register, RegisterError};
+pub use reset_password::{ResetPassword, ResetPasswordError, TokensOnReset};
 pub use role::{Role, UnknownRole};
 pub use session::{NewSession, PresentedSession, Session, SessionLife};
-pub use sessions::{Sessions, SessionsError, Visitor};
+pub use sessions::{NotRecent, Sessions, SessionsError, Visitor};
 pub use sign_in::{SignIn, SignInError, SignInPolicy, SignedIn};
 pub use user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 
 pub use token::{
-    ApiToken, InvalidToken, InvalidTokenName, NewApiToken, PresentedToken, StoredHash,
+    ApiToken, InvalidToken, InvalidTokenName, NewApiToken, PresentedToken, StoredHash, WantedToken,
 };
 pub use tokens::{AuthenticateError, CreateTokenError, CreatedToken, Tokens, TokensError};

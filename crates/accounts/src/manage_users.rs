@@ -1,24 +1,29 @@
 //! Users are made, shown, given roles and passwords, shut out and let in again.
 
+use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Actor, Clock, Forbidden, Page, PageRequest, PortError, Scope, Version};
+use waggle_kernel::{
+    Actor, ActorKind, Clock, Forbidden, Page, PageRequest, PortError, Scope, Version,
+};
 
 use crate::address::{Address, InvalidAddress};
+use crate::admission::Admission;
 use crate::auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
+use crate::mail::{Letter, NewMail};
 use crate::password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
 use crate::ports::{
-    AuthEventRepository, Budget, EndSessions, InsertUserError, Limits, PasswordHasher,
+    AuthEventRepository, Budget, EndSessions, Exhausted, InsertUserError, Limits, PasswordHasher,
     SaveUserError, UserRepository,
 };
+use crate::register::{MOST_NAMES, derived};
 use crate::role::Role;
 use crate::sessions::Visitor;
-use crate::sign_in::SignInPolicy;
+use crate::sign_in::{SignInPolicy, failures_of};
 use crate::user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 
 /// Looks after users.
@@ -67,7 +72,7 @@ pub struct UserChange {
 }
 
 impl ManageUsers {
-    /// Makes a user.
+    /// Makes a user, whose address has to be let in unless the operator says so.
     ///
     /// # Errors
     ///
@@ -77,11 +82,16 @@ impl ManageUsers {
         actor: &Actor,
         wanted: &Wanted,
         client: &Client,
+        admission: &Admission,
     ) -> Result<User, ManageUsersError> {
         actor.require(Scope::Admin)?;
         let (first_name, last_name): (PersonName, PersonName) =
             (wanted.first_name.parse()?, wanted.last_name.parse()?);
         let email: Address = wanted.email.trim().parse()?;
+        // The operator is above the settings.
+        if !matches!(actor.kind(), ActorKind::System) && !admission.admits(&email) {
+            return Err(ManageUsersError::ForeignDomain);
+        }
         let username: Username = match &wanted.username {
             Some(name) => name.trim().parse()?,
             None => email.local_part().parse()?,
@@ -100,6 +110,7 @@ impl ManageUsers {
             first_name,
             last_name,
             role: wanted.role,
+            is_super_admin: false,
             password,
             date_joined: now,
             email,
@@ -193,7 +204,12 @@ impl ManageUsers {
             "role": { "from": before.role.name(), "to": after.role.name() },
             "is_active": { "from": before.is_active, "to": after.is_active },
         });
-        let event = self.event(kind, actor, Some(id), before.email.as_str(), client, metadata);
+        let mut event = self.event(kind, actor, Some(id), before.email.as_str(), client, metadata);
+        if takes_rights {
+            let role = if after.is_active { after.role.name() } else { "nothing any more" };
+            let letter = Letter::RightsChanged { role: role.to_owned() };
+            event.mails = vec![NewMail::notice(before.email.clone(), letter, event.at)];
+        }
         let sessions = if takes_rights { EndSessions::All } else { EndSessions::None };
         match self.users.save(&after, sessions, &event).await {
             Ok(version) => Ok(User { version, ..after }),
@@ -224,16 +240,12 @@ impl ManageUsers {
             None => StoredPassword::none(),
         };
         let metadata = json!({ "has_password": password.is_some() });
-        let event = self.event(
-            EventKind::PasswordSet,
-            actor,
-            Some(id),
-            user.email.as_str(),
-            client,
-            metadata,
-        );
+        let (kind, email) = (EventKind::PasswordSet, user.email.as_str());
+        let mut event = self.event(kind, actor, Some(id), email, client, metadata);
+        event.mails = vec![NewMail::notice(user.email.clone(), Letter::PasswordChanged, event.at)];
         let all = EndSessions::All;
         if self.users.set_password(id, None, &stored, all, Some(event)).await? {
+            self.limits.forget(&failures_of(id)).await?;
             Ok(())
         } else {
             Err(ManageUsersError::NotFound)
@@ -262,26 +274,20 @@ impl ManageUsers {
             window: policy.window,
         }];
         if let Some(exhausted) = self.limits.take(&budget, self.clock.now()).await? {
-            return Err(ManageUsersError::Limited { until: exhausted.until });
+            return Err(ManageUsersError::Limited(exhausted));
         }
         let (_, seen) = self.users.find_login(&login).await?.ok_or(ManageUsersError::NotFound)?;
         if self.hasher.verify(present, &seen).await? == Verdict::Wrong {
-            let (kind, actor, email) =
-                (EventKind::PasswordChangeFailure, user.actor(), user.email.as_str());
-            let event = self.event(kind, &actor, Some(user.id), email, client, json!({}));
+            let (kind, now) = (EventKind::PasswordChangeFailure, self.clock.now());
+            let event = NewAuthEvent::of_user(kind, user, client, now);
             self.events.record(&event).await?;
             return Err(ManageUsersError::WrongPassword);
         }
         self.limits.give_back(&budget).await?;
         let stored = self.hashed(wanted, &own_of(user)).await?;
-        let event = self.event(
-            EventKind::PasswordChanged,
-            &user.actor(),
-            Some(user.id),
-            user.email.as_str(),
-            client,
-            json!({}),
-        );
+        let (kind, now) = (EventKind::PasswordChanged, self.clock.now());
+        let mut event = NewAuthEvent::of_user(kind, user, client, now);
+        event.mails = vec![NewMail::notice(user.email.clone(), Letter::PasswordChanged, now)];
         let others = EndSessions::AllBut(visitor.session.id);
         if self.users.set_password(user.id, Some(seen), &stored, others, Some(event)).await? {
             Ok(())
@@ -289,6 +295,72 @@ impl ManageUsers {
             // It was changed while it was compared.
             Err(ManageUsersError::WrongPassword)
         }
+    }
+
+    /// Makes super admins of those, and of those alone, whose verified address the list has, and returns whom it changed.
+    /// Whoever is shut out stays so.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageUsersError::Forbidden`] without the scope `admin`, [`ManageUsersError::Port`].
+    pub async fn sync_super_admins(
+        &self,
+        actor: &Actor,
+        admission: &Admission,
+    ) -> Result<Vec<User>, ManageUsersError> {
+        actor.require(Scope::Admin)?;
+        let mut changed = Vec::new();
+        for user in self.users.super_admin_changes(&admission.super_admins).await? {
+            let is_granted = !user.is_super_admin;
+            let kind = if is_granted {
+                EventKind::SuperAdminGranted
+            } else {
+                EventKind::SuperAdminRevoked
+            };
+            let (client, email) = (Client::default(), user.email.as_str());
+            let mut event = self.event(kind, actor, Some(user.id), email, &client, json!({}));
+            let role = if is_granted { "everything" } else { user.role.name() };
+            let letter = Letter::RightsChanged { role: role.to_owned() };
+            event.mails = vec![NewMail::notice(user.email.clone(), letter, event.at)];
+            if self.users.set_super_admin(&user, is_granted, &event).await? {
+                changed.push(User { is_super_admin: is_granted, ..user });
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Makes a user without a password of each address of the list of super admins that nobody has, and returns them. Whoever
+    /// shows that the address is theirs, by resetting the password or with Google, is a super admin then.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageUsersError`].
+    pub async fn invite_super_admins(
+        &self,
+        actor: &Actor,
+        admission: &Admission,
+    ) -> Result<Vec<User>, ManageUsersError> {
+        let mut made = Vec::new();
+        for address in &admission.super_admins {
+            for number in 0..MOST_NAMES {
+                let wanted = Wanted {
+                    email: address.to_string(),
+                    username: Some(derived(address, number)?.to_string()),
+                    first_name: String::new(),
+                    last_name: String::new(),
+                    role: Role::Viewer,
+                    password: None,
+                };
+                match self.create(actor, &wanted, &Client::default(), admission).await {
+                    Ok(user) => made.push(user),
+                    Err(ManageUsersError::Taken(Taken::Name)) => continue,
+                    Err(ManageUsersError::Taken(Taken::Address)) => {}
+                    Err(error) => return Err(error),
+                }
+                break;
+            }
+        }
+        Ok(made)
     }
 
     /// A page of what happened, newest first.
@@ -329,19 +401,17 @@ impl ManageUsers {
         metadata: Value,
     ) -> NewAuthEvent {
         NewAuthEvent {
-            kind,
             user,
             email: email.to_owned(),
             actor: actor.to_string(),
-            client: client.clone(),
             metadata,
-            at: self.clock.now(),
+            ..NewAuthEvent::new(kind, client, self.clock.now())
         }
     }
 }
 
 /// The words that a user's password must not hold.
-fn own<'a>(
+pub(crate) fn own<'a>(
     username: &'a Username,
     email: &'a Address,
     first_name: &'a PersonName,
@@ -352,8 +422,26 @@ fn own<'a>(
     [username.as_str(), email.as_str(), email.local_part(), domain, first_name, last_name, "waggle"]
 }
 
-fn own_of(user: &User) -> [&str; 7] {
+pub(crate) fn own_of(user: &User) -> [&str; 7] {
     own(&user.username, &user.email, &user.first_name, &user.last_name)
+}
+
+/// What somebody else has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// The mail address.
+    Address,
+    /// The user name.
+    Name,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Address => "mail address",
+            Self::Name => "name",
+        })
+    }
 }
 
 /// Why that could not be done; then nothing is changed.
@@ -382,13 +470,13 @@ pub enum ManageUsersError {
     WrongPassword,
     /// The present password was wrong too often.
     #[error("there were too many failures; try again later")]
-    Limited {
-        /// When it may be tried again.
-        until: DateTime<Utc>,
-    },
+    Limited(Exhausted),
     /// Somebody has the address or the name.
-    #[error("{0}")]
-    Taken(&'static str),
+    #[error("there is a user with this {0}")]
+    Taken(Taken),
+    /// People of this domain are not let in.
+    #[error("addresses of this domain are not let in")]
+    ForeignDomain,
     /// Nobody changes his own rights.
     #[error("nobody changes his own role or shuts himself out")]
     Own,
@@ -409,8 +497,8 @@ pub enum ManageUsersError {
 impl From<InsertUserError> for ManageUsersError {
     fn from(error: InsertUserError) -> Self {
         match error {
-            InsertUserError::EmailTaken => Self::Taken("there is a user with this mail address"),
-            InsertUserError::UsernameTaken => Self::Taken("there is a user with this name"),
+            InsertUserError::EmailTaken => Self::Taken(Taken::Address),
+            InsertUserError::UsernameTaken => Self::Taken(Taken::Name),
             InsertUserError::Port(error) => Self::Port(error),
         }
     }

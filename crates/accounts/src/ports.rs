@@ -7,13 +7,18 @@ use thiserror::Error;
 use waggle_kernel::ids::{SessionId, TokenId, UserId};
 use waggle_kernel::{Page, PageRequest, PortError, Version};
 
+use crate::address::Address;
 use crate::auth_event::{AuthEvent, AuthEventFilter, NewAuthEvent};
+use crate::code::{NewVerification, Purpose, Verification};
+use crate::google::GoogleIdentity;
+use crate::mail::{Mail, MailFailure, QueuedMail};
 use crate::password::{StoredPassword, Verdict};
+use crate::reset_password::TokensOnReset;
 use crate::session::{NewSession, Session};
 use crate::token::{ApiToken, NewApiToken, StoredHash};
 use crate::user::{Login, NewUser, User};
 
-/// Keeps API tokens.
+/// Keeps API tokens. What happens to them is written down in the same step, or it does not happen.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait TokenRepository: Send + Sync {
@@ -22,7 +27,8 @@ pub trait TokenRepository: Send + Sync {
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer, or has a token with the same public id.
-    async fn insert(&self, token: &NewApiToken) -> Result<TokenId, PortError>;
+    async fn insert(&self, token: &NewApiToken, event: &NewAuthEvent)
+    -> Result<TokenId, PortError>;
 
     /// Keeps a token if there is none at all, revoked ones included; `None` if there was one. Of two calls
     /// at the same moment, one keeps its token.
@@ -30,28 +36,38 @@ pub trait TokenRepository: Send + Sync {
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer.
-    async fn insert_first(&self, token: &NewApiToken) -> Result<Option<TokenId>, PortError>;
+    async fn insert_first(
+        &self,
+        token: &NewApiToken,
+        event: &NewAuthEvent,
+    ) -> Result<Option<TokenId>, PortError>;
 
-    /// The token with this public id, and its hash.
+    /// The token with this public id, whatever became of it.
     ///
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer.
-    async fn find(&self, public_id: &str) -> Result<Option<(ApiToken, StoredHash)>, PortError>;
+    async fn find(&self, public_id: &str) -> Result<Option<KnownToken>, PortError>;
 
-    /// Every token, oldest first.
+    /// The tokens of a user, or all, oldest first.
     ///
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer.
-    async fn list(&self) -> Result<Vec<ApiToken>, PortError>;
+    async fn list(&self, owner: Option<UserId>) -> Result<Vec<ApiToken>, PortError>;
 
-    /// Ends the token with this public id; `false` if there is none that lives.
+    /// Ends the token with this public id, whosever it is or that of `owner`, at the time of `event`; `false` if there is none that
+    /// lives.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the store cannot answer.
-    async fn revoke(&self, public_id: &str, now: DateTime<Utc>) -> Result<bool, PortError>;
+    /// [`PortError`] if the store cannot answer; then it goes on.
+    async fn revoke(
+        &self,
+        public_id: &str,
+        owner: Option<UserId>,
+        event: &NewAuthEvent,
+    ) -> Result<bool, PortError>;
 
     /// Writes down that the token was shown.
     ///
@@ -59,6 +75,17 @@ pub trait TokenRepository: Send + Sync {
     ///
     /// [`PortError`] if the store cannot answer.
     async fn touch(&self, id: TokenId, now: DateTime<Utc>) -> Result<(), PortError>;
+}
+
+/// A token that is kept, and what is needed to let its bearer in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownToken {
+    /// The token.
+    pub token: ApiToken,
+    /// The hash of its text.
+    pub hash: StoredHash,
+    /// Whose it is, as they are now.
+    pub owner: Option<User>,
 }
 
 /// Keeps users. What happens to them is written down in the same step, or it does not happen.
@@ -109,6 +136,26 @@ pub trait UserRepository: Send + Sync {
         sessions: EndSessions,
         event: &NewAuthEvent,
     ) -> Result<Version, SaveUserError>;
+
+    /// Those whom the list of super admins changes: who has the right and no verified address on it, or the other way round.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn super_admin_changes(&self, list: &[Address]) -> Result<Vec<User>, PortError>;
+
+    /// Makes `user` a super admin, or not one any more, and ends all sessions; `false`, and nothing is changed, if the store has
+    /// another version.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer; then nothing is changed.
+    async fn set_super_admin(
+        &self,
+        user: &User,
+        is_super_admin: bool,
+        event: &NewAuthEvent,
+    ) -> Result<bool, PortError>;
 
     /// Gives a user another password, and ends sessions where `sessions` says so; `false`, and nothing is changed, if
     /// the present one is not the one `seen`.
@@ -202,6 +249,18 @@ pub trait SessionRepository: Send + Sync {
         idle_until: DateTime<Utc>,
     ) -> Result<(), PortError>;
 
+    /// Writes down that somebody proved at `now` who they are; `false`, and nothing is changed, if the session has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer; then nothing is changed.
+    async fn confirm(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+        event: &NewAuthEvent,
+    ) -> Result<bool, PortError>;
+
     /// The sessions of a user that live at `now`, newest first.
     ///
     /// # Errors
@@ -269,8 +328,10 @@ pub struct Budget {
 }
 
 /// A budget that is used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exhausted {
+    /// Which.
+    pub budget: Budget,
     /// When it will be whole again.
     pub until: DateTime<Utc>,
     /// How often something was refused since it was used up, this time included.
@@ -299,6 +360,202 @@ pub trait Limits: Send + Sync {
     ///
     /// [`PortError`] if the store cannot answer.
     async fn give_back(&self, budgets: &[Budget]) -> Result<(), PortError>;
+
+    /// Counts from the start again.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn forget(&self, keys: &[String]) -> Result<(), PortError>;
+}
+
+/// Keeps codes that were mailed. What happens because of them is written down in the same step, or it does not happen.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait VerificationRepository: Send + Sync {
+    /// Keeps a code in place of the one for the same purpose and address.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer; then the older one stays.
+    async fn keep(
+        &self,
+        verification: &NewVerification,
+        event: &NewAuthEvent,
+    ) -> Result<(), PortError>;
+
+    /// The code of this flow, of which this is one try more; `None` if there is none for `purpose` that can be used at `now`,
+    /// or it was tried [`MOST_TRIES`](crate::MOST_TRIES) times. Exact, however many try at the same time.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn attempt(
+        &self,
+        flow: &StoredHash,
+        purpose: Purpose,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Verification>, PortError>;
+
+    /// The code that was mailed with this link; `None` if there is none for `purpose` that can be used at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn find_link(
+        &self,
+        link: &StoredHash,
+        purpose: Purpose,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Verification>, PortError>;
+
+    /// Makes `effect` true and uses the code of `flow` up, in one step, and returns whom it happened to. `None`, and nothing
+    /// happens, if the code cannot be used any more at the time of `event`, or its user is shut out, gone or has another
+    /// address. Without a flow there is no code to be used up.
+    ///
+    /// # Errors
+    ///
+    /// [`CarryOutError`]; then nothing happens, and the code can be used again.
+    async fn carry_out(
+        &self,
+        flow: Option<StoredHash>,
+        effect: &Effect,
+        event: &NewAuthEvent,
+    ) -> Result<Option<UserId>, CarryOutError>;
+}
+
+/// What becomes true when a code is used.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// There is a user more; other codes for the address end.
+    MakeUser {
+        /// Who.
+        user: NewUser,
+        /// The Google account that opens the user.
+        google: Option<GoogleIdentity>,
+    },
+    /// A user has another password and a verified address; all sessions and other codes of the user end.
+    SetPassword {
+        /// Who.
+        user: UserId,
+        /// The address that the code was mailed to.
+        address: Address,
+        /// The password.
+        password: StoredPassword,
+        /// Whether the list of super admins has the address.
+        is_super_admin: bool,
+        /// What becomes of the API tokens.
+        tokens: TokensOnReset,
+    },
+    /// A user has this address, which is verified; all sessions but one, and other codes of the user, end.
+    SetAddress {
+        /// Who.
+        user: UserId,
+        /// The address.
+        address: Address,
+        /// Whether the list of super admins has the address.
+        is_super_admin: bool,
+        /// The session that goes on.
+        spared: SessionId,
+    },
+    /// A Google account opens a user, whose address is verified thereby.
+    LinkGoogle {
+        /// Who.
+        user: UserId,
+        /// The address that the code was mailed to.
+        address: Address,
+        /// The Google account.
+        google: GoogleIdentity,
+        /// Whether the list of super admins has the address.
+        is_super_admin: bool,
+    },
+}
+
+/// Why an effect did not come about.
+#[derive(Debug, Error)]
+pub enum CarryOutError {
+    /// Somebody has the address, or the Google account.
+    #[error("there is a user with this mail address")]
+    AddressTaken,
+    /// Somebody has the name.
+    #[error("there is a user with this name")]
+    UsernameTaken,
+    /// The store could not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Knows which Google account opens which user.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait GoogleAccounts: Send + Sync {
+    /// The user whom a Google account opens, and the password.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn find(
+        &self,
+        google: &GoogleIdentity,
+    ) -> Result<Option<(User, StoredPassword)>, PortError>;
+
+    /// Whether some Google account opens this user.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn is_linked(&self, user: UserId) -> Result<bool, PortError>;
+}
+
+/// Where mails wait for the mail server. They come in by [`NewAuthEvent::mails`](crate::NewAuthEvent).
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait MailQueue: Send + Sync {
+    /// Takes up to `most` mails in hand that are due at `now`, until `until`; nobody else gets them meanwhile. Those that are of
+    /// no use any more are removed.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn claim(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        most: u16,
+    ) -> Result<Vec<QueuedMail>, PortError>;
+
+    /// Removes a mail that was taken.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn sent(&self, id: i64) -> Result<(), PortError>;
+
+    /// Puts a mail back until `at`.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn later(&self, id: i64, at: DateTime<Utc>) -> Result<(), PortError>;
+
+    /// Keeps a mail for the operator to see, and tries it no more.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn give_up(&self, id: i64, why: &str, now: DateTime<Utc>) -> Result<(), PortError>;
+}
+
+/// Brings mails out of the house.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait Mailer: Send + Sync {
+    /// Hands a mail over; when it returns the mail server has it.
+    ///
+    /// # Errors
+    ///
+    /// [`MailFailure`], which says whether to try again.
+    async fn send(&self, mail: &Mail) -> Result<(), MailFailure>;
 }
 
 /// Hashes and compares passwords, a few at a time: each takes much memory.

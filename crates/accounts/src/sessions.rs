@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 use thiserror::Error;
 use waggle_kernel::ids::SessionId;
@@ -30,6 +30,22 @@ pub struct Visitor {
     /// The session.
     pub session: Session,
 }
+
+impl Visitor {
+    /// Checks that the visitor proved who they are within the time `recent` before `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRecent`] if that was before.
+    pub fn require_recent(&self, now: DateTime<Utc>, recent: Duration) -> Result<(), NotRecent> {
+        if now - self.session.authenticated_at <= recent { Ok(()) } else { Err(NotRecent) }
+    }
+}
+
+/// It is long ago that somebody proved who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("this needs a fresh proof of who you are: confirm your password first")]
+pub struct NotRecent;
 
 impl Sessions {
     /// Who shows this token. Whoever was shut out, or whose session ended, is nobody.
@@ -113,15 +129,7 @@ impl Sessions {
     }
 
     fn event(&self, kind: EventKind, visitor: &Visitor, client: &Client) -> NewAuthEvent {
-        NewAuthEvent {
-            kind,
-            user: Some(visitor.user.id),
-            email: visitor.user.email.to_string(),
-            actor: visitor.user.actor().to_string(),
-            client: client.clone(),
-            metadata: json!({}),
-            at: self.clock.now(),
-        }
+        NewAuthEvent::of_user(kind, &visitor.user, client, self.clock.now())
     }
 }
 

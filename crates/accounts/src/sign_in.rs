@@ -4,27 +4,26 @@
 //! take from the budgets ──▶ compare (as long for nobody as for somebody) ──▶ give back ──▶ open a session
 //! ```
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Duration, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{Clock, Entropy, PortError};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
+use crate::limits::{fingerprint, network};
+use crate::mail::{Letter, NewMail};
 use crate::password::{NewPassword, StoredPassword, Verdict};
 use crate::ports::{
-    AuthEventRepository, Budget, EndSessions, Limits, PasswordHasher, SessionRepository,
+    AuthEventRepository, Budget, EndSessions, Exhausted, Limits, PasswordHasher, SessionRepository,
     UserRepository,
 };
 use crate::role::Role;
 use crate::session::{NewSession, SessionLife};
+use crate::sessions::Visitor;
 use crate::user::{Login, User};
 
 /// How long sessions last, and how often somebody may fail.
@@ -106,10 +105,13 @@ impl SignIn {
         if let Some(exhausted) = self.limits.take(&budgets, now).await? {
             // Once: whoever goes on must not fill the record, of which nothing is ever removed.
             if exhausted.refusals == 1 {
-                let event = self.event(EventKind::LoginLimited, id, login, client);
+                let mut event = self.event(EventKind::LoginLimited, id, login, client);
+                let locked = user.filter(|_| exhausted.budget.key.starts_with("login:user:"));
+                let notice = locked.map(|user| NewMail::notice(user.email, Letter::Locked, now));
+                event.mails.extend(notice);
                 self.events.record(&event).await?;
             }
-            return Err(SignInError::Limited { until: exhausted.until });
+            return Err(SignInError::Limited(exhausted));
         }
         let is_sane = password.expose_secret().len() <= 4 * NewPassword::MOST;
         let verdict =
@@ -133,16 +135,72 @@ impl SignIn {
             }
             stored = anew;
         }
+        self.open(user, &stored, "password", login, client, policy).await
+    }
+
+    /// Lets somebody in who has proved who they are, by `method`.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError::Refused`] if the user is not any more as seen, [`SignInError::Port`].
+    pub async fn open(
+        &self,
+        user: User,
+        stored: &StoredPassword,
+        method: &str,
+        typed: &str,
+        client: &Client,
+        policy: &SignInPolicy,
+    ) -> Result<SignedIn, SignInError> {
+        let now = self.clock.now();
         let life = policy.life(&user);
         let chance = self.entropy.bytes()?;
         let (session, token) = NewSession::make(&chance, user.id, client.clone(), now, life);
-        let mut event = self.event(EventKind::LoginSuccess, Some(user.id), login, client);
+        let mut event = self.event(EventKind::LoginSuccess, Some(user.id), typed, client);
         event.actor = user.actor().to_string();
-        event.metadata = json!({ "method": "password" });
-        match self.sessions.open(&session, &user, &stored, &event).await? {
+        event.metadata = json!({ "method": method });
+        match self.sessions.open(&session, &user, stored, &event).await? {
             Some(_) => Ok(SignedIn { user, token, ends_at: now + life.absolute }),
             // The password or the rights were changed since they were looked at.
             None => Err(SignInError::Refused),
+        }
+    }
+
+    /// Proves once more, by the password, who the visitor is; then what is sensitive is open for a while.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError`], as for [`run`](Self::run).
+    pub async fn confirm(
+        &self,
+        visitor: &Visitor,
+        password: &SecretString,
+        client: &Client,
+        policy: &SignInPolicy,
+    ) -> Result<(), SignInError> {
+        let (user, now) = (&visitor.user, self.clock.now());
+        let budget = [Budget {
+            key: format!("password:user:{}", user.id),
+            most: policy.failures_per_account,
+            window: policy.window,
+        }];
+        if let Some(exhausted) = self.limits.take(&budget, now).await? {
+            return Err(SignInError::Limited(exhausted));
+        }
+        let login = Login::Email(user.email.clone());
+        let found = self.users.find_login(&login).await?;
+        let stored = found.map_or_else(StoredPassword::none, |(_, stored)| stored);
+        if self.hasher.verify(password, &stored).await? == Verdict::Wrong {
+            let event = NewAuthEvent::of_user(EventKind::LoginFailure, user, client, now);
+            self.events.record(&event).await?;
+            return Err(SignInError::Refused);
+        }
+        self.limits.give_back(&budget).await?;
+        let event = NewAuthEvent::of_user(EventKind::Reauthenticated, user, client, now);
+        if self.sessions.confirm(visitor.session.id, now, &event).await? {
+            Ok(())
+        } else {
+            Err(SignInError::Refused)
         }
     }
 
@@ -153,19 +211,13 @@ impl SignIn {
         typed: &str,
         client: &Client,
     ) -> NewAuthEvent {
-        NewAuthEvent {
-            kind,
-            user,
-            email: NewAuthEvent::typed(typed, user),
-            actor: String::new(),
-            client: client.clone(),
-            metadata: json!({}),
-            at: self.clock.now(),
-        }
+        let email = NewAuthEvent::typed(typed, user);
+        NewAuthEvent { user, email, ..NewAuthEvent::new(kind, client, self.clock.now()) }
     }
 }
 
-/// The client's first: whoever is over that uses up nothing of an account's.
+/// The client's first: whoever is over that uses up nothing of an account's. After half of what an account may fail it goes
+/// slowly: so many more take a tenth of the time each.
 fn budgets(
     user: Option<UserId>,
     login: &str,
@@ -178,27 +230,29 @@ fn budgets(
         window: policy.window,
     });
     let account = match user {
-        Some(id) => format!("login:user:{id}"),
+        Some(id) => format!("user:{id}"),
         // A hash, because people type passwords in the wrong place.
-        None => format!("login:nobody:{}", fingerprint(&Login::folded(login))),
+        None => format!("nobody:{}", fingerprint(&Login::folded(login))),
     };
-    let account = Budget { key: account, most: policy.failures_per_account, window: policy.window };
-    of_client.into_iter().chain([account]).collect()
+    let slowly = Budget {
+        key: format!("{SLOWLY}:{account}"),
+        most: policy.failures_per_account.div_ceil(2),
+        window: policy.window / 10,
+    };
+    let locked = Budget {
+        key: format!("{LOCKED}:{account}"),
+        most: policy.failures_per_account,
+        window: policy.window,
+    };
+    of_client.into_iter().chain([slowly, locked]).collect()
 }
 
-fn fingerprint(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(text))
-}
+const SLOWLY: &str = "login-pace";
+const LOCKED: &str = "login";
 
-/// What counts as one client: whoever has an IPv6 address has the 2^64 beside it as well.
-fn network(ip: IpAddr) -> String {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
+/// The counters of a user's failures.
+pub(crate) fn failures_of(user: UserId) -> [String; 2] {
+    [format!("{SLOWLY}:user:{user}"), format!("{LOCKED}:user:{user}")]
 }
 
 /// Why somebody was not let in.
@@ -209,10 +263,7 @@ pub enum SignInError {
     Refused,
     /// It was wrong too often.
     #[error("there were too many failures; try again later")]
-    Limited {
-        /// When it may be tried again.
-        until: DateTime<Utc>,
-    },
+    Limited(Exhausted),
     /// The store or the hasher could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -225,7 +276,7 @@ mod tests {
 
     use super::*;
     use crate::ports::{
-        Exhausted, MockAuthEventRepository, MockLimits, MockPasswordHasher, MockSessionRepository,
+        MockAuthEventRepository, MockLimits, MockPasswordHasher, MockSessionRepository,
         MockUserRepository,
     };
     use crate::testing::user;
@@ -275,15 +326,6 @@ mod tests {
             entropy: Arc::new(entropy),
         };
         sign_in.run(login, &"a good long password".into(), &Client::default(), &POLICY).await
-    }
-
-    #[test]
-    fn neighbours_in_ipv6_are_one_client() {
-        let of = |text: &str| network(text.parse().unwrap());
-
-        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::1"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
-        assert_eq!(of("::ffff:10.0.0.7"), of("10.0.0.7"));
     }
 
     #[tokio::test]
@@ -339,17 +381,23 @@ mod tests {
         let mut scene = scene(Some(user(3, Role::Admin)), Verdict::Right);
         let until = FixedClock::noon().now() + Duration::minutes(4);
         scene.limits.checkpoint();
-        scene
-            .limits
-            .expect_take()
-            .returning(move |_, _| Ok(Some(Exhausted { until, refusals: 1 })));
+        scene.limits.expect_take().returning(move |budgets, _| {
+            let budget = budgets.last().unwrap().clone();
+            Ok(Some(Exhausted { budget, until, refusals: 1 }))
+        });
         scene.hasher.checkpoint();
         scene.hasher.expect_verify().never();
-        scene.events.expect_record().once().returning(|_| Ok(()));
+        let tells = |event: &NewAuthEvent| event.mails.iter().all(|m| m.letter == Letter::Locked);
+        scene
+            .events
+            .expect_record()
+            .withf(move |event| event.mails.len() == 1 && tells(event))
+            .once()
+            .returning(|_| Ok(()));
 
         let result = run(scene, "joe").await.map(drop);
 
-        assert!(matches!(result, Err(SignInError::Limited { .. })), "{result:?}");
+        assert!(matches!(result, Err(SignInError::Limited(_))), "{result:?}");
     }
 
     #[tokio::test]
@@ -394,6 +442,6 @@ mod tests {
 
         assert!(!keys("my secret password")[0].key.contains("secret"));
         assert_eq!(keys("Joe"), keys(" joe"));
-        assert_eq!(budgets(Some(UserId::new(3)), "a", &client, &POLICY)[0].key, "login:user:3");
+        assert_eq!(budgets(Some(UserId::new(3)), "a", &client, &POLICY)[1].key, "login:user:3");
     }
 }

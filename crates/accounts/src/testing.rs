@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a contract that is broken stops the test")]
 
+pub mod codes;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
@@ -12,7 +14,7 @@ use waggle_kernel::{Clock as _, FixedClock, Limit, PageRequest, Scope, Scopes, V
 use crate::auth_event::{AuthEventFilter, Client, EventKind, NewAuthEvent};
 use crate::password::StoredPassword;
 use crate::ports::{
-    AuthEventRepository, Budget, EndSessions, InsertUserError, Limits, SaveUserError,
+    AuthEventRepository, Budget, EndSessions, InsertUserError, KnownToken, Limits, SaveUserError,
     SessionRepository, TokenRepository, UserRepository,
 };
 use crate::role::Role;
@@ -25,6 +27,7 @@ fn token(public_id: &str) -> NewApiToken {
         public_id: public_id.to_owned(),
         hash: StoredHash([7; 32]),
         name: "n8n".to_owned(),
+        owner: None,
         scopes: Scopes::of(&[Scope::Ingest, Scope::Read]),
         created_at: FixedClock::noon().now(),
         expires_at: Some(FixedClock::noon().now() + Duration::days(1)),
@@ -37,18 +40,24 @@ fn token(public_id: &str) -> NewApiToken {
 ///
 /// If the implementation breaks the contract.
 pub async fn a_token_is_found_as_it_was_kept(tokens: Arc<dyn TokenRepository>) {
-    let id = tokens.insert(&token("00000000000a")).await.expect("the store answers");
+    let id = tokens
+        .insert(&token("00000000000a"), &event(EventKind::TokenCreated, None))
+        .await
+        .expect("the store answers");
 
-    let (found, hash) =
+    let KnownToken { token: found, hash, owner } =
         tokens.find("00000000000a").await.expect("the store answers").expect("it is there");
 
     assert_eq!(found.id, id);
     assert_eq!(found.scopes, token("").scopes);
     assert_eq!(found.expires_at, token("").expires_at);
     assert_eq!((found.revoked_at, found.last_used_at), (None, None));
-    assert_eq!(hash, StoredHash([7; 32]));
+    assert_eq!((hash, owner), (StoredHash([7; 32]), None));
     assert_eq!(tokens.find("00000000000b").await.expect("the store answers"), None);
-    assert!(tokens.insert(&token("00000000000a")).await.is_err(), "a public id is unique");
+    assert!(
+        tokens.insert(&token("00000000000a"), &event(EventKind::TokenCreated, None)).await.is_err(),
+        "a public id is unique"
+    );
 }
 
 /// Of many first tokens at the same moment, one is kept.
@@ -61,7 +70,8 @@ pub async fn the_first_token_is_kept_once(tokens: Arc<dyn TokenRepository>) {
     for number in 0..8 {
         let tokens = Arc::clone(&tokens);
         let token = token(&format!("0000000000{number:02}"));
-        tasks.push(tokio::spawn(async move { tokens.insert_first(&token).await }));
+        let made = event(EventKind::TokenCreated, None);
+        tasks.push(tokio::spawn(async move { tokens.insert_first(&token, &made).await }));
     }
     let mut kept = 0;
     for task in tasks {
@@ -70,7 +80,7 @@ pub async fn the_first_token_is_kept_once(tokens: Arc<dyn TokenRepository>) {
     }
 
     assert_eq!(kept, 1);
-    assert_eq!(tokens.list().await.expect("the store answers").len(), 1);
+    assert_eq!(tokens.list(None).await.expect("the store answers").len(), 1);
 }
 
 /// A token is ended once, and its use is written down.
@@ -80,16 +90,50 @@ pub async fn the_first_token_is_kept_once(tokens: Arc<dyn TokenRepository>) {
 /// If the implementation breaks the contract.
 pub async fn a_token_is_ended_once(tokens: Arc<dyn TokenRepository>) {
     let now = FixedClock::noon().now();
-    let id = tokens.insert(&token("00000000000a")).await.expect("the store answers");
+    let id = tokens
+        .insert(&token("00000000000a"), &event(EventKind::TokenCreated, None))
+        .await
+        .expect("the store answers");
 
     tokens.touch(id, now).await.expect("the store answers");
-    let first = tokens.revoke("00000000000a", now).await.expect("the store answers");
-    let second = tokens.revoke("00000000000a", now).await.expect("the store answers");
+    let ended = event(EventKind::TokenRevoked, None);
+    let strange = tokens.revoke("00000000000a", Some(UserId::new(7)), &ended).await;
+    assert!(!strange.expect("the store answers"), "it is not that user's");
+    let first = tokens.revoke("00000000000a", None, &ended).await.expect("the store answers");
+    let second = tokens.revoke("00000000000a", None, &ended).await.expect("the store answers");
 
     assert!(first && !second);
-    let list = tokens.list().await.expect("the store answers");
+    let list = tokens.list(None).await.expect("the store answers");
     assert_eq!(list.first().map(|token| token.revoked_at), Some(Some(now)));
     assert_eq!(list.first().map(|token| token.last_used_at), Some(Some(now)));
+}
+
+/// A token is that of its owner, who is found with it as they are now.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_token_has_an_owner(
+    tokens: Arc<dyn TokenRepository>,
+    users: Arc<dyn UserRepository>,
+) {
+    let joe = made(&users, "joe", Role::Editor).await;
+    let told = event(EventKind::TokenCreated, Some(joe.id));
+    let owned = NewApiToken { owner: Some(joe.id), ..token("00000000000a") };
+    tokens.insert(&owned, &told).await.expect("it is kept");
+    tokens.insert(&token("00000000000b"), &told).await.expect("it is kept");
+
+    let shut_out = User { is_active: false, ..joe.clone() };
+    let boss = made(&users, "boss", Role::Admin).await;
+    assert!(boss.is_active);
+    users.save(&shut_out, EndSessions::All, &told).await.expect("it is saved");
+
+    let found = tokens.find("00000000000a").await.expect("the store answers").expect("it is there");
+    assert_eq!(found.owner.map(|owner| (owner.id, owner.is_active)), Some((joe.id, false)));
+    let own = tokens.list(Some(joe.id)).await.expect("the store answers");
+    assert_eq!(own.iter().map(|token| token.owner).collect::<Vec<_>>(), [Some(joe.id)]);
+    assert_eq!(tokens.list(None).await.expect("the store answers").len(), 2);
+    assert!(tokens.revoke("00000000000a", Some(joe.id), &told).await.expect("it answers"));
 }
 
 fn noon() -> DateTime<Utc> {
@@ -127,6 +171,7 @@ fn new_user(name: &str, role: Role) -> NewUser {
         first_name: "Jo".parse().expect("it is a name"),
         last_name: PersonName::default(),
         role,
+        is_super_admin: false,
         password: password(),
         date_joined: noon(),
     }
@@ -141,6 +186,7 @@ fn event(kind: EventKind, user: Option<UserId>) -> NewAuthEvent {
         client: Client::new("10.0.0.7".parse().ok(), "curl/8", "request-1".to_owned()),
         metadata: json!({ "why": "a test" }),
         at: noon(),
+        mails: Vec::new(),
     }
 }
 
@@ -324,8 +370,13 @@ pub async fn a_budget_is_used_up_exactly(limits: Arc<dyn Limits>) {
     let mut refusals = Vec::new();
     for taker in takers {
         let exhausted = taker.await.expect("no panic").expect("the store answers");
-        refusals.extend(exhausted.map(|exhausted| exhausted.refusals));
-        assert!(exhausted.is_none_or(|one| one.until == noon() + Duration::minutes(5)));
+        if let Some(exhausted) = exhausted {
+            assert_eq!(
+                (exhausted.budget, exhausted.until),
+                (budget("one"), noon() + Duration::minutes(5))
+            );
+            refusals.push(exhausted.refusals);
+        }
     }
     refusals.sort_unstable();
     assert_eq!(refusals, [1, 2, 3, 4, 5, 6, 7], "five were granted, and each refusal is counted");

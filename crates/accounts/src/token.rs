@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
-use waggle_kernel::ids::TokenId;
+use waggle_kernel::ids::{TokenId, UserId};
 use waggle_kernel::{Scopes, TextProblem, check_text};
 
 const PREFIX: &str = "wgl_";
@@ -79,7 +79,9 @@ pub struct NewApiToken {
     pub hash: StoredHash,
     /// What it is for.
     pub name: String,
-    /// What its bearer may do.
+    /// Whose it is; nobody's where the operator made it.
+    pub owner: Option<UserId>,
+    /// What its bearer may do, as far as its owner may.
     pub scopes: Scopes,
     /// When it was made.
     pub created_at: DateTime<Utc>,
@@ -99,12 +101,10 @@ impl NewApiToken {
     pub fn make(
         chance: &[u8; 32],
         id_chance: &[u8; 32],
-        name: &str,
-        scopes: Scopes,
+        wanted: &WantedToken,
         created_at: DateTime<Utc>,
-        expires_at: Option<DateTime<Utc>>,
     ) -> Result<(Self, SecretString), InvalidTokenName> {
-        let name = name.trim();
+        let name = wanted.name.trim();
         if name.is_empty() {
             return Err(InvalidTokenName::Empty);
         }
@@ -119,9 +119,30 @@ impl NewApiToken {
         }
         let text = format!("{PREFIX}{public_id}_{}", URL_SAFE_NO_PAD.encode(chance));
         let hash = StoredHash(Sha256::digest(&text).into());
-        let token = Self { public_id, hash, name: name.to_owned(), scopes, created_at, expires_at };
+        let token = Self {
+            public_id,
+            hash,
+            name: name.to_owned(),
+            owner: wanted.owner,
+            scopes: wanted.scopes,
+            created_at,
+            expires_at: wanted.expires_at,
+        };
         Ok((token, SecretString::from(text)))
     }
+}
+
+/// What is wanted of a new token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedToken {
+    /// What it is for.
+    pub name: String,
+    /// Whose it is to be; nobody's where the operator makes it.
+    pub owner: Option<UserId>,
+    /// What its bearer may do.
+    pub scopes: Scopes,
+    /// When it ends by itself.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Why a token cannot have this name.
@@ -147,7 +168,9 @@ pub struct ApiToken {
     pub public_id: String,
     /// What it is for.
     pub name: String,
-    /// What its bearer may do.
+    /// Whose it is; nobody's where the operator made it.
+    pub owner: Option<UserId>,
+    /// What its bearer may do, as far as its owner may.
     pub scopes: Scopes,
     /// When it was made.
     pub created_at: DateTime<Utc>,
@@ -176,7 +199,8 @@ mod tests {
 
     fn made(chance: [u8; 32]) -> (NewApiToken, SecretString) {
         let scopes = Scopes::of(&[Scope::Ingest]);
-        NewApiToken::make(&chance, &chance, "n8n", scopes, FixedClock::noon().now(), None).unwrap()
+        let wanted = WantedToken { name: "n8n".to_owned(), owner: None, scopes, expires_at: None };
+        NewApiToken::make(&chance, &chance, &wanted, FixedClock::noon().now()).unwrap()
     }
 
     proptest! {

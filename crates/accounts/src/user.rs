@@ -151,6 +151,8 @@ pub struct NewUser {
     pub last_name: PersonName,
     /// What they may do.
     pub role: Role,
+    /// Whether they may do everything because the list of super admins has their address, which is verified.
+    pub is_super_admin: bool,
     /// The password, or none.
     pub password: StoredPassword,
     /// Now.

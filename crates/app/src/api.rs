@@ -4,11 +4,13 @@ mod accounts;
 mod campaign_batches;
 mod export;
 mod generated_tweets;
+mod joining;
 mod posts;
 mod query;
 mod sandbox;
 mod settings;
 mod source_tweets;
+mod tokens;
 
 use poem_openapi::Tags;
 
@@ -52,6 +54,8 @@ enum Tag {
 /// Every part of the API.
 pub(crate) fn all() -> (
     accounts::AccountsApi,
+    joining::JoiningApi,
+    tokens::TokensApi,
     source_tweets::SourceTweetsApi,
     campaign_batches::CampaignBatchesApi,
     generated_tweets::GeneratedTweetsApi,
@@ -61,6 +65,8 @@ pub(crate) fn all() -> (
 ) {
     (
         accounts::AccountsApi,
+        joining::JoiningApi,
+        tokens::TokensApi,
         source_tweets::SourceTweetsApi,
         campaign_batches::CampaignBatchesApi,
         generated_tweets::GeneratedTweetsApi,

@@ -7,7 +7,10 @@ use std::sync::atomic::AtomicBool;
 use thiserror::Error;
 use tokio::sync::Notify;
 use waggle_accounts::ports::PasswordHasher;
-use waggle_accounts::{ManageUsers, SessionLife, Sessions, SignIn, SignInPolicy, Tokens};
+use waggle_accounts::{
+    AccountPolicy, ChangeAddress, Codes, DeliverMail, ManageUsers, Register, ResetPassword,
+    ServerKeys, Sessions, SignIn, Tokens,
+};
 use waggle_content::{ManagePosts, Platform, PublishDue};
 use waggle_kernel::{Actor, Clock, Entropy, SystemClock};
 use waggle_settings::ports::Environment;
@@ -22,6 +25,9 @@ use crate::config::Config;
 use crate::connections::{LiveConnections, Maker};
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;
+use crate::mailing::LiveMailer;
+use crate::policy;
+use crate::server_keys::MasterServerKeys;
 
 /// The use cases, on their real ports.
 pub(crate) struct App {
@@ -29,6 +35,10 @@ pub(crate) struct App {
     pub(crate) sign_in: SignIn,
     pub(crate) sessions: Sessions,
     pub(crate) users: ManageUsers,
+    pub(crate) register: Register,
+    pub(crate) reset_password: ResetPassword,
+    pub(crate) change_address: ChangeAddress,
+    pub(crate) deliver_mail: DeliverMail,
     pub(crate) settings: Arc<SettingsManager>,
     pub(crate) check_duplicates: CheckDuplicates,
     pub(crate) receive_batch: ReceiveBatch,
@@ -42,6 +52,8 @@ pub(crate) struct App {
     pub(crate) connections: Arc<LiveConnections>,
     /// Tells the worker that something is due now.
     pub(crate) wake: Notify,
+    /// Tells the mail worker that there is something to send.
+    pub(crate) post: Notify,
     /// Set when the process is about to end: then it is not ready for more.
     pub(crate) draining: AtomicBool,
 }
@@ -92,6 +104,7 @@ pub(crate) async fn settings(
 pub(crate) fn tokens(store: &Store) -> Tokens {
     Tokens {
         tokens: store.ports().tokens,
+        limits: store.ports().limits,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
     }
@@ -110,23 +123,9 @@ pub(crate) fn users(store: &Store, hasher: Arc<dyn PasswordHasher>) -> ManageUse
 }
 
 impl App {
-    /// How long sessions last, and how often somebody may fail, as the settings say now.
-    pub(crate) fn sign_in_policy(&self) -> SignInPolicy {
-        let values = self.settings.values();
-        let most = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-        SignInPolicy {
-            admins: SessionLife {
-                idle: values.admin_session_idle.duration(),
-                absolute: values.admin_session_life.duration(),
-            },
-            others: SessionLife {
-                idle: values.session_idle.duration(),
-                absolute: values.session_life.duration(),
-            },
-            failures_per_account: most(values.login_failures_per_account.number()),
-            failures_per_client: most(values.login_failures_per_client.number()),
-            window: values.login_failure_window.duration(),
-        }
+    /// What the settings say about people now.
+    pub(crate) fn policy(&self) -> AccountPolicy {
+        policy::of(&self.settings.values())
     }
 
     /// Wires all parts to `store`.
@@ -154,9 +153,45 @@ impl App {
             },
         ));
         let hasher: Arc<dyn PasswordHasher> = Arc::new(Hashing::new(Arc::clone(&entropy)));
+        let keys: Arc<dyn ServerKeys> = Arc::new(MasterServerKeys {
+            settings: Arc::clone(&settings),
+            entropy: Arc::clone(&entropy),
+        });
+        let codes = Arc::new(Codes {
+            verifications: ports.verifications,
+            events: Arc::clone(&ports.auth_events),
+            limits: Arc::clone(&ports.limits),
+            keys: Arc::clone(&keys),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        });
+        let outbox = config.data_dir.join("outbox");
         Ok(Self {
             tokens: tokens(store),
             users: users(store, Arc::clone(&hasher)),
+            register: Register {
+                codes: Arc::clone(&codes),
+                users: Arc::clone(&ports.users),
+                hasher: Arc::clone(&hasher),
+                clock: Arc::clone(&clock),
+            },
+            reset_password: ResetPassword {
+                codes: Arc::clone(&codes),
+                users: Arc::clone(&ports.users),
+                hasher: Arc::clone(&hasher),
+                clock: Arc::clone(&clock),
+            },
+            change_address: ChangeAddress {
+                codes,
+                users: Arc::clone(&ports.users),
+                clock: Arc::clone(&clock),
+            },
+            deliver_mail: DeliverMail {
+                queue: ports.mails,
+                mailer: Arc::new(LiveMailer::new(Arc::clone(&settings), outbox)),
+                keys,
+                clock: Arc::clone(&clock),
+            },
             sign_in: SignIn {
                 users: ports.users,
                 sessions: Arc::clone(&ports.sessions),
@@ -194,6 +229,7 @@ impl App {
             },
             connections,
             wake: Notify::new(),
+            post: Notify::new(),
             draining: AtomicBool::new(false),
         })
     }

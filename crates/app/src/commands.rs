@@ -4,6 +4,7 @@ mod demo;
 mod migrate;
 mod serve;
 mod settings;
+mod super_admins;
 mod tokens;
 mod users;
 
@@ -39,6 +40,8 @@ enum Command {
     Tokens(tokens::Arguments),
     /// Make, list and change users.
     Users(users::Arguments),
+    /// Apply the list of super admins.
+    SuperAdmins(super_admins::Arguments),
     /// Show and change settings.
     Settings(settings::Arguments),
     /// Walk the main job over HTTP against a server of its own, and say what happened at each step.
@@ -78,6 +81,9 @@ fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
             Command::Serve => serve::run(&config).await.map(|()| ExitCode::SUCCESS),
             Command::Migrate(command) => migrate::run(&config, command, arguments.json).await,
             Command::Tokens(command) => tokens::run(&config, command, arguments.json).await,
+            Command::SuperAdmins(command) => {
+                super_admins::run(&config, command, arguments.json).await
+            }
             Command::Users(command) => users::run(&config, command, arguments.json).await,
             Command::Settings(command) => settings::run(&config, command, arguments.json).await,
             Command::Demo => demo::run(&config).await,

@@ -1,8 +1,10 @@
 //! The HTTP side: connections, what surrounds every request, and the tree of routes.
 
+mod access;
 mod around;
 mod body;
 mod caller;
+mod client;
 mod health;
 mod problem;
 mod server;
@@ -19,9 +21,10 @@ use tokio::sync::watch;
 
 use self::around::request_id;
 pub(crate) use self::body::JsonBody;
-pub(crate) use self::caller::{Admin, Approve, Caller, Ingest, Publish, Read, Write, caller};
+pub(crate) use self::caller::{Caller, caller};
+pub(crate) use self::client::client;
 pub(crate) use self::problem::{Problem, chain};
-pub(crate) use self::visitor::{SignedIn, client, cookie};
+pub(crate) use self::visitor::{SignedIn, cookie};
 use crate::app::App;
 use crate::{api, n8n};
 
@@ -47,8 +50,8 @@ fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
         .at("/docs", get(page))
         .nest("/health", health::routes())
         .nest("/", n8n::routes())
-        .data(app)
         .around(around::every_request)
+        .data(app)
         .map_to_response()
 }
 

@@ -58,7 +58,29 @@ async fn follow(app: &App, changes: &mut dyn SettingChanges) {
         if let Err(problem) = app.settings.seal_clear_secrets(&Actor::system()).await {
             error!(error = %chain(&problem), "a secret that is kept in the clear cannot be sealed");
         }
-        app.wake.notify_one();
+        took_effect(app).await;
+    }
+}
+
+/// Does what follows from changed settings: whoever is on the list of super admins is one from now on, and nobody else.
+pub(crate) async fn took_effect(app: &App) {
+    app.wake.notify_one();
+    let admission = app.policy().admission;
+    match app.users.sync_super_admins(&Actor::system(), &admission).await {
+        Ok(changed) => {
+            for user in changed {
+                let (id, is_one) = (user.id.number(), user.is_super_admin);
+                info!(
+                    user.id = id,
+                    is_super_admin = is_one,
+                    "the list of super admins was applied"
+                );
+            }
+            app.post.notify_one();
+        }
+        Err(problem) => {
+            error!(error = %chain(&problem), "the list of super admins could not be applied");
+        }
     }
 }
 

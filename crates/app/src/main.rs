@@ -9,8 +9,11 @@ mod entropy;
 mod hashing;
 mod http;
 mod live_settings;
+mod mailing;
 mod master_keys;
 mod n8n;
+mod policy;
+mod server_keys;
 mod worker;
 
 use std::process::ExitCode;

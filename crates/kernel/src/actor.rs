@@ -96,6 +96,12 @@ impl Scopes {
         self.0 & (scope.bit() | Scope::Admin.bit()) != 0
     }
 
+    /// What both sets grant.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Scope::ALL.into_iter().filter(|scope| self.grant(*scope) && other.grant(*scope)).collect()
+    }
+
     /// The scopes that are named in this set.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |scope| self.0 & scope.bit() != 0)

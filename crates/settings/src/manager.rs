@@ -79,6 +79,11 @@ impl SettingsManager {
         Arc::clone(&self.state().snapshot.values)
     }
 
+    /// The master keys that this process holds, the newest first.
+    pub fn master_keys(&self) -> Arc<MasterKeys> {
+        Arc::clone(&self.state().keys)
+    }
+
     /// The last change that this process knows of.
     pub fn revision(&self) -> Revision {
         self.state().stored.revision

@@ -6,7 +6,7 @@ use crate::declaration::{Declaration, Group};
 use crate::kind::{Field, SettingType, canonical};
 use crate::values::{
     Address, BaseUrl, Boolean, Decimal, Domain, DoubtSeconds, Email, FaultName, HostName, Integer,
-    List, Network, Seconds, Secret, Text,
+    LimitRule, List, Network, RoleName, Seconds, Secret, Text,
 };
 
 macro_rules! settings {
@@ -111,23 +111,28 @@ settings! {
         sandbox_faults: List<FaultName> = "SANDBOX_FAULTS", default "[]";
     }
     Mail {
-        /// The mail server. (Mail is not sent yet.)
-        email_host: HostName = "EMAIL_HOST", default "smtp.gmail.com", receives "EMAIL_HOST_PASSWORD";
+        /// The mail server. Where it is not set it is `smtp.gmail.com` if `EMAIL_HOST_USER` is; where neither is, every mail becomes a
+        /// file in the folder `outbox` of the data folder and a line in the log.
+        email_host: Option<HostName> = "EMAIL_HOST", receives "EMAIL_HOST_PASSWORD";
         /// The port of the mail server.
         email_port: Integer<1, 65_535> = "EMAIL_PORT", default "465";
         /// Whether TLS begins with the first byte, as on port 465. When nothing is said it does unless `EMAIL_USE_TLS` is on.
         email_use_ssl: Option<Boolean> = "EMAIL_USE_SSL";
-        /// Whether TLS begins with STARTTLS, as on port 587. Where `EMAIL_USE_SSL` is on as well, that one counts.
+        /// Whether TLS begins with STARTTLS, as on port 587. Where `EMAIL_USE_SSL` is on as well, that one counts. With both off
+        /// mail goes in the clear, which is done to a mail server on this machine alone.
         email_use_tls: Boolean = "EMAIL_USE_TLS", default "false";
         /// The user name at the mail server.
         email_host_user: Option<Text> = "EMAIL_HOST_USER";
         /// The password at the mail server.
         email_host_password: Option<Secret> = "EMAIL_HOST_PASSWORD";
-        /// The sender of every mail.
+        /// The sender of every mail; `EMAIL_HOST_USER` if that is an address and this is not set.
         default_from_email: Option<Email> = "DEFAULT_FROM_EMAIL";
     }
     Google {
-        /// The client id of the OAuth client at Google. (Signing in with Google is not there yet.)
+        /// Who says who somebody is: an issuer of `OpenID Connect`.
+        google_oauth_issuer: BaseUrl = "GOOGLE_OAUTH_ISSUER", default "https://accounts.google.com/",
+            receives "GOOGLE_OAUTH_CLIENT_SECRET";
+        /// The client id of the OAuth client at Google. Signing in with Google needs it, the secret and `PUBLIC_URL`.
         google_oauth_client_id: Option<Text> = "GOOGLE_OAUTH_CLIENT_ID";
         /// The client secret of the OAuth client at Google.
         google_oauth_client_secret: Option<Secret> = "GOOGLE_OAUTH_CLIENT_SECRET";
@@ -150,11 +155,23 @@ settings! {
         login_failures_per_account: Integer<3, 1_000> = "LOGIN_FAILURES_PER_ACCOUNT", default "8";
         /// How often signing in from one network address may fail within `LOGIN_FAILURE_SECONDS`.
         login_failures_per_client: Integer<3, 100_000> = "LOGIN_FAILURES_PER_CLIENT", default "20";
-        /// In how long a time failures to sign in are counted.
+        /// In how long a time failures to sign in are counted. After half of them it goes slowly.
         login_failure_window: Seconds<10, 86_400> = "LOGIN_FAILURE_SECONDS", default "300";
+        /// For how long somebody who proved who they are may change address, tokens, rights and secrets without doing so again.
+        recent_authentication: Seconds<30, 86_400> = "RECENT_AUTHENTICATION_SECONDS", default "300";
+        /// How many digits the codes have that are mailed. Each digit less makes guessing ten times as easy.
+        verification_code_digits: Integer<4, 8> = "VERIFICATION_CODE_DIGITS", default "6";
+        /// What may be done how often, where the table in the guide is not to hold: `name=count/seconds`, such as
+        /// `register.client=5/3600`.
+        limits: List<LimitRule> = "LIMITS", default "[]";
     }
     Access {
-        /// Whether only addresses of `ALLOWED_DOMAIN` are let in. (Not checked yet: admins make the users.)
+        /// Whether people may make themselves users, by showing that an address is theirs.
+        registration_enabled: Boolean = "REGISTRATION_ENABLED", default "true";
+        /// The role of those who do: viewer, editor, approver or admin.
+        new_user_role: RoleName = "NEW_USER_ROLE", default "viewer";
+        /// Whether only addresses of `ALLOWED_DOMAIN` may register, sign in with Google, or become that of a user by an admin. The
+        /// operator's commands may make any user.
         domain_restriction_enabled: Boolean = "DOMAIN_RESTRICTION_ENABLED", default "true";
         /// The domains whose addresses are let in while `DOMAIN_RESTRICTION_ENABLED` is on. None: nobody is.
         allowed_domain: List<Domain> = "ALLOWED_DOMAIN", default "[]";
@@ -170,7 +187,10 @@ settings! {
         log_user_agents: Boolean = "LOG_USER_AGENTS", default "true";
         /// How long the page for foreign domains stays before it leads back, in seconds.
         breach_redirect_delay: Seconds<1, 300> = "BREACH_REDIRECT_DELAY", default "10";
-        /// The names by which Waggle is reached; a leading dot stands for sub-domains. Empty: any. (Not checked yet.)
+        /// The proxies in front of Waggle: calls from there come from whom `X-Forwarded-For` names last that is no proxy.
+        trusted_proxies: List<Network> = "TRUSTED_PROXIES", default "[]";
+        /// The names by which Waggle is reached; a leading dot stands for sub-domains. Empty: any. Calls under another name are
+        /// refused, save those to `/health`.
         allowed_hosts: List<HostName> = "ALLOWED_HOSTS", default "[]";
     }
     Legacy {
@@ -197,11 +217,23 @@ pub(crate) struct Rule {
 }
 
 /// Every rule.
-pub(crate) static RULES: &[Rule] = &[Rule {
-    keys: ["PUBLISH_LEASE_SECONDS", "PUBLISH_REQUEST_SECONDS"],
-    text: "PUBLISH_LEASE_SECONDS has to be at least twice PUBLISH_REQUEST_SECONDS",
-    holds: |values| values.publish_lease.duration() >= values.publish_request.duration() * 2,
-}];
+pub(crate) static RULES: &[Rule] = &[
+    Rule {
+        keys: ["PUBLISH_LEASE_SECONDS", "PUBLISH_REQUEST_SECONDS"],
+        text: "PUBLISH_LEASE_SECONDS has to be at least twice PUBLISH_REQUEST_SECONDS",
+        holds: |values| values.publish_lease.duration() >= values.publish_request.duration() * 2,
+    },
+    Rule {
+        keys: ["EMAIL_USE_SSL", "EMAIL_HOST"],
+        text: "with EMAIL_USE_SSL and EMAIL_USE_TLS off EMAIL_HOST has to be this machine",
+        holds: |values| {
+            let is_clear = values.email_use_ssl.is_some_and(|ssl| !ssl.is_on());
+            !is_clear
+                || values.email_use_tls.is_on()
+                || values.email_host.as_ref().is_some_and(HostName::is_this_machine)
+        },
+    },
+];
 
 #[cfg(test)]
 mod tests {

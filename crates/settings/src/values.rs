@@ -428,6 +428,26 @@ impl HostName {
     }
 }
 
+impl HostName {
+    /// Whether it is the machine that Waggle runs on.
+    pub fn is_this_machine(&self) -> bool {
+        match Host::parse(&self.0) {
+            Ok(Host::Domain(name)) => name == "localhost",
+            Ok(Host::Ipv4(address)) => address.is_loopback(),
+            Ok(Host::Ipv6(address)) => address.is_loopback(),
+            Err(_) => false,
+        }
+    }
+
+    /// Whether a request to `name` is one to this host: a leading dot stands for everything below it.
+    pub fn is_called(&self, name: &str) -> bool {
+        match self.0.strip_prefix('.') {
+            Some(parent) => name.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')),
+            None => self.0 == name,
+        }
+    }
+}
+
 impl Item for HostName {
     const NAME: &'static str = "host names";
 
@@ -456,6 +476,67 @@ impl SettingType for HostName {
 
     fn encode(&self) -> String {
         self.0.clone()
+    }
+}
+
+/// The name of a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleName(String);
+
+impl RoleName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl SettingType for RoleName {
+    const KIND: Kind = Kind::Text;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let name = text.trim().to_ascii_lowercase();
+        let is_role = ["viewer", "editor", "approver", "admin"].contains(&name.as_str());
+        is_role
+            .then_some(Self(name))
+            .ok_or_else(|| "has to be viewer, editor, approver or admin".to_owned())
+    }
+
+    fn encode(&self) -> String {
+        self.0.clone()
+    }
+}
+
+/// How often something may be done that is limited by name: `register.client=20/3600`, the time in seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitRule {
+    /// What.
+    pub name: String,
+    /// How often.
+    pub most: u32,
+    /// In how many seconds.
+    pub seconds: u32,
+}
+
+impl Item for LimitRule {
+    const NAME: &'static str = "limits (name=count/seconds)";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let parts = || {
+            let (name, rest) = text.split_once('=')?;
+            let (most, seconds) = rest.split_once('/')?;
+            let (most, seconds) = (most.trim().parse().ok()?, seconds.trim().parse().ok()?);
+            let is_name = name.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'.' | b'-'));
+            let is_sane =
+                is_name && !name.is_empty() && (1..=31_536_000).contains(&seconds) && most > 0;
+            is_sane.then(|| Self { name: name.to_owned(), most, seconds })
+        };
+        parts().ok_or_else(|| {
+            format!("has '{text}' in it, which is no limit such as register.client=20/3600")
+        })
+    }
+
+    fn encode(&self) -> String {
+        format!("{}={}/{}", self.name, self.most, self.seconds)
     }
 }
 

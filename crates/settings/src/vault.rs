@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -95,6 +96,18 @@ impl MasterKey {
         Self { id: KeyId(id), key: SecretBox::new(Box::new(bytes)) }
     }
 
+    /// The keyed hash of `secret`, under a key of its own that is made of this one.
+    fn keyed(&self, secret: &SecretString) -> Hmac<Sha256> {
+        let of = |key: &[u8; 32]| {
+            // A key that is shorter than a block is a block with zeros behind it. (RFC 2104, 2)
+            let mut block = [0; 64];
+            block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+            <Hmac<Sha256> as hmac::KeyInit>::new(&block.into())
+        };
+        let own = of(self.key.expose_secret()).chain_update(b"waggle keyed hash 1").finalize();
+        of(&own.into_bytes().into()).chain_update(secret.expose_secret())
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&Key::from(*self.key.expose_secret()))
     }
@@ -156,12 +169,55 @@ impl MasterKeys {
     ///
     /// [`SealedError`] if the key is not held, or the value was changed or moved.
     pub fn open(&self, sealed: &Sealed, place: Place<'_>) -> Result<SecretString, SealedError> {
+        self.open_bound(sealed, &place.bytes())
+    }
+
+    /// Opens what was sealed for `label`, which is no setting.
+    ///
+    /// # Errors
+    ///
+    /// [`SealedError`] if the key is not held, or it was changed or moved.
+    pub fn open_for(&self, sealed: &Sealed, label: &str) -> Result<SecretString, SealedError> {
+        self.open_bound(sealed, &labelled(label))
+    }
+
+    /// Seals `secret` with the newest key for `label`, which is no setting: it opens there alone.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if there is no key, or no randomness.
+    pub fn seal_for(
+        &self,
+        secret: &SecretString,
+        label: &str,
+        entropy: &dyn Entropy,
+    ) -> Result<Sealed, PortError> {
+        let key = self.newest().ok_or_else(no_key)?;
+        seal_bound(key, secret, &labelled(label), entropy)
+    }
+
+    /// The hash of `secret` under the newest key, and what that is called: for what is so short that a hash alone would give
+    /// it away.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if there is no key.
+    pub fn mark(&self, secret: &SecretString) -> Result<(KeyId, [u8; 32]), PortError> {
+        let key = self.newest().ok_or_else(no_key)?;
+        Ok((key.id.clone(), key.keyed(secret).finalize().into_bytes().into()))
+    }
+
+    /// Whether `secret` has this hash under the key that is called `key`, told in the same time whatever the answer.
+    pub fn is_marked(&self, secret: &SecretString, key: &KeyId, hash: &[u8; 32]) -> bool {
+        self.find(key).is_some_and(|key| key.keyed(secret).verify_slice(hash).is_ok())
+    }
+
+    fn open_bound(&self, sealed: &Sealed, bound_to: &[u8]) -> Result<SecretString, SealedError> {
         let key = self.find(&sealed.key).ok_or_else(|| SealedError::NoKey(sealed.key.clone()))?;
         let broken = || SealedError::Broken(sealed.key.clone());
         let (nonce, message) = sealed.bytes.split_at_checked(NONCE).ok_or_else(broken)?;
         let nonce = XNonce::try_from(nonce).map_err(|_| broken())?;
-        let bound_to = place.bytes();
-        let payload = Payload { msg: message, aad: &bound_to };
+        let payload = Payload { msg: message, aad: bound_to };
         let bytes = key.cipher().decrypt(&nonce, payload).map_err(|_| broken())?;
         String::from_utf8(bytes).map(SecretString::from).map_err(|_| broken())
     }
@@ -196,9 +252,27 @@ pub(crate) fn seal(
     place: Place<'_>,
     entropy: &dyn Entropy,
 ) -> Result<Sealed, PortError> {
+    seal_bound(key, secret, &place.bytes(), entropy)
+}
+
+fn no_key() -> PortError {
+    PortError::broken("looking for the master key", "there is none")
+}
+
+/// What something that is no setting is bound to.
+fn labelled(label: &str) -> Vec<u8> {
+    [b"waggle secret 1\0", label.as_bytes()].concat()
+}
+
+fn seal_bound(
+    key: &MasterKey,
+    secret: &SecretString,
+    bound_to: &[u8],
+    entropy: &dyn Entropy,
+) -> Result<Sealed, PortError> {
     let chance = entropy.bytes()?;
     let (nonce, _) = chance.split_at(NONCE);
-    let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: &place.bytes() };
+    let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: bound_to };
     let failed = |_| PortError::broken("sealing a secret", "the cipher refused");
     let at = XNonce::try_from(nonce)
         .map_err(|_| PortError::broken("sealing a secret", "too little randomness"))?;

@@ -29,7 +29,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use waggle_accounts::ports::{
-    AuthEventRepository, Limits, SessionRepository, TokenRepository, UserRepository,
+    AuthEventRepository, GoogleAccounts, Limits, MailQueue, SessionRepository, TokenRepository,
+    UserRepository, VerificationRepository,
 };
 use waggle_content::ports::{Ledger, PostRepository};
 use waggle_settings::ports::{SettingChanges, SettingRepository};
@@ -67,6 +68,12 @@ pub struct Ports {
     pub auth_events: Arc<dyn AuthEventRepository>,
     /// How often something was done.
     pub limits: Arc<dyn Limits>,
+    /// Codes that were mailed.
+    pub verifications: Arc<dyn VerificationRepository>,
+    /// Mails that wait.
+    pub mails: Arc<dyn MailQueue>,
+    /// Google accounts.
+    pub google: Arc<dyn GoogleAccounts>,
     /// Settings.
     pub settings: Arc<dyn SettingRepository>,
     /// Source tweets.
@@ -91,6 +98,9 @@ impl Ports {
             + SessionRepository
             + AuthEventRepository
             + Limits
+            + VerificationRepository
+            + MailQueue
+            + GoogleAccounts
             + SettingRepository
             + SourceTweetRepository
             + CampaignBatchRepository
@@ -107,6 +117,9 @@ impl Ports {
             sessions: repositories.clone(),
             auth_events: repositories.clone(),
             limits: repositories.clone(),
+            verifications: repositories.clone(),
+            mails: repositories.clone(),
+            google: repositories.clone(),
             settings: repositories.clone(),
             source_tweets: repositories.clone(),
             batches: repositories.clone(),

@@ -16,6 +16,7 @@ table! {
         expires_at -> Nullable<UtcMicros>,
         revoked_at -> Nullable<UtcMicros>,
         last_used_at -> Nullable<UtcMicros>,
+        user_id -> Nullable<BigInt>,
     }
 }
 
@@ -330,13 +331,70 @@ table! {
     }
 }
 
+table! {
+    use diesel::sql_types::{BigInt, Binary, Json, Nullable, Text};
+    use crate::types::UtcMicros;
+
+    verification_codes (id) {
+        id -> BigInt,
+        purpose -> Text,
+        address -> Text,
+        flow -> Binary,
+        key -> Text,
+        code -> Binary,
+        link -> Binary,
+        intent -> Text,
+        user_id -> Nullable<BigInt>,
+        details -> Json,
+        tries -> BigInt,
+        created_at -> UtcMicros,
+        expires_at -> UtcMicros,
+        used_at -> Nullable<UtcMicros>,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Binary, Json, Nullable, Text};
+    use crate::types::UtcMicros;
+
+    mails (id) {
+        id -> BigInt,
+        recipient -> Text,
+        letter -> Text,
+        data -> Json,
+        proof_key -> Nullable<Text>,
+        proof -> Nullable<Binary>,
+        created_at -> UtcMicros,
+        useless_at -> UtcMicros,
+        due_at -> Nullable<UtcMicros>,
+        tries -> BigInt,
+        last_error -> Nullable<Text>,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::types::UtcMicros;
+
+    google_accounts (issuer, subject) {
+        issuer -> Text,
+        subject -> Text,
+        user_id -> BigInt,
+        linked_at -> UtcMicros,
+    }
+}
+
+joinable!(api_tokens -> users (user_id));
+joinable!(google_accounts -> users (user_id));
 joinable!(sessions -> users (user_id));
 joinable!(twitter_posts -> posts (post_id));
 allow_tables_to_appear_in_same_query!(
+    api_tokens,
     campaign_batches,
     campaign_batch_sources,
     deliveries,
     generated_tweets,
+    google_accounts,
     posts,
     sessions,
     source_tweets,

@@ -12,15 +12,17 @@ use poem_openapi::{Enum, Object, OpenApi};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use waggle_accounts::{
-    AuthEvent, AuthEventFilter, EventKind, Role, Session, User, UserChange, Wanted,
+    AuthEvent, AuthEventFilter, EventKind, Role, Session, SignedIn as SignedInAs, User, UserChange,
+    Wanted,
 };
 use waggle_kernel::ids::{SessionId, UserId};
 use waggle_kernel::{Actor, Scope};
 
 use super::Tag;
+use super::joining::Done;
 use super::query::{if_match, page};
 use crate::app::App;
-use crate::http::{Admin, Caller, Problem, Read, SignedIn, client, cookie};
+use crate::http::{Caller, Problem, SignedIn, client, cookie};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
@@ -56,7 +58,7 @@ impl From<Role> for RoleName {
 /// A person who may sign in.
 #[derive(Object)]
 #[oai(rename = "User")]
-struct UserView {
+pub(super) struct UserView {
     id: i64,
     username: String,
     email: String,
@@ -141,10 +143,17 @@ struct LoginBody {
 
 /// Somebody who is signed in.
 #[derive(Object)]
-struct SignedInView {
+pub(super) struct SignedInView {
     user: UserView,
     /// When the session ends whatever is done.
     ends_at: DateTime<Utc>,
+}
+
+/// The proof of who somebody is who is signed in.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct ConfirmBody {
+    password: String,
 }
 
 /// Who calls.
@@ -272,20 +281,33 @@ impl AccountsApi {
         body: Json<LoginBody>,
     ) -> Result<Response<Json<SignedInView>>, Problem> {
         let LoginBody { login, password } = body.0;
-        let policy = app.sign_in_policy();
+        let policy = app.policy().sign_in;
         let from = client(&app, request);
-        let app = Arc::clone(&app);
         // Whoever hangs up does not stop what was begun: a failure is written down all the same.
         let running = tokio::spawn({
             let app = Arc::clone(&app);
             async move { app.sign_in.run(&login, &password.into(), &from, &policy).await }
         });
-        let signed_in = running.await.map_err(|_| Problem::internal())??;
-        let life = policy.life(&signed_in.user).absolute.num_seconds();
-        let values = app.settings.values();
-        let view = SignedInView { user: (&signed_in.user).into(), ends_at: signed_in.ends_at };
-        let token = signed_in.token.expose_secret();
-        Ok(Response::new(Json(view)).header("set-cookie", cookie(&values, token, life)))
+        let result = running.await.map_err(|_| Problem::internal())?;
+        app.post.notify_one();
+        Ok(signed_in(&app, &result?))
+    }
+
+    /// Prove once more, by the password, who you are; then what is sensitive is open for `RECENT_AUTHENTICATION_SECONDS`.
+    ///
+    /// For people who are signed in.
+    #[oai(path = "/auth/confirm", method = "post", operation_id = "confirm_sign_in")]
+    async fn confirm_sign_in(
+        &self,
+        person: SignedIn,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<ConfirmBody>,
+    ) -> Result<Json<Done>, Problem> {
+        let (password, policy) = (body.0.password.into(), app.policy().sign_in);
+        let from = client(&app, request);
+        app.sign_in.confirm(&person.visitor, &password, &from, &policy).await?;
+        Ok(Json(Done { message: "it is you".to_owned() }))
     }
 
     /// Sign out: the session ends at once.
@@ -294,7 +316,7 @@ impl AccountsApi {
     #[oai(path = "/auth/logout", method = "post", operation_id = "sign_out")]
     async fn sign_out(
         &self,
-        person: SignedIn<Read>,
+        person: SignedIn,
         request: &Request,
         app: Data<&Arc<App>>,
     ) -> Result<Response<Json<Ended>>, Problem> {
@@ -307,11 +329,7 @@ impl AccountsApi {
     ///
     /// Scope: `read`.
     #[oai(path = "/me", method = "get", operation_id = "show_me")]
-    async fn show_me(
-        &self,
-        caller: Caller<Read>,
-        request: &Request,
-    ) -> Result<Json<MeView>, Problem> {
+    async fn show_me(&self, caller: Caller, request: &Request) -> Result<Json<MeView>, Problem> {
         let visitor = request.extensions().get::<waggle_accounts::Visitor>();
         let granted = |scope: &Scope| caller.actor.scopes().grant(*scope);
         Ok(Json(MeView {
@@ -331,13 +349,13 @@ impl AccountsApi {
     #[oai(path = "/me/password", method = "post", operation_id = "change_own_password")]
     async fn change_own_password(
         &self,
-        person: SignedIn<Read>,
+        person: SignedIn,
         request: &Request,
         app: Data<&Arc<App>>,
         body: Json<PasswordBody>,
     ) -> Result<Json<UserView>, Problem> {
         let (present, wanted) = (body.0.present.into(), body.0.wanted.into());
-        let policy = app.sign_in_policy();
+        let policy = app.policy().sign_in;
         app.users
             .change_own_password(
                 &person.visitor,
@@ -347,6 +365,7 @@ impl AccountsApi {
                 &policy,
             )
             .await?;
+        app.post.notify_one();
         Ok(Json((&person.visitor.user).into()))
     }
 
@@ -356,7 +375,7 @@ impl AccountsApi {
     #[oai(path = "/sessions", method = "get", operation_id = "list_sessions")]
     async fn list_sessions(
         &self,
-        person: SignedIn<Read>,
+        person: SignedIn,
         app: Data<&Arc<App>>,
     ) -> Result<Json<SessionList>, Problem> {
         let this = person.visitor.session.id;
@@ -371,7 +390,7 @@ impl AccountsApi {
     #[oai(path = "/sessions/:id", method = "delete", operation_id = "end_session")]
     async fn end_session(
         &self,
-        person: SignedIn<Read>,
+        person: SignedIn,
         request: &Request,
         app: Data<&Arc<App>>,
         id: Path<i64>,
@@ -386,7 +405,7 @@ impl AccountsApi {
     #[oai(path = "/sessions", method = "delete", operation_id = "end_other_sessions")]
     async fn end_other_sessions(
         &self,
-        person: SignedIn<Read>,
+        person: SignedIn,
         request: &Request,
         app: Data<&Arc<App>>,
     ) -> Result<Json<Ended>, Problem> {
@@ -400,7 +419,7 @@ impl AccountsApi {
     #[oai(path = "/users", method = "get", operation_id = "list_users")]
     async fn list_users(
         &self,
-        admin: SignedIn<Admin>,
+        admin: SignedIn,
         app: Data<&Arc<App>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
@@ -415,11 +434,11 @@ impl AccountsApi {
 
     /// Make a user.
     ///
-    /// For admins who are signed in.
+    /// For admins who are signed in and proved who they are a short while ago.
     #[oai(path = "/users", method = "post", operation_id = "create_user")]
     async fn create_user(
         &self,
-        admin: SignedIn<Admin>,
+        admin: SignedIn,
         request: &Request,
         app: Data<&Arc<App>>,
         body: Json<NewUserBody>,
@@ -432,7 +451,8 @@ impl AccountsApi {
             role: body.0.role.into(),
             password: body.0.password.map(SecretString::from),
         };
-        let user = app.users.create(&actor(&admin), &wanted, &client(&app, request)).await?;
+        let (from, admission) = (client(&app, request), app.policy().admission);
+        let user = app.users.create(&actor(&admin), &wanted, &from, &admission).await?;
         Ok(Json((&user).into()))
     }
 
@@ -442,7 +462,7 @@ impl AccountsApi {
     #[oai(path = "/users/:id", method = "get", operation_id = "show_user")]
     async fn show_user(
         &self,
-        admin: SignedIn<Admin>,
+        admin: SignedIn,
         app: Data<&Arc<App>>,
         id: Path<i64>,
     ) -> Result<Json<UserView>, Problem> {
@@ -451,12 +471,12 @@ impl AccountsApi {
 
     /// Change a user: names, role, whether they may sign in.
     ///
-    /// For admins who are signed in. Another role, or being shut out, ends all sessions of the user at once. Nobody
+    /// For admins who are signed in and proved who they are a short while ago. Another role, or being shut out, ends all sessions of the user at once. Nobody
     /// changes the own rights, and one active admin always stays.
     #[oai(path = "/users/:id", method = "patch", operation_id = "update_user")]
     async fn update_user(
         &self,
-        admin: SignedIn<Admin>,
+        admin: SignedIn,
         request: &Request,
         app: Data<&Arc<App>>,
         id: Path<i64>,
@@ -472,6 +492,7 @@ impl AccountsApi {
         };
         let id = UserId::new(id.0);
         let user = app.users.change(&actor(&admin), id, &change, &client(&app, request)).await?;
+        app.post.notify_one();
         Ok(Json((&user).into()))
     }
 
@@ -481,7 +502,7 @@ impl AccountsApi {
     #[oai(path = "/auth-events", method = "get", operation_id = "list_auth_events")]
     async fn list_auth_events(
         &self,
-        admin: SignedIn<Admin>,
+        admin: SignedIn,
         app: Data<&Arc<App>>,
         /// Of this type alone, such as `LOGIN_FAILURE`.
         event_type: Query<Option<String>>,
@@ -507,6 +528,14 @@ impl AccountsApi {
     }
 }
 
-fn actor<N>(person: &SignedIn<N>) -> Actor {
+/// The answer to somebody who is in now, with the cookie of the session.
+pub(super) fn signed_in(app: &App, opened: &SignedInAs) -> Response<Json<SignedInView>> {
+    let life = app.policy().sign_in.life(&opened.user).absolute.num_seconds();
+    let view = SignedInView { user: (&opened.user).into(), ends_at: opened.ends_at };
+    let cookie = cookie(&app.settings.values(), opened.token.expose_secret(), life);
+    Response::new(Json(view)).header("set-cookie", cookie)
+}
+
+fn actor(person: &SignedIn) -> Actor {
     person.visitor.user.actor()
 }

@@ -15,7 +15,7 @@ use waggle_twitter_n8n::{BatchFilter, BatchStatus, CampaignBatch, Deleted, Statu
 use super::Tag;
 use super::query::{Order, if_match, page, text, time};
 use crate::app::App;
-use crate::http::{Caller, Problem, Read, Write};
+use crate::http::{Caller, Problem};
 
 /// How many tweets of a batch stand where.
 #[derive(Object)]
@@ -171,7 +171,7 @@ impl CampaignBatchesApi {
     #[oai(path = "/campaign-batches", method = "get", operation_id = "list_campaign_batches")]
     async fn list_campaign_batches(
         &self,
-        caller: Caller<Read>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         /// The name or the title has this in it, without regard to case.
         search: Query<Option<String>>,
@@ -216,7 +216,7 @@ impl CampaignBatchesApi {
     #[oai(path = "/campaign-batches/:id", method = "get", operation_id = "show_campaign_batch")]
     async fn show_campaign_batch(
         &self,
-        caller: Caller<Read>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
     ) -> Result<Json<CampaignBatchView>, Problem> {
@@ -230,7 +230,7 @@ impl CampaignBatchesApi {
     #[oai(path = "/campaign-batches/:id", method = "patch", operation_id = "rename_campaign_batch")]
     async fn rename_campaign_batch(
         &self,
-        caller: Caller<Write>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
@@ -251,7 +251,7 @@ impl CampaignBatchesApi {
     )]
     async fn delete_campaign_batch(
         &self,
-        caller: Caller<Write>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
@@ -270,7 +270,7 @@ impl CampaignBatchesApi {
     )]
     async fn restore_campaign_batch(
         &self,
-        caller: Caller<Write>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,

@@ -19,7 +19,7 @@ use super::Tag;
 use super::posts::PostView;
 use super::query::{Order, if_match, page, text, time};
 use crate::app::App;
-use crate::http::{Approve, Caller, Problem, Publish, Read, Write};
+use crate::http::{Caller, Problem};
 
 /// A drafted tweet.
 #[derive(Object)]
@@ -250,7 +250,7 @@ impl GeneratedTweetsApi {
     #[oai(path = "/generated-tweets", method = "get", operation_id = "list_generated_tweets")]
     async fn list_generated_tweets(
         &self,
-        caller: Caller<Read>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         /// The text has this in it, without regard to case.
         search: Query<Option<String>>,
@@ -292,7 +292,7 @@ impl GeneratedTweetsApi {
     #[oai(path = "/generated-tweets/:id", method = "get", operation_id = "show_generated_tweet")]
     async fn show_generated_tweet(
         &self,
-        caller: Caller<Read>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
     ) -> Result<Json<GeneratedTweetView>, Problem> {
@@ -305,7 +305,7 @@ impl GeneratedTweetsApi {
     #[oai(path = "/generated-tweets/:id", method = "patch", operation_id = "edit_generated_tweet")]
     async fn edit_generated_tweet(
         &self,
-        caller: Caller<Write>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
@@ -332,7 +332,7 @@ impl GeneratedTweetsApi {
     )]
     async fn approve_generated_tweet(
         &self,
-        caller: Caller<Approve>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
@@ -351,7 +351,7 @@ impl GeneratedTweetsApi {
     )]
     async fn approve_generated_tweets(
         &self,
-        caller: Caller<Approve>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         body: Json<ApproveManyBody>,
     ) -> Result<Json<ApprovedMany>, Problem> {
@@ -389,7 +389,7 @@ impl GeneratedTweetsApi {
     )]
     async fn reject_generated_tweet(
         &self,
-        caller: Caller<Write>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
@@ -408,7 +408,7 @@ impl GeneratedTweetsApi {
     )]
     async fn restore_generated_tweet(
         &self,
-        caller: Caller<Write>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
@@ -427,7 +427,7 @@ impl GeneratedTweetsApi {
     )]
     async fn delete_generated_tweet(
         &self,
-        caller: Caller<Write>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
@@ -446,7 +446,7 @@ impl GeneratedTweetsApi {
     )]
     async fn publish_generated_tweet(
         &self,
-        caller: Caller<Publish>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
         body: Json<PublishBody>,
@@ -481,7 +481,7 @@ impl GeneratedTweetsApi {
     )]
     async fn show_generated_tweet_history(
         &self,
-        caller: Caller<Read>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
         limit: Query<Option<u16>>,

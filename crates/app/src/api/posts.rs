@@ -16,7 +16,7 @@ use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, PostId};
 use super::Tag;
 use super::query::page;
 use crate::app::App;
-use crate::http::{Caller, Problem, Publish, Read};
+use crate::http::{Caller, Problem};
 
 /// What a post has for X.
 #[derive(Object)]
@@ -249,7 +249,7 @@ impl PostsApi {
     #[oai(path = "/posts", method = "get", operation_id = "list_posts")]
     async fn list_posts(
         &self,
-        caller: Caller<Read>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         status: Query<Option<PostStatusName>>,
         platform: Query<Option<PlatformName>>,
@@ -280,7 +280,7 @@ impl PostsApi {
     #[oai(path = "/posts/:id", method = "get", operation_id = "show_post")]
     async fn show_post(
         &self,
-        caller: Caller<Read>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
     ) -> Result<Json<PostView>, Problem> {
@@ -293,7 +293,7 @@ impl PostsApi {
     #[oai(path = "/posts/:id/deliveries", method = "get", operation_id = "list_deliveries")]
     async fn list_deliveries(
         &self,
-        caller: Caller<Read>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
     ) -> Result<Json<Deliveries>, Problem> {
@@ -307,7 +307,7 @@ impl PostsApi {
     #[oai(path = "/posts/:id/cancel", method = "post", operation_id = "cancel_post")]
     async fn cancel_post(
         &self,
-        caller: Caller<Publish>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
     ) -> Result<Json<PostView>, Problem> {
@@ -320,7 +320,7 @@ impl PostsApi {
     #[oai(path = "/posts/:id/resolve", method = "post", operation_id = "resolve_post")]
     async fn resolve_post(
         &self,
-        caller: Caller<Publish>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
         body: Json<ResolveBody>,

@@ -12,7 +12,7 @@ use tracing::error;
 use super::Tag;
 use super::query::page;
 use crate::app::App;
-use crate::http::{Caller, Problem, Read};
+use crate::http::{Caller, Problem};
 
 /// A post on the sandbox's timeline.
 #[derive(Object)]
@@ -42,7 +42,7 @@ impl SandboxApi {
     #[oai(path = "/sandbox/timeline", method = "get", operation_id = "show_sandbox_timeline")]
     async fn show_sandbox_timeline(
         &self,
-        _caller: Caller<Read>,
+        _caller: Caller,
         app: Data<&Arc<App>>,
         limit: Query<Option<u16>>,
     ) -> Result<Json<Timeline>, Problem> {

@@ -19,7 +19,8 @@ use super::Tag;
 use super::query::{if_match, page, text};
 use crate::app::App;
 use crate::connections::Maker;
-use crate::http::{Admin, Caller, Problem};
+use crate::http::{Caller, Problem};
+use crate::{live_settings, mailing};
 
 /// How long a counterpart may take to answer a test.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -277,7 +278,7 @@ impl SettingsApi {
     #[oai(path = "/settings", method = "get", operation_id = "list_settings")]
     async fn list_settings(
         &self,
-        caller: Caller<Admin>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         group: Query<Option<GroupName>>,
     ) -> Result<Json<SettingList>, Problem> {
@@ -290,18 +291,18 @@ impl SettingsApi {
 
     /// Set several settings at once: all of them or none.
     ///
-    /// Scope: `admin`. Null unsets. Values that only go together are set together, and a setting that says where a secret is
+    /// For admins who are signed in and proved who they are a short while ago. Null unsets. Values that only go together are set together, and a setting that says where a secret is
     /// sent (`TWITTER_API_URL`, `EMAIL_HOST`) is set together with that secret.
     #[oai(path = "/settings", method = "patch", operation_id = "update_settings")]
     async fn update_settings(
         &self,
-        caller: Caller<Admin>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         body: Json<ValuesBody>,
     ) -> Result<Json<SettingList>, Problem> {
         let wishes = wishes(&body.0.values)?;
         app.settings.change(&caller.actor, &wishes, Action::Set).await?;
-        app.wake.notify_one();
+        live_settings::took_effect(&app).await;
         let items = wishes
             .iter()
             .map(|wish| app.settings.show(&caller.actor, &wish.key).map(Into::into))
@@ -315,7 +316,7 @@ impl SettingsApi {
     #[oai(path = "/settings/:key", method = "get", operation_id = "show_setting")]
     async fn show_setting(
         &self,
-        caller: Caller<Admin>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         key: Path<String>,
     ) -> Result<Json<SettingView>, Problem> {
@@ -324,12 +325,12 @@ impl SettingsApi {
 
     /// Set a setting.
     ///
-    /// Scope: `admin`. The change is in effect when the answer comes, and within two seconds on every other server. With
+    /// For admins who are signed in and proved who they are a short while ago. The change is in effect when the answer comes, and within two seconds on every other server. With
     /// `If-Match` it is refused if somebody else was faster.
     #[oai(path = "/settings/:key", method = "put", operation_id = "set_setting")]
     async fn set_setting(
         &self,
-        caller: Caller<Admin>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         key: Path<String>,
         body: Json<SetBody>,
@@ -345,11 +346,11 @@ impl SettingsApi {
 
     /// Take a value away, back to the environment or the default.
     ///
-    /// Scope: `admin`.
+    /// For admins who are signed in and proved who they are a short while ago.
     #[oai(path = "/settings/:key", method = "delete", operation_id = "unset_setting")]
     async fn unset_setting(
         &self,
-        caller: Caller<Admin>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         key: Path<String>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
@@ -363,7 +364,7 @@ impl SettingsApi {
     #[oai(path = "/settings/validate", method = "post", operation_id = "validate_settings")]
     async fn validate_settings(
         &self,
-        caller: Caller<Admin>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         body: Json<ValuesBody>,
     ) -> Result<Json<ValidityView>, Problem> {
@@ -388,7 +389,7 @@ impl SettingsApi {
     #[oai(path = "/settings/history", method = "get", operation_id = "show_settings_history")]
     async fn show_settings_history(
         &self,
-        caller: Caller<Admin>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         /// The changes of this setting alone.
         key: Query<Option<String>>,
@@ -406,7 +407,7 @@ impl SettingsApi {
 
     /// Take a change back: every setting of it is again what it was before.
     ///
-    /// Scope: `admin`. Refused if one of them was changed since.
+    /// For admins who are signed in and proved who they are a short while ago. Refused if one of them was changed since.
     #[oai(
         path = "/settings/history/:revision/undo",
         method = "post",
@@ -414,12 +415,12 @@ impl SettingsApi {
     )]
     async fn undo_settings_change(
         &self,
-        caller: Caller<Admin>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         revision: Path<i64>,
     ) -> Result<Json<SettingHistory>, Problem> {
         let done = app.settings.undo(&caller.actor, Revision(revision.0)).await?;
-        app.wake.notify_one();
+        live_settings::took_effect(&app).await;
         let changes = app.settings.changes(&caller.actor, done).await?;
         Ok(Json(SettingHistory {
             items: changes.into_iter().map(Into::into).collect(),
@@ -429,23 +430,28 @@ impl SettingsApi {
 
     /// Try the values of a group against the real counterpart.
     ///
-    /// Scope: `admin`. With the values of the body over those that are set; nothing is kept. Now for `x`: X is asked
-    /// whose account it is.
+    /// For admins who are signed in. With the values of the body over those that are set; nothing is kept. For `x` X is asked whose
+    /// account it is; for `mail` the mail server is connected to and signed in at, and nothing is sent.
     #[oai(path = "/settings/test/:group", method = "post", operation_id = "test_settings")]
     async fn test_settings(
         &self,
-        caller: Caller<Admin>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         group: Path<GroupName>,
         body: Json<TestBody>,
     ) -> Result<Json<TestView>, Problem> {
-        if group.0 != GroupName::X {
-            let detail = "this group has no counterpart to be tested against; x has";
+        let is_known = matches!(group.0, GroupName::X | GroupName::Mail);
+        if !is_known {
+            let detail = "this group has no counterpart to be tested against; x and mail have";
             return Err(Problem::not_found(detail));
         }
         let given = wishes(&body.0.values.unwrap_or_default())?;
         let values = app.settings.try_on(&caller.actor, &given)?;
-        let (ok, detail) = match test_x(app.connections.maker(), &values).await {
+        let result = match group.0 {
+            GroupName::Mail => test_mail(&values).await,
+            _ => test_x(app.connections.maker(), &values).await,
+        };
+        let (ok, detail) = match result {
             Ok(detail) => (true, detail),
             Err(detail) => (false, detail),
         };
@@ -455,7 +461,7 @@ impl SettingsApi {
 
 async fn changed(
     app: &App,
-    caller: &Caller<Admin>,
+    caller: &Caller,
     key: String,
     value: Given,
     version: Option<String>,
@@ -464,7 +470,7 @@ async fn changed(
     let expected = if_match(version.as_deref())?.map(|version| Revision(version.number()));
     let wish = Wish { key, value, expected };
     match app.settings.change(&caller.actor, std::slice::from_ref(&wish), action).await {
-        Ok(_) => app.wake.notify_one(),
+        Ok(_) => live_settings::took_effect(app).await,
         Err(error @ SettingsError::Stale { .. }) => {
             let current = SettingView::from(app.settings.show(&caller.actor, &wish.key)?);
             let current = poem_openapi::types::ToJSON::to_json(&current).unwrap_or_default();
@@ -505,5 +511,13 @@ async fn test_x(maker: &Maker, values: &Values) -> Result<String, String> {
     match tokio::time::timeout(PATIENCE, x.check()).await {
         Ok(result) => result,
         Err(_) => Err(format!("X did not answer within {} seconds", PATIENCE.as_secs())),
+    }
+}
+
+/// Connects to the mail server and signs in; an error says in words what failed.
+async fn test_mail(values: &Values) -> Result<String, String> {
+    match mailing::check(values).await {
+        Ok(()) => Ok("the mail server takes mails from this account".to_owned()),
+        Err(problem) => Err(problem.to_string()),
     }
 }

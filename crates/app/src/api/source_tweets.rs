@@ -16,7 +16,7 @@ use super::Tag;
 use super::export::{Export, Format, export};
 use super::query::{Order, page, text, time};
 use crate::app::App;
-use crate::http::{Caller, Ingest, Problem, Read, Write};
+use crate::http::{Caller, Problem};
 
 /// A tweet of a monitored account, stored once.
 #[derive(Object)]
@@ -243,7 +243,7 @@ impl SourceTweetsApi {
     #[oai(path = "/source-tweets", method = "get", operation_id = "list_source_tweets")]
     async fn list_source_tweets(
         &self,
-        caller: Caller<Read>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         /// The text has this in it, without regard to case.
         search: Query<Option<String>>,
@@ -295,7 +295,7 @@ impl SourceTweetsApi {
     #[oai(path = "/source-tweets/totals", method = "get", operation_id = "total_source_tweets")]
     async fn total_source_tweets(
         &self,
-        caller: Caller<Read>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         search: Query<Option<String>>,
         tweet_id: Query<Option<String>>,
@@ -330,7 +330,7 @@ impl SourceTweetsApi {
     #[oai(path = "/source-tweets/export", method = "get", operation_id = "export_source_tweets")]
     async fn export_source_tweets(
         &self,
-        caller: Caller<Read>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         /// `csv` (also when nothing is said) or `jsonl`.
         format: Query<Option<Format>>,
@@ -370,7 +370,7 @@ impl SourceTweetsApi {
     #[oai(path = "/source-tweets/:id", method = "get", operation_id = "show_source_tweet")]
     async fn show_source_tweet(
         &self,
-        caller: Caller<Read>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
     ) -> Result<Json<SourceTweetView>, Problem> {
@@ -384,7 +384,7 @@ impl SourceTweetsApi {
     #[oai(path = "/source-tweets/:id", method = "delete", operation_id = "delete_source_tweet")]
     async fn delete_source_tweet(
         &self,
-        caller: Caller<Write>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
     ) -> Result<Json<DeletedTweets>, Problem> {
@@ -401,7 +401,7 @@ impl SourceTweetsApi {
     )]
     async fn delete_source_tweets(
         &self,
-        caller: Caller<Write>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         body: Json<Ids>,
     ) -> Result<Json<DeletedTweets>, Problem> {
@@ -415,7 +415,7 @@ impl SourceTweetsApi {
     #[oai(path = "/source-tweets/claim", method = "post", operation_id = "claim_source_tweets")]
     async fn claim_source_tweets(
         &self,
-        caller: Caller<Ingest>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         body: Json<ClaimBody>,
     ) -> Result<Json<ClaimedTweets>, Problem> {
@@ -437,7 +437,7 @@ impl SourceTweetsApi {
     )]
     async fn acknowledge_source_tweets(
         &self,
-        caller: Caller<Ingest>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         body: Json<EndOfLease>,
     ) -> Result<Json<EndedLease>, Problem> {
@@ -450,7 +450,7 @@ impl SourceTweetsApi {
     #[oai(path = "/source-tweets/release", method = "post", operation_id = "release_source_tweets")]
     async fn release_source_tweets(
         &self,
-        caller: Caller<Ingest>,
+        caller: Caller,
         app: Data<&Arc<App>>,
         body: Json<EndOfLease>,
     ) -> Result<Json<EndedLease>, Problem> {
@@ -458,11 +458,7 @@ impl SourceTweetsApi {
     }
 }
 
-async fn delete(
-    app: &App,
-    caller: &Caller<Write>,
-    ids: Vec<i64>,
-) -> Result<Json<DeletedTweets>, Problem> {
+async fn delete(app: &App, caller: &Caller, ids: Vec<i64>) -> Result<Json<DeletedTweets>, Problem> {
     let ids: Vec<SourceTweetId> = ids.into_iter().map(SourceTweetId::new).collect();
     let deleted = app.source_tweets.delete(&caller.actor, &ids).await?;
     let deleted_count = u64::try_from(deleted.len()).unwrap_or(u64::MAX);
@@ -471,7 +467,7 @@ async fn delete(
 
 async fn end(
     app: &App,
-    caller: &Caller<Ingest>,
+    caller: &Caller,
     body: EndOfLease,
     outcome: LeaseOutcome,
 ) -> Result<Json<EndedLease>, Problem> {

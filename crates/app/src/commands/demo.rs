@@ -12,6 +12,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
+use waggle_accounts::{Client as Caller, WantedToken};
 use waggle_kernel::{Actor, Scope, Scopes};
 use waggle_store::{Mode, Store};
 
@@ -69,8 +70,10 @@ struct Answer {
 impl Walk {
     async fn new(server: &Server) -> Result<Self, Failure> {
         let token = async |name, scopes: &[Scope]| {
-            let created =
-                server.app.tokens.create(&Actor::system(), name, Scopes::of(scopes), None).await?;
+            let (name, scopes) = (String::from(name), Scopes::of(scopes));
+            let wanted = WantedToken { name, owner: None, scopes, expires_at: None };
+            let (actor, client) = (Actor::system(), Caller::default());
+            let created = server.app.tokens.create(&actor, &wanted, &client).await?;
             Ok::<_, Failure>(created.secret)
         };
         Ok(Self {

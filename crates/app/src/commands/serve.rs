@@ -17,7 +17,7 @@ use waggle_store::Store;
 use super::{Failure, open_current, print};
 use crate::app::App;
 use crate::config::Config;
-use crate::{http, live_settings, worker};
+use crate::{http, live_settings, mailing, worker};
 
 /// How long requests and deliveries that have begun may take to end.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -51,6 +51,7 @@ impl Server {
         if live_settings::trusts_networks(&app) {
             live_settings::warn_of_trusted_networks();
         }
+        live_settings::took_effect(&app).await;
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
@@ -59,6 +60,7 @@ impl Server {
         let tasks = vec![
             tokio::spawn(http::serve(listener, Arc::clone(&app), stopped.clone())),
             tokio::spawn(worker::run(Arc::clone(&app), stopped.clone())),
+            tokio::spawn(mailing::run(Arc::clone(&app), stopped.clone())),
             tokio::spawn(live_settings::run(Arc::clone(&app), store.setting_changes(), stopped)),
         ];
         info!(%address, database = store.kind(), "ready");

@@ -1,16 +1,21 @@
 //! `waggle tokens`: who may call.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
+use waggle_accounts::{Client, WantedToken};
+use waggle_kernel::ids::UserId;
 use waggle_kernel::{Actor, Scope};
 
 use super::{Failure, open_current, print};
 use crate::app;
 use crate::config::Config;
+use crate::entropy::SystemEntropy;
+use crate::hashing::Hashing;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -31,6 +36,10 @@ enum Command {
         /// When it ends by itself: a date (2027-01-31) or a time (2027-01-31T12:00:00Z).
         #[arg(long, value_parser = expiry)]
         expires: Option<DateTime<Utc>>,
+        /// Whose it is: a mail address or a user name. It may do no more than its owner, and ends with them. Without, it is
+        /// the operator's.
+        #[arg(long)]
+        user: Option<String>,
     },
     /// List every token, without its secret.
     List,
@@ -59,17 +68,27 @@ pub(super) async fn run(
     arguments: Arguments,
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
-    let tokens = app::tokens(&open_current(config).await?);
-    let actor = Actor::system();
+    let store = open_current(config).await?;
+    let tokens = app::tokens(&store);
+    let (actor, client) = (Actor::system(), Client::default());
     match arguments.command {
-        Command::Create { name, scopes, expires } => {
-            let created =
-                tokens.create(&actor, &name, scopes.into_iter().collect(), expires).await?;
+        Command::Create { name, scopes, expires: expires_at, user } => {
+            let owner = match user {
+                None => None,
+                Some(login) => {
+                    let users = app::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
+                    Some(users.show_login(&actor, &login).await?.id)
+                }
+            };
+            let scopes = scopes.into_iter().collect();
+            let wanted = WantedToken { name, owner, scopes, expires_at };
+            let created = tokens.create(&actor, &wanted, &client).await?;
             let secret = created.secret.expose_secret();
             if as_json {
                 let token = json!({
                     "id": created.token.public_id,
                     "name": created.token.name,
+                    "user_id": created.token.owner.map(UserId::number),
                     "scopes": created.token.scopes.iter().map(Scope::name).collect::<Vec<_>>(),
                     "expires_at": created.token.expires_at,
                     "token": secret,
@@ -91,6 +110,7 @@ pub(super) async fn run(
                         json!({
                             "id": token.public_id,
                             "name": token.name,
+                            "user_id": token.owner.map(UserId::number),
                             "scopes": token.scopes.iter().map(Scope::name).collect::<Vec<_>>(),
                             "created_at": token.created_at,
                             "expires_at": token.expires_at,
@@ -121,7 +141,7 @@ pub(super) async fn run(
             }
         }
         Command::Revoke { id } => {
-            tokens.revoke(&actor, &id).await?;
+            tokens.revoke(&actor, &id, &client).await?;
             if as_json {
                 print(&json!({ "revoked": id }).to_string());
             } else {

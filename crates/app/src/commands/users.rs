@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use waggle_accounts::{Client, Role, User, UserChange, Wanted};
+use waggle_accounts::{Admission, Client, Role, User, UserChange, Wanted};
 use waggle_kernel::{Actor, Limit, PageRequest};
 
 use super::settings::{ask, standard_input};
@@ -104,7 +104,7 @@ pub(super) async fn run(
         } => {
             let password = if no_password { None } else { Some(password(password_stdin)?) };
             let wanted = Wanted { email, username, first_name, last_name, role, password };
-            let user = users.create(&actor, &wanted, &client).await?;
+            let user = users.create(&actor, &wanted, &client, &Admission::default()).await?;
             done(as_json, &user, "can sign in");
         }
         Command::List => {

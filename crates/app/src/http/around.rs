@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
+use poem::http::uri::Authority;
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use poem::{Endpoint, IntoResponse as _, Request, Response};
 use tracing::{error, info};
 
 use super::Problem;
+use crate::app::App;
 
 /// How long the answer to a request may take to begin.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -41,7 +43,7 @@ async fn answered<E: Endpoint>(
     let begun = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let mut response = match refused(&request) {
+    let mut response = match refused(&request).or_else(|| misaddressed(&request)) {
         Some(problem) => problem.into_response(),
         None => within_deadline(next, request).await,
     };
@@ -66,6 +68,27 @@ fn refused(request: &Request) -> Option<Problem> {
         return Some(Problem::new(StatusCode::FORBIDDEN, detail));
     }
     None
+}
+
+/// A request under a name that is none of ours: another name may lead here without anybody of ours knowing. Whoever asks whether the
+/// process lives needs no name.
+fn misaddressed(request: &Request) -> Option<Problem> {
+    let app = request.data::<Arc<App>>()?;
+    let values = app.settings.values();
+    let hosts = &values.allowed_hosts.0;
+    let path = request.uri().path();
+    if hosts.is_empty() || path.starts_with("/health/") {
+        return None;
+    }
+    let named = request.header("host").or_else(|| request.uri().authority().map(Authority::as_str));
+    let name = named.and_then(|named| named.parse::<Authority>().ok());
+    let name = name.map(|name| name.host().trim_end_matches('.').to_ascii_lowercase());
+    let is_ours = name.is_some_and(|name| hosts.iter().any(|host| host.is_called(&name)));
+    (!is_ours).then(|| {
+        let detail =
+            "Waggle is not known under this name; ALLOWED_HOSTS has those it is known under";
+        Problem::new(StatusCode::MISDIRECTED_REQUEST, detail)
+    })
 }
 
 async fn within_deadline<E: Endpoint>(next: Arc<E>, request: Request) -> Response {

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
 use hyper::body::Bytes;
-use poem::http::{Method, StatusCode, header};
+use poem::http::{StatusCode, header};
 use poem::{Body, Endpoint, EndpointExt as _, Request, Response};
 
 use super::Problem;
-use super::caller::{CallerRefused, identify};
-use super::visitor::is_foreign;
+use super::caller::let_in;
 use crate::app::App;
 
 /// How long a body may take to come: less than the answer may take as a whole.
@@ -81,19 +80,13 @@ impl JsonBody {
     }
 }
 
-/// The native API: whoever has no token is told so before his body is read, and bodies are bounded.
+/// The native API: whoever is not let in is told so before his body is read, and bodies are bounded.
 pub(super) fn limited<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<Output = Response> {
     endpoint.around(|next, mut request| async move {
         let refuse = |reason: BodyRefused| Problem::new(reason.status(), reason.to_string());
         let app = request.data::<Arc<App>>().ok_or_else(Problem::internal)?;
         let app = Arc::clone(app);
-        if is_open(&request) {
-            if is_foreign(&app, &request) {
-                return Err(Problem::from(CallerRefused::CrossSite).into());
-            }
-        } else {
-            identify(&app, &mut request).await.map_err(Problem::from)?;
-        }
+        let_in(&app, &mut request).await.map_err(Problem::from)?;
         let most = app.settings.values().api_max_bytes.count();
         if announced(&request) > most {
             return Err(refuse(too_large(request.take_body(), most).await).into());
@@ -105,11 +98,6 @@ pub(super) fn limited<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<Outpu
         request.set_body(bytes);
         next.get_response_or_error(request).await
     })
-}
-
-/// Whether it is one of the operations that are there to find out who calls.
-fn is_open(request: &Request) -> bool {
-    request.method() == Method::POST && request.uri().path() == "/auth/login"
 }
 
 /// Calls an endpoint and leaves its error an error.

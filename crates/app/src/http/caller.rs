@@ -1,46 +1,26 @@
-//! Who calls: an API token as a Bearer, or as the password of HTTP Basic, whatever the user name.
+//! Who calls: an API token as a Bearer, or as the password of HTTP Basic, whatever the user name, or a person by session.
 
-use std::marker::PhantomData;
 use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use poem::http::{StatusCode, header};
-use poem::{Addr, Request, RequestBody};
+use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
-use waggle_accounts::AuthenticateError;
-use waggle_kernel::{Actor, PortError, Scope};
+use waggle_accounts::{AuthenticateError, NotRecent};
+use waggle_kernel::{Actor, Clock as _, PortError, Scope, SystemClock};
 
 use super::Problem;
-use super::visitor::visitor;
+use super::access::{Access, access};
+use super::client::client_address;
+use super::visitor::{SESSION, is_foreign, register_session, visitor};
 use crate::app::App;
 
-/// The right that an operation needs.
-pub(crate) trait Needed: Send + Sync {
-    /// The right.
-    const SCOPE: Scope;
-}
-
-macro_rules! needed {
-    ($($name:ident),+) => {$(
-        /// The scope of the same name.
-        pub(crate) struct $name;
-
-        impl Needed for $name {
-            const SCOPE: Scope = Scope::$name;
-        }
-    )+};
-}
-
-needed!(Ingest, Read, Write, Approve, Publish, Admin);
-
-/// The actor that calls, who has the right `N`. As the first argument of an operation it is checked
-/// before anything else of the request is looked at; who the actor is was found out before the body was read.
-pub(crate) struct Caller<N> {
+/// The actor that calls; the table of who may call what was asked before the body was read.
+pub(crate) struct Caller {
     /// The actor.
     pub(crate) actor: Actor,
-    needed: PhantomData<N>,
 }
 
 /// Why a caller is not let in.
@@ -66,6 +46,9 @@ pub(crate) enum CallerRefused {
     /// The token or the role is for something else.
     #[error("this needs the scope '{0}', which the API token or the role does not have")]
     Scope(Scope),
+    /// It is long ago that somebody proved who they are.
+    #[error(transparent)]
+    NotRecent(#[from] NotRecent),
     /// Nobody could tell.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -81,6 +64,7 @@ impl From<CallerRefused> for Problem {
             CallerRefused::Scope(_) | CallerRefused::NoPerson | CallerRefused::CrossSite => {
                 Self::new(StatusCode::FORBIDDEN, detail)
             }
+            CallerRefused::NotRecent(error) => error.into(),
             CallerRefused::Port(error) => error.into(),
         }
     }
@@ -99,21 +83,41 @@ pub(super) async fn bearer(app: &App, request: &Request) -> Result<Actor, Caller
     })
 }
 
-/// Who calls the native API: the bearer of a token, which decides where there is one, or a person who is signed in.
-/// What was found out is put into the request.
+/// Lets a call of the native API in whose caller the table lets in: the bearer of a token, which decides where there is one, or a
+/// person who is signed in. Who it is, is put into the request.
 ///
 /// # Errors
 ///
 /// [`CallerRefused`].
-pub(super) async fn identify(app: &App, request: &mut Request) -> Result<(), CallerRefused> {
-    if request.headers().contains_key(header::AUTHORIZATION) {
-        let actor = bearer(app, request).await?;
-        request.extensions_mut().insert(actor);
-        return Ok(());
+pub(super) async fn let_in(app: &App, request: &mut Request) -> Result<(), CallerRefused> {
+    let access = access(request.method(), request.uri().path());
+    if access == Some(Access::Open) {
+        return if is_foreign(app, request) { Err(CallerRefused::CrossSite) } else { Ok(()) };
     }
-    let visitor = visitor(app, request).await?.ok_or(CallerRefused::Missing)?;
-    request.extensions_mut().insert(visitor.user.actor());
-    request.extensions_mut().insert(visitor);
+    let (actor, visitor) = if request.headers().contains_key(header::AUTHORIZATION) {
+        (bearer(app, request).await?, None)
+    } else {
+        let visitor = visitor(app, request).await?.ok_or(CallerRefused::Missing)?;
+        (visitor.user.actor(), Some(visitor))
+    };
+    // Nobody gets what the table does not name; whoever is known may hear that it is not there.
+    let Some(access) = access else { return Ok(()) };
+    let actor = match access {
+        Access::Open => actor,
+        Access::Anyone(scope) => allowed(actor, scope)?,
+        Access::Person(scope) | Access::FreshPerson(scope) => {
+            let visitor = visitor.as_ref().ok_or(CallerRefused::NoPerson)?;
+            let actor = allowed(actor, scope)?;
+            if matches!(access, Access::FreshPerson(_)) {
+                visitor.require_recent(SystemClock.now(), app.policy().recent)?;
+            }
+            actor
+        }
+    };
+    request.extensions_mut().insert(actor);
+    if let Some(visitor) = visitor {
+        request.extensions_mut().insert(visitor);
+    }
     Ok(())
 }
 
@@ -138,7 +142,7 @@ pub(crate) async fn caller(
     allowed(actor, scope)
 }
 
-pub(super) fn allowed(actor: Actor, scope: Scope) -> Result<Actor, CallerRefused> {
+fn allowed(actor: Actor, scope: Scope) -> Result<Actor, CallerRefused> {
     match actor.require(scope) {
         Ok(()) => Ok(actor),
         Err(_) => Err(CallerRefused::Scope(scope)),
@@ -173,18 +177,17 @@ fn presented(request: &Request) -> Result<Option<String>, CallerRefused> {
     Err(CallerRefused::Wrong)
 }
 
-/// The address of a caller from a trusted network: that of the socket, whatever headers say.
+/// The address of a caller from a trusted network.
 fn trusted(app: &App, request: &Request) -> Option<IpAddr> {
-    let Addr::SocketAddr(address) = &request.remote_addr().0 else { return None };
     let values = app.settings.values();
-    let is_trusted = values.trusted_ingest_networks.contains(address.ip());
-    is_trusted.then(|| address.ip().to_canonical())
+    client_address(&values, request)
+        .filter(|address| values.trusted_ingest_networks.contains(*address))
 }
 
 const BEARER: &str = "api_token";
 const BASIC: &str = "api_token_as_password";
 
-impl<'a, N: Needed> ApiExtractor<'a> for Caller<N> {
+impl<'a> ApiExtractor<'a> for Caller {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
 
     type ParamType = ();
@@ -201,6 +204,7 @@ impl<'a, N: Needed> ApiExtractor<'a> for Caller<N> {
             flows: None,
             openid_connect_url: None,
         };
+        register_session(registry);
         registry.create_security_scheme(BEARER, scheme("bearer", "An API token."));
         registry.create_security_scheme(
             BASIC,
@@ -209,7 +213,7 @@ impl<'a, N: Needed> ApiExtractor<'a> for Caller<N> {
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        vec![BEARER, BASIC]
+        vec![BEARER, BASIC, SESSION]
     }
 
     async fn from_request(
@@ -220,7 +224,6 @@ impl<'a, N: Needed> ApiExtractor<'a> for Caller<N> {
         // Whoever comes here without an actor came by a way that asks for none.
         let actor = request.extensions().get::<Actor>().cloned();
         let actor = actor.ok_or(CallerRefused::Missing).map_err(Problem::from)?;
-        let actor = allowed(actor, N::SCOPE).map_err(Problem::from)?;
-        Ok(Self { actor, needed: PhantomData })
+        Ok(Self { actor })
     }
 }

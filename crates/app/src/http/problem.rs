@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
 use poem::error::ResponseError;
 use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
@@ -11,7 +10,7 @@ use poem_openapi::types::Type as _;
 use poem_openapi::{ApiResponse, Object};
 use serde_json::{Map, Value, json};
 use tracing::error;
-use waggle_accounts::{ManageUsersError, SessionsError, SignInError};
+use waggle_accounts::ports::Exhausted;
 use waggle_content::ManagePostsError;
 use waggle_kernel::{Clock as _, Forbidden, PortError, PortErrorKind, SystemClock};
 use waggle_settings::SettingsError;
@@ -21,7 +20,9 @@ use waggle_twitter_n8n::{
 };
 
 use super::around::request_id;
-use crate::api::{campaign_batch_json, generated_tweet_json, user_json};
+use crate::api::{campaign_batch_json, generated_tweet_json};
+
+mod accounts;
 
 const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -34,7 +35,9 @@ pub(crate) struct Problem {
     /// Members that only this kind of problem has.
     more: Map<String, Value>,
     /// After how many seconds it may be tried again.
-    retry_after: Option<i64>,
+    retry_after: Option<u32>,
+    /// How often something may be done that was done too often.
+    limit: Option<u32>,
 }
 
 /// What went wrong (RFC 9457).
@@ -56,7 +59,7 @@ struct ProblemView {
 impl Problem {
     /// A problem with a status and a reason for people.
     pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, detail: detail.into(), more: Map::new(), retry_after: None }
+        Self { status, detail: detail.into(), more: Map::new(), retry_after: None, limit: None }
     }
 
     /// Something that the caller sent makes no sense.
@@ -74,10 +77,13 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
-    /// It was done too often, and may be done again at `until`.
-    fn too_often(detail: String, until: DateTime<Utc>) -> Self {
-        let seconds = (until - SystemClock.now()).num_seconds() + 1;
-        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
+    /// It was done too often, and may be done again later.
+    fn too_often(detail: String, exhausted: &Exhausted) -> Self {
+        let left = (exhausted.until - SystemClock.now()).num_seconds() + 1;
+        let seconds = u32::try_from(left).unwrap_or(1);
+        let limit = Some(exhausted.budget.most);
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, detail);
+        Self { retry_after: Some(seconds), limit, ..problem }
     }
 
     /// Something broke, and the log knows what.
@@ -165,7 +171,14 @@ impl ResponseError for Problem {
         }
         let is_busy = self.status == StatusCode::SERVICE_UNAVAILABLE;
         if let Some(seconds) = self.retry_after.or(is_busy.then_some(5)) {
-            response = response.header(header::RETRY_AFTER, seconds.max(1).to_string());
+            let seconds = seconds.max(1).to_string();
+            if let Some(limit) = self.limit {
+                response = response
+                    .header("ratelimit-limit", limit.to_string())
+                    .header("ratelimit-remaining", "0")
+                    .header("ratelimit-reset", &seconds);
+            }
+            response = response.header(header::RETRY_AFTER, seconds);
         }
         response.body(body.to_string())
     }
@@ -366,51 +379,6 @@ impl From<SettingsError> for Problem {
             | SettingsError::NotOpened { .. } => Self::conflict(detail),
             SettingsError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
             SettingsError::Port(error) => error.into(),
-        }
-    }
-}
-
-impl From<SignInError> for Problem {
-    fn from(error: SignInError) -> Self {
-        let detail = error.to_string();
-        match error {
-            SignInError::Refused => Self::new(StatusCode::UNAUTHORIZED, detail),
-            SignInError::Limited { until } => Self::too_often(detail, until),
-            SignInError::Port(error) => error.into(),
-        }
-    }
-}
-
-impl From<SessionsError> for Problem {
-    fn from(error: SessionsError) -> Self {
-        let detail = error.to_string();
-        match error {
-            SessionsError::Refused => Self::new(StatusCode::UNAUTHORIZED, detail),
-            SessionsError::NotFound => Self::not_found(detail),
-            SessionsError::Port(error) => error.into(),
-        }
-    }
-}
-
-impl From<ManageUsersError> for Problem {
-    fn from(error: ManageUsersError) -> Self {
-        let detail = error.to_string();
-        match error {
-            ManageUsersError::Forbidden(error) => error.into(),
-            ManageUsersError::NotFound => Self::not_found(detail),
-            ManageUsersError::Address(_)
-            | ManageUsersError::Username(_)
-            | ManageUsersError::Name(_)
-            | ManageUsersError::Password(_) => Self::invalid(detail),
-            ManageUsersError::WrongPassword | ManageUsersError::Own => {
-                Self::new(StatusCode::FORBIDDEN, detail)
-            }
-            ManageUsersError::Limited { until } => Self::too_often(detail, until),
-            ManageUsersError::Taken(_) | ManageUsersError::LastAdmin => Self::conflict(detail),
-            ManageUsersError::Stale { current } => {
-                Self::conflict(detail).with("current", user_json(&current))
-            }
-            ManageUsersError::Port(error) => error.into(),
         }
     }
 }

@@ -1,17 +1,14 @@
 //! People who are signed in: the cookie of their session, and whether a request is their own.
 
-use std::marker::PhantomData;
-use std::net::IpAddr;
-
 use poem::http::{Method, header};
-use poem::{Addr, Request, RequestBody};
+use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
-use waggle_accounts::{Client, SessionsError, Visitor};
+use waggle_accounts::{SessionsError, Visitor};
 use waggle_settings::Values;
 
-use super::caller::{CallerRefused, Needed, allowed};
-use super::{Problem, request_id};
+use super::Problem;
+use super::caller::CallerRefused;
 use crate::app::App;
 
 /// The cookie of a session behind TLS: browsers send it over TLS alone, and take it from this host alone.
@@ -62,7 +59,7 @@ pub(super) async fn visitor(
 ) -> Result<Option<Visitor>, CallerRefused> {
     let values = app.settings.values();
     let Some(token) = presented(&values, request) else { return Ok(None) };
-    let found = app.sessions.authenticate(token, &app.sign_in_policy()).await;
+    let found = app.sessions.authenticate(token, &app.policy().sign_in).await;
     let visitor = found.map_err(|error| match error {
         SessionsError::Port(error) => CallerRefused::Port(error),
         SessionsError::Refused | SessionsError::NotFound => CallerRefused::NoSession,
@@ -96,46 +93,38 @@ pub(super) fn is_foreign(app: &App, request: &Request) -> bool {
     (says("sec-fetch-site") || says("origin")) && !is_own(&app.settings.values(), request)
 }
 
-/// From where a request comes: the address is that of the connection, whatever headers say.
-pub(crate) fn client(app: &App, request: &Request) -> Client {
-    let ip: Option<IpAddr> = match &request.remote_addr().0 {
-        Addr::SocketAddr(address) => Some(address.ip().to_canonical()),
-        _ => None,
-    };
-    let is_kept = app.settings.values().log_user_agents.is_on();
-    let user_agent = request.header("user-agent").filter(|_| is_kept);
-    Client::new(ip, user_agent.unwrap_or_default(), request_id())
-}
-
-/// A person who is signed in and has the right `N`; an API token is none. Checked as [`Caller`](super::Caller) is.
-pub(crate) struct SignedIn<N> {
+/// A person who is signed in; an API token is none. Checked as [`Caller`](super::Caller) is.
+pub(crate) struct SignedIn {
     /// The person and the session.
     pub(crate) visitor: Visitor,
-    needed: PhantomData<N>,
 }
 
-const SESSION: &str = "session";
+pub(super) const SESSION: &str = "session";
 
-impl<'a, N: Needed> ApiExtractor<'a> for SignedIn<N> {
+pub(super) fn register_session(registry: &mut Registry) {
+    registry.create_security_scheme(
+        SESSION,
+        MetaSecurityScheme {
+            ty: "apiKey",
+            description: Some("The cookie that signing in sets."),
+            name: Some(PLAIN),
+            key_in: Some("cookie"),
+            scheme: None,
+            bearer_format: None,
+            flows: None,
+            openid_connect_url: None,
+        },
+    );
+}
+
+impl<'a> ApiExtractor<'a> for SignedIn {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
 
     type ParamType = ();
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        registry.create_security_scheme(
-            SESSION,
-            MetaSecurityScheme {
-                ty: "apiKey",
-                description: Some("The cookie that signing in sets."),
-                name: Some(PLAIN),
-                key_in: Some("cookie"),
-                scheme: None,
-                bearer_format: None,
-                flows: None,
-                openid_connect_url: None,
-            },
-        );
+        register_session(registry);
     }
 
     fn security_schemes() -> Vec<&'static str> {
@@ -149,7 +138,6 @@ impl<'a, N: Needed> ApiExtractor<'a> for SignedIn<N> {
     ) -> poem::Result<Self> {
         let visitor = request.extensions().get::<Visitor>().cloned();
         let visitor = visitor.ok_or(CallerRefused::NoPerson).map_err(Problem::from)?;
-        allowed(visitor.user.actor(), N::SCOPE).map_err(Problem::from)?;
-        Ok(Self { visitor, needed: PhantomData })
+        Ok(Self { visitor })
     }
 }

@@ -121,7 +121,7 @@ pub(crate) mod dialect {
     use super::{Conn, Pools};
     use crate::error::StoreError;
     use crate::schema::{
-        campaign_batches, generated_tweets, posts, source_tweets, twitter_posts, users,
+        campaign_batches, generated_tweets, mails, posts, source_tweets, twitter_posts, users,
     };
     use crate::types::Time;
 
@@ -157,6 +157,23 @@ pub(crate) mod dialect {
             .order((posts::due_at, posts::id))
             .limit(most)
             .select(posts::id)
+            .for_update()
+            .skip_locked()
+            .load(connection)
+            .await
+    }
+
+    /// The ids of mails that are due, oldest first, and that no other transaction takes.
+    pub(crate) async fn due_mails(
+        connection: &mut Conn,
+        now: Time,
+        most: i64,
+    ) -> QueryResult<Vec<i64>> {
+        mails::table
+            .filter(mails::due_at.le(now))
+            .order((mails::due_at, mails::id))
+            .limit(most)
+            .select(mails::id)
             .for_update()
             .skip_locked()
             .load(connection)

@@ -9,7 +9,7 @@ use waggle_accounts::{AuthEvent, AuthEventFilter, Client, NewAuthEvent};
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{Cursor, Page, PageRequest, PortError};
 
-use super::{Conn, Repositories, one_more};
+use super::{Conn, Repositories, mails, one_more};
 use crate::error::during;
 use crate::schema::auth_events;
 use crate::types::Time;
@@ -51,7 +51,7 @@ pub(super) fn address(client: &Client) -> String {
     client.ip.map(|ip| ip.to_string()).unwrap_or_default()
 }
 
-/// Writes down what happened, in the transaction in which it happens.
+/// Writes down what happened, in the transaction in which it happens, and puts the mails about it into the queue.
 pub(super) async fn write_down(connection: &mut Conn, event: &NewAuthEvent) -> QueryResult<()> {
     diesel::insert_into(auth_events::table)
         .values((
@@ -66,8 +66,8 @@ pub(super) async fn write_down(connection: &mut Conn, event: &NewAuthEvent) -> Q
             auth_events::timestamp.eq(Time::from(event.at)),
         ))
         .execute(connection)
-        .await
-        .map(drop)
+        .await?;
+    mails::put(connection, &event.mails).await
 }
 
 #[async_trait]

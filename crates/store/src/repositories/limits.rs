@@ -81,7 +81,8 @@ impl Limits for Repositories {
                 let over = count - i64::from(budget.most);
                 if over > 0 {
                     let refusals = u32::try_from(over).unwrap_or(u32::MAX);
-                    exhausted = Some(Exhausted { until: ends_at.into(), refusals });
+                    let (budget, until) = (budget.clone(), ends_at.into());
+                    exhausted = Some(Exhausted { budget, until, refusals });
                     break;
                 }
             }
@@ -99,6 +100,19 @@ impl Limits for Repositories {
                 diesel::update(limit_counters::table.find(key))
                     .filter(limit_counters::count.gt(0))
                     .set(limit_counters::count.eq(limit_counters::count - 1))
+                    .execute(transaction.connection())
+                    .await?;
+            }
+            transaction.commit().await
+        })
+        .await
+    }
+
+    async fn forget(&self, keys: &[String]) -> Result<(), PortError> {
+        during("counting from the start again", async {
+            let mut transaction = self.pools.write().await?;
+            for key in keys {
+                diesel::delete(limit_counters::table.find(key))
                     .execute(transaction.connection())
                     .await?;
             }

@@ -4,8 +4,10 @@ mod auth_events;
 mod batch_status;
 mod campaign_batches;
 mod generated_tweets;
+mod google_accounts;
 mod ledger;
 mod limits;
+mod mails;
 mod post_queue;
 mod posts;
 mod sessions;
@@ -13,6 +15,7 @@ mod settings;
 mod source_tweets;
 mod tokens;
 mod users;
+mod verifications;
 
 pub(crate) use self::settings::revision as settings_revision;
 use super::{Conn, Db, Pools, dialect};

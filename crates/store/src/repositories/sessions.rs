@@ -152,6 +152,28 @@ impl SessionRepository for Repositories {
         .await
     }
 
+    async fn confirm(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+        event: &NewAuthEvent,
+    ) -> Result<bool, PortError> {
+        during("writing down a proof", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let confirmed = diesel::update(sessions::table.find(id.number()))
+                .set(sessions::authenticated_at.eq(Time::from(now)))
+                .execute(connection)
+                .await?;
+            if confirmed > 0 {
+                write_down(connection, event).await?;
+            }
+            transaction.commit().await?;
+            Ok(confirmed > 0)
+        })
+        .await
+    }
+
     async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<Session>, PortError> {
         during("listing sessions", async {
             let mut connection = self.pools.read().await?;

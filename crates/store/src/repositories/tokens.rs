@@ -4,14 +4,16 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use waggle_accounts::ports::TokenRepository;
-use waggle_accounts::{ApiToken, NewApiToken, StoredHash};
-use waggle_kernel::ids::TokenId;
+use waggle_accounts::ports::{KnownToken, TokenRepository};
+use waggle_accounts::{ApiToken, NewApiToken, NewAuthEvent, StoredHash, StoredPassword, User};
+use waggle_kernel::ids::{TokenId, UserId};
 use waggle_kernel::{PortError, Scope, Scopes, UnknownScope};
 
+use super::auth_events::write_down;
+use super::users::UserRow;
 use super::{Conn, Repositories, dialect};
 use crate::error::{StoreError, column, during};
-use crate::schema::api_tokens;
+use crate::schema::{api_tokens, users};
 use crate::types::Time;
 
 #[derive(Queryable, Selectable)]
@@ -26,32 +28,32 @@ struct Row {
     expires_at: Option<Time>,
     revoked_at: Option<Time>,
     last_used_at: Option<Time>,
+    user_id: Option<i64>,
 }
 
-impl TryFrom<Row> for (ApiToken, StoredHash) {
-    type Error = StoreError;
-
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        let scopes: Scopes = row
-            .scopes
-            .split(',')
-            .map(str::parse::<Scope>)
-            .collect::<Result<_, UnknownScope>>()
-            .map_err(column("api_tokens.scopes"))?;
-        let hash =
-            row.hash.try_into().map_err(|_| column("api_tokens.hash")("expected are 32 bytes"))?;
-        let token = ApiToken {
-            id: TokenId::new(row.id),
-            public_id: row.public_id,
-            name: row.name,
-            scopes,
-            created_at: row.created_at.into(),
-            expires_at: row.expires_at.map(Into::into),
-            revoked_at: row.revoked_at.map(Into::into),
-            last_used_at: row.last_used_at.map(Into::into),
-        };
-        Ok((token, StoredHash(hash)))
-    }
+/// A token with its hash and its owner.
+fn known(row: Row, owner: Option<UserRow>) -> Result<KnownToken, StoreError> {
+    let scopes: Scopes = row
+        .scopes
+        .split(',')
+        .map(str::parse::<Scope>)
+        .collect::<Result<_, UnknownScope>>()
+        .map_err(column("api_tokens.scopes"))?;
+    let hash =
+        row.hash.try_into().map_err(|_| column("api_tokens.hash")("expected are 32 bytes"))?;
+    let token = ApiToken {
+        id: TokenId::new(row.id),
+        public_id: row.public_id,
+        name: row.name,
+        owner: row.user_id.map(UserId::new),
+        scopes,
+        created_at: row.created_at.into(),
+        expires_at: row.expires_at.map(Into::into),
+        revoked_at: row.revoked_at.map(Into::into),
+        last_used_at: row.last_used_at.map(Into::into),
+    };
+    let owner = owner.map(<(User, StoredPassword)>::try_from).transpose()?;
+    Ok(KnownToken { token, hash: StoredHash(hash), owner: owner.map(|(user, _)| user) })
 }
 
 async fn insert(connection: &mut Conn, token: &NewApiToken) -> QueryResult<i64> {
@@ -64,6 +66,7 @@ async fn insert(connection: &mut Conn, token: &NewApiToken) -> QueryResult<i64> 
             api_tokens::scopes.eq(scopes.join(",")),
             api_tokens::created_at.eq(Time::from(token.created_at)),
             api_tokens::expires_at.eq(token.expires_at.map(Time::from)),
+            api_tokens::user_id.eq(token.owner.map(UserId::number)),
         ))
         .returning(api_tokens::id)
         .get_result(connection)
@@ -72,71 +75,100 @@ async fn insert(connection: &mut Conn, token: &NewApiToken) -> QueryResult<i64> 
 
 #[async_trait]
 impl TokenRepository for Repositories {
-    async fn insert(&self, token: &NewApiToken) -> Result<TokenId, PortError> {
+    async fn insert(
+        &self,
+        token: &NewApiToken,
+        event: &NewAuthEvent,
+    ) -> Result<TokenId, PortError> {
         during("keeping a token", async {
             let mut transaction = self.pools.write().await?;
-            let id = insert(transaction.connection(), token).await?;
+            let connection = transaction.connection();
+            let id = insert(connection, token).await?;
+            write_down(connection, event).await?;
             transaction.commit().await?;
             Ok(TokenId::new(id))
         })
         .await
     }
 
-    async fn insert_first(&self, token: &NewApiToken) -> Result<Option<TokenId>, PortError> {
+    async fn insert_first(
+        &self,
+        token: &NewApiToken,
+        event: &NewAuthEvent,
+    ) -> Result<Option<TokenId>, PortError> {
         during("keeping the first token", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             dialect::lock_tokens(connection).await?;
             let there: Option<i64> =
                 api_tokens::table.select(api_tokens::id).first(connection).await.optional()?;
-            let id = match there {
-                Some(_) => None,
-                None => Some(TokenId::new(insert(connection, token).await?)),
-            };
+            if there.is_some() {
+                return Ok(None);
+            }
+            let id = insert(connection, token).await?;
+            write_down(connection, event).await?;
             transaction.commit().await?;
-            Ok(id)
+            Ok(Some(TokenId::new(id)))
         })
         .await
     }
 
-    async fn find(&self, public_id: &str) -> Result<Option<(ApiToken, StoredHash)>, PortError> {
+    async fn find(&self, public_id: &str) -> Result<Option<KnownToken>, PortError> {
         during("finding a token", async {
             let mut connection = self.pools.read().await?;
-            let row: Option<Row> = api_tokens::table
+            let row: Option<(Row, Option<UserRow>)> = api_tokens::table
+                .left_join(users::table)
                 .filter(api_tokens::public_id.eq(public_id))
-                .select(Row::as_select())
+                .select((Row::as_select(), Option::<UserRow>::as_select()))
                 .first(&mut connection)
                 .await
                 .optional()?;
-            row.map(TryInto::try_into).transpose()
+            row.map(|(row, owner)| known(row, owner)).transpose()
         })
         .await
     }
 
-    async fn list(&self) -> Result<Vec<ApiToken>, PortError> {
+    async fn list(&self, owner: Option<UserId>) -> Result<Vec<ApiToken>, PortError> {
         during("listing tokens", async {
             let mut connection = self.pools.read().await?;
-            let rows: Vec<Row> = api_tokens::table
-                .order(api_tokens::id)
-                .select(Row::as_select())
-                .load(&mut connection)
-                .await?;
-            rows.into_iter()
-                .map(|row| <(ApiToken, StoredHash)>::try_from(row).map(|(token, _)| token))
-                .collect()
+            let mut query = api_tokens::table.select(Row::as_select()).into_boxed::<super::Db>();
+            if let Some(owner) = owner {
+                query = query.filter(api_tokens::user_id.eq(owner.number()));
+            }
+            let rows: Vec<Row> = query.order(api_tokens::id).load(&mut connection).await?;
+            rows.into_iter().map(|row| known(row, None).map(|known| known.token)).collect()
         })
         .await
     }
 
-    async fn revoke(&self, public_id: &str, now: DateTime<Utc>) -> Result<bool, PortError> {
+    async fn revoke(
+        &self,
+        public_id: &str,
+        owner: Option<UserId>,
+        event: &NewAuthEvent,
+    ) -> Result<bool, PortError> {
         during("ending a token", async {
             let mut transaction = self.pools.write().await?;
-            let ended = diesel::update(api_tokens::table)
+            let connection = transaction.connection();
+            let mut living = api_tokens::table
                 .filter(api_tokens::public_id.eq(public_id))
                 .filter(api_tokens::revoked_at.is_null())
-                .set(api_tokens::revoked_at.eq(Time::from(now)))
-                .execute(transaction.connection())
+                .select(api_tokens::id)
+                .into_boxed::<super::Db>();
+            if let Some(owner) = owner {
+                living = living.filter(api_tokens::user_id.eq(owner.number()));
+            }
+            let Some(id) = living.first::<i64>(connection).await.optional()? else {
+                return Ok(false);
+            };
+            let ended = diesel::update(api_tokens::table.find(id))
+                .filter(api_tokens::revoked_at.is_null())
+                .set(api_tokens::revoked_at.eq(Time::from(event.at)))
+                .execute(connection)
                 .await?;
+            if ended > 0 {
+                write_down(connection, event).await?;
+            }
             transaction.commit().await?;
             Ok(ended > 0)
         })

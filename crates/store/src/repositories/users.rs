@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::{EndSessions, InsertUserError, SaveUserError, UserRepository};
-use waggle_accounts::{Login, NewAuthEvent, NewUser, Role, StoredPassword, User};
+use waggle_accounts::{
+    Address, Login, NewAuthEvent, NewUser, Role, StoredPassword, User, Username,
+};
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{Cursor, Page, PageRequest, PortError, Version};
 
@@ -61,7 +63,26 @@ fn user(row: UserRow) -> Result<User, StoreError> {
     <(User, StoredPassword)>::try_from(row).map(|(user, _)| user)
 }
 
-async fn insert(connection: &mut Conn, user: &NewUser) -> QueryResult<i64> {
+/// Whether somebody has this name.
+pub(super) async fn is_name_taken(connection: &mut Conn, name: &Username) -> QueryResult<bool> {
+    let found: Option<i64> = users::table
+        .filter(users::username_folded.eq(name.folded()))
+        .select(users::id)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(found.is_some())
+}
+
+impl Repositories {
+    /// Whether somebody has this address.
+    pub(super) async fn has_address(&self, address: &Address) -> Result<bool, PortError> {
+        Ok(self.find_login(&Login::Email(address.clone())).await?.is_some())
+    }
+}
+
+/// Keeps a user, in a transaction of others.
+pub(super) async fn insert(connection: &mut Conn, user: &NewUser) -> QueryResult<i64> {
     diesel::insert_into(users::table)
         .values((
             users::username.eq(user.username.as_str()),
@@ -71,6 +92,7 @@ async fn insert(connection: &mut Conn, user: &NewUser) -> QueryResult<i64> {
             users::first_name.eq(user.first_name.as_str()),
             users::last_name.eq(user.last_name.as_str()),
             users::role.eq(user.role.name()),
+            users::is_super_admin.eq(user.is_super_admin),
             users::password.eq(&user.password.0),
             users::date_joined.eq(Time::from(user.date_joined)),
         ))
@@ -135,9 +157,7 @@ impl UserRepository for Repositories {
         if let Some(id) = during(DOING, work).await? {
             return Ok(id);
         }
-        let login = Login::Email(user.email.clone());
-        let is_email_taken = self.find_login(&login).await?.is_some();
-        Err(if is_email_taken {
+        Err(if self.has_address(&user.email).await? {
             InsertUserError::EmailTaken
         } else {
             InsertUserError::UsernameTaken
@@ -225,6 +245,58 @@ impl UserRepository for Repositories {
             Ok(Ok(version))
         };
         during("changing a user", work).await?
+    }
+
+    async fn super_admin_changes(&self, list: &[Address]) -> Result<Vec<User>, PortError> {
+        during("comparing the super admins", async {
+            let mut connection = self.pools.read().await?;
+            let list: Vec<&str> = list.iter().map(Address::as_str).collect();
+            let listed: Vec<UserRow> = users::table
+                .filter(users::email.eq_any(&list))
+                .filter(users::email_verified_at.is_not_null())
+                .filter(users::is_super_admin.eq(false))
+                .order(users::id)
+                .select(UserRow::as_select())
+                .load(&mut connection)
+                .await?;
+            let unlisted: Vec<UserRow> = users::table
+                .filter(users::is_super_admin.eq(true))
+                .filter(users::email.ne_all(&list).or(users::email_verified_at.is_null()))
+                .order(users::id)
+                .select(UserRow::as_select())
+                .load(&mut connection)
+                .await?;
+            listed.into_iter().chain(unlisted).map(user).collect()
+        })
+        .await
+    }
+
+    async fn set_super_admin(
+        &self,
+        user: &User,
+        is_super_admin: bool,
+        event: &NewAuthEvent,
+    ) -> Result<bool, PortError> {
+        during("changing a super admin", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let written = diesel::update(users::table.find(user.id.number()))
+                .filter(users::version.eq(user.version.number()))
+                .set((
+                    users::is_super_admin.eq(is_super_admin),
+                    users::version.eq(user.version.next().number()),
+                ))
+                .execute(connection)
+                .await?;
+            if written == 0 {
+                return Ok(false);
+            }
+            end_sessions(connection, user.id, EndSessions::All).await?;
+            write_down(connection, event).await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 
     async fn set_password(

@@ -66,6 +66,22 @@ mod rules {
             waggle_accounts::testing::the_first_token_is_kept_once(ports.tokens);
         a_token_is_ended_once(ports) =>
             waggle_accounts::testing::a_token_is_ended_once(ports.tokens);
+        a_code_is_found_as_it_was_kept(ports) =>
+            waggle_accounts::testing::codes::a_code_is_found_as_it_was_kept(ports.verifications, ports.users);
+        tries_are_counted_exactly(ports) =>
+            waggle_accounts::testing::codes::tries_are_counted_exactly(ports.verifications);
+        a_code_is_used_once(ports) =>
+            waggle_accounts::testing::codes::a_code_is_used_once(ports.verifications, ports.users, ports.auth_events);
+        a_reset_ends_what_was_open(ports) =>
+            waggle_accounts::testing::codes::a_reset_ends_what_was_open(ports.verifications, ports.users, ports.sessions, ports.tokens);
+        a_google_account_opens_one_user(ports) =>
+            waggle_accounts::testing::codes::a_google_account_opens_one_user(ports.verifications, ports.users, ports.google);
+        the_list_of_super_admins_counts_for_verified_addresses(ports) =>
+            waggle_accounts::testing::codes::the_list_of_super_admins_counts_for_verified_addresses(ports.verifications, ports.users);
+        mails_wait_until_they_are_taken(ports) =>
+            waggle_accounts::testing::codes::mails_wait_until_they_are_taken(ports.auth_events, ports.mails);
+        a_token_has_an_owner(ports) =>
+            waggle_accounts::testing::a_token_has_an_owner(ports.tokens, ports.users);
         a_user_is_kept_once_and_found(ports) =>
             waggle_accounts::testing::a_user_is_kept_once_and_found(ports.users, ports.auth_events);
         concurrent_users_of_one_address_are_one(ports) =>

@@ -36,7 +36,7 @@ async fn faked_steps_are_recorded_and_not_run(kind: Kind) {
     assert_eq!(faked.len(), before.len());
     assert!(store.migration_status().await.unwrap().iter().all(|step| step.applied));
     assert!(store.migrate(Mode::Run).await.unwrap().is_empty());
-    assert!(store.ports().tokens.list().await.is_err(), "there are no tables");
+    assert!(store.ports().tokens.list(None).await.is_err(), "there are no tables");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,242 @@
+//! Codes are mailed and checked: the same steps whatever they are for, and whether or not there is anybody.
+//!
+//! ```text
+//! allow (budgets) ──▶ issue: kept and mailed in one step
+//! check: budgets ──▶ one try counted ──▶ compared ──▶ budgets given back ──▶ the caller uses it up
+//! ```
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use thiserror::Error;
+use waggle_kernel::{Clock, Entropy, PortError};
+
+use crate::address::Address;
+use crate::auth_event::{Client, EventKind, NewAuthEvent};
+use crate::code::{
+    CODE_LIFE, Code, Flow, Intent, InvalidCode, Link, NewVerification, Purpose, Verification, bound,
+};
+use crate::keys::ServerKeys;
+use crate::limits::{
+    CODE_ADDRESS, CODE_CLIENT, CODE_SYSTEM, MAIL_ADDRESS, MAIL_PAUSE, MAIL_SYSTEM, NamedLimit,
+    fingerprint,
+};
+use crate::mail::{Letter, NewMail, Proof};
+use crate::policy::AccountPolicy;
+use crate::ports::{AuthEventRepository, Budget, Exhausted, Limits, VerificationRepository};
+
+/// Mails codes and checks them.
+pub struct Codes {
+    /// What was mailed.
+    pub verifications: Arc<dyn VerificationRepository>,
+    /// What happened.
+    pub events: Arc<dyn AuthEventRepository>,
+    /// How often.
+    pub limits: Arc<dyn Limits>,
+    /// Keeps what is kept of codes from being found out.
+    pub keys: Arc<dyn ServerKeys>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// A code is on its way, or looks as if it were.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// What has to be shown together with the code.
+    pub flow: Flow,
+    /// Until when it is of use.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// How somebody shows that a mail came to them.
+pub enum Presented {
+    /// By the code, in the program that asked for it.
+    Code {
+        /// What tells that program.
+        flow: String,
+        /// The code.
+        code: String,
+    },
+    /// By the link, wherever it is opened.
+    Link(String),
+}
+
+impl Presented {
+    /// Whether it is the link: then whoever shows it need not be who asked for it.
+    pub const fn is_link(&self) -> bool {
+        matches!(self, Self::Link(_))
+    }
+}
+
+/// What is to be mailed, and why.
+pub(crate) struct Wanted<'a> {
+    pub(crate) purpose: Purpose,
+    pub(crate) address: &'a Address,
+    /// What becomes true; where it is nothing, no code is mailed.
+    pub(crate) intent: Intent,
+    /// What is mailed where no code is.
+    pub(crate) instead: Option<Letter>,
+    /// What is written down.
+    pub(crate) event: NewAuthEvent,
+}
+
+impl Codes {
+    /// Takes from the budgets for mailing a code: the one of the asker first.
+    pub(crate) async fn allow(
+        &self,
+        of_asker: Option<Budget>,
+        purpose: Purpose,
+        address: &Address,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<(), CodeError> {
+        let whose = whose(purpose, address);
+        let budget = |limit: &NamedLimit, whose: &str| policy.limits.budget(limit, whose);
+        let budgets: Vec<Budget> = of_asker
+            .into_iter()
+            .chain([
+                budget(&MAIL_PAUSE, &whose),
+                budget(&MAIL_ADDRESS, &whose),
+                budget(&MAIL_SYSTEM, "all"),
+            ])
+            .collect();
+        self.take(&budgets, purpose, client, policy).await
+    }
+
+    /// Makes a code, keeps it and mails it. Where nobody is to get one, all the same is done but the mail.
+    pub(crate) async fn issue(
+        &self,
+        wanted: Wanted<'_>,
+        policy: &AccountPolicy,
+    ) -> Result<Issued, CodeError> {
+        let Wanted { purpose, address, intent, instead, mut event } = wanted;
+        let now = self.clock.now();
+        let expires_at = now + CODE_LIFE;
+        let code = loop {
+            if let Some(code) = Code::make(&self.entropy.bytes()?, policy.code_length) {
+                break code;
+            }
+        };
+        let flow = Flow::make(&self.entropy.bytes()?);
+        let proof = Proof { link: Link::make(&self.entropy.bytes()?), code };
+        let mark = self.keys.mark(&bound(purpose, address, &flow, &proof.code))?;
+        let mail =
+            NewMail::with_proof(address.clone(), purpose, &proof, &*self.keys, now, expires_at)?;
+        let notice = instead.map(|letter| NewMail::notice(address.clone(), letter, now));
+        event.mails.extend(if intent == Intent::Nothing { notice } else { Some(mail) });
+        let verification = NewVerification {
+            purpose,
+            address: address.clone(),
+            flow: flow.hash(),
+            mark,
+            link: proof.link.hash(),
+            intent,
+            created_at: now,
+            expires_at,
+        };
+        self.verifications.keep(&verification, &event).await?;
+        Ok(Issued { flow, expires_at })
+    }
+
+    /// What was mailed, if `presented` shows it. Each try with a code is counted before it is compared.
+    pub(crate) async fn check(
+        &self,
+        presented: &Presented,
+        purpose: Purpose,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<Verification, CodeError> {
+        let now = self.clock.now();
+        let (flow, code) = match presented {
+            Presented::Link(link) => {
+                let Some(link) = Link::parse(link) else { return Err(CodeError::Refused) };
+                let found = self.verifications.find_link(&link.hash(), purpose, now).await?;
+                return match found {
+                    Some(found) if found.intent != Intent::Nothing => Ok(found),
+                    _ => self.refused(purpose, None, client).await,
+                };
+            }
+            Presented::Code { flow, code } => (flow, code.parse::<Code>()?),
+        };
+        let mut budgets: Vec<Budget> =
+            policy.limits.of_client(&CODE_CLIENT, client).into_iter().collect();
+        budgets.push(policy.limits.budget(&CODE_SYSTEM, "all"));
+        self.take(&budgets, purpose, client, policy).await?;
+        let Some(flow) = Flow::parse(flow) else {
+            return self.refused(purpose, None, client).await;
+        };
+        let Some(found) = self.verifications.attempt(&flow.hash(), purpose, now).await? else {
+            return self.refused(purpose, None, client).await;
+        };
+        let of_address = [policy.limits.budget(&CODE_ADDRESS, &whose(purpose, &found.address))];
+        self.take(&of_address, purpose, client, policy).await?;
+        let text = bound(purpose, &found.address, &flow, &code);
+        if !self.keys.is_marked(&text, &found.mark) || found.intent == Intent::Nothing {
+            return self.refused(purpose, Some(&found.address), client).await;
+        }
+        budgets.extend(of_address);
+        self.limits.give_back(&budgets).await?;
+        Ok(found)
+    }
+
+    async fn take(
+        &self,
+        budgets: &[Budget],
+        purpose: Purpose,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<(), CodeError> {
+        let now = self.clock.now();
+        let Some(exhausted) = self.limits.take(budgets, now).await? else { return Ok(()) };
+        // Once: whoever goes on must not fill the record, of which nothing is ever removed.
+        if exhausted.refusals == 1 {
+            let mut event = NewAuthEvent::new(EventKind::CodeLimited, client, now);
+            let limit = exhausted.budget.key.split(':').next().unwrap_or_default();
+            event.metadata = json!({ "purpose": purpose.name(), "limit": limit });
+            if limit == CODE_SYSTEM.name {
+                let tell = |to: &Address| NewMail::notice(to.clone(), Letter::CodesAttacked, now);
+                event.mails = policy.caretakers().iter().map(tell).collect();
+            }
+            self.events.record(&event).await?;
+        }
+        Err(CodeError::Limited(exhausted))
+    }
+
+    async fn refused(
+        &self,
+        purpose: Purpose,
+        address: Option<&Address>,
+        client: &Client,
+    ) -> Result<Verification, CodeError> {
+        let mut event = NewAuthEvent::new(EventKind::CodeFailure, client, self.clock.now());
+        event.email = address.map(ToString::to_string).unwrap_or_default();
+        event.metadata = json!({ "purpose": purpose.name() });
+        self.events.record(&event).await?;
+        Err(CodeError::Refused)
+    }
+}
+
+/// Whose budget it is: that of an address, for one purpose.
+fn whose(purpose: Purpose, address: &Address) -> String {
+    format!("{}:{}", purpose.name(), fingerprint(address.as_str()))
+}
+
+/// Why a code was not mailed or not taken.
+#[derive(Debug, Error)]
+pub enum CodeError {
+    /// It has not the form of one.
+    #[error(transparent)]
+    Malformed(#[from] InvalidCode),
+    /// It is wrong, was used, ran out or was replaced; which is not told.
+    #[error("the code is wrong or of no use any more; ask for another")]
+    Refused,
+    /// It was tried or asked for too often.
+    #[error("that was done too often; try again later")]
+    Limited(Exhausted),
+    /// Something behind it could not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}

@@ -1,0 +1,43 @@
+//! What the settings say about people.
+
+use chrono::Duration;
+
+use crate::address::Address;
+use crate::admission::Admission;
+use crate::code::CodeLength;
+use crate::limits::LimitTable;
+use crate::role::Role;
+use crate::sign_in::SignInPolicy;
+
+/// What the settings say about people, at one moment.
+#[derive(Debug, Clone)]
+pub struct AccountPolicy {
+    /// How long sessions last, and how often signing in may fail.
+    pub sign_in: SignInPolicy,
+    /// Whose address lets them in.
+    pub admission: Admission,
+    /// How often all else may be done.
+    pub limits: LimitTable,
+    /// How many digits codes have.
+    pub code_length: CodeLength,
+    /// Whether people may make themselves users.
+    pub is_registration_open: bool,
+    /// What they may do then.
+    pub new_user_role: Role,
+    /// Whether new Google users are mailed a code.
+    pub google_code: bool,
+    /// Who is told of attempts to come in from a foreign domain.
+    pub security_admins: Vec<Address>,
+    /// Who is told where there is no super admin.
+    pub notified: Vec<Address>,
+    /// For how long somebody who proved who they are need not do so again for what is sensitive.
+    pub recent: Duration,
+}
+
+impl AccountPolicy {
+    /// Who looks after everything: the super admins, or those named for the case that there is none.
+    pub fn caretakers(&self) -> &[Address] {
+        let admins = &self.admission.super_admins;
+        if admins.is_empty() { &self.notified } else { admins }
+    }
+}

@@ -1,0 +1,137 @@
+//! Somebody forgot the password and gets another by showing that the address is theirs.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde_json::json;
+use thiserror::Error;
+use waggle_kernel::{Clock, PortError};
+
+use crate::address::{Address, InvalidAddress};
+use crate::auth_event::{Client, EventKind, NewAuthEvent};
+use crate::code::{Intent, Purpose};
+use crate::codes::{CodeError, Codes, Issued, Presented, Wanted};
+use crate::limits::RESET_CLIENT;
+use crate::mail::{Letter, NewMail};
+use crate::password::{NewPassword, PasswordRefused};
+use crate::policy::AccountPolicy;
+use crate::ports::{CarryOutError, Effect, PasswordHasher, UserRepository};
+use crate::sign_in::failures_of;
+use crate::user::Login;
+
+/// Gives people another password who forgot theirs.
+pub struct ResetPassword {
+    /// Mails codes and checks them.
+    pub codes: Arc<Codes>,
+    /// Who there is.
+    pub users: Arc<dyn UserRepository>,
+    /// Hashes passwords.
+    pub hasher: Arc<dyn PasswordHasher>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What becomes of the API tokens of somebody who resets the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokensOnReset {
+    /// They go on working.
+    Keep,
+    /// They end.
+    Revoke,
+}
+
+impl ResetPassword {
+    /// Mails a code, if an active user has the address. Whether one has is not told, neither by words nor by time.
+    ///
+    /// # Errors
+    ///
+    /// [`ResetPasswordError`]; then nothing is mailed.
+    pub async fn request(
+        &self,
+        email: &str,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<Issued, ResetPasswordError> {
+        let email: Address = email.trim().parse()?;
+        let (purpose, of_client) =
+            (Purpose::PasswordReset, policy.limits.of_client(&RESET_CLIENT, client));
+        self.codes.allow(of_client, purpose, &email, client, policy).await?;
+        let mut event =
+            NewAuthEvent::new(EventKind::PasswordResetRequest, client, self.clock.now());
+        event.email = email.to_string();
+        let found = self.users.find_login(&Login::Email(email.clone())).await?;
+        event.user = found.as_ref().map(|(user, _)| user.id);
+        if found.is_none() && !policy.admission.admits(&email) {
+            event.kind = EventKind::PasswordResetBreach;
+        }
+        let active = found.filter(|(user, _)| user.is_active);
+        let intent = active.map_or(Intent::Nothing, |(user, _)| Intent::ResetPassword(user.id));
+        let wanted = Wanted { purpose, address: &email, intent, instead: None, event };
+        Ok(self.codes.issue(wanted, policy).await?)
+    }
+
+    /// Gives the user the password. All sessions end, other codes of the user too, and the user is told. The address is
+    /// verified thereby. Whoever is shut out stays so.
+    ///
+    /// # Errors
+    ///
+    /// [`ResetPasswordError`]; then the password stays, and the code, if it was right, can be used again.
+    pub async fn complete(
+        &self,
+        presented: &Presented,
+        password: &SecretString,
+        tokens: TokensOnReset,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<(), ResetPasswordError> {
+        NewPassword::parse(password, &[])?;
+        let purpose = Purpose::PasswordReset;
+        let found = self.codes.check(presented, purpose, client, policy).await?;
+        let Intent::ResetPassword(id) = found.intent else {
+            return Err(CodeError::Refused.into());
+        };
+        let user = self.users.find(id).await?.filter(|user| user.is_active);
+        let user = user.ok_or(CodeError::Refused)?;
+        let password = NewPassword::parse(password, &crate::manage_users::own_of(&user))?;
+        let stored = self.hasher.hash(password.text()).await?;
+        let now = self.clock.now();
+        let mut event = NewAuthEvent::of_user(EventKind::PasswordResetComplete, &user, client, now);
+        event.metadata = json!({ "tokens_revoked": tokens == TokensOnReset::Revoke });
+        event.mails = vec![NewMail::notice(user.email.clone(), Letter::PasswordChanged, now)];
+        let effect = Effect::SetPassword {
+            user: id,
+            address: found.address.clone(),
+            password: stored,
+            is_super_admin: policy.admission.is_super_admin(&found.address),
+            tokens,
+        };
+        let done = self.codes.verifications.carry_out(Some(found.flow), &effect, &event).await;
+        match done {
+            Ok(Some(_)) => {}
+            Ok(None) | Err(CarryOutError::AddressTaken | CarryOutError::UsernameTaken) => {
+                return Err(CodeError::Refused.into());
+            }
+            Err(CarryOutError::Port(error)) => return Err(error.into()),
+        }
+        // Whoever guessed at the password before does not keep its owner out.
+        self.codes.limits.forget(&failures_of(id)).await?;
+        Ok(())
+    }
+}
+
+/// Why a password was not reset.
+#[derive(Debug, Error)]
+pub enum ResetPasswordError {
+    /// The address is none.
+    #[error("email: {0}")]
+    Address(#[from] InvalidAddress),
+    /// The password is not taken.
+    #[error("password: {0}")]
+    Password(#[from] PasswordRefused),
+    /// The code was not mailed or not taken.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// Something behind it could not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}

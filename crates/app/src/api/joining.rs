@@ -1,0 +1,286 @@
+//! People become users, forget passwords and change addresses over HTTP, each by showing that a mail came to them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use poem::Request;
+use poem::web::Data;
+use poem_openapi::payload::{Json, Response};
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
+use poem_openapi::types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
+use poem_openapi::{Object, OpenApi};
+use serde_json::Value;
+use waggle_accounts::{Application, Issued, Presented, TokensOnReset};
+
+use super::Tag;
+use super::accounts::{SignedInView, UserView, signed_in};
+use crate::app::App;
+use crate::http::{Problem, SignedIn, client};
+
+/// The digits of a code: a JSON string, because a number has no leading zeros.
+#[derive(Debug)]
+struct Digits(String);
+
+impl Type for Digits {
+    const IS_REQUIRED: bool = true;
+
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "string(code)".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        let schema = MetaSchema {
+            pattern: Some("^[0-9]{4,8}$".to_owned()),
+            ..MetaSchema::new_with_format("string", "code")
+        };
+        MetaSchemaRef::Inline(Box::new(schema))
+    }
+
+    fn register(_: &mut Registry) {}
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
+    }
+}
+
+impl ParseFromJSON for Digits {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        match value {
+            Some(Value::String(text)) => Ok(Self(text)),
+            _ => Err(ParseError::custom("a code has to be a JSON string of digits")),
+        }
+    }
+}
+
+impl ToJSON for Digits {
+    fn to_json(&self) -> Option<Value> {
+        Some(Value::String(self.0.clone()))
+    }
+}
+
+/// Somebody who wants to be a user.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct RegisterBody {
+    email: String,
+    /// What stands in front of the `@` when nothing is said. Where somebody has it by then, a number is added.
+    username: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    /// 10 to 256 characters.
+    password: String,
+}
+
+/// A code is on its way, or looks as if it were.
+#[derive(Object)]
+#[oai(rename = "CodeSent")]
+pub(super) struct CodeSentView {
+    /// To be sent back together with the code.
+    flow: String,
+    /// Until when the code is of use.
+    expires_at: DateTime<Utc>,
+}
+
+impl From<Issued> for CodeSentView {
+    fn from(issued: Issued) -> Self {
+        Self { flow: issued.flow.text().to_owned(), expires_at: issued.expires_at }
+    }
+}
+
+/// That a mail came: `flow` and `code`, or `link`.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct ConfirmRegistrationBody {
+    /// What asking for the code was answered with.
+    flow: Option<String>,
+    code: Option<Digits>,
+    /// What stands behind `verify=` in the link of the mail.
+    link: Option<String>,
+    /// Needed with `link`, and then the password from now on: whoever asked for the mail may have been somebody else.
+    password: Option<String>,
+}
+
+/// An address.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct AddressBody {
+    email: String,
+}
+
+/// That a mail came (`flow` and `code`, or `link`), and another password.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct ConfirmResetBody {
+    /// What asking for the code was answered with.
+    flow: Option<String>,
+    code: Option<Digits>,
+    /// What stands behind `reset=` in the link of the mail.
+    link: Option<String>,
+    /// 10 to 256 characters.
+    password: String,
+    /// Whether the API tokens of the user end, too.
+    #[oai(default)]
+    revoke_tokens: bool,
+}
+
+/// That a mail came: `flow` and `code`, or `link`.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct ConfirmAddressBody {
+    /// What asking for the code was answered with.
+    flow: Option<String>,
+    code: Option<Digits>,
+    /// What stands behind `verify=` in the link of the mail.
+    link: Option<String>,
+}
+
+/// That it was done.
+#[derive(Object)]
+pub(super) struct Done {
+    /// What was done, for people.
+    pub(super) message: String,
+}
+
+fn presented(
+    flow: Option<String>,
+    code: Option<Digits>,
+    link: Option<String>,
+) -> Result<Presented, Problem> {
+    match (flow, code, link) {
+        (Some(flow), Some(code), None) => Ok(Presented::Code { flow, code: code.0 }),
+        (None, None, Some(link)) => Ok(Presented::Link(link)),
+        _ => Err(Problem::invalid("there have to be flow and code, or link and neither of them")),
+    }
+}
+
+pub(crate) struct JoiningApi;
+
+#[OpenApi(tag = "Tag::Accounts")]
+impl JoiningApi {
+    /// Ask to become a user: a code is mailed to the address.
+    ///
+    /// For everybody. The answer is the same whether or not somebody has the address, whose owner is told by mail. Addresses of
+    /// foreign domains are refused while `DOMAIN_RESTRICTION_ENABLED` is on.
+    #[oai(path = "/auth/register", method = "post", operation_id = "register")]
+    async fn register(
+        &self,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<RegisterBody>,
+    ) -> Result<Json<CodeSentView>, Problem> {
+        let wanted = Application {
+            email: body.0.email,
+            username: body.0.username,
+            first_name: body.0.first_name.unwrap_or_default(),
+            last_name: body.0.last_name.unwrap_or_default(),
+            password: body.0.password.into(),
+        };
+        let issued = app.register.request(&wanted, &client(&app, request), &app.policy()).await?;
+        app.post.notify_one();
+        Ok(Json(issued.into()))
+    }
+
+    /// Become a user by the code or the link that was mailed, and be signed in.
+    ///
+    /// For everybody. The answer sets the cookie of a new session.
+    #[oai(path = "/auth/register/confirm", method = "post", operation_id = "confirm_registration")]
+    async fn confirm_registration(
+        &self,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<ConfirmRegistrationBody>,
+    ) -> Result<Response<Json<SignedInView>>, Problem> {
+        let presented = presented(body.0.flow, body.0.code, body.0.link)?;
+        let (policy, from) = (app.policy(), client(&app, request));
+        let password = body.0.password.map(Into::into);
+        let (user, stored) =
+            app.register.confirm(&presented, password.as_ref(), &from, &policy).await?;
+        app.post.notify_one();
+        let method = if presented.is_link() { "link" } else { "code" };
+        let opened = app.sign_in.open(user, &stored, method, "", &from, &policy.sign_in).await?;
+        Ok(signed_in(&app, &opened))
+    }
+
+    /// Ask for a new password: a code is mailed to the address, if an active user has it.
+    ///
+    /// For everybody. The answer is the same whether or not somebody has it.
+    #[oai(path = "/auth/password-reset", method = "post", operation_id = "request_password_reset")]
+    async fn request_password_reset(
+        &self,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<AddressBody>,
+    ) -> Result<Json<CodeSentView>, Problem> {
+        let from = client(&app, request);
+        let issued = app.reset_password.request(&body.0.email, &from, &app.policy()).await?;
+        app.post.notify_one();
+        Ok(Json(issued.into()))
+    }
+
+    /// Choose a new password by the code or the link that was mailed.
+    ///
+    /// For everybody. All sessions of the user end, and the user is told by mail. Nobody is signed in by it.
+    #[oai(
+        path = "/auth/password-reset/confirm",
+        method = "post",
+        operation_id = "confirm_password_reset"
+    )]
+    async fn confirm_password_reset(
+        &self,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<ConfirmResetBody>,
+    ) -> Result<Json<Done>, Problem> {
+        let presented = presented(body.0.flow, body.0.code, body.0.link)?;
+        let password = body.0.password.into();
+        let tokens = if body.0.revoke_tokens { TokensOnReset::Revoke } else { TokensOnReset::Keep };
+        let from = client(&app, request);
+        app.reset_password.complete(&presented, &password, tokens, &from, &app.policy()).await?;
+        app.post.notify_one();
+        Ok(Json(Done { message: "the password was changed; sign in with it".to_owned() }))
+    }
+
+    /// Ask for another address, or to show that the present one is yours: a code is mailed to it.
+    ///
+    /// For people who are signed in and proved who they are a short while ago.
+    #[oai(path = "/me/email", method = "post", operation_id = "request_address_change")]
+    async fn request_address_change(
+        &self,
+        person: SignedIn,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<AddressBody>,
+    ) -> Result<Json<CodeSentView>, Problem> {
+        let (from, policy) = (client(&app, request), app.policy());
+        let issued =
+            app.change_address.request(&person.visitor, &body.0.email, &from, &policy).await?;
+        app.post.notify_one();
+        Ok(Json(issued.into()))
+    }
+
+    /// Take the address by the code or the link that was mailed to it; all other sessions end.
+    ///
+    /// For people who are signed in. The address before is told by mail.
+    #[oai(path = "/me/email/confirm", method = "post", operation_id = "confirm_address_change")]
+    async fn confirm_address_change(
+        &self,
+        person: SignedIn,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<ConfirmAddressBody>,
+    ) -> Result<Json<UserView>, Problem> {
+        let presented = presented(body.0.flow, body.0.code, body.0.link)?;
+        let (from, policy) = (client(&app, request), app.policy());
+        let user = app.change_address.confirm(&person.visitor, &presented, &from, &policy).await?;
+        app.post.notify_one();
+        Ok(Json((&user).into()))
+    }
+}

@@ -1,0 +1,209 @@
+//! API tokens over HTTP: people make them, with rights of their own.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use poem::Request;
+use poem::web::Data;
+use poem_openapi::param::Path;
+use poem_openapi::payload::Json;
+use poem_openapi::{Enum, Object, OpenApi};
+use secrecy::ExposeSecret as _;
+use waggle_accounts::{ApiToken, WantedToken};
+use waggle_kernel::Scope;
+use waggle_kernel::ids::UserId;
+
+use super::Tag;
+use super::joining::Done;
+use crate::app::App;
+use crate::http::{Problem, SignedIn, client};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "lowercase")]
+enum ScopeName {
+    Ingest,
+    Read,
+    Write,
+    Approve,
+    Publish,
+    Admin,
+}
+
+impl From<ScopeName> for Scope {
+    fn from(name: ScopeName) -> Self {
+        match name {
+            ScopeName::Ingest => Self::Ingest,
+            ScopeName::Read => Self::Read,
+            ScopeName::Write => Self::Write,
+            ScopeName::Approve => Self::Approve,
+            ScopeName::Publish => Self::Publish,
+            ScopeName::Admin => Self::Admin,
+        }
+    }
+}
+
+impl From<Scope> for ScopeName {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Ingest => Self::Ingest,
+            Scope::Read => Self::Read,
+            Scope::Write => Self::Write,
+            Scope::Approve => Self::Approve,
+            Scope::Publish => Self::Publish,
+            Scope::Admin => Self::Admin,
+        }
+    }
+}
+
+/// An API token, without its text.
+#[derive(Object)]
+#[oai(rename = "ApiToken")]
+struct TokenView {
+    /// The twelve digits behind `wgl_`.
+    id: String,
+    name: String,
+    /// Whose it is; none where the operator made it.
+    user_id: Option<i64>,
+    /// What its bearer may do, as far as its owner may.
+    scopes: Vec<ScopeName>,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+    /// To the minute.
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+impl From<ApiToken> for TokenView {
+    fn from(token: ApiToken) -> Self {
+        Self {
+            id: token.public_id,
+            name: token.name,
+            user_id: token.owner.map(UserId::number),
+            scopes: token.scopes.iter().map(Into::into).collect(),
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            revoked_at: token.revoked_at,
+            last_used_at: token.last_used_at,
+        }
+    }
+}
+
+/// API tokens, oldest first.
+#[derive(Object)]
+struct TokenList {
+    items: Vec<TokenView>,
+}
+
+/// A token to be made.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct NewTokenBody {
+    /// What it is for.
+    name: String,
+    /// What its bearer may do: nothing that you may not.
+    scopes: Vec<ScopeName>,
+    /// When it ends by itself.
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// A token that was made.
+#[derive(Object)]
+struct CreatedTokenView {
+    id: String,
+    name: String,
+    scopes: Vec<ScopeName>,
+    expires_at: Option<DateTime<Utc>>,
+    /// The text, which is shown once.
+    token: String,
+}
+
+pub(crate) struct TokensApi;
+
+#[OpenApi(tag = "Tag::Accounts")]
+impl TokensApi {
+    /// List one's own API tokens, oldest first.
+    ///
+    /// For people who are signed in.
+    #[oai(path = "/tokens", method = "get", operation_id = "list_tokens")]
+    async fn list_tokens(
+        &self,
+        person: SignedIn,
+        app: Data<&Arc<App>>,
+    ) -> Result<Json<TokenList>, Problem> {
+        let own = app.tokens.list_own(&person.visitor).await?;
+        Ok(Json(TokenList { items: own.into_iter().map(Into::into).collect() }))
+    }
+
+    /// Make an API token, which acts in one's own name and may do no more than oneself, whatever one may later.
+    ///
+    /// For people who are signed in and proved who they are a short while ago. The owner is told by mail.
+    #[oai(path = "/tokens", method = "post", operation_id = "create_token")]
+    async fn create_token(
+        &self,
+        person: SignedIn,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<NewTokenBody>,
+    ) -> Result<Json<CreatedTokenView>, Problem> {
+        let wanted = WantedToken {
+            name: body.0.name,
+            owner: None,
+            scopes: body.0.scopes.into_iter().map(Scope::from).collect(),
+            expires_at: body.0.expires_at,
+        };
+        let (from, policy) = (client(&app, request), app.policy());
+        let created = app.tokens.create_own(&person.visitor, &wanted, &from, &policy).await?;
+        app.post.notify_one();
+        Ok(Json(CreatedTokenView {
+            id: created.token.public_id,
+            name: created.token.name,
+            scopes: created.token.scopes.iter().map(Into::into).collect(),
+            expires_at: created.token.expires_at,
+            token: created.secret.expose_secret().to_owned(),
+        }))
+    }
+
+    /// End one of one's own API tokens at once.
+    ///
+    /// For people who are signed in.
+    #[oai(path = "/tokens/:id", method = "delete", operation_id = "revoke_token")]
+    async fn revoke_token(
+        &self,
+        person: SignedIn,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        id: Path<String>,
+    ) -> Result<Json<Done>, Problem> {
+        app.tokens.revoke_own(&person.visitor, &id.0, &client(&app, request)).await?;
+        Ok(Json(Done { message: "the token is ended".to_owned() }))
+    }
+
+    /// List everybody's API tokens, oldest first.
+    ///
+    /// For admins who are signed in.
+    #[oai(path = "/users/tokens", method = "get", operation_id = "list_all_tokens")]
+    async fn list_all_tokens(
+        &self,
+        admin: SignedIn,
+        app: Data<&Arc<App>>,
+    ) -> Result<Json<TokenList>, Problem> {
+        let all = app.tokens.list(&admin.visitor.user.actor()).await?;
+        Ok(Json(TokenList { items: all.into_iter().map(Into::into).collect() }))
+    }
+
+    /// End anybody's API token at once.
+    ///
+    /// For admins who are signed in and proved who they are a short while ago.
+    #[oai(path = "/users/tokens/:id", method = "delete", operation_id = "revoke_any_token")]
+    async fn revoke_any_token(
+        &self,
+        admin: SignedIn,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        id: Path<String>,
+    ) -> Result<Json<Done>, Problem> {
+        let (actor, from) = (admin.visitor.user.actor(), client(&app, request));
+        app.tokens.revoke(&actor, &id.0, &from).await?;
+        Ok(Json(Done { message: "the token is ended".to_owned() }))
+    }
+}

@@ -1,0 +1,168 @@
+//! Who may call what of the native API: the one table.
+//!
+//! It is asked before anything of a body is read. What it does not name nobody gets.
+
+use poem::http::Method;
+use waggle_kernel::Scope;
+
+/// Who may call an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everybody, but no page of another site.
+    Open,
+    /// API tokens with the scope, and people whose role has it.
+    Anyone(Scope),
+    /// People who are signed in and whose role has the scope; no API token.
+    Person(Scope),
+    /// The same, if they proved who they are a short while ago.
+    FreshPerson(Scope),
+}
+
+use Access::{Anyone, FreshPerson, Open, Person};
+use Scope::{Admin, Approve, Ingest, Publish, Read, Write};
+
+/// Method, path and who.
+static TABLE: &[(Method, &str, Access)] = &[
+    (Method::POST, "/auth/login", Open),
+    (Method::POST, "/auth/register", Open),
+    (Method::POST, "/auth/register/confirm", Open),
+    (Method::POST, "/auth/password-reset", Open),
+    (Method::POST, "/auth/password-reset/confirm", Open),
+    (Method::POST, "/auth/confirm", Person(Read)),
+    (Method::POST, "/auth/logout", Person(Read)),
+    (Method::GET, "/me", Anyone(Read)),
+    (Method::POST, "/me/password", Person(Read)),
+    (Method::POST, "/me/email", FreshPerson(Read)),
+    (Method::POST, "/me/email/confirm", Person(Read)),
+    (Method::GET, "/sessions", Person(Read)),
+    (Method::DELETE, "/sessions/:id", Person(Read)),
+    (Method::DELETE, "/sessions", Person(Read)),
+    (Method::GET, "/users", Person(Admin)),
+    (Method::POST, "/users", FreshPerson(Admin)),
+    (Method::GET, "/users/:id", Person(Admin)),
+    (Method::PATCH, "/users/:id", FreshPerson(Admin)),
+    (Method::GET, "/tokens", Person(Read)),
+    (Method::POST, "/tokens", FreshPerson(Read)),
+    (Method::DELETE, "/tokens/:id", Person(Read)),
+    (Method::GET, "/users/tokens", Person(Admin)),
+    (Method::DELETE, "/users/tokens/:id", FreshPerson(Admin)),
+    (Method::GET, "/auth-events", Person(Admin)),
+    (Method::GET, "/source-tweets", Anyone(Read)),
+    (Method::GET, "/source-tweets/totals", Anyone(Read)),
+    (Method::GET, "/source-tweets/export", Anyone(Read)),
+    (Method::GET, "/source-tweets/:id", Anyone(Read)),
+    (Method::DELETE, "/source-tweets/:id", Anyone(Write)),
+    (Method::POST, "/source-tweets/bulk-delete", Anyone(Write)),
+    (Method::POST, "/source-tweets/claim", Anyone(Ingest)),
+    (Method::POST, "/source-tweets/acknowledge", Anyone(Ingest)),
+    (Method::POST, "/source-tweets/release", Anyone(Ingest)),
+    (Method::GET, "/campaign-batches", Anyone(Read)),
+    (Method::GET, "/campaign-batches/:id", Anyone(Read)),
+    (Method::PATCH, "/campaign-batches/:id", Anyone(Write)),
+    (Method::DELETE, "/campaign-batches/:id", Anyone(Write)),
+    (Method::POST, "/campaign-batches/:id/restore", Anyone(Write)),
+    (Method::GET, "/generated-tweets", Anyone(Read)),
+    (Method::GET, "/generated-tweets/:id", Anyone(Read)),
+    (Method::PATCH, "/generated-tweets/:id", Anyone(Write)),
+    (Method::DELETE, "/generated-tweets/:id", Anyone(Write)),
+    (Method::POST, "/generated-tweets/approve-many", Anyone(Approve)),
+    (Method::POST, "/generated-tweets/:id/approve", Anyone(Approve)),
+    (Method::POST, "/generated-tweets/:id/reject", Anyone(Write)),
+    (Method::POST, "/generated-tweets/:id/restore", Anyone(Write)),
+    (Method::POST, "/generated-tweets/:id/publish", Anyone(Publish)),
+    (Method::GET, "/generated-tweets/:id/history", Anyone(Read)),
+    (Method::GET, "/posts", Anyone(Read)),
+    (Method::GET, "/posts/:id", Anyone(Read)),
+    (Method::GET, "/posts/:id/deliveries", Anyone(Read)),
+    (Method::POST, "/posts/:id/cancel", Anyone(Publish)),
+    (Method::POST, "/posts/:id/resolve", Anyone(Publish)),
+    (Method::GET, "/sandbox/timeline", Anyone(Read)),
+    (Method::GET, "/settings", Anyone(Admin)),
+    (Method::PATCH, "/settings", FreshPerson(Admin)),
+    (Method::GET, "/settings/:key", Anyone(Admin)),
+    (Method::PUT, "/settings/:key", FreshPerson(Admin)),
+    (Method::DELETE, "/settings/:key", FreshPerson(Admin)),
+    (Method::POST, "/settings/validate", Anyone(Admin)),
+    (Method::GET, "/settings/history", Anyone(Admin)),
+    (Method::POST, "/settings/history/:revision/undo", FreshPerson(Admin)),
+    (Method::POST, "/settings/test/:group", Person(Admin)),
+];
+
+/// Who may call `method` on `path`; `None` if there is no such operation.
+pub(super) fn access(method: &Method, path: &str) -> Option<Access> {
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let fitting = TABLE.iter().filter(|(of, pattern, _)| of == method && fits(pattern, path));
+    // A name wins over a place for anything.
+    fitting.min_by_key(|(_, pattern, _)| pattern.matches(':').count()).map(|(_, _, who)| *who)
+}
+
+/// Whether a path is one of a pattern, in which `:name` stands for anything but a slash.
+fn fits(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut found) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), found.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(found))
+                if wanted == found || (wanted.starts_with(':') && !found.is_empty()) => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use poem_openapi::OpenApiService;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn says(access: Access) -> String {
+        match access {
+            Open => "For everybody.".to_owned(),
+            Anyone(scope) => format!("Scope: `{scope}`."),
+            Person(Admin) => "For admins who are signed in.".to_owned(),
+            Person(_) => "For people who are signed in.".to_owned(),
+            FreshPerson(Admin) => {
+                "For admins who are signed in and proved who they are a short while ago.".to_owned()
+            }
+            FreshPerson(_) => {
+                "For people who are signed in and proved who they are a short while ago.".to_owned()
+            }
+        }
+    }
+
+    #[test]
+    fn every_operation_of_the_document_is_in_the_table_and_says_so() {
+        let spec = OpenApiService::new(crate::api::all(), "", "").spec();
+        let spec: Value = serde_json::from_str(&spec).unwrap();
+        let mut documented = BTreeSet::new();
+        for (path, methods) in spec["paths"].as_object().unwrap() {
+            let path = path.replace('{', ":").replace('}', "");
+            for (method, operation) in methods.as_object().unwrap() {
+                let method: Method = method.to_uppercase().parse().unwrap();
+                let entry = TABLE.iter().find(|(of, at, _)| *of == method && **at == path);
+                let (_, _, who) = entry.unwrap_or_else(|| panic!("{method} {path} is missing"));
+                let text = operation["description"].as_str().unwrap_or_default();
+                let text = text.replace('\n', " ");
+                assert!(text.starts_with(&says(*who)), "{method} {path}: {text} {:?}", says(*who));
+                documented.insert((method.to_string(), path.clone()));
+            }
+        }
+        assert_eq!(documented.len(), TABLE.len(), "the table has what the document has not");
+    }
+
+    #[test]
+    fn names_win_and_nothing_passes_for_another_path() {
+        let of = |path: &str| access(&Method::GET, path);
+
+        assert_eq!(of("/settings/history"), Some(Anyone(Admin)));
+        assert_eq!(access(&Method::HEAD, "/users/7"), Some(Person(Admin)));
+        for path in ["/users/", "//users", "/Users", "/users/7/", "/users/7/x", "", "/", "/users;x"]
+        {
+            assert_eq!(of(path), None, "{path}");
+        }
+        assert_eq!(access(&Method::TRACE, "/users"), None);
+    }
+}

@@ -1,0 +1,197 @@
+//! Mails leave the house: the mail server as the settings have it, and the worker that empties the queue.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+use waggle_accounts::ports::Mailer;
+use waggle_accounts::{Delivered, Mail, MailFailure, QueuedMail};
+use waggle_kernel::PortError;
+use waggle_mail::{Account, MailSetupError, Outbox, Security, Sender, Smtp};
+use waggle_settings::{Secret, SettingsManager, Values};
+
+use crate::app::App;
+use crate::http::chain;
+
+/// The mail server where a user name is set and no server, as the Django application has it.
+const USUAL_HOST: &str = "smtp.gmail.com";
+/// How often the queue is looked at when nothing wakes the worker.
+const POLL: Duration = Duration::from_secs(2);
+
+/// The settings that the way to the mail server is made of.
+#[derive(Clone, PartialEq)]
+struct MailValues {
+    host: Option<String>,
+    port: u16,
+    security: Security,
+    user: Option<String>,
+    password: Option<Secret>,
+    from: Option<String>,
+    public_url: Option<url::Url>,
+}
+
+impl MailValues {
+    fn of(values: &Values) -> Self {
+        let is_on =
+            |value: Option<waggle_settings::Boolean>| value.map(waggle_settings::Boolean::is_on);
+        let security = match (is_on(values.email_use_ssl), values.email_use_tls.is_on()) {
+            (Some(true), _) | (None, false) => Security::Tls,
+            (_, true) => Security::StartTls,
+            (Some(false), false) => Security::None,
+        };
+        let user = values.email_host_user.as_ref().map(|user| user.0.clone());
+        let named = values.email_host.as_ref().map(|host| host.as_str().to_owned());
+        Self {
+            host: named.or_else(|| user.as_ref().map(|_| USUAL_HOST.to_owned())),
+            port: u16::try_from(values.email_port.number()).unwrap_or_default(),
+            security,
+            from: values.default_from_email.as_ref().map(|from| from.as_str().to_owned()),
+            user,
+            password: values.email_host_password.clone(),
+            public_url: values.public_url.as_ref().map(|url| url.url().clone()),
+        }
+    }
+
+    fn sender(&self) -> Result<Sender, MailProblem> {
+        let user = self.user.as_ref().filter(|user| user.contains('@'));
+        let from = match (&self.from, user, &self.host) {
+            (Some(from), _, _) => from.clone(),
+            (None, Some(user), _) => format!("Waggle <{user}>"),
+            (None, None, None) => "Waggle <waggle@localhost>".to_owned(),
+            (None, None, Some(_)) => return Err(MailProblem::NoSender),
+        };
+        Sender::new(&from, self.public_url.clone()).ok_or(MailProblem::Sender)
+    }
+
+    /// The account at a mail server; `None` where there is none.
+    fn account(&self) -> Option<Account> {
+        let host = self.host.clone()?;
+        let password = self.password.as_ref().map(|password| password.text().clone());
+        let credentials = self.user.clone().zip(password);
+        Some(Account { host, port: self.port, security: self.security, credentials })
+    }
+}
+
+/// Why no mail can be sent.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MailProblem {
+    /// Nothing says in whose name.
+    #[error("DEFAULT_FROM_EMAIL is not set")]
+    NoSender,
+    /// What says it is no address for mails.
+    #[error("DEFAULT_FROM_EMAIL is no address that mails can come from")]
+    Sender,
+    /// No mail server is set up.
+    #[error("no mail server is set: there has to be EMAIL_HOST or EMAIL_HOST_USER")]
+    NoServer,
+    /// The mail server cannot be used.
+    #[error(transparent)]
+    Setup(#[from] MailSetupError),
+    /// The library of authorities could not be read.
+    #[error("the way to the mail server could not be made")]
+    Aside(#[from] tokio::task::JoinError),
+}
+
+/// The way that mails take with `values`.
+async fn way(values: &MailValues, outbox: &Path) -> Result<Arc<dyn Mailer>, MailProblem> {
+    let sender = values.sender()?;
+    match values.account() {
+        None => Ok(Arc::new(Outbox { folder: outbox.to_owned(), sender })),
+        Some(account) => Ok(Arc::new(smtp(account, sender).await?)),
+    }
+}
+
+/// Reading the authorities of the system takes files.
+async fn smtp(account: Account, sender: Sender) -> Result<Smtp, MailProblem> {
+    Ok(tokio::task::spawn_blocking(move || Smtp::new(&account, sender)).await??)
+}
+
+/// Tries the mail settings of `values`: connects, signs in, and sends nothing.
+///
+/// # Errors
+///
+/// [`MailProblem`].
+pub(crate) async fn check(values: &Values) -> Result<(), MailProblem> {
+    let values = MailValues::of(values);
+    let account = values.account().ok_or(MailProblem::NoServer)?;
+    Ok(smtp(account, values.sender()?).await?.check().await?)
+}
+
+/// Takes the way that the settings say at the moment of each mail.
+pub(crate) struct LiveMailer {
+    settings: Arc<SettingsManager>,
+    outbox: PathBuf,
+    current: Mutex<Option<(MailValues, Arc<dyn Mailer>)>>,
+}
+
+impl LiveMailer {
+    pub(crate) fn new(settings: Arc<SettingsManager>, outbox: PathBuf) -> Self {
+        Self { settings, outbox, current: Mutex::new(None) }
+    }
+
+    async fn mailer(&self) -> Result<Arc<dyn Mailer>, MailProblem> {
+        let values = MailValues::of(&self.settings.values());
+        let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, mailer)) = known.filter(|(known, _)| *known == values) {
+            return Ok(mailer);
+        }
+        let mailer = way(&values, &self.outbox).await?;
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((values, Arc::clone(&mailer)));
+        Ok(mailer)
+    }
+}
+
+#[async_trait]
+impl Mailer for LiveMailer {
+    async fn send(&self, mail: &Mail) -> Result<(), MailFailure> {
+        let later = |problem| MailFailure::Later(PortError::unavailable("sending a mail", problem));
+        self.mailer().await.map_err(later)?.send(mail).await
+    }
+}
+
+/// Empties the queue until `stop` says so; then ends what has begun and returns.
+pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut running = JoinSet::new();
+    while !*stop.borrow() {
+        match app.deliver_mail.claim().await {
+            Ok(claimed) => {
+                for mail in claimed {
+                    running.spawn(deliver(Arc::clone(&app), mail));
+                }
+            }
+            Err(problem) => error!(error = %chain(&problem), "the queue of mails cannot be read"),
+        }
+        let has_begun = !running.is_empty();
+        while running.join_next().await.is_some() {}
+        if has_begun {
+            continue;
+        }
+        tokio::select! {
+            () = app.post.notified() => {}
+            // Another process may have filled the queue.
+            () = tokio::time::sleep(POLL) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+async fn deliver(app: Arc<App>, mail: QueuedMail) {
+    let (id, letter) = (mail.id, mail.letter.name());
+    match app.deliver_mail.deliver(&mail).await {
+        Ok(Delivered::Sent) => info!(mail.id = id, letter, "a mail went out"),
+        Ok(Delivered::Later { at, why }) => {
+            warn!(mail.id = id, letter, again_at = %at, error = %chain(&why), "a mail did not go out yet");
+        }
+        Ok(Delivered::GivenUp { why }) => {
+            error!(mail.id = id, letter, error = %chain(&why), "a mail did not go out and is given up");
+        }
+        Err(problem) => {
+            error!(mail.id = id, letter, error = %chain(&problem), "what became of a mail was not written down");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What the settings say about people, as the accounts understand it.
+
+use waggle_accounts::{
+    AccountPolicy, Address, Admission, CodeLength, LimitTable, Role, SessionLife, SignInPolicy,
+};
+use waggle_settings::{List, Values};
+
+/// The policy of this moment.
+pub(crate) fn of(values: &Values) -> AccountPolicy {
+    let limits = values.limits.0.iter();
+    AccountPolicy {
+        sign_in: sign_in(values),
+        admission: admission(values),
+        limits: LimitTable {
+            otherwise: limits.map(|rule| (rule.name.clone(), rule.most, rule.seconds)).collect(),
+        },
+        code_length: CodeLength::new(
+            u8::try_from(values.verification_code_digits.number()).unwrap_or_default(),
+        ),
+        is_registration_open: values.registration_enabled.is_on(),
+        // The setting takes no other names; should it, they give the least.
+        new_user_role: values.new_user_role.as_str().parse().unwrap_or(Role::Viewer),
+        google_code: values.google_verification_enabled.is_on(),
+        security_admins: addresses(&values.security_admin_emails),
+        notified: addresses(&values.admin_notification_emails),
+        recent: values.recent_authentication.duration(),
+    }
+}
+
+/// Whose address lets them in.
+pub(crate) fn admission(values: &Values) -> Admission {
+    let domains = values.allowed_domain.0.iter().map(|domain| domain.as_str().to_owned());
+    Admission {
+        domains: values.domain_restriction_enabled.is_on().then(|| domains.collect()),
+        super_admins: addresses(&values.super_admin_emails),
+        admit_super_admins: values.admin_bypass.is_on(),
+    }
+}
+
+fn sign_in(values: &Values) -> SignInPolicy {
+    let most = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    SignInPolicy {
+        admins: SessionLife {
+            idle: values.admin_session_idle.duration(),
+            absolute: values.admin_session_life.duration(),
+        },
+        others: SessionLife {
+            idle: values.session_idle.duration(),
+            absolute: values.session_life.duration(),
+        },
+        failures_per_account: most(values.login_failures_per_account.number()),
+        failures_per_client: most(values.login_failures_per_client.number()),
+        window: values.login_failure_window.duration(),
+    }
+}
+
+/// An address that could be nobody's is on no list.
+fn addresses(list: &List<waggle_settings::Address>) -> Vec<Address> {
+    list.0.iter().filter_map(|address| address.as_str().parse().ok()).collect()
+}

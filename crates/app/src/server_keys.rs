@@ -1,0 +1,36 @@
+//! The master keys as the accounts need them: to recognise codes, and to seal what waits in a mail.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use waggle_accounts::{Mark, SealedSecret, ServerKeys};
+use waggle_kernel::{Entropy, PortError};
+use waggle_settings::{KeyId, Sealed, SettingsManager};
+
+/// The keys that this process holds.
+pub(crate) struct MasterServerKeys {
+    pub(crate) settings: Arc<SettingsManager>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+impl ServerKeys for MasterServerKeys {
+    fn mark(&self, secret: &SecretString) -> Result<Mark, PortError> {
+        let (key, hash) = self.settings.master_keys().mark(secret)?;
+        Ok(Mark { key: key.0, hash })
+    }
+
+    fn is_marked(&self, secret: &SecretString, mark: &Mark) -> bool {
+        self.settings.master_keys().is_marked(secret, &KeyId(mark.key.clone()), &mark.hash)
+    }
+
+    fn seal(&self, place: &str, secret: &SecretString) -> Result<SealedSecret, PortError> {
+        let sealed = self.settings.master_keys().seal_for(secret, place, &*self.entropy)?;
+        Ok(SealedSecret { key: sealed.key.0, bytes: sealed.bytes })
+    }
+
+    fn open(&self, place: &str, sealed: &SealedSecret) -> Result<SecretString, PortError> {
+        let sealed = Sealed { key: KeyId(sealed.key.clone()), bytes: sealed.bytes.clone() };
+        let opened = self.settings.master_keys().open_for(&sealed, place);
+        opened.map_err(|error| PortError::broken("opening a sealed secret", error))
+    }
+}

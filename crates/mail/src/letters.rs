@@ -1,0 +1,299 @@
+//! What each letter says, as text and as HTML.
+
+use std::time::SystemTime;
+
+use askama::Template;
+use lettre::Message;
+use lettre::message::{Mailbox, MultiPart};
+use thiserror::Error;
+use url::Url;
+use waggle_accounts::{CODE_LIFE, Letter, Mail, Purpose};
+
+/// In whose name mails go out, and where their links lead.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    /// The sender of every mail.
+    from: Mailbox,
+    /// The address by which people reach Waggle. Without one mails have no links.
+    public_url: Option<Url>,
+}
+
+/// Why a mail could not be written.
+#[derive(Debug, Error)]
+pub(crate) enum WriteError {
+    /// The address is none for the mail library.
+    #[error("the address cannot be written to")]
+    Address(#[from] lettre::address::AddressError),
+    /// A template failed.
+    #[error("the template failed")]
+    Template(#[from] askama::Error),
+    /// The parts do not make a mail.
+    #[error("the parts do not make a mail")]
+    Message(#[from] lettre::error::Error),
+}
+
+#[derive(Template)]
+#[template(path = "letter.txt", escape = "none")]
+struct TextPart<'a> {
+    paragraphs: &'a [String],
+    code: Option<&'a str>,
+    link: Option<&'a str>,
+    link_text: &'a str,
+    footer: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "letter.html")]
+struct HtmlPart<'a> {
+    subject: &'a str,
+    paragraphs: &'a [String],
+    code: Option<&'a str>,
+    link: Option<&'a str>,
+    link_text: &'a str,
+    footer: &'a str,
+}
+
+/// What a letter says.
+struct Words {
+    subject: String,
+    paragraphs: Vec<String>,
+    /// What the link does.
+    link_text: &'static str,
+    /// What the link's page is to do: the word in front of the token.
+    link_to: &'static str,
+}
+
+impl Sender {
+    /// In the name of `from`, an address that may have a name in front; `None` if it is none.
+    pub fn new(from: &str, public_url: Option<Url>) -> Option<Self> {
+        Some(Self { from: from.parse().ok()?, public_url })
+    }
+
+    /// The whole mail, with the same id each time it is written.
+    pub(crate) fn write(&self, mail: &Mail) -> Result<Message, WriteError> {
+        let words = words(&mail.letter);
+        let proof = mail.proof.as_ref();
+        let code = proof.map(|proof| proof.code.digits());
+        let link = proof.and_then(|proof| self.link(words.link_to, proof.link.text()));
+        let link = link.as_ref().map(Url::as_str);
+        let place = self.public_url.as_ref().and_then(Url::host_str).unwrap_or("Waggle");
+        let footer = format!(
+            "This mail was sent by Waggle ({place}) because of something that happened to an account with your address. \
+             If it was not you and you do not understand why, ask the people who run it."
+        );
+        let (link_text, footer) = (words.link_text, footer.as_str());
+        let paragraphs = words.paragraphs.as_slice();
+        let text = TextPart { paragraphs, code, link, link_text, footer }.render()?;
+        let subject = words.subject.as_str();
+        let html = HtmlPart { subject, paragraphs, code, link, link_text, footer }.render()?;
+        let to = mail.to.as_str().parse()?;
+        let id = format!(
+            "<waggle.{}.{}@{}>",
+            mail.written_at.timestamp_micros(),
+            mail.number,
+            self.from.email.domain()
+        );
+        Ok(Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(subject)
+            .message_id(Some(id))
+            .date(SystemTime::from(mail.written_at))
+            .header(Automatic)
+            .multipart(MultiPart::alternative_plain_html(text, html))?)
+    }
+
+    /// The token stands behind the `#`, which no browser sends to a server or tells another site.
+    fn link(&self, to: &str, token: &str) -> Option<Url> {
+        let mut url = self.public_url.as_ref()?.join("account").ok()?;
+        url.set_fragment(Some(&format!("{to}={token}")));
+        Some(url)
+    }
+}
+
+/// Tells programs that answer mails by themselves not to. (RFC 3834, 5)
+#[derive(Debug, Clone)]
+struct Automatic;
+
+impl lettre::message::header::Header for Automatic {
+    fn name() -> lettre::message::header::HeaderName {
+        lettre::message::header::HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> lettre::message::header::HeaderValue {
+        lettre::message::header::HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// What is to be done by whoever did not do it.
+const NOT_YOU: &str = "If it was you, there is nothing to do. If it was not, reset your password now and tell an admin.";
+
+fn words(letter: &Letter) -> Words {
+    let notice = match letter {
+        Letter::Code(purpose) => return code(*purpose),
+        Letter::AddressTaken => (
+            "Somebody tried to use your address at Waggle".to_owned(),
+            vec![
+                "Somebody tried to use this address with Waggle, and it is yours already. Nothing was changed.".to_owned(),
+                "If it was you and you forgot the password, reset it on the sign-in page.".to_owned(),
+            ],
+        ),
+        Letter::PasswordChanged => changed("password", "The password of your account at Waggle is another now."),
+        Letter::Locked => (
+            "Signing in to your Waggle account is blocked for a while".to_owned(),
+            vec![
+                "Signing in to your account failed so often that it is refused for some minutes, with the right password too. It ends by itself.".to_owned(),
+                "If it was not you who tried, your password may be known to others: reset it.".to_owned(),
+            ],
+        ),
+        Letter::AddressChanged { to } => {
+            let what = format!("Your account at Waggle has the address {to} from now on, and no longer this one.");
+            ("Your address at Waggle was changed".to_owned(), vec![what, NOT_YOU.to_owned()])
+        }
+        Letter::GoogleLinked => (
+            "A Google account opens your Waggle account".to_owned(),
+            vec![
+                "Signing in with a Google account opens your account at Waggle from now on.".to_owned(),
+                NOT_YOU.to_owned(),
+            ],
+        ),
+        Letter::RightsChanged { role } => (
+            "Your rights at Waggle were changed".to_owned(),
+            vec![format!("What you may do at Waggle from now on: {role}. You were signed out everywhere.")],
+        ),
+        Letter::SecondFactorChanged { what } => changed("second factor", &format!("What was done: {what}.")),
+        Letter::TokenCreated { name } => (
+            "An API token was made in your name".to_owned(),
+            vec![
+                format!("An API token called \"{name}\" was made. It acts in your name."),
+                NOT_YOU.to_owned(),
+            ],
+        ),
+        Letter::NewUser { .. } | Letter::Breach { .. } | Letter::CodesAttacked => to_admins(letter),
+        Letter::Test => (
+            "Waggle can send mail".to_owned(),
+            vec!["This is the test that you asked for. It arrived.".to_owned()],
+        ),
+    };
+    let (subject, paragraphs) = notice;
+    Words { subject, paragraphs, link_text: "", link_to: "" }
+}
+
+fn code(purpose: Purpose) -> Words {
+    let (why, link_text, link_to) = match purpose {
+        Purpose::EmailVerification => {
+            ("Somebody wants to use this address with Waggle.", "Confirm the address", "verify")
+        }
+        Purpose::PasswordReset => (
+            "Somebody wants to choose a new password for your account at Waggle.",
+            "Choose a new password",
+            "reset",
+        ),
+        Purpose::GoogleVerification => (
+            "Somebody signs in to Waggle with a Google account that has this address, for the first time.",
+            "Confirm the sign-in",
+            "google",
+        ),
+    };
+    let life = format!(
+        "The code is good for {} minutes, and once. If it was not you, do nothing, and give it to nobody.",
+        CODE_LIFE.num_minutes()
+    );
+    let paragraphs = vec![why.to_owned(), life, "Your code:".to_owned()];
+    Words { subject: "Your Waggle verification code".to_owned(), paragraphs, link_text, link_to }
+}
+
+fn changed(what: &str, how: &str) -> (String, Vec<String>) {
+    let subject = format!("Your Waggle {what} was changed");
+    (subject, vec![how.to_owned(), NOT_YOU.to_owned()])
+}
+
+/// What those read who look after everything.
+fn to_admins(letter: &Letter) -> (String, Vec<String>) {
+    match letter {
+        Letter::NewUser { email, name, username, method, ip } => {
+            let shown = if name.is_empty() { "Not provided" } else { name };
+            let title = if name.is_empty() { email.as_str() } else { name };
+            let lines = vec![
+                format!("Name: {shown}"),
+                format!("Mail address: {email}"),
+                format!("User name: {username}"),
+                format!("By: {method}"),
+                format!("From: {ip}"),
+            ];
+            (format!("New User Registration - {title}"), lines)
+        }
+        Letter::Breach { email, ip } => (
+            "Somebody from a foreign domain tried to sign in".to_owned(),
+            vec![
+                format!("Somebody tried to sign in to Waggle with a Google account of a foreign domain: {email}, from {ip}."),
+                "They were not let in, and no account was made.".to_owned(),
+            ],
+        ),
+        _ => (
+            "Codes are being guessed at Waggle".to_owned(),
+            vec![
+                "So many wrong codes were entered within an hour that no more codes are taken for a while. Links in mails go on working.".to_owned(),
+                "The record of what happened at the door says from where.".to_owned(),
+            ],
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use waggle_accounts::{Link, Proof};
+
+    use super::*;
+
+    fn written(letter: Letter, proof: Option<Proof>) -> String {
+        let url = "https://waggle.hive.example/".parse().unwrap();
+        let sender = Sender::new("Waggle <waggle@hive.example>", Some(url)).unwrap();
+        let to = "joe@hive.example".parse().unwrap();
+        let mail = Mail { number: 7, to, letter, proof, written_at: DateTime::UNIX_EPOCH };
+        let message = sender.write(&mail).unwrap();
+        assert_eq!(message.envelope().to().len(), 1);
+        let text = String::from_utf8(message.formatted()).unwrap();
+        // As quoted-printable has it, without the line breaks that it adds.
+        text.replace("=\r\n", "").replace("=3D", "=")
+    }
+
+    #[test]
+    fn a_code_comes_with_a_link_that_no_server_sees() {
+        let link = Link::make(&[7; 32]);
+        let proof = Proof { code: "012345".parse().unwrap(), link: link.clone() };
+
+        let text = written(Letter::Code(Purpose::PasswordReset), Some(proof));
+
+        let url = format!("https://waggle.hive.example/account#reset={}", link.text());
+        assert_eq!(text.matches("012345").count(), 2, "{text}");
+        assert_eq!(text.matches(&url).count(), 2, "{text}");
+        assert!(text.contains("Message-ID: <waggle.0.7@hive.example>"), "{text}");
+        assert!(text.contains("Auto-Submitted: auto-generated"));
+    }
+
+    #[test]
+    fn what_people_typed_neither_becomes_html_nor_a_header() {
+        let name = "<b onload=alert(1)>{{ code }}\r\nBcc: eve@evil.example";
+        let letter = Letter::NewUser {
+            email: "joe@hive.example".parse().unwrap(),
+            name: name.to_owned(),
+            username: "joe".to_owned(),
+            method: "email".to_owned(),
+            ip: "10.0.0.7".to_owned(),
+        };
+
+        let text = written(letter, None);
+
+        let head = text.split("\r\n\r\n").next().unwrap();
+        assert!(!head.lines().any(|line| line.starts_with("Bcc")), "{head}");
+        let html = text.split("text/html").nth(1).unwrap();
+        assert!(!html.contains("<b onload"), "{html}");
+        assert!(html.contains("{{ code }}"), "nothing of it is a template: {html}");
+    }
+}

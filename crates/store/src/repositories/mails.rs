@@ -1,0 +1,149 @@
+//! Mails that wait for the mail server.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use waggle_accounts::ports::MailQueue;
+use waggle_accounts::{Letter, NewMail, QueuedMail, SealedSecret};
+use waggle_kernel::PortError;
+
+use super::{Conn, Repositories, dialect};
+use crate::error::{StoreError, column, during};
+use crate::schema::mails;
+use crate::types::Time;
+
+/// How much of what went wrong is kept, in characters.
+const MOST_ERROR: usize = 500;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = mails)]
+struct MailRow {
+    id: i64,
+    recipient: String,
+    letter: String,
+    data: Value,
+    proof_key: Option<String>,
+    proof: Option<Vec<u8>>,
+    created_at: Time,
+    useless_at: Time,
+    tries: i64,
+}
+
+impl TryFrom<MailRow> for QueuedMail {
+    type Error = StoreError;
+
+    fn try_from(row: MailRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id,
+            to: row.recipient.parse().map_err(column("mails.recipient"))?,
+            letter: Letter::read(&row.letter, &row.data)
+                .ok_or_else(|| column("mails.letter")("there is none such"))?,
+            proof: row.proof_key.zip(row.proof).map(|(key, bytes)| SealedSecret { key, bytes }),
+            created_at: row.created_at.into(),
+            useless_at: row.useless_at.into(),
+            tries: u32::try_from(row.tries).unwrap_or(u32::MAX),
+        })
+    }
+}
+
+/// Puts mails into the queue, in the transaction that is their reason.
+pub(super) async fn put(connection: &mut Conn, new: &[NewMail]) -> QueryResult<()> {
+    for mail in new {
+        let proof = mail.proof.as_ref();
+        diesel::insert_into(mails::table)
+            .values((
+                mails::recipient.eq(mail.to.as_str()),
+                mails::letter.eq(mail.letter.name()),
+                mails::data.eq(mail.letter.data()),
+                mails::proof_key.eq(proof.map(|proof| &proof.key)),
+                mails::proof.eq(proof.map(|proof| &proof.bytes)),
+                mails::created_at.eq(Time::from(mail.created_at)),
+                mails::useless_at.eq(Time::from(mail.useless_at)),
+                mails::due_at.eq(Time::from(mail.created_at)),
+            ))
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl MailQueue for Repositories {
+    async fn claim(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        most: u16,
+    ) -> Result<Vec<QueuedMail>, PortError> {
+        during("taking mails in hand", async {
+            let now = Time::from(now);
+            // Nothing is locked while there is nothing to do.
+            let is_any: Option<i64> = mails::table
+                .filter(mails::due_at.le(now))
+                .select(mails::id)
+                .first(&mut self.pools.read().await?)
+                .await
+                .optional()?;
+            if is_any.is_none() {
+                return Ok(Vec::new());
+            }
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let due = dialect::due_mails(connection, now, most.into()).await?;
+            diesel::delete(mails::table.filter(mails::id.eq_any(&due)))
+                .filter(mails::useless_at.le(now))
+                .execute(connection)
+                .await?;
+            let rows: Vec<MailRow> = diesel::update(mails::table.filter(mails::id.eq_any(&due)))
+                .set((mails::due_at.eq(Time::from(until)), mails::tries.eq(mails::tries + 1)))
+                .returning(MailRow::as_returning())
+                .get_results(connection)
+                .await?;
+            transaction.commit().await?;
+            rows.into_iter().map(TryInto::try_into).collect()
+        })
+        .await
+    }
+
+    async fn sent(&self, id: i64) -> Result<(), PortError> {
+        during("removing a mail", async {
+            let mut transaction = self.pools.write().await?;
+            diesel::delete(mails::table.find(id)).execute(transaction.connection()).await?;
+            transaction.commit().await
+        })
+        .await
+    }
+
+    async fn later(&self, id: i64, at: DateTime<Utc>) -> Result<(), PortError> {
+        during("putting a mail back", async {
+            let mut transaction = self.pools.write().await?;
+            diesel::update(mails::table.find(id))
+                .set(mails::due_at.eq(Time::from(at)))
+                .execute(transaction.connection())
+                .await?;
+            transaction.commit().await
+        })
+        .await
+    }
+
+    async fn give_up(&self, id: i64, why: &str, _now: DateTime<Utc>) -> Result<(), PortError> {
+        during("giving a mail up", async {
+            let mut transaction = self.pools.write().await?;
+            let why: String = why.chars().take(MOST_ERROR).collect();
+            // What nobody else may know is not kept longer than it is needed.
+            diesel::update(mails::table.find(id))
+                .set((
+                    mails::due_at.eq(None::<Time>),
+                    mails::last_error.eq(why),
+                    mails::proof_key.eq(None::<String>),
+                    mails::proof.eq(None::<Vec<u8>>),
+                ))
+                .execute(transaction.connection())
+                .await?;
+            transaction.commit().await
+        })
+        .await
+    }
+}
