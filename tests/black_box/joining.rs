@@ -71,7 +71,12 @@ impl Waggle {
 
     /// Lets people of one domain in.
     pub(crate) async fn with_domain(kind: Kind) -> Self {
-        let waggle = Self::start(kind).await;
+        Self::with_domain_and(kind, &[]).await
+    }
+
+    /// The same, with an environment.
+    pub(crate) async fn with_domain_and(kind: Kind, environment: &[(&str, &str)]) -> Self {
+        let waggle = Self::with(kind, environment).await;
         let values = json!({
             "ALLOWED_DOMAIN": "hive.example",
             "PUBLIC_URL": waggle.process.base,

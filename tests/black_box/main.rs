@@ -10,6 +10,8 @@
 
 #[path = "../support/database.rs"]
 mod database;
+#[path = "../support/oidc.rs"]
+mod oidc;
 #[path = "../support/process.rs"]
 mod process;
 #[path = "../support/smtp.rs"]
@@ -18,6 +20,7 @@ mod smtp;
 mod accounts;
 mod api;
 mod commands;
+mod google;
 mod joining;
 mod kill;
 mod n8n;

@@ -151,6 +151,10 @@ impl Codes {
     ) -> Result<Verification, CodeError> {
         let now = self.clock.now();
         let (flow, code) = match presented {
+            // The way to Google and back is that of one browser.
+            Presented::Link(_) if purpose == Purpose::GoogleVerification => {
+                return Err(CodeError::Refused);
+            }
             Presented::Link(link) => {
                 let Some(link) = Link::parse(link) else { return Err(CodeError::Refused) };
                 let found = self.verifications.find_link(&link.hash(), purpose, now).await?;

@@ -1,7 +1,42 @@
-//! What Google says of somebody.
+//! Somebody signs in with Google.
+//!
+//! ```text
+//! begin ──▶ at Google ──▶ finish ──┬─▶ known by the account's id ──▶ in
+//!                                  ├─▶ of a foreign domain ──▶ refused, and written down
+//!                                  └─▶ for the first time ──▶ a code is mailed ──▶ confirm ──▶ in
+//! ```
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::Duration;
+use secrecy::SecretString;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+use url::Url;
+use waggle_kernel::{Clock, Entropy, PortError};
 
 use crate::address::Address;
-use crate::user::PersonName;
+use crate::auth_event::{Client, EventKind, NewAuthEvent};
+use crate::code::{Intent, Purpose, Registration};
+use crate::codes::{CodeError, Codes, Issued, Presented, Wanted};
+use crate::limits::GOOGLE_CLIENT;
+use crate::mail::{Letter, NewMail};
+use crate::password::StoredPassword;
+use crate::policy::AccountPolicy;
+use crate::ports::{
+    CarryOutError, Effect, Exhausted, GoogleAccounts, IdentityProvider, UserRepository,
+};
+use crate::register::{Newcomer, RegisterError, derived};
+use crate::return_to::ReturnTo;
+use crate::token::StoredHash;
+use crate::user::{Login, PersonName, User};
+
+/// How long somebody may take at Google.
+pub const GOOGLE_PATIENCE: Duration = Duration::minutes(10);
 
 /// Who somebody is at Google. Addresses change hands; this does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,4 +60,379 @@ pub struct GoogleProfile {
     pub first_name: PersonName,
     /// The family name.
     pub last_name: PersonName,
+}
+
+/// What ties the way to Google and back to one browser: all of it is made of a secret that the browser alone keeps.
+pub struct SignInSecrets {
+    /// What comes back with the code, and shows that the browser began this.
+    pub state: String,
+    /// What has to be in the token.
+    pub nonce: SecretString,
+    /// What proves to Google that the code was meant for us (RFC 7636).
+    pub verifier: SecretString,
+    /// What is kept here.
+    hash: StoredHash,
+}
+
+impl SignInSecrets {
+    /// What is made of a browser's secret; `None` if it has not the form of one.
+    fn of(browser: &str) -> Option<Self> {
+        let is_one = browser.len() == 43
+            && browser.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        let made = |what: &str| Sha256::digest(format!("waggle google {what}\n{browser}"));
+        let text = |what: &str| URL_SAFE_NO_PAD.encode(made(what));
+        is_one.then(|| Self {
+            state: text("state"),
+            nonce: text("nonce").into(),
+            verifier: text("verifier").into(),
+            hash: StoredHash(made("row").into()),
+        })
+    }
+}
+
+/// Signs people in with Google.
+pub struct GoogleSignIn {
+    /// Google.
+    pub provider: Arc<dyn IdentityProvider>,
+    /// Which Google account opens which user, and who is on the way.
+    pub accounts: Arc<dyn GoogleAccounts>,
+    /// Who there is.
+    pub users: Arc<dyn UserRepository>,
+    /// Mails codes and checks them.
+    pub codes: Arc<Codes>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Somebody is sent to Google.
+pub struct Begun {
+    /// Where to.
+    pub url: Url,
+    /// What the browser has to keep, and to show when it comes back.
+    pub browser: SecretString,
+}
+
+/// Somebody came back from Google.
+pub enum Finished {
+    /// They are who they say.
+    Known {
+        /// Who.
+        user: Box<User>,
+        /// The password that they have, or none.
+        password: StoredPassword,
+        /// Where they wanted to go.
+        return_to: ReturnTo,
+    },
+    /// A code was mailed to them.
+    CodeSent(Issued),
+}
+
+impl GoogleSignIn {
+    /// Sends somebody to Google.
+    ///
+    /// # Errors
+    ///
+    /// [`GoogleError`].
+    pub async fn begin(
+        &self,
+        return_to: &str,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<Begun, GoogleError> {
+        let now = self.clock.now();
+        let budget: Vec<_> = policy.limits.of_client(&GOOGLE_CLIENT, client).into_iter().collect();
+        if let Some(exhausted) = self.codes.limits.take(&budget, now).await? {
+            return Err(GoogleError::Limited(exhausted));
+        }
+        let browser = URL_SAFE_NO_PAD.encode(self.entropy.bytes()?);
+        let secrets = SignInSecrets::of(&browser).ok_or(GoogleError::Stale)?;
+        let domains = policy.admission.domains.as_deref();
+        let only = domains.and_then(|domains| if let [only] = domains { Some(only) } else { None });
+        let url = self.provider.address(&secrets, only.cloned()).await?;
+        let return_to = ReturnTo::new(return_to);
+        self.accounts.begin(&secrets.hash, &return_to, now, now + GOOGLE_PATIENCE).await?;
+        Ok(Begun { url, browser: browser.into() })
+    }
+
+    /// Takes in whoever comes back. `browser` is what the browser kept, `state` and `code` what it brings; each is good for once.
+    ///
+    /// # Errors
+    ///
+    /// [`GoogleError`]; then nobody is let in, and no user is made.
+    pub async fn finish(
+        &self,
+        browser: &str,
+        state: &str,
+        code: &str,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<Finished, GoogleError> {
+        let now = self.clock.now();
+        let secrets = SignInSecrets::of(browser).ok_or(GoogleError::Stale)?;
+        if !bool::from(secrets.state.as_bytes().ct_eq(state.as_bytes())) {
+            return Err(GoogleError::Stale);
+        }
+        let return_to = self.accounts.take(&secrets.hash, now).await?.ok_or(GoogleError::Stale)?;
+        let profile = match self.provider.profile(code, &secrets).await {
+            Ok(profile) => profile,
+            Err(error) => {
+                let mut event = NewAuthEvent::new(EventKind::GoogleFailure, client, now);
+                event.metadata = json!({ "why": reason(&error) });
+                self.codes.events.record(&event).await?;
+                return Err(error.into());
+            }
+        };
+        self.require_admission(&profile, client, policy).await?;
+        if let Some((user, password)) = self.accounts.find(&profile.identity).await? {
+            if !user.is_active {
+                return self.refused(&profile, "the user is shut out", client).await;
+            }
+            return Ok(Finished::Known { user: Box::new(user), password, return_to });
+        }
+        self.first_time(profile, return_to, client, policy).await
+    }
+
+    /// Somebody whose Google account opens nobody yet: whoever has the address is linked by a code alone, and somebody new is made a
+    /// user, with a code while the setting is on.
+    async fn first_time(
+        &self,
+        profile: GoogleProfile,
+        return_to: ReturnTo,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<Finished, GoogleError> {
+        let owner = self.users.find_login(&Login::Email(profile.email.clone())).await?;
+        let registration = || {
+            Ok::<_, RegisterError>(Registration {
+                username: derived(&profile.email, 0)?,
+                first_name: profile.first_name.clone(),
+                last_name: profile.last_name.clone(),
+                password: StoredPassword::none(),
+            })
+        };
+        let mut event =
+            NewAuthEvent::new(EventKind::GoogleVerificationSent, client, self.clock.now());
+        event.email = profile.email.to_string();
+        let intent = match owner {
+            Some((user, _)) if !user.is_active => {
+                return self.refused(&profile, "the user is shut out", client).await;
+            }
+            Some((user, _)) if self.accounts.is_linked(user.id).await? => {
+                let why = "another Google account opens the user";
+                return self.refused(&profile, why, client).await;
+            }
+            Some((user, _)) => {
+                event.user = Some(user.id);
+                Intent::LinkGoogle(user.id, profile.identity.clone())
+            }
+            None if !policy.is_registration_open => return Err(RegisterError::Closed.into()),
+            None if policy.google_code => {
+                Intent::RegisterGoogle(registration()?, profile.identity.clone())
+            }
+            None => {
+                let newcomer = Newcomer {
+                    registration: registration()?,
+                    email: &profile.email,
+                    google: Some(profile.identity.clone()),
+                };
+                let made = self.codes.make_user(None, newcomer, client, policy).await?;
+                made.ok_or(GoogleError::Stale)?;
+                let (user, password) =
+                    self.accounts.find(&profile.identity).await?.ok_or(GoogleError::Stale)?;
+                return Ok(Finished::Known { user: Box::new(user), password, return_to });
+            }
+        };
+        let (purpose, address) = (Purpose::GoogleVerification, &profile.email);
+        self.codes.allow(None, purpose, address, client, policy).await?;
+        let wanted = Wanted { purpose, address, intent, instead: None, event };
+        Ok(Finished::CodeSent(self.codes.issue(wanted, policy).await?))
+    }
+
+    /// Links or makes the user by the code that was mailed. The link of a mail does not do: the code ties it to the browser that began.
+    ///
+    /// # Errors
+    ///
+    /// [`GoogleError`]; then nothing is changed.
+    pub async fn confirm(
+        &self,
+        flow: String,
+        code: String,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<(User, StoredPassword), GoogleError> {
+        let (purpose, presented) = (Purpose::GoogleVerification, Presented::Code { flow, code });
+        let found = self.codes.check(&presented, purpose, client, policy).await?;
+        if !policy.admission.admits(&found.address) {
+            return Err(GoogleError::ForeignDomain);
+        }
+        let now = self.clock.now();
+        let google = match found.intent {
+            Intent::LinkGoogle(id, google) => {
+                let user = self.users.find(id).await?.ok_or(CodeError::Refused)?;
+                let kind = EventKind::GoogleVerified;
+                let mut event = NewAuthEvent::of_user(kind, &user, client, now);
+                event.metadata = json!({ "oauth_uid": google.subject });
+                event.mails = vec![NewMail::notice(user.email, Letter::GoogleLinked, now)];
+                let effect = Effect::LinkGoogle {
+                    user: id,
+                    is_super_admin: policy.admission.is_super_admin(&found.address),
+                    address: found.address,
+                    google: google.clone(),
+                };
+                let done = self.codes.verifications.carry_out(Some(found.flow), &effect, &event);
+                match done.await {
+                    Ok(Some(_)) => google,
+                    Ok(None) | Err(CarryOutError::AddressTaken | CarryOutError::UsernameTaken) => {
+                        return Err(CodeError::Refused.into());
+                    }
+                    Err(CarryOutError::Port(error)) => return Err(error.into()),
+                }
+            }
+            Intent::RegisterGoogle(registration, google) => {
+                let newcomer =
+                    Newcomer { registration, email: &found.address, google: Some(google.clone()) };
+                let made = self.codes.make_user(Some(found.flow), newcomer, client, policy).await?;
+                made.ok_or(CodeError::Refused)?;
+                google
+            }
+            _ => return Err(CodeError::Refused.into()),
+        };
+        Ok(self.accounts.find(&google).await?.ok_or(CodeError::Refused)?)
+    }
+
+    /// Whoever comes from a foreign domain is not let in, and those who look after security are told. The domain has to be that of the
+    /// organisation, too: an address alone can be that of a private Google account.
+    async fn require_admission(
+        &self,
+        profile: &GoogleProfile,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<(), GoogleError> {
+        let admission = &policy.admission;
+        let is_of_house = profile.hosted_domain.as_deref() == Some(profile.email.domain());
+        let is_spared = admission.admit_super_admins && admission.is_super_admin(&profile.email);
+        if admission.admits(&profile.email)
+            && (!admission.is_restricted() || is_of_house || is_spared)
+        {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let mut event = NewAuthEvent::new(EventKind::GoogleBreach, client, now);
+        event.email = profile.email.to_string();
+        event.metadata = json!({
+            "provider": "google",
+            "oauth_uid": profile.identity.subject,
+            "breach_type": "domain_restriction",
+            "attempted_email": profile.email.as_str(),
+            "hosted_domain": profile.hosted_domain,
+        });
+        let letter = Letter::Breach {
+            email: profile.email.clone(),
+            ip: client.ip.map(|ip| ip.to_string()).unwrap_or_default(),
+        };
+        let tell = |to: &Address| NewMail::notice(to.clone(), letter.clone(), now);
+        event.mails = policy.security_admins.iter().map(tell).collect();
+        self.codes.events.record(&event).await?;
+        Err(GoogleError::ForeignDomain)
+    }
+
+    async fn refused(
+        &self,
+        profile: &GoogleProfile,
+        why: &str,
+        client: &Client,
+    ) -> Result<Finished, GoogleError> {
+        let mut event = NewAuthEvent::new(EventKind::GoogleFailure, client, self.clock.now());
+        event.email = profile.email.to_string();
+        event.metadata = json!({ "why": why, "oauth_uid": profile.identity.subject });
+        self.codes.events.record(&event).await?;
+        Err(GoogleError::Refused)
+    }
+}
+
+/// What went wrong, in words that have nothing of the token.
+fn reason(error: &IdentityError) -> String {
+    match error {
+        IdentityError::Refused(error) | IdentityError::Port(error) => {
+            let source = std::error::Error::source(error).map(ToString::to_string);
+            source.unwrap_or_else(|| error.to_string())
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Why Google's word was not taken.
+#[derive(Debug, Error)]
+pub enum IdentityError {
+    /// Signing in with Google is not set up.
+    #[error("signing in with Google is not set up")]
+    NotSetUp,
+    /// Google has not verified the address.
+    #[error("Google has not verified the address of this account")]
+    Unverified,
+    /// The code or the token is wrong.
+    #[error("what came from Google is wrong")]
+    Refused(#[source] PortError),
+    /// Google does not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// Why nobody was let in.
+#[derive(Debug, Error)]
+pub enum GoogleError {
+    /// Google's word was not taken.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The browser did not begin this, or it was finished before, or too long ago.
+    #[error("this sign-in was begun elsewhere, or too long ago; begin again")]
+    Stale,
+    /// People of this domain are not let in.
+    #[error("accounts of this domain are not let in; the attempt was written down")]
+    ForeignDomain,
+    /// The user is shut out, or opened by another Google account.
+    #[error("this Google account opens no user here")]
+    Refused,
+    /// It was done too often.
+    #[error("that was done too often; try again later")]
+    Limited(Exhausted),
+    /// The code was not mailed or not taken.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// No user was made.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    /// Something behind it could not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl From<crate::user::InvalidUsername> for GoogleError {
+    fn from(error: crate::user::InvalidUsername) -> Self {
+        Self::Register(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_made_of_a_browsers_secret_is_different_for_each_use_and_browser() {
+        let of = |byte: &str| SignInSecrets::of(&byte.repeat(43)).unwrap();
+        let (one, other) = (of("a"), of("b"));
+
+        assert_ne!(one.state, other.state);
+        assert_eq!(one.state, of("a").state);
+        let all = [one.state.as_str(), one.nonce.expose_secret(), one.verifier.expose_secret()];
+        assert!(all.iter().all(|text| text.len() == 43 && *text != "a".repeat(43)));
+        assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
+        for text in ["", "a", &"a".repeat(44), &"=".repeat(43)] {
+            assert!(SignInSecrets::of(text).is_none(), "{text}");
+        }
+    }
 }

@@ -31,6 +31,7 @@ mod policy;
 pub mod ports;
 mod register;
 mod reset_password;
+mod return_to;
 mod role;
 mod session;
 mod sessions;
@@ -51,7 +52,10 @@ pub use code::{
 };
 pub use codes::{CodeError, Codes, Issued, Presented};
 pub use deliver_mail::{DeliverMail, Delivered};
-pub use google::{GoogleIdentity, GoogleProfile};
+pub use google::{
+    Begun, Finished, GOOGLE_PATIENCE, GoogleError, GoogleIdentity, GoogleProfile, GoogleSignIn,
+    IdentityError, SignInSecrets,
+};
 pub use keys::{Mark, SealedSecret, ServerKeys};
 pub use limits::{LIMITS, LimitTable, NamedLimit};
 pub use mail::{Letter, Mail, MailFailure, NewMail, Proof, QueuedMail};
@@ -60,10 +64,11 @@ pub use password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
 pub use policy::AccountPolicy;
 pub use register::{Application, Register, RegisterError};
 pub use reset_password::{ResetPassword, ResetPasswordError, TokensOnReset};
+pub use return_to::ReturnTo;
 pub use role::{Role, UnknownRole};
 pub use session::{NewSession, PresentedSession, Session, SessionLife};
 pub use sessions::{NotRecent, Sessions, SessionsError, Visitor};
-pub use sign_in::{SignIn, SignInError, SignInPolicy, SignedIn};
+pub use sign_in::{ProvenBy, SignIn, SignInError, SignInPolicy, SignedIn};
 pub use user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 
 pub use token::{

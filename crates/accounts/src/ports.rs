@@ -4,16 +4,18 @@ use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use secrecy::SecretString;
 use thiserror::Error;
+use url::Url;
 use waggle_kernel::ids::{SessionId, TokenId, UserId};
 use waggle_kernel::{Page, PageRequest, PortError, Version};
 
 use crate::address::Address;
 use crate::auth_event::{AuthEvent, AuthEventFilter, NewAuthEvent};
 use crate::code::{NewVerification, Purpose, Verification};
-use crate::google::GoogleIdentity;
+use crate::google::{GoogleIdentity, GoogleProfile, IdentityError, SignInSecrets};
 use crate::mail::{Mail, MailFailure, QueuedMail};
 use crate::password::{StoredPassword, Verdict};
 use crate::reset_password::TokensOnReset;
+use crate::return_to::ReturnTo;
 use crate::session::{NewSession, Session};
 use crate::token::{ApiToken, NewApiToken, StoredHash};
 use crate::user::{Login, NewUser, User};
@@ -485,10 +487,65 @@ pub enum CarryOutError {
     Port(#[from] PortError),
 }
 
-/// Knows which Google account opens which user.
+/// Says who somebody is: Google, or another issuer of OpenID Connect.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait IdentityProvider: Send + Sync {
+    /// Where somebody is sent to; accounts of `domain` are offered first.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError::NotSetUp`], [`IdentityError::Port`] if the issuer does not answer.
+    async fn address(
+        &self,
+        secrets: &SignInSecrets,
+        domain: Option<String>,
+    ) -> Result<Url, IdentityError>;
+
+    /// Who it is that came back with `code`.
+    ///
+    /// # Errors
+    ///
+    /// - [`IdentityError::Refused`] unless the token is right: its signature, who issued it, for whom, when, and that it was issued
+    ///   because of these `secrets`.
+    /// - [`IdentityError::Unverified`] unless the issuer has verified the address.
+    /// - [`IdentityError::NotSetUp`], [`IdentityError::Port`] if the issuer does not answer.
+    async fn profile(
+        &self,
+        code: &str,
+        secrets: &SignInSecrets,
+    ) -> Result<GoogleProfile, IdentityError>;
+}
+
+/// Knows which Google account opens which user, and who is on the way to Google.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait GoogleAccounts: Send + Sync {
+    /// Keeps until `expires_at` that somebody is on the way.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn begin(
+        &self,
+        hash: &StoredHash,
+        return_to: &ReturnTo,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> Result<(), PortError>;
+
+    /// Takes that away, and returns where they wanted to go; `None` if nobody is on the way with this hash at `now`. Of several who ask
+    /// at the same time one gets it.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn take(
+        &self,
+        hash: &StoredHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<ReturnTo>, PortError>;
+
     /// The user whom a Google account opens, and the password.
     ///
     /// # Errors

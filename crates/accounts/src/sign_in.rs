@@ -66,6 +66,17 @@ pub struct SignIn {
     pub entropy: Arc<dyn Entropy>,
 }
 
+/// How somebody proved who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProvenBy {
+    /// By the password.
+    Password,
+    /// By a mail that came to them.
+    Mail,
+    /// By Google's word.
+    Google,
+}
+
 /// Somebody who is in.
 pub struct SignedIn {
     /// Who.
@@ -135,10 +146,10 @@ impl SignIn {
             }
             stored = anew;
         }
-        self.open(user, &stored, "password", login, client, policy).await
+        self.open(user, &stored, ProvenBy::Password, client, policy).await
     }
 
-    /// Lets somebody in who has proved who they are, by `method`.
+    /// Lets somebody in who has proved who they are.
     ///
     /// # Errors
     ///
@@ -147,8 +158,7 @@ impl SignIn {
         &self,
         user: User,
         stored: &StoredPassword,
-        method: &str,
-        typed: &str,
+        proof: ProvenBy,
         client: &Client,
         policy: &SignInPolicy,
     ) -> Result<SignedIn, SignInError> {
@@ -156,8 +166,12 @@ impl SignIn {
         let life = policy.life(&user);
         let chance = self.entropy.bytes()?;
         let (session, token) = NewSession::make(&chance, user.id, client.clone(), now, life);
-        let mut event = self.event(EventKind::LoginSuccess, Some(user.id), typed, client);
-        event.actor = user.actor().to_string();
+        let (kind, method) = match proof {
+            ProvenBy::Password => (EventKind::LoginSuccess, "password"),
+            ProvenBy::Mail => (EventKind::LoginSuccess, "mail"),
+            ProvenBy::Google => (EventKind::GoogleSuccess, "google"),
+        };
+        let mut event = NewAuthEvent::of_user(kind, &user, client, now);
         event.metadata = json!({ "method": method });
         match self.sessions.open(&session, &user, stored, &event).await? {
             Some(_) => Ok(SignedIn { user, token, ends_at: now + life.absolute }),

@@ -14,7 +14,7 @@ mod tokens;
 
 use poem_openapi::Tags;
 
-pub(crate) use self::accounts::user_json;
+pub(crate) use self::accounts::{session_cookie, user_json};
 pub(crate) use self::campaign_batches::campaign_batch_json;
 pub(crate) use self::export::{Format, export};
 pub(crate) use self::generated_tweets::generated_tweet_json;

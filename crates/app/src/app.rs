@@ -8,8 +8,8 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use waggle_accounts::ports::PasswordHasher;
 use waggle_accounts::{
-    AccountPolicy, ChangeAddress, Codes, DeliverMail, ManageUsers, Register, ResetPassword,
-    ServerKeys, Sessions, SignIn, Tokens,
+    AccountPolicy, ChangeAddress, Codes, DeliverMail, GoogleSignIn, ManageUsers, Register,
+    ResetPassword, ServerKeys, Sessions, SignIn, Tokens,
 };
 use waggle_content::{ManagePosts, Platform, PublishDue};
 use waggle_kernel::{Actor, Clock, Entropy, SystemClock};
@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::connections::{LiveConnections, Maker};
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;
+use crate::live_google::LiveGoogle;
 use crate::mailing::LiveMailer;
 use crate::policy;
 use crate::server_keys::MasterServerKeys;
@@ -38,6 +39,7 @@ pub(crate) struct App {
     pub(crate) register: Register,
     pub(crate) reset_password: ResetPassword,
     pub(crate) change_address: ChangeAddress,
+    pub(crate) google: GoogleSignIn,
     pub(crate) deliver_mail: DeliverMail,
     pub(crate) settings: Arc<SettingsManager>,
     pub(crate) check_duplicates: CheckDuplicates,
@@ -180,6 +182,14 @@ impl App {
                 users: Arc::clone(&ports.users),
                 hasher: Arc::clone(&hasher),
                 clock: Arc::clone(&clock),
+            },
+            google: GoogleSignIn {
+                provider: Arc::new(LiveGoogle::new(Arc::clone(&settings), Arc::clone(&clock))),
+                accounts: ports.google,
+                users: Arc::clone(&ports.users),
+                codes: Arc::clone(&codes),
+                clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
             },
             change_address: ChangeAddress {
                 codes,

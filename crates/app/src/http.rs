@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use hyper::body::Bytes;
 use poem::endpoint::make_sync;
+use poem::web::Redirect;
 use poem::{Endpoint, EndpointExt as _, IntoEndpoint as _, Response, Route, get};
 use poem_openapi::OpenApiService;
 use tokio::net::TcpListener;
@@ -24,9 +25,10 @@ pub(crate) use self::body::JsonBody;
 pub(crate) use self::caller::{Caller, caller};
 pub(crate) use self::client::client;
 pub(crate) use self::problem::{Problem, chain};
-pub(crate) use self::visitor::{SignedIn, cookie};
+pub(crate) use self::visitor::{GOOGLE_COOKIE, SESSION_COOKIE, SignedIn};
 use crate::app::App;
-use crate::{api, n8n};
+use crate::live_google::CALLBACK;
+use crate::{api, n8n, pages};
 
 /// Takes connections until `stop` says so; then ends the requests that have begun and returns.
 pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, stop: watch::Receiver<bool>) {
@@ -49,6 +51,9 @@ fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
         .at("/openapi.json", get(document))
         .at("/docs", get(page))
         .nest("/health", health::routes())
+        .nest("/account", pages::routes())
+        .at("/", get(make_sync(|_| Redirect::see_other("/account"))))
+        .at(CALLBACK, get(pages::callback))
         .nest("/", n8n::routes())
         .around(around::every_request)
         .data(app)

@@ -59,7 +59,7 @@ struct Words {
     paragraphs: Vec<String>,
     /// What the link does.
     link_text: &'static str,
-    /// What the link's page is to do: the word in front of the token.
+    /// What the link's page is to do: the word in front of the token. None: there is no link.
     link_to: &'static str,
 }
 
@@ -74,7 +74,9 @@ impl Sender {
         let words = words(&mail.letter);
         let proof = mail.proof.as_ref();
         let code = proof.map(|proof| proof.code.digits());
-        let link = proof.and_then(|proof| self.link(words.link_to, proof.link.text()));
+        let has_link = !words.link_to.is_empty();
+        let link = proof.filter(|_| has_link);
+        let link = link.and_then(|proof| self.link(words.link_to, proof.link.text()));
         let link = link.as_ref().map(Url::as_str);
         let place = self.public_url.as_ref().and_then(Url::host_str).unwrap_or("Waggle");
         let footer = format!(
@@ -195,8 +197,8 @@ fn code(purpose: Purpose) -> Words {
         ),
         Purpose::GoogleVerification => (
             "Somebody signs in to Waggle with a Google account that has this address, for the first time.",
-            "Confirm the sign-in",
-            "google",
+            "",
+            "",
         ),
     };
     let life = format!(

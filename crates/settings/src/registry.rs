@@ -129,7 +129,7 @@ settings! {
         default_from_email: Option<Email> = "DEFAULT_FROM_EMAIL";
     }
     Google {
-        /// Who says who somebody is: an issuer of `OpenID Connect`.
+        /// Who says who somebody is: an OpenID Connect issuer.
         google_oauth_issuer: BaseUrl = "GOOGLE_OAUTH_ISSUER", default "https://accounts.google.com/",
             receives "GOOGLE_OAUTH_CLIENT_SECRET";
         /// The client id of the OAuth client at Google. Signing in with Google needs it, the secret and `PUBLIC_URL`.

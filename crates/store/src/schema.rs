@@ -384,6 +384,17 @@ table! {
     }
 }
 
+table! {
+    use diesel::sql_types::{Binary, Text};
+    use crate::types::UtcMicros;
+
+    google_sign_ins (hash) {
+        hash -> Binary,
+        return_to -> Text,
+        expires_at -> UtcMicros,
+    }
+}
+
 joinable!(api_tokens -> users (user_id));
 joinable!(google_accounts -> users (user_id));
 joinable!(sessions -> users (user_id));

@@ -48,6 +48,15 @@ CREATE TABLE google_accounts (
     PRIMARY KEY (issuer, subject)
 );
 
+-- Those who are at Google and have not come back.
+CREATE TABLE google_sign_ins (
+    hash       BYTEA NOT NULL PRIMARY KEY,                        -- the SHA-256 of what the browser keeps
+    return_to  TEXT NOT NULL,                                   -- where they wanted to go
+    expires_at TIMESTAMPTZ NOT NULL,
+    CHECK (octet_length(hash) = 32)
+);
+CREATE INDEX google_sign_ins_by_end ON google_sign_ins (expires_at);
+
 -- None where the operator made the token.
 ALTER TABLE api_tokens ADD COLUMN user_id BIGINT REFERENCES users (id) ON DELETE CASCADE;
 CREATE INDEX api_tokens_of_user ON api_tokens (user_id) WHERE user_id IS NOT NULL;

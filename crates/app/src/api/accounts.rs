@@ -22,7 +22,7 @@ use super::Tag;
 use super::joining::Done;
 use super::query::{if_match, page};
 use crate::app::App;
-use crate::http::{Caller, Problem, SignedIn, client, cookie};
+use crate::http::{Caller, Problem, SESSION_COOKIE, SignedIn, client};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
@@ -321,7 +321,7 @@ impl AccountsApi {
         app: Data<&Arc<App>>,
     ) -> Result<Response<Json<Ended>>, Problem> {
         app.sessions.sign_out(&person.visitor, &client(&app, request)).await?;
-        let gone = cookie(&app.settings.values(), "", 0);
+        let gone = SESSION_COOKIE.set(&app.settings.values(), "", 0);
         Ok(Response::new(Json(Ended { ended: 1 })).header("set-cookie", gone))
     }
 
@@ -530,10 +530,14 @@ impl AccountsApi {
 
 /// The answer to somebody who is in now, with the cookie of the session.
 pub(super) fn signed_in(app: &App, opened: &SignedInAs) -> Response<Json<SignedInView>> {
-    let life = app.policy().sign_in.life(&opened.user).absolute.num_seconds();
     let view = SignedInView { user: (&opened.user).into(), ends_at: opened.ends_at };
-    let cookie = cookie(&app.settings.values(), opened.token.expose_secret(), life);
-    Response::new(Json(view)).header("set-cookie", cookie)
+    Response::new(Json(view)).header("set-cookie", session_cookie(app, opened))
+}
+
+/// The cookie that keeps a new session.
+pub(crate) fn session_cookie(app: &App, opened: &SignedInAs) -> String {
+    let life = app.policy().sign_in.life(&opened.user).absolute.num_seconds();
+    SESSION_COOKIE.set(&app.settings.values(), opened.token.expose_secret(), life)
 }
 
 fn actor(person: &SignedIn) -> Actor {

@@ -10,13 +10,14 @@ use poem_openapi::payload::{Json, Response};
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
 use poem_openapi::{Object, OpenApi};
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use waggle_accounts::{Application, Issued, Presented, TokensOnReset};
+use waggle_accounts::{Application, GOOGLE_PATIENCE, Issued, Presented, ProvenBy, TokensOnReset};
 
 use super::Tag;
 use super::accounts::{SignedInView, UserView, signed_in};
 use crate::app::App;
-use crate::http::{Problem, SignedIn, client};
+use crate::http::{GOOGLE_COOKIE, Problem, SignedIn, client};
 
 /// The digits of a code: a JSON string, because a number has no leading zeros.
 #[derive(Debug)]
@@ -142,6 +143,30 @@ struct ConfirmAddressBody {
     link: Option<String>,
 }
 
+/// Where somebody wants to go after signing in with Google.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct GoogleBody {
+    /// A path of Waggle; anything else leads to its first page.
+    return_to: Option<String>,
+}
+
+/// Where the browser goes next.
+#[derive(Object)]
+struct GoogleView {
+    /// A page of Google's, which sends the browser back.
+    url: String,
+}
+
+/// The code that was mailed.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct ConfirmGoogleBody {
+    /// What stands behind `google=` in the address to which the browser was sent back.
+    flow: String,
+    code: Digits,
+}
+
 /// That it was done.
 #[derive(Object)]
 pub(super) struct Done {
@@ -204,8 +229,8 @@ impl JoiningApi {
         let (user, stored) =
             app.register.confirm(&presented, password.as_ref(), &from, &policy).await?;
         app.post.notify_one();
-        let method = if presented.is_link() { "link" } else { "code" };
-        let opened = app.sign_in.open(user, &stored, method, "", &from, &policy.sign_in).await?;
+        let opened =
+            app.sign_in.open(user, &stored, ProvenBy::Mail, &from, &policy.sign_in).await?;
         Ok(signed_in(&app, &opened))
     }
 
@@ -246,6 +271,44 @@ impl JoiningApi {
         app.reset_password.complete(&presented, &password, tokens, &from, &app.policy()).await?;
         app.post.notify_one();
         Ok(Json(Done { message: "the password was changed; sign in with it".to_owned() }))
+    }
+
+    /// Begin to sign in with Google: the answer says where the browser goes next.
+    ///
+    /// For everybody. The answer sets a cookie that ties the way there and back to this browser.
+    #[oai(path = "/auth/google", method = "post", operation_id = "begin_google")]
+    async fn begin_google(
+        &self,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<GoogleBody>,
+    ) -> Result<Response<Json<GoogleView>>, Problem> {
+        let (from, policy) = (client(&app, request), app.policy());
+        let return_to = body.0.return_to.unwrap_or_default();
+        let begun = app.google.begin(&return_to, &from, &policy).await?;
+        let (values, seconds) = (app.settings.values(), GOOGLE_PATIENCE.num_seconds());
+        let cookie = GOOGLE_COOKIE.set(&values, begun.browser.expose_secret(), seconds);
+        let view = GoogleView { url: begun.url.to_string() };
+        Ok(Response::new(Json(view)).header("set-cookie", cookie))
+    }
+
+    /// Finish to sign in with Google for the first time, by the code that was mailed.
+    ///
+    /// For everybody. The answer sets the cookie of a new session.
+    #[oai(path = "/auth/google/confirm", method = "post", operation_id = "confirm_google")]
+    async fn confirm_google(
+        &self,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<ConfirmGoogleBody>,
+    ) -> Result<Response<Json<SignedInView>>, Problem> {
+        let (from, policy) = (client(&app, request), app.policy());
+        let ConfirmGoogleBody { flow, code } = body.0;
+        let (user, stored) = app.google.confirm(flow, code.0, &from, &policy).await?;
+        app.post.notify_one();
+        let opened =
+            app.sign_in.open(user, &stored, ProvenBy::Google, &from, &policy.sign_in).await?;
+        Ok(signed_in(&app, &opened))
     }
 
     /// Ask for another address, or to show that the present one is yours: a code is mailed to it.

@@ -10,6 +10,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::{Map, Value};
 use tracing::error;
+use waggle_accounts::IdentityError;
 use waggle_settings::ports::{Action, Revision};
 use waggle_settings::{
     Given, Group, Kind, Past, Problem as Wrong, SettingsError, Shown, ShownChange, Values, Wish,
@@ -19,8 +20,8 @@ use super::Tag;
 use super::query::{if_match, page, text};
 use crate::app::App;
 use crate::connections::Maker;
-use crate::http::{Caller, Problem};
-use crate::{live_settings, mailing};
+use crate::http::{Caller, Problem, chain};
+use crate::{live_google, live_settings, mailing};
 
 /// How long a counterpart may take to answer a test.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -431,7 +432,8 @@ impl SettingsApi {
     /// Try the values of a group against the real counterpart.
     ///
     /// For admins who are signed in. With the values of the body over those that are set; nothing is kept. For `x` X is asked whose
-    /// account it is; for `mail` the mail server is connected to and signed in at, and nothing is sent.
+    /// account it is; for `mail` the mail server is connected to and signed in at, and nothing is sent; for
+    /// `google` the issuer is asked for its places and keys, which shows nothing of the client secret.
     #[oai(path = "/settings/test/:group", method = "post", operation_id = "test_settings")]
     async fn test_settings(
         &self,
@@ -440,15 +442,17 @@ impl SettingsApi {
         group: Path<GroupName>,
         body: Json<TestBody>,
     ) -> Result<Json<TestView>, Problem> {
-        let is_known = matches!(group.0, GroupName::X | GroupName::Mail);
+        let is_known = matches!(group.0, GroupName::X | GroupName::Mail | GroupName::Google);
         if !is_known {
-            let detail = "this group has no counterpart to be tested against; x and mail have";
+            let detail =
+                "this group has no counterpart to be tested against; x, mail and google have";
             return Err(Problem::not_found(detail));
         }
         let given = wishes(&body.0.values.unwrap_or_default())?;
         let values = app.settings.try_on(&caller.actor, &given)?;
         let result = match group.0 {
             GroupName::Mail => test_mail(&values).await,
+            GroupName::Google => test_google(&app, &values).await,
             _ => test_x(app.connections.maker(), &values).await,
         };
         let (ok, detail) = match result {
@@ -519,5 +523,20 @@ async fn test_mail(values: &Values) -> Result<String, String> {
     match mailing::check(values).await {
         Ok(()) => Ok("the mail server takes mails from this account".to_owned()),
         Err(problem) => Err(problem.to_string()),
+    }
+}
+
+/// Asks the issuer for its places and keys; an error says in words what failed.
+async fn test_google(app: &App, values: &Values) -> Result<String, String> {
+    match live_google::check(values, Arc::clone(&app.google.clock)).await {
+        Ok(()) => {
+            Ok("the issuer answers; whether it takes the client shows when somebody signs in"
+                .to_owned())
+        }
+        Err(IdentityError::NotSetUp) => Err(
+            "there have to be GOOGLE_OAUTH_CLIENT_ID, GOOGLE_OAUTH_CLIENT_SECRET and PUBLIC_URL"
+                .to_owned(),
+        ),
+        Err(problem) => Err(chain(&problem)),
     }
 }

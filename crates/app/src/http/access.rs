@@ -28,6 +28,8 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::POST, "/auth/register/confirm", Open),
     (Method::POST, "/auth/password-reset", Open),
     (Method::POST, "/auth/password-reset/confirm", Open),
+    (Method::POST, "/auth/google", Open),
+    (Method::POST, "/auth/google/confirm", Open),
     (Method::POST, "/auth/confirm", Person(Read)),
     (Method::POST, "/auth/logout", Person(Read)),
     (Method::GET, "/me", Anyone(Read)),

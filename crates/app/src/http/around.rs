@@ -13,6 +13,7 @@ use tracing::{error, info};
 
 use super::Problem;
 use crate::app::App;
+use crate::live_google::CALLBACK;
 
 /// How long the answer to a request may take to begin.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -122,6 +123,9 @@ fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
     let policy = if path == "/docs" || path.starts_with("/docs/") {
         "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
          img-src data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+    } else if path == "/account" || path.starts_with("/account/") || path == CALLBACK {
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+         form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     } else {
         "default-src 'none'; frame-ancestors 'none'"
     };

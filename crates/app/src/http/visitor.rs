@@ -11,41 +11,43 @@ use super::Problem;
 use super::caller::CallerRefused;
 use crate::app::App;
 
-/// The cookie of a session behind TLS: browsers send it over TLS alone, and take it from this host alone.
-const SECURE: &str = "__Host-waggle_session";
-/// The same without TLS.
-const PLAIN: &str = "waggle_session";
+/// A cookie of ours. Behind TLS its name begins with `__Host-`: browsers send it over TLS alone, and take it from this host alone.
+pub(crate) struct Cookie(&'static str);
+
+/// The cookie that keeps a session.
+pub(crate) const SESSION_COOKIE: Cookie = Cookie("__Host-waggle_session");
+/// The cookie that ties the way to Google and back to one browser.
+pub(crate) const GOOGLE_COOKIE: Cookie = Cookie("__Host-waggle_google");
+
+impl Cookie {
+    fn name(&self, values: &Values) -> &'static str {
+        if is_secure(values) { self.0 } else { self.0.trim_start_matches("__Host-") }
+    }
+
+    /// The `Set-Cookie` header that keeps `value` for `seconds`; none at all takes it away.
+    pub(crate) fn set(&self, values: &Values, value: &str, seconds: i64) -> String {
+        let (name, secure) = (self.name(values), if is_secure(values) { "; Secure" } else { "" });
+        let seconds = seconds.max(0);
+        format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
+    }
+
+    /// What a browser shows.
+    pub(crate) fn shown<'a>(&self, values: &Values, request: &'a Request) -> Option<&'a str> {
+        let wanted = self.name(values);
+        request
+            .headers()
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|header| header.to_str().ok())
+            .flat_map(|header| header.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find_map(|(name, value)| (name == wanted).then_some(value))
+    }
+}
 
 /// Whether people reach Waggle through TLS.
 fn is_secure(values: &Values) -> bool {
     values.public_url.as_ref().is_some_and(|url| url.url().scheme() == "https")
-}
-
-fn name(values: &Values) -> &'static str {
-    if is_secure(values) { SECURE } else { PLAIN }
-}
-
-/// The `Set-Cookie` header that keeps a session's token for `seconds`; none at all takes it away.
-pub(crate) fn cookie(values: &Values, token: &str, seconds: i64) -> String {
-    let secure = if is_secure(values) { "; Secure" } else { "" };
-    format!(
-        "{}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{secure}",
-        name(values),
-        seconds.max(0)
-    )
-}
-
-/// The token in the cookie of a session.
-fn presented<'a>(values: &Values, request: &'a Request) -> Option<&'a str> {
-    let wanted = name(values);
-    request
-        .headers()
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(|header| header.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
 /// Who shows the cookie of a session; `None` if nobody shows one.
@@ -58,7 +60,7 @@ pub(super) async fn visitor(
     request: &Request,
 ) -> Result<Option<Visitor>, CallerRefused> {
     let values = app.settings.values();
-    let Some(token) = presented(&values, request) else { return Ok(None) };
+    let Some(token) = SESSION_COOKIE.shown(&values, request) else { return Ok(None) };
     let found = app.sessions.authenticate(token, &app.policy().sign_in).await;
     let visitor = found.map_err(|error| match error {
         SessionsError::Port(error) => CallerRefused::Port(error),
@@ -107,7 +109,7 @@ pub(super) fn register_session(registry: &mut Registry) {
         MetaSecurityScheme {
             ty: "apiKey",
             description: Some("The cookie that signing in sets."),
-            name: Some(PLAIN),
+            name: Some("waggle_session"),
             key_in: Some("cookie"),
             scheme: None,
             bearer_format: None,

@@ -1,20 +1,69 @@
 //! Which Google account opens which user.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::GoogleAccounts;
-use waggle_accounts::{GoogleIdentity, StoredPassword, User};
+use waggle_accounts::{GoogleIdentity, ReturnTo, StoredHash, StoredPassword, User};
 use waggle_kernel::PortError;
 use waggle_kernel::ids::UserId;
 
 use super::Repositories;
 use super::users::UserRow;
 use crate::error::during;
-use crate::schema::{google_accounts, users};
+use crate::schema::{google_accounts, google_sign_ins, users};
+use crate::types::Time;
 
 #[async_trait]
 impl GoogleAccounts for Repositories {
+    async fn begin(
+        &self,
+        hash: &StoredHash,
+        return_to: &ReturnTo,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> Result<(), PortError> {
+        during("sending somebody to Google", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            // Those who never came back. They are few: each client may begin so often.
+            diesel::delete(google_sign_ins::table)
+                .filter(google_sign_ins::expires_at.lt(Time::from(now)))
+                .execute(connection)
+                .await?;
+            diesel::insert_into(google_sign_ins::table)
+                .values((
+                    google_sign_ins::hash.eq(hash.0.to_vec()),
+                    google_sign_ins::return_to.eq(return_to.as_str()),
+                    google_sign_ins::expires_at.eq(Time::from(expires_at)),
+                ))
+                .execute(connection)
+                .await?;
+            transaction.commit().await
+        })
+        .await
+    }
+
+    async fn take(
+        &self,
+        hash: &StoredHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<ReturnTo>, PortError> {
+        during("taking somebody in from Google", async {
+            let mut transaction = self.pools.write().await?;
+            let row: Option<String> = diesel::delete(google_sign_ins::table.find(hash.0.to_vec()))
+                .filter(google_sign_ins::expires_at.gt(Time::from(now)))
+                .returning(google_sign_ins::return_to)
+                .get_result(transaction.connection())
+                .await
+                .optional()?;
+            transaction.commit().await?;
+            Ok(row.map(|return_to| ReturnTo::new(&return_to)))
+        })
+        .await
+    }
+
     async fn find(
         &self,
         google: &GoogleIdentity,

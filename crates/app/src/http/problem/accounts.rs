@@ -3,8 +3,8 @@
 use poem::http::StatusCode;
 use serde_json::json;
 use waggle_accounts::{
-    ChangeAddressError, CodeError, CreateTokenError, ManageUsersError, NotRecent, RegisterError,
-    ResetPasswordError, SessionsError, SignInError, TokensError,
+    ChangeAddressError, CodeError, CreateTokenError, GoogleError, IdentityError, ManageUsersError,
+    NotRecent, RegisterError, ResetPasswordError, SessionsError, SignInError, TokensError,
 };
 
 use super::Problem;
@@ -142,6 +142,25 @@ impl From<ChangeAddressError> for Problem {
             ChangeAddressError::ForeignDomain => Self::new(StatusCode::FORBIDDEN, detail),
             ChangeAddressError::Code(error) => error.into(),
             ChangeAddressError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<GoogleError> for Problem {
+    fn from(error: GoogleError) -> Self {
+        let detail = error.to_string();
+        match error {
+            GoogleError::Identity(IdentityError::NotSetUp) => Self::conflict(detail),
+            GoogleError::Identity(IdentityError::Port(error)) | GoogleError::Port(error) => {
+                error.into()
+            }
+            GoogleError::Identity(IdentityError::Unverified | IdentityError::Refused(_))
+            | GoogleError::Stale
+            | GoogleError::ForeignDomain
+            | GoogleError::Refused => Self::new(StatusCode::FORBIDDEN, detail),
+            GoogleError::Limited(exhausted) => Self::too_often(detail, &exhausted),
+            GoogleError::Code(error) => error.into(),
+            GoogleError::Register(error) => error.into(),
         }
     }
 }

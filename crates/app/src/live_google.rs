@@ -1,0 +1,100 @@
+//! Google as the settings have it at this moment.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use url::Url;
+use waggle_accounts::ports::IdentityProvider;
+use waggle_accounts::{GoogleProfile, IdentityError, SignInSecrets};
+use waggle_google::{Google, Registration};
+use waggle_kernel::Clock;
+use waggle_settings::{Secret, SettingsManager, Values};
+
+/// Where Google sends people back to: what the Django application had registered there goes on working.
+pub(crate) const CALLBACK: &str = "/accounts/google/login/callback/";
+
+/// The settings that the way to Google is made of.
+#[derive(Clone, PartialEq)]
+struct GoogleValues {
+    issuer: Url,
+    client_id: String,
+    client_secret: Secret,
+    redirect: Url,
+}
+
+impl GoogleValues {
+    /// `None` while one of them is missing.
+    fn of(values: &Values) -> Option<Self> {
+        let home = values.public_url.as_ref()?.url();
+        Some(Self {
+            issuer: values.google_oauth_issuer.url().clone(),
+            client_id: values.google_oauth_client_id.as_ref()?.0.clone(),
+            client_secret: values.google_oauth_client_secret.clone()?,
+            redirect: home.join(CALLBACK).ok()?,
+        })
+    }
+
+    fn registration(&self) -> Registration {
+        Registration {
+            issuer: self.issuer.as_str().trim_end_matches('/').to_owned(),
+            client_id: self.client_id.clone(),
+            client_secret: self.client_secret.text().clone(),
+            redirect: self.redirect.clone(),
+        }
+    }
+}
+
+/// Asks the issuer of `values` for its places and keys.
+///
+/// # Errors
+///
+/// [`IdentityError`].
+pub(crate) async fn check(values: &Values, clock: Arc<dyn Clock>) -> Result<(), IdentityError> {
+    let values = GoogleValues::of(values).ok_or(IdentityError::NotSetUp)?;
+    Ok(Google::new(values.registration(), clock)?.check().await?)
+}
+
+/// Takes the settings as they are when somebody is sent to Google, and when they come back.
+pub(crate) struct LiveGoogle {
+    settings: Arc<SettingsManager>,
+    clock: Arc<dyn Clock>,
+    current: Mutex<Option<(GoogleValues, Arc<Google>)>>,
+}
+
+impl LiveGoogle {
+    pub(crate) fn new(settings: Arc<SettingsManager>, clock: Arc<dyn Clock>) -> Self {
+        Self { settings, clock, current: Mutex::new(None) }
+    }
+
+    fn google(&self) -> Result<Arc<Google>, IdentityError> {
+        let values = GoogleValues::of(&self.settings.values()).ok_or(IdentityError::NotSetUp)?;
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, google)) = current.as_ref()
+            && *known == values
+        {
+            return Ok(Arc::clone(google));
+        }
+        let google = Arc::new(Google::new(values.registration(), Arc::clone(&self.clock))?);
+        *current = Some((values, Arc::clone(&google)));
+        Ok(google)
+    }
+}
+
+#[async_trait]
+impl IdentityProvider for LiveGoogle {
+    async fn address(
+        &self,
+        secrets: &SignInSecrets,
+        domain: Option<String>,
+    ) -> Result<Url, IdentityError> {
+        self.google()?.address(secrets, domain).await
+    }
+
+    async fn profile(
+        &self,
+        code: &str,
+        secrets: &SignInSecrets,
+    ) -> Result<GoogleProfile, IdentityError> {
+        self.google()?.profile(code, secrets).await
+    }
+}

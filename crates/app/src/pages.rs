@@ -1,0 +1,114 @@
+//! The pages of the door: signing in, registering, codes and links that were mailed, and the way back from Google.
+//!
+//! They are three files that are the same for everybody; what they do they do through the API. What a mail's link brings stands behind
+//! the `#`, which no server sees.
+
+use std::sync::Arc;
+
+use poem::endpoint::make_sync;
+use poem::http::{StatusCode, header};
+use poem::web::Data;
+use poem::{Endpoint, IntoResponse as _, Request, Response, Route, get, handler};
+use waggle_accounts::{Finished, GoogleError, IdentityError, ProvenBy, ReturnTo};
+
+use crate::api::session_cookie;
+use crate::app::App;
+use crate::http::{GOOGLE_COOKIE, Problem, client};
+
+/// The longest code or state that is looked at, in characters.
+const MOST: usize = 2_048;
+
+const PAGE: &str = include_str!("../pages/account.html");
+
+/// The page and what it brings along.
+pub(crate) fn routes() -> Route {
+    Route::new()
+        .at("/", get(make_sync(|_| page(StatusCode::OK, "", 0))))
+        .at("/account.js", get(file("text/javascript", include_str!("../pages/account.js"))))
+        .at("/account.css", get(file("text/css", include_str!("../pages/account.css"))))
+}
+
+fn file(content_type: &'static str, text: &'static str) -> impl Endpoint<Output = Response> {
+    make_sync(move |_| Response::builder().content_type(content_type).body(text))
+}
+
+/// The page, which begins with `view`, and leads back after so many seconds where that is said. Both are ours: nothing of a request is in
+/// the page.
+fn page(status: StatusCode, view: &'static str, back_after: i64) -> Response {
+    let body = PAGE.replace("{view}", view).replace("{back_after}", &back_after.to_string());
+    Response::builder().status(status).content_type("text/html; charset=utf-8").body(body)
+}
+
+/// Takes in whoever comes back from Google. What went wrong is told on the page, and as a problem to those who want no page.
+#[handler]
+pub(crate) async fn callback(request: &Request, app: Data<&Arc<App>>) -> Response {
+    let gone = GOOGLE_COOKIE.set(&app.settings.values(), "", 0);
+    let mut response = match finish(&app, request).await {
+        Ok(response) => response,
+        Err(error) => told(&app, request, error),
+    };
+    if let Ok(gone) = gone.parse() {
+        response.headers_mut().append(header::SET_COOKIE, gone);
+    }
+    response
+}
+
+async fn finish(app: &App, request: &Request) -> Result<Response, GoogleError> {
+    let query = request.uri().query().unwrap_or_default();
+    let value = |wanted: &str| {
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(name, value)| name == wanted && value.len() <= MOST).map(|(_, value)| value)
+    };
+    let values = app.settings.values();
+    let browser = GOOGLE_COOKIE.shown(&values, request).ok_or(GoogleError::Stale)?;
+    let (Some(state), Some(code)) = (value("state"), value("code")) else {
+        return Err(GoogleError::Stale);
+    };
+    let (from, policy) = (client(app, request), app.policy());
+    let finished = app.google.finish(browser, &state, &code, &from, &policy).await;
+    app.post.notify_one();
+    match finished? {
+        Finished::CodeSent(issued) => {
+            Ok(see_other(&format!("/account#google={}", issued.flow.text())))
+        }
+        Finished::Known { user, password, return_to } => {
+            let opened = app
+                .sign_in
+                .open(*user, &password, ProvenBy::Google, &from, &policy.sign_in)
+                .await
+                .map_err(|_| GoogleError::Refused)?;
+            let mut response = see_other(home(&return_to));
+            if let Ok(cookie) = session_cookie(app, &opened).parse() {
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            Ok(response)
+        }
+    }
+}
+
+/// Where somebody goes who did not say.
+fn home(return_to: &ReturnTo) -> &str {
+    if return_to.as_str() == "/" { "/account" } else { return_to.as_str() }
+}
+
+fn see_other(place: &str) -> Response {
+    Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, place).finish()
+}
+
+fn told(app: &App, request: &Request, error: GoogleError) -> Response {
+    let wants_page = request
+        .header("accept")
+        .is_none_or(|accept| accept.contains("text/html") || !accept.contains("json"));
+    let view = match &error {
+        GoogleError::ForeignDomain => "foreign-domain",
+        GoogleError::Identity(IdentityError::Unverified) => "google-unverified",
+        GoogleError::Stale => "google-stale",
+        _ => "google-failed",
+    };
+    let problem = Problem::from(error);
+    if !wants_page {
+        return problem.into_response();
+    }
+    let seconds = app.settings.values().breach_redirect_delay.duration().num_seconds();
+    page(problem.status(), view, if view == "foreign-domain" { seconds } else { 0 })
+}
