@@ -6,11 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use thiserror::Error;
 use tokio::sync::Notify;
-use waggle_accounts::ports::PasswordHasher;
-use waggle_accounts::{
-    AccountPolicy, ChangeAddress, Codes, DeliverMail, GoogleSignIn, ManageUsers, Register,
-    ResetPassword, ServerKeys, Sessions, SignIn, Tokens,
-};
+use waggle_accounts::AccountPolicy;
 use waggle_content::{ManagePosts, Platform, PublishDue};
 use waggle_kernel::{Actor, Clock, Entropy, SystemClock};
 use waggle_settings::ports::Environment;
@@ -24,23 +20,12 @@ use waggle_twitter_n8n::{
 use crate::config::Config;
 use crate::connections::{LiveConnections, Maker};
 use crate::entropy::SystemEntropy;
-use crate::hashing::Hashing;
-use crate::live_google::LiveGoogle;
-use crate::mailing::LiveMailer;
+use crate::people::People;
 use crate::policy;
-use crate::server_keys::MasterServerKeys;
 
 /// The use cases, on their real ports.
 pub(crate) struct App {
-    pub(crate) tokens: Tokens,
-    pub(crate) sign_in: SignIn,
-    pub(crate) sessions: Sessions,
-    pub(crate) users: ManageUsers,
-    pub(crate) register: Register,
-    pub(crate) reset_password: ResetPassword,
-    pub(crate) change_address: ChangeAddress,
-    pub(crate) google: GoogleSignIn,
-    pub(crate) deliver_mail: DeliverMail,
+    pub(crate) people: People,
     pub(crate) settings: Arc<SettingsManager>,
     pub(crate) check_duplicates: CheckDuplicates,
     pub(crate) receive_batch: ReceiveBatch,
@@ -102,28 +87,6 @@ pub(crate) async fn settings(
     SettingsManager::open(ports, &ProcessEnvironment).await
 }
 
-/// The tokens, on their real ports.
-pub(crate) fn tokens(store: &Store) -> Tokens {
-    Tokens {
-        tokens: store.ports().tokens,
-        limits: store.ports().limits,
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
-    }
-}
-
-/// The users, on their real ports.
-pub(crate) fn users(store: &Store, hasher: Arc<dyn PasswordHasher>) -> ManageUsers {
-    let ports = store.ports();
-    ManageUsers {
-        users: ports.users,
-        events: ports.auth_events,
-        limits: ports.limits,
-        hasher,
-        clock: Arc::new(SystemClock),
-    }
-}
-
 impl App {
     /// What the settings say about people now.
     pub(crate) fn policy(&self) -> AccountPolicy {
@@ -154,64 +117,9 @@ impl App {
                 entropy: Arc::clone(&entropy),
             },
         ));
-        let hasher: Arc<dyn PasswordHasher> = Arc::new(Hashing::new(Arc::clone(&entropy)));
-        let keys: Arc<dyn ServerKeys> = Arc::new(MasterServerKeys {
-            settings: Arc::clone(&settings),
-            entropy: Arc::clone(&entropy),
-        });
-        let codes = Arc::new(Codes {
-            verifications: ports.verifications,
-            events: Arc::clone(&ports.auth_events),
-            limits: Arc::clone(&ports.limits),
-            keys: Arc::clone(&keys),
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-        });
-        let outbox = config.data_dir.join("outbox");
+        let people = People::new(store, &settings, config.data_dir.join("outbox"));
         Ok(Self {
-            tokens: tokens(store),
-            users: users(store, Arc::clone(&hasher)),
-            register: Register {
-                codes: Arc::clone(&codes),
-                users: Arc::clone(&ports.users),
-                hasher: Arc::clone(&hasher),
-                clock: Arc::clone(&clock),
-            },
-            reset_password: ResetPassword {
-                codes: Arc::clone(&codes),
-                users: Arc::clone(&ports.users),
-                hasher: Arc::clone(&hasher),
-                clock: Arc::clone(&clock),
-            },
-            google: GoogleSignIn {
-                provider: Arc::new(LiveGoogle::new(Arc::clone(&settings), Arc::clone(&clock))),
-                accounts: ports.google,
-                users: Arc::clone(&ports.users),
-                codes: Arc::clone(&codes),
-                clock: Arc::clone(&clock),
-                entropy: Arc::clone(&entropy),
-            },
-            change_address: ChangeAddress {
-                codes,
-                users: Arc::clone(&ports.users),
-                clock: Arc::clone(&clock),
-            },
-            deliver_mail: DeliverMail {
-                queue: ports.mails,
-                mailer: Arc::new(LiveMailer::new(Arc::clone(&settings), outbox)),
-                keys,
-                clock: Arc::clone(&clock),
-            },
-            sign_in: SignIn {
-                users: ports.users,
-                sessions: Arc::clone(&ports.sessions),
-                events: ports.auth_events,
-                limits: ports.limits,
-                hasher,
-                clock: Arc::clone(&clock),
-                entropy: Arc::clone(&entropy),
-            },
-            sessions: Sessions { sessions: ports.sessions, clock: Arc::clone(&clock) },
+            people,
             settings,
             check_duplicates: CheckDuplicates {
                 source_tweets: ports.source_tweets.clone(),

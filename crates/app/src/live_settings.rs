@@ -66,7 +66,7 @@ async fn follow(app: &App, changes: &mut dyn SettingChanges) {
 pub(crate) async fn took_effect(app: &App) {
     app.wake.notify_one();
     let admission = app.policy().admission;
-    match app.users.sync_super_admins(&Actor::system(), &admission).await {
+    match app.people.users.sync_super_admins(&Actor::system(), &admission).await {
         Ok(changed) => {
             for user in changed {
                 let (id, is_one) = (user.id.number(), user.is_super_admin);

@@ -158,7 +158,7 @@ impl Mailer for LiveMailer {
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
     while !*stop.borrow() {
-        match app.deliver_mail.claim().await {
+        match app.people.deliver_mail.claim().await {
             Ok(claimed) => {
                 for mail in claimed {
                     running.spawn(deliver(Arc::clone(&app), mail));
@@ -182,7 +182,7 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 
 async fn deliver(app: Arc<App>, mail: QueuedMail) {
     let (id, letter) = (mail.id, mail.letter.name());
-    match app.deliver_mail.deliver(&mail).await {
+    match app.people.deliver_mail.deliver(&mail).await {
         Ok(Delivered::Sent) => info!(mail.id = id, letter, "a mail went out"),
         Ok(Delivered::Later { at, why }) => {
             warn!(mail.id = id, letter, again_at = %at, error = %chain(&why), "a mail did not go out yet");

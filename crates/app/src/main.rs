@@ -14,6 +14,7 @@ mod mailing;
 mod master_keys;
 mod n8n;
 mod pages;
+mod people;
 mod policy;
 mod server_keys;
 mod worker;

@@ -65,7 +65,7 @@ async fn finish(app: &App, request: &Request) -> Result<Response, GoogleError> {
         return Err(GoogleError::Stale);
     };
     let (from, policy) = (client(app, request), app.policy());
-    let finished = app.google.finish(browser, &state, &code, &from, &policy).await;
+    let finished = app.people.google.finish(browser, &state, &code, &from, &policy).await;
     app.post.notify_one();
     match finished? {
         Finished::CodeSent(issued) => {
@@ -73,6 +73,7 @@ async fn finish(app: &App, request: &Request) -> Result<Response, GoogleError> {
         }
         Finished::Known { user, password, return_to } => {
             let opened = app
+                .people
                 .sign_in
                 .open(*user, &password, ProvenBy::Google, &from, &policy.sign_in)
                 .await

@@ -286,7 +286,7 @@ impl AccountsApi {
         // Whoever hangs up does not stop what was begun: a failure is written down all the same.
         let running = tokio::spawn({
             let app = Arc::clone(&app);
-            async move { app.sign_in.run(&login, &password.into(), &from, &policy).await }
+            async move { app.people.sign_in.run(&login, &password.into(), &from, &policy).await }
         });
         let result = running.await.map_err(|_| Problem::internal())?;
         app.post.notify_one();
@@ -306,7 +306,7 @@ impl AccountsApi {
     ) -> Result<Json<Done>, Problem> {
         let (password, policy) = (body.0.password.into(), app.policy().sign_in);
         let from = client(&app, request);
-        app.sign_in.confirm(&person.visitor, &password, &from, &policy).await?;
+        app.people.sign_in.confirm(&person.visitor, &password, &from, &policy).await?;
         Ok(Json(Done { message: "it is you".to_owned() }))
     }
 
@@ -320,7 +320,7 @@ impl AccountsApi {
         request: &Request,
         app: Data<&Arc<App>>,
     ) -> Result<Response<Json<Ended>>, Problem> {
-        app.sessions.sign_out(&person.visitor, &client(&app, request)).await?;
+        app.people.sessions.sign_out(&person.visitor, &client(&app, request)).await?;
         let gone = SESSION_COOKIE.set(&app.settings.values(), "", 0);
         Ok(Response::new(Json(Ended { ended: 1 })).header("set-cookie", gone))
     }
@@ -356,7 +356,8 @@ impl AccountsApi {
     ) -> Result<Json<UserView>, Problem> {
         let (present, wanted) = (body.0.present.into(), body.0.wanted.into());
         let policy = app.policy().sign_in;
-        app.users
+        app.people
+            .users
             .change_own_password(
                 &person.visitor,
                 &present,
@@ -379,7 +380,7 @@ impl AccountsApi {
         app: Data<&Arc<App>>,
     ) -> Result<Json<SessionList>, Problem> {
         let this = person.visitor.session.id;
-        let open = app.sessions.list(&person.visitor).await?;
+        let open = app.people.sessions.list(&person.visitor).await?;
         let items = open.into_iter().map(|session| SessionView::of(session, this)).collect();
         Ok(Json(SessionList { items }))
     }
@@ -395,7 +396,10 @@ impl AccountsApi {
         app: Data<&Arc<App>>,
         id: Path<i64>,
     ) -> Result<Json<Ended>, Problem> {
-        app.sessions.end(&person.visitor, SessionId::new(id.0), &client(&app, request)).await?;
+        app.people
+            .sessions
+            .end(&person.visitor, SessionId::new(id.0), &client(&app, request))
+            .await?;
         Ok(Json(Ended { ended: 1 }))
     }
 
@@ -409,7 +413,7 @@ impl AccountsApi {
         request: &Request,
         app: Data<&Arc<App>>,
     ) -> Result<Json<Ended>, Problem> {
-        let ended = app.sessions.end_others(&person.visitor, &client(&app, request)).await?;
+        let ended = app.people.sessions.end_others(&person.visitor, &client(&app, request)).await?;
         Ok(Json(Ended { ended }))
     }
 
@@ -425,7 +429,7 @@ impl AccountsApi {
         cursor: Query<Option<String>>,
     ) -> Result<Json<UserPage>, Problem> {
         let page = page(limit.0, cursor.0.as_deref())?;
-        let found = app.users.list(&actor(&admin), page).await?;
+        let found = app.people.users.list(&actor(&admin), page).await?;
         Ok(Json(UserPage {
             items: found.items.iter().map(Into::into).collect(),
             next_cursor: found.next.map(|cursor| cursor.to_string()),
@@ -452,7 +456,7 @@ impl AccountsApi {
             password: body.0.password.map(SecretString::from),
         };
         let (from, admission) = (client(&app, request), app.policy().admission);
-        let user = app.users.create(&actor(&admin), &wanted, &from, &admission).await?;
+        let user = app.people.users.create(&actor(&admin), &wanted, &from, &admission).await?;
         Ok(Json((&user).into()))
     }
 
@@ -466,7 +470,7 @@ impl AccountsApi {
         app: Data<&Arc<App>>,
         id: Path<i64>,
     ) -> Result<Json<UserView>, Problem> {
-        Ok(Json((&app.users.show(&actor(&admin), UserId::new(id.0)).await?).into()))
+        Ok(Json((&app.people.users.show(&actor(&admin), UserId::new(id.0)).await?).into()))
     }
 
     /// Change a user: names, role, whether they may sign in.
@@ -491,7 +495,8 @@ impl AccountsApi {
             expected: if_match(version.0.as_deref())?,
         };
         let id = UserId::new(id.0);
-        let user = app.users.change(&actor(&admin), id, &change, &client(&app, request)).await?;
+        let user =
+            app.people.users.change(&actor(&admin), id, &change, &client(&app, request)).await?;
         app.post.notify_one();
         Ok(Json((&user).into()))
     }
@@ -520,7 +525,7 @@ impl AccountsApi {
             user: user_id.0.map(UserId::new),
         };
         let page = page(limit.0, cursor.0.as_deref())?;
-        let found = app.users.events(&actor(&admin), &filter, page).await?;
+        let found = app.people.users.events(&actor(&admin), &filter, page).await?;
         Ok(Json(AuthEventPage {
             items: found.items.into_iter().map(Into::into).collect(),
             next_cursor: found.next.map(|cursor| cursor.to_string()),

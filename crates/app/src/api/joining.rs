@@ -208,7 +208,8 @@ impl JoiningApi {
             last_name: body.0.last_name.unwrap_or_default(),
             password: body.0.password.into(),
         };
-        let issued = app.register.request(&wanted, &client(&app, request), &app.policy()).await?;
+        let issued =
+            app.people.register.request(&wanted, &client(&app, request), &app.policy()).await?;
         app.post.notify_one();
         Ok(Json(issued.into()))
     }
@@ -227,10 +228,10 @@ impl JoiningApi {
         let (policy, from) = (app.policy(), client(&app, request));
         let password = body.0.password.map(Into::into);
         let (user, stored) =
-            app.register.confirm(&presented, password.as_ref(), &from, &policy).await?;
+            app.people.register.confirm(&presented, password.as_ref(), &from, &policy).await?;
         app.post.notify_one();
         let opened =
-            app.sign_in.open(user, &stored, ProvenBy::Mail, &from, &policy.sign_in).await?;
+            app.people.sign_in.open(user, &stored, ProvenBy::Mail, &from, &policy.sign_in).await?;
         Ok(signed_in(&app, &opened))
     }
 
@@ -245,7 +246,7 @@ impl JoiningApi {
         body: Json<AddressBody>,
     ) -> Result<Json<CodeSentView>, Problem> {
         let from = client(&app, request);
-        let issued = app.reset_password.request(&body.0.email, &from, &app.policy()).await?;
+        let issued = app.people.reset_password.request(&body.0.email, &from, &app.policy()).await?;
         app.post.notify_one();
         Ok(Json(issued.into()))
     }
@@ -268,7 +269,10 @@ impl JoiningApi {
         let password = body.0.password.into();
         let tokens = if body.0.revoke_tokens { TokensOnReset::Revoke } else { TokensOnReset::Keep };
         let from = client(&app, request);
-        app.reset_password.complete(&presented, &password, tokens, &from, &app.policy()).await?;
+        app.people
+            .reset_password
+            .complete(&presented, &password, tokens, &from, &app.policy())
+            .await?;
         app.post.notify_one();
         Ok(Json(Done { message: "the password was changed; sign in with it".to_owned() }))
     }
@@ -285,7 +289,7 @@ impl JoiningApi {
     ) -> Result<Response<Json<GoogleView>>, Problem> {
         let (from, policy) = (client(&app, request), app.policy());
         let return_to = body.0.return_to.unwrap_or_default();
-        let begun = app.google.begin(&return_to, &from, &policy).await?;
+        let begun = app.people.google.begin(&return_to, &from, &policy).await?;
         let (values, seconds) = (app.settings.values(), GOOGLE_PATIENCE.num_seconds());
         let cookie = GOOGLE_COOKIE.set(&values, begun.browser.expose_secret(), seconds);
         let view = GoogleView { url: begun.url.to_string() };
@@ -304,10 +308,13 @@ impl JoiningApi {
     ) -> Result<Response<Json<SignedInView>>, Problem> {
         let (from, policy) = (client(&app, request), app.policy());
         let ConfirmGoogleBody { flow, code } = body.0;
-        let (user, stored) = app.google.confirm(flow, code.0, &from, &policy).await?;
+        let (user, stored) = app.people.google.confirm(flow, code.0, &from, &policy).await?;
         app.post.notify_one();
-        let opened =
-            app.sign_in.open(user, &stored, ProvenBy::Google, &from, &policy.sign_in).await?;
+        let opened = app
+            .people
+            .sign_in
+            .open(user, &stored, ProvenBy::Google, &from, &policy.sign_in)
+            .await?;
         Ok(signed_in(&app, &opened))
     }
 
@@ -323,8 +330,11 @@ impl JoiningApi {
         body: Json<AddressBody>,
     ) -> Result<Json<CodeSentView>, Problem> {
         let (from, policy) = (client(&app, request), app.policy());
-        let issued =
-            app.change_address.request(&person.visitor, &body.0.email, &from, &policy).await?;
+        let issued = app
+            .people
+            .change_address
+            .request(&person.visitor, &body.0.email, &from, &policy)
+            .await?;
         app.post.notify_one();
         Ok(Json(issued.into()))
     }
@@ -342,7 +352,8 @@ impl JoiningApi {
     ) -> Result<Json<UserView>, Problem> {
         let presented = presented(body.0.flow, body.0.code, body.0.link)?;
         let (from, policy) = (client(&app, request), app.policy());
-        let user = app.change_address.confirm(&person.visitor, &presented, &from, &policy).await?;
+        let user =
+            app.people.change_address.confirm(&person.visitor, &presented, &from, &policy).await?;
         app.post.notify_one();
         Ok(Json((&user).into()))
     }

@@ -528,7 +528,7 @@ async fn test_mail(values: &Values) -> Result<String, String> {
 
 /// Asks the issuer for its places and keys; an error says in words what failed.
 async fn test_google(app: &App, values: &Values) -> Result<String, String> {
-    match live_google::check(values, Arc::clone(&app.google.clock)).await {
+    match live_google::check(values, Arc::clone(&app.people.google.clock)).await {
         Ok(()) => {
             Ok("the issuer answers; whether it takes the client shows when somebody signs in"
                 .to_owned())

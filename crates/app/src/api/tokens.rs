@@ -130,7 +130,7 @@ impl TokensApi {
         person: SignedIn,
         app: Data<&Arc<App>>,
     ) -> Result<Json<TokenList>, Problem> {
-        let own = app.tokens.list_own(&person.visitor).await?;
+        let own = app.people.tokens.list_own(&person.visitor).await?;
         Ok(Json(TokenList { items: own.into_iter().map(Into::into).collect() }))
     }
 
@@ -152,7 +152,8 @@ impl TokensApi {
             expires_at: body.0.expires_at,
         };
         let (from, policy) = (client(&app, request), app.policy());
-        let created = app.tokens.create_own(&person.visitor, &wanted, &from, &policy).await?;
+        let created =
+            app.people.tokens.create_own(&person.visitor, &wanted, &from, &policy).await?;
         app.post.notify_one();
         Ok(Json(CreatedTokenView {
             id: created.token.public_id,
@@ -174,7 +175,7 @@ impl TokensApi {
         app: Data<&Arc<App>>,
         id: Path<String>,
     ) -> Result<Json<Done>, Problem> {
-        app.tokens.revoke_own(&person.visitor, &id.0, &client(&app, request)).await?;
+        app.people.tokens.revoke_own(&person.visitor, &id.0, &client(&app, request)).await?;
         Ok(Json(Done { message: "the token is ended".to_owned() }))
     }
 
@@ -187,7 +188,7 @@ impl TokensApi {
         admin: SignedIn,
         app: Data<&Arc<App>>,
     ) -> Result<Json<TokenList>, Problem> {
-        let all = app.tokens.list(&admin.visitor.user.actor()).await?;
+        let all = app.people.tokens.list(&admin.visitor.user.actor()).await?;
         Ok(Json(TokenList { items: all.into_iter().map(Into::into).collect() }))
     }
 
@@ -203,7 +204,7 @@ impl TokensApi {
         id: Path<String>,
     ) -> Result<Json<Done>, Problem> {
         let (actor, from) = (admin.visitor.user.actor(), client(&app, request));
-        app.tokens.revoke(&actor, &id.0, &from).await?;
+        app.people.tokens.revoke(&actor, &id.0, &from).await?;
         Ok(Json(Done { message: "the token is ended".to_owned() }))
     }
 }

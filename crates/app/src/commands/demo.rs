@@ -73,7 +73,7 @@ impl Walk {
             let (name, scopes) = (String::from(name), Scopes::of(scopes));
             let wanted = WantedToken { name, owner: None, scopes, expires_at: None };
             let (actor, client) = (Actor::system(), Caller::default());
-            let created = server.app.tokens.create(&actor, &wanted, &client).await?;
+            let created = server.app.people.tokens.create(&actor, &wanted, &client).await?;
             Ok::<_, Failure>(created.secret)
         };
         Ok(Self {

@@ -86,7 +86,7 @@ impl Server {
 
 /// Shows the first token, once, and what to try next.
 async fn greet(app: &App, address: SocketAddr) -> Result<(), Failure> {
-    if let Some(created) = app.tokens.create_first(&Actor::system(), "first admin").await? {
+    if let Some(created) = app.people.tokens.create_first(&Actor::system(), "first admin").await? {
         let token = created.secret.expose_secret();
         print(&format!(
             "\nThis is the first admin API token. It is shown once and kept nowhere; put it away:\n\n    {token}\n"
@@ -98,7 +98,13 @@ async fn greet(app: &App, address: SocketAddr) -> Result<(), Failure> {
             super::program()
         ));
     }
-    if app.users.list(&Actor::system(), PageRequest::first(Limit::DEFAULT)).await?.items.is_empty()
+    if app
+        .people
+        .users
+        .list(&Actor::system(), PageRequest::first(Limit::DEFAULT))
+        .await?
+        .items
+        .is_empty()
     {
         print(&format!(
             "There is no user yet. Make one: {} users create --role admin --email YOU@EXAMPLE.COM",

@@ -9,10 +9,10 @@ use waggle_accounts::User;
 use waggle_kernel::Actor;
 
 use super::{Failure, open_current, print};
-use crate::app;
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;
+use crate::{app, people};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -36,7 +36,7 @@ pub(super) async fn run(
     let store = open_current(config).await?;
     let settings = app::settings(&store, config).await?;
     let admission = crate::policy::admission(&settings.values());
-    let users = app::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
+    let users = people::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
     let made = users.invite_super_admins(&Actor::system(), &admission).await?;
     let changed = users.sync_super_admins(&Actor::system(), &admission).await?;
     if as_json {

@@ -12,10 +12,10 @@ use waggle_kernel::ids::UserId;
 use waggle_kernel::{Actor, Scope};
 
 use super::{Failure, open_current, print};
-use crate::app;
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;
+use crate::people;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -69,14 +69,15 @@ pub(super) async fn run(
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
     let store = open_current(config).await?;
-    let tokens = app::tokens(&store);
+    let tokens = people::tokens(&store);
     let (actor, client) = (Actor::system(), Client::default());
     match arguments.command {
         Command::Create { name, scopes, expires: expires_at, user } => {
             let owner = match user {
                 None => None,
                 Some(login) => {
-                    let users = app::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
+                    let users =
+                        people::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
                     Some(users.show_login(&actor, &login).await?.id)
                 }
             };

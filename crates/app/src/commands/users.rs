@@ -11,10 +11,10 @@ use waggle_kernel::{Actor, Limit, PageRequest};
 
 use super::settings::{ask, standard_input};
 use super::{Failure, open_current, print};
-use crate::app;
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;
+use crate::people;
 
 /// The most that is read as a password, in bytes.
 const MOST: u64 = 4_096;
@@ -86,7 +86,7 @@ pub(super) async fn run(
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
     let store = open_current(config).await?;
-    let users = app::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
+    let users = people::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
     let (actor, client) = (Actor::system(), Client::default());
     let change = async |login: &str, change: UserChange| {
         let id = users.show_login(&actor, login).await?.id;

@@ -77,7 +77,7 @@ impl From<CallerRefused> for Problem {
 /// [`CallerRefused`].
 pub(super) async fn bearer(app: &App, request: &Request) -> Result<Actor, CallerRefused> {
     let token = presented(request)?.ok_or(CallerRefused::Missing)?;
-    app.tokens.authenticate(&token).await.map_err(|error| match error {
+    app.people.tokens.authenticate(&token).await.map_err(|error| match error {
         AuthenticateError::Refused => CallerRefused::Wrong,
         AuthenticateError::Port(error) => CallerRefused::Port(error),
     })

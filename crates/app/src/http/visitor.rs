@@ -61,7 +61,7 @@ pub(super) async fn visitor(
 ) -> Result<Option<Visitor>, CallerRefused> {
     let values = app.settings.values();
     let Some(token) = SESSION_COOKIE.shown(&values, request) else { return Ok(None) };
-    let found = app.sessions.authenticate(token, &app.policy().sign_in).await;
+    let found = app.people.sessions.authenticate(token, &app.policy().sign_in).await;
     let visitor = found.map_err(|error| match error {
         SessionsError::Port(error) => CallerRefused::Port(error),
         SessionsError::Refused | SessionsError::NotFound => CallerRefused::NoSession,

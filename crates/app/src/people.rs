@@ -1,0 +1,121 @@
+//! Everything about people, wired together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use waggle_accounts::ports::PasswordHasher;
+use waggle_accounts::{
+    ChangeAddress, Codes, DeliverMail, GoogleSignIn, ManageUsers, Register, ResetPassword,
+    ServerKeys, Sessions, SignIn, Tokens,
+};
+use waggle_kernel::{Clock, Entropy, SystemClock};
+use waggle_settings::SettingsManager;
+use waggle_store::Store;
+
+use crate::entropy::SystemEntropy;
+use crate::hashing::Hashing;
+use crate::live_google::LiveGoogle;
+use crate::mailing::LiveMailer;
+use crate::server_keys::MasterServerKeys;
+
+/// The use cases about people, on their real ports.
+pub(crate) struct People {
+    pub(crate) tokens: Tokens,
+    pub(crate) sign_in: SignIn,
+    pub(crate) sessions: Sessions,
+    pub(crate) users: ManageUsers,
+    pub(crate) register: Register,
+    pub(crate) reset_password: ResetPassword,
+    pub(crate) change_address: ChangeAddress,
+    pub(crate) google: GoogleSignIn,
+    pub(crate) deliver_mail: DeliverMail,
+}
+
+/// The tokens, on their real ports.
+pub(crate) fn tokens(store: &Store) -> Tokens {
+    Tokens {
+        tokens: store.ports().tokens,
+        limits: store.ports().limits,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    }
+}
+
+/// The users, on their real ports.
+pub(crate) fn users(store: &Store, hasher: Arc<dyn PasswordHasher>) -> ManageUsers {
+    let ports = store.ports();
+    ManageUsers {
+        users: ports.users,
+        events: ports.auth_events,
+        limits: ports.limits,
+        hasher,
+        clock: Arc::new(SystemClock),
+    }
+}
+
+impl People {
+    /// Wires all of it to `store`. Without a mail server mails go into the folder `outbox`.
+    pub(crate) fn new(store: &Store, settings: &Arc<SettingsManager>, outbox: PathBuf) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let ports = store.ports();
+        let hasher: Arc<dyn PasswordHasher> = Arc::new(Hashing::new(Arc::clone(&entropy)));
+        let keys: Arc<dyn ServerKeys> = Arc::new(MasterServerKeys {
+            settings: Arc::clone(settings),
+            entropy: Arc::clone(&entropy),
+        });
+        let codes = Arc::new(Codes {
+            verifications: ports.verifications,
+            events: Arc::clone(&ports.auth_events),
+            limits: Arc::clone(&ports.limits),
+            keys: Arc::clone(&keys),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        });
+        Self {
+            tokens: tokens(store),
+            users: users(store, Arc::clone(&hasher)),
+            register: Register {
+                codes: Arc::clone(&codes),
+                users: Arc::clone(&ports.users),
+                hasher: Arc::clone(&hasher),
+                clock: Arc::clone(&clock),
+            },
+            reset_password: ResetPassword {
+                codes: Arc::clone(&codes),
+                users: Arc::clone(&ports.users),
+                hasher: Arc::clone(&hasher),
+                clock: Arc::clone(&clock),
+            },
+            google: GoogleSignIn {
+                provider: Arc::new(LiveGoogle::new(Arc::clone(settings), Arc::clone(&clock))),
+                accounts: ports.google,
+                users: Arc::clone(&ports.users),
+                codes: Arc::clone(&codes),
+                clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
+            },
+            change_address: ChangeAddress {
+                codes,
+                users: Arc::clone(&ports.users),
+                clock: Arc::clone(&clock),
+            },
+            deliver_mail: DeliverMail {
+                queue: ports.mails,
+                mailer: Arc::new(LiveMailer::new(Arc::clone(settings), outbox)),
+                keys,
+                clock: Arc::clone(&clock),
+            },
+            sign_in: SignIn {
+                users: ports.users,
+                sessions: Arc::clone(&ports.sessions),
+                events: ports.auth_events,
+                limits: ports.limits,
+                hasher,
+                clock: Arc::clone(&clock),
+                entropy,
+            },
+            sessions: Sessions { sessions: ports.sessions, clock },
+        }
+    }
+}
