@@ -15,7 +15,7 @@ use std::sync::Arc;
 use hyper::body::Bytes;
 use poem::endpoint::make_sync;
 use poem::web::Redirect;
-use poem::{Endpoint, EndpointExt as _, IntoEndpoint as _, Response, Route, get};
+use poem::{Endpoint, EndpointExt as _, IntoEndpoint as _, Response, get};
 use poem_openapi::OpenApiService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -46,7 +46,8 @@ fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
         .server("/api/v1");
     let document = fixed("application/json", service.spec());
     let page = fixed("text/html; charset=utf-8", service.swagger_ui_html());
-    Route::new()
+    // The old addresses are at the root, too.
+    n8n::routes()
         .nest("/api/v1", body::limited(service.into_endpoint()))
         .at("/openapi.json", get(document))
         .at("/docs", get(page))
@@ -54,7 +55,6 @@ fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
         .nest("/account", pages::routes())
         .at("/", get(make_sync(|_| Redirect::see_other("/account"))))
         .at(CALLBACK, get(pages::callback))
-        .nest("/", n8n::routes())
         .around(around::every_request)
         .data(app)
         .map_to_response()
