@@ -130,3 +130,87 @@ pub enum ChangeAddressError {
     #[error(transparent)]
     Port(#[from] PortError),
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+    use waggle_kernel::FixedClock;
+    use waggle_kernel::ids::UserId;
+
+    use super::*;
+    use crate::password::StoredPassword;
+    use crate::ports::MockUserRepository;
+    use crate::role::Role;
+    use crate::testing::scene::{Scene, policy, presented, visitor};
+    use crate::testing::user;
+
+    fn change(scene: Scene, owner: Option<User>) -> ChangeAddress {
+        let mut users = MockUserRepository::new();
+        users.expect_find().returning(|_| Ok(Some(user(3, Role::Viewer))));
+        users
+            .expect_find_login()
+            .returning(move |_| Ok(owner.clone().map(|user| (user, StoredPassword::none()))));
+        ChangeAddress {
+            codes: scene.codes(),
+            users: Arc::new(users),
+            clock: Arc::new(FixedClock::noon()),
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_came_long_ago_has_to_prove_who_they_are() {
+        let visitor = visitor(Duration::minutes(6));
+
+        let refused = change(Scene::new(), None)
+            .request(&visitor, "jo@hive.example", &Client::default(), &policy())
+            .await;
+
+        assert!(matches!(refused, Err(ChangeAddressError::NotRecent(_))), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn an_address_of_somebody_else_is_kept_as_nothing() {
+        let cases = [
+            (Some(user(7, Role::Viewer)), Intent::Nothing),
+            (Some(user(3, Role::Viewer)), Intent::ChangeAddress(UserId::new(3))),
+            (None, Intent::ChangeAddress(UserId::new(3))),
+        ];
+        for (owner, intent) in cases {
+            let mut scene = Scene::new();
+            scene
+                .verifications
+                .expect_keep()
+                .withf(move |new, event| new.intent == intent && event.mails.len() == 1)
+                .once()
+                .returning(|_, _| Ok(()));
+
+            let asked = change(scene, owner)
+                .request(
+                    &visitor(Duration::zero()),
+                    "jo@hive.example",
+                    &Client::default(),
+                    &policy(),
+                )
+                .await;
+
+            assert!(asked.is_ok(), "{asked:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_code_of_somebody_else_changes_nothing() {
+        for intent in [Intent::ChangeAddress(UserId::new(7)), Intent::ResetPassword(UserId::new(3))]
+        {
+            let mut scene = Scene::new().with_code(Purpose::EmailVerification, intent);
+            scene.verifications.expect_carry_out().never();
+            let (visitor, client) = (visitor(Duration::zero()), Client::default());
+
+            let refused = change(scene, None)
+                .confirm(&visitor, &presented("123456"), &client, &policy())
+                .await;
+
+            let is_refused = matches!(refused, Err(ChangeAddressError::Code(CodeError::Refused)));
+            assert!(is_refused, "{refused:?}");
+        }
+    }
+}

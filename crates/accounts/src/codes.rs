@@ -244,3 +244,125 @@ pub enum CodeError {
     #[error(transparent)]
     Port(#[from] PortError),
 }
+
+#[cfg(test)]
+mod tests {
+    use waggle_kernel::FixedClock;
+    use waggle_kernel::ids::UserId;
+
+    use super::*;
+    use crate::testing::scene::{Scene, policy, presented};
+
+    const RESET: Purpose = Purpose::PasswordReset;
+
+    fn intent() -> Intent {
+        Intent::ResetPassword(UserId::new(3))
+    }
+
+    async fn check(scene: Scene, presented: &Presented) -> Result<Verification, CodeError> {
+        scene.codes().check(presented, RESET, &Client::default(), &policy()).await
+    }
+
+    #[tokio::test]
+    async fn the_right_code_is_taken_and_does_not_count_as_a_failure() {
+        let mut scene = Scene::new().with_code(RESET, intent());
+        scene.limits.checkpoint();
+        scene.limits.expect_take().times(2).returning(|_, _| Ok(None));
+        scene
+            .limits
+            .expect_give_back()
+            .withf(|budgets| budgets.len() == 2)
+            .once()
+            .returning(|_| Ok(()));
+
+        let found = check(scene, &presented("123456")).await.unwrap();
+
+        assert_eq!(found.intent, intent());
+    }
+
+    #[tokio::test]
+    async fn a_wrong_code_counts_and_is_written_down() {
+        let mut scene = Scene::new().with_code(RESET, intent());
+        scene.limits.checkpoint();
+        scene.limits.expect_take().returning(|_, _| Ok(None));
+        scene.limits.expect_give_back().never();
+        scene
+            .events
+            .expect_record()
+            .withf(|event| {
+                event.kind == EventKind::CodeFailure && event.email == "joe@hive.example"
+            })
+            .once()
+            .returning(|_| Ok(()));
+
+        let refused = check(scene, &presented("123457")).await;
+
+        assert!(matches!(refused, Err(CodeError::Refused)), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_so_that_nobody_can_tell_opens_nothing() {
+        for shown in [presented("123456"), Presented::Link(Link::make(&[1; 32]).text().to_owned())]
+        {
+            let mut scene = Scene::new().with_code(RESET, Intent::Nothing);
+            scene.events.expect_record().once().returning(|_| Ok(()));
+
+            let refused = check(scene, &shown).await;
+
+            assert!(matches!(refused, Err(CodeError::Refused)), "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_code_is_not_counted() {
+        let mut scene = Scene::new();
+        scene.limits.checkpoint();
+        scene.limits.expect_take().never();
+
+        let refused = check(scene, &presented("12345x")).await;
+
+        assert!(matches!(refused, Err(CodeError::Malformed(_))), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_mail_does_not_open_the_way_of_another_browser() {
+        let link = Presented::Link(Link::make(&[1; 32]).text().to_owned());
+        let purpose = Purpose::GoogleVerification;
+
+        let refused =
+            Scene::new().codes().check(&link, purpose, &Client::default(), &policy()).await;
+
+        assert!(matches!(refused, Err(CodeError::Refused)), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn the_super_admins_hear_once_that_codes_are_guessed_everywhere() {
+        for refusals in [1, 2] {
+            let mut scene = Scene::new();
+            scene.limits.checkpoint();
+            let until = FixedClock::noon().now();
+            scene.limits.expect_take().returning(move |budgets, _| {
+                let budget = budgets.last().unwrap().clone();
+                Ok(Some(Exhausted { budget, until, refusals }))
+            });
+            let times = usize::from(refusals == 1);
+            scene
+                .events
+                .expect_record()
+                .withf(|event| {
+                    event.kind == EventKind::CodeLimited
+                        && event.mails.len() == 1
+                        && event.mails.iter().all(|mail| {
+                            mail.letter == Letter::CodesAttacked
+                                && mail.to.as_str() == "boss@hive.example"
+                        })
+                })
+                .times(times)
+                .returning(|_| Ok(()));
+
+            let refused = check(scene, &presented("123456")).await;
+
+            assert!(matches!(refused, Err(CodeError::Limited(_))), "{refused:?}");
+        }
+    }
+}

@@ -253,3 +253,153 @@ pub enum RegisterError {
     #[error(transparent)]
     Port(#[from] PortError),
 }
+
+#[cfg(test)]
+mod tests {
+    use waggle_kernel::FixedClock;
+
+    use super::*;
+    use crate::ports::{MockPasswordHasher, MockUserRepository};
+    use crate::role::Role;
+    use crate::testing::scene::{Scene, policy, presented};
+    use crate::testing::user;
+
+    fn application(email: &str) -> Application {
+        Application {
+            email: email.to_owned(),
+            username: None,
+            first_name: String::new(),
+            last_name: String::new(),
+            password: "correct staple, battery horse".into(),
+        }
+    }
+
+    /// Registers where `found` has every address; `hashed` says how often a password is hashed.
+    async fn request(
+        scene: Scene,
+        found: Option<User>,
+        hashed: usize,
+        email: &str,
+    ) -> Result<Issued, RegisterError> {
+        let (mut users, mut hasher) = (MockUserRepository::new(), MockPasswordHasher::new());
+        users
+            .expect_find_login()
+            .returning(move |_| Ok(found.clone().map(|user| (user, StoredPassword::none()))));
+        hasher
+            .expect_hash()
+            .times(hashed)
+            .returning(|_| Ok(StoredPassword("$argon2id$".to_owned())));
+        let register = Register {
+            codes: scene.codes(),
+            users: Arc::new(users),
+            hasher: Arc::new(hasher),
+            clock: Arc::new(FixedClock::noon()),
+        };
+        register.request(&application(email), &Client::default(), &policy()).await
+    }
+
+    #[tokio::test]
+    async fn somebody_new_is_mailed_a_code_and_the_password_is_kept_as_a_hash() {
+        let mut scene = Scene::new();
+        scene
+            .verifications
+            .expect_keep()
+            .withf(|new, event| {
+                matches!(&new.intent, Intent::Register(who) if who.password.0 == "$argon2id$")
+                    && event.mails.iter().all(|mail| mail.proof.is_some())
+                    && event.mails.len() == 1
+            })
+            .once()
+            .returning(|_, _| Ok(()));
+
+        assert!(request(scene, None, 1, "joe@hive.example").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_same_is_done_for_a_taken_address_whose_owner_is_told() {
+        let mut shut_out = user(3, Role::Admin);
+        shut_out.is_active = false;
+        for (owner, mails) in [(user(3, Role::Admin), 1), (shut_out, 0)] {
+            let mut scene = Scene::new();
+            scene
+                .verifications
+                .expect_keep()
+                .withf(move |new, event| {
+                    new.intent == Intent::Nothing
+                        && event.mails.len() == mails
+                        && event.mails.iter().all(|mail| mail.letter == Letter::AddressTaken)
+                })
+                .once()
+                .returning(|_, _| Ok(()));
+
+            assert!(request(scene, Some(owner), 1, "joe@hive.example").await.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_foreign_domain_is_written_down_and_costs_no_hash() {
+        let mut scene = Scene::new();
+        scene
+            .events
+            .expect_record()
+            .withf(|event| event.kind == EventKind::RegisterBreach)
+            .once()
+            .returning(|_| Ok(()));
+
+        let refused = request(scene, None, 0, "joe@sub.hive.example").await;
+
+        assert!(matches!(refused, Err(RegisterError::ForeignDomain)), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_taken_name_gets_a_number() {
+        let registration = Registration {
+            username: "joe".parse().unwrap(),
+            first_name: PersonName::default(),
+            last_name: PersonName::default(),
+            password: StoredPassword::none(),
+        };
+        let intent = Intent::Register(registration);
+        let mut scene = Scene::new().with_code(Purpose::EmailVerification, intent);
+        let mut taken = vec!["joe2", "joe"];
+        scene.verifications.expect_carry_out().returning(move |_, effect, _| {
+            let Effect::MakeUser { user, .. } = effect else { panic!("{effect:?}") };
+            match taken.pop() {
+                Some(name) => {
+                    assert_eq!(user.username.as_str(), name);
+                    Err(CarryOutError::UsernameTaken)
+                }
+                None => {
+                    assert_eq!((user.username.as_str(), user.role), ("joe3", Role::Viewer));
+                    assert!(user.email_verified_at.is_some() && !user.is_super_admin);
+                    Ok(Some(UserId::new(3)))
+                }
+            }
+        });
+        let mut users = MockUserRepository::new();
+        let made = (user(3, Role::Viewer), StoredPassword::none());
+        users.expect_find_login().returning(move |_| Ok(Some(made.clone())));
+        let register = Register {
+            codes: scene.codes(),
+            users: Arc::new(users),
+            hasher: Arc::new(MockPasswordHasher::new()),
+            clock: Arc::new(FixedClock::noon()),
+        };
+
+        let made = register
+            .confirm(&presented("123456"), None, &Client::default(), &policy())
+            .await
+            .unwrap();
+
+        assert_eq!(made.0.id, UserId::new(3));
+    }
+
+    #[test]
+    fn a_name_is_made_of_what_stands_in_front() {
+        let of = |text: &str| derived(&text.parse().unwrap(), 0).unwrap().to_string();
+
+        assert_eq!(of("Joe.Doe@hive.example"), "joe.doe");
+        assert_eq!(of("o'brien@hive.example"), "obrien");
+        assert_eq!(of("'@hive.example"), "user");
+    }
+}

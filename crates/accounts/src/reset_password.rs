@@ -135,3 +135,115 @@ pub enum ResetPasswordError {
     #[error(transparent)]
     Port(#[from] PortError),
 }
+
+#[cfg(test)]
+mod tests {
+    use waggle_kernel::FixedClock;
+    use waggle_kernel::ids::UserId;
+
+    use super::*;
+    use crate::password::StoredPassword;
+    use crate::ports::{MockPasswordHasher, MockUserRepository};
+    use crate::role::Role;
+    use crate::testing::scene::{Scene, policy, presented};
+    use crate::testing::user;
+    use crate::user::User;
+
+    fn reset(scene: Scene, found: Option<User>) -> ResetPassword {
+        let (mut users, mut hasher) = (MockUserRepository::new(), MockPasswordHasher::new());
+        let known = found.clone();
+        users.expect_find().returning(move |_| Ok(known.clone()));
+        users
+            .expect_find_login()
+            .returning(move |_| Ok(found.clone().map(|user| (user, StoredPassword::none()))));
+        hasher.expect_hash().returning(|_| Ok(StoredPassword("$argon2id$new".to_owned())));
+        ResetPassword {
+            codes: scene.codes(),
+            users: Arc::new(users),
+            hasher: Arc::new(hasher),
+            clock: Arc::new(FixedClock::noon()),
+        }
+    }
+
+    fn shut_out() -> User {
+        User { is_active: false, ..user(3, Role::Admin) }
+    }
+
+    #[tokio::test]
+    async fn only_active_users_are_mailed_and_nobody_can_tell() {
+        let id = UserId::new(3);
+        let cases = [
+            (Some(user(3, Role::Viewer)), Intent::ResetPassword(id), 1),
+            (Some(shut_out()), Intent::Nothing, 0),
+            (None, Intent::Nothing, 0),
+        ];
+        for (found, intent, mails) in cases {
+            let mut scene = Scene::new();
+            scene
+                .verifications
+                .expect_keep()
+                .withf(move |new, event| new.intent == intent && event.mails.len() == mails)
+                .once()
+                .returning(|_, _| Ok(()));
+
+            let client = Client::default();
+            let asked = reset(scene, found).request("joe@hive.example", &client, &policy()).await;
+
+            assert!(asked.is_ok(), "{asked:?}");
+        }
+    }
+
+    async fn complete(
+        scene: Scene,
+        found: Option<User>,
+        password: &str,
+    ) -> Result<(), ResetPasswordError> {
+        let (tokens, client) = (TokensOnReset::Keep, Client::default());
+        let password = password.into();
+        reset(scene, found)
+            .complete(&presented("123456"), &password, tokens, &client, &policy())
+            .await
+    }
+
+    const GOOD: &str = "quite another donkey, staple";
+
+    #[tokio::test]
+    async fn the_owner_is_told_and_not_locked_out_any_more() {
+        let intent = Intent::ResetPassword(UserId::new(3));
+        let mut scene = Scene::new().with_code(Purpose::PasswordReset, intent);
+        scene
+            .verifications
+            .expect_carry_out()
+            .withf(|flow, effect, event| {
+                let is_set = matches!(effect, Effect::SetPassword { password, .. }
+                    if password.0 == "$argon2id$new");
+                flow.is_some() && is_set && event.mails.len() == 1
+            })
+            .once()
+            .returning(|_, _, _| Ok(Some(UserId::new(3))));
+        scene.limits.expect_forget().once().returning(|_| Ok(()));
+
+        let done = complete(scene, Some(user(3, Role::Viewer)), GOOD).await;
+
+        assert!(done.is_ok(), "{done:?}");
+    }
+
+    #[tokio::test]
+    async fn a_code_is_not_used_up_by_a_password_that_is_not_taken_or_by_one_who_is_shut_out() {
+        let cases = [
+            (Some(user(3, Role::Viewer)), "short"),
+            (Some(user(3, Role::Viewer)), "it is joe@example.com"),
+            (Some(shut_out()), GOOD),
+            (None, GOOD),
+        ];
+        for (found, password) in cases {
+            let intent = Intent::ResetPassword(UserId::new(3));
+            let mut scene = Scene::new().with_code(Purpose::PasswordReset, intent);
+            scene.verifications.expect_carry_out().never();
+
+            let refused = complete(scene, found, password).await;
+
+            assert!(refused.is_err(), "{password}");
+        }
+    }
+}

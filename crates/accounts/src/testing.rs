@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, reason = "a contract that is broken stops the test")]
 
 pub mod codes;
+#[cfg(test)]
+pub(crate) mod scene;
 
 use std::sync::Arc;
 
