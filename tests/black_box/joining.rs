@@ -282,6 +282,17 @@ async fn codes_are_not_guessed(kind: Kind) {
     assert_eq!(done, 1);
     answer(waggle.login("joe", OTHER)).await.ok();
     assert_eq!(waggle.events("VERIFY_CODE_LIMITED").await.len(), 1);
+    // Links that are made up fill neither the record nor the day.
+    let before = waggle.events("VERIFY_CODE_FAILURE").await.len();
+    let made_up = json!({ "link": format!("wgv_{}", "A".repeat(43)), "password": OTHER });
+    let tries =
+        (0..30).map(|_| tokio::spawn(answer(waggle.open("password-reset/confirm", &made_up))));
+    let mut limited = 0;
+    for one in tries.collect::<Vec<_>>() {
+        limited += i32::from(one.await.unwrap().status == 429);
+    }
+    let after = waggle.events("VERIFY_CODE_FAILURE").await.len();
+    assert!(limited >= 10 && after - before <= 20, "{limited} {before} {after}");
 }
 
 async fn a_forgotten_password_is_replaced(kind: Kind) {
@@ -340,6 +351,8 @@ async fn an_address_is_changed_by_its_owner(kind: Kind) {
     let confirm = async |browser: &crate::accounts::Browser<'_>, code: &str| -> Answer {
         browser.send(Method::POST, "/me/email/confirm", code_of(&flow, code)).await
     };
+    // A stranger who asks for the same address does not take the code away.
+    waggle.register("joseph@hive.example").await;
     // What was mailed for one user is of no use to another, nor for making a new one.
     confirm(&eve, &mail.code()).await.refused(403);
     answer(waggle.open("register/confirm", code_of(&flow, &mail.code()))).await.refused(403);
@@ -544,9 +557,13 @@ async fn where_a_call_comes_from_is_what_a_trusted_proxy_says() {
     waggle.send(Method::PATCH, "/api/v1/settings", Some(set)).await.ok();
     login("203.0.113.1, 198.51.100.7").await.refused(401);
 
+    // What cannot be read in front does not hide what the proxy wrote behind it.
+    let odd = reqwest::header::HeaderValue::from_bytes(b"\xff, 198.51.100.9").unwrap();
+    answer(waggle.login("joe", "wrong").header("x-forwarded-for", odd)).await.refused(401);
+
     let failures = waggle.events("LOGIN_FAILURE").await;
     let from: Vec<&Value> = failures.iter().map(|event| &event["ip_address"]).collect();
-    assert_eq!(from, [&json!("198.51.100.7"), &json!("127.0.0.1")]);
+    assert_eq!(from, [&json!("198.51.100.9"), &json!("198.51.100.7"), &json!("127.0.0.1")]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

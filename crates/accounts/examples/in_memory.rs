@@ -374,6 +374,7 @@ fn policy() -> AccountPolicy {
         },
         limits: LimitTable::default(),
         code_length: CodeLength::new(6),
+        has_links: false,
         is_registration_open: true,
         new_user_role: Role::Viewer,
         google_code: true,

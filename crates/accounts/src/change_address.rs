@@ -45,7 +45,8 @@ impl ChangeAddress {
         let email: Address = email.trim().parse()?;
         let purpose = Purpose::EmailVerification;
         let of_user = policy.limits.budget(&ADDRESS_USER, &user.id.to_string());
-        self.codes.allow(Some(of_user), purpose, &email, client, policy).await?;
+        self.codes.allow_asking(Some(of_user), purpose, client, policy).await?;
+        self.codes.allow_mailing(purpose, &email, Some(user.id), client, policy).await?;
         let mut event = NewAuthEvent::of_user(EventKind::VerificationSent, user, client, now);
         event.metadata = json!({ "to": email.as_str() });
         // Whoever is in already may show that the present address is theirs.
@@ -97,7 +98,6 @@ impl ChangeAddress {
         }
         let effect = Effect::SetAddress {
             user: user.id,
-            is_super_admin: policy.admission.is_super_admin(&found.address),
             address: found.address,
             spared: visitor.session.id,
         };

@@ -7,9 +7,10 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 use thiserror::Error;
+use waggle_kernel::ids::UserId;
 use waggle_kernel::{Clock, Entropy, PortError};
 
 use crate::address::Address;
@@ -19,8 +20,8 @@ use crate::code::{
 };
 use crate::keys::ServerKeys;
 use crate::limits::{
-    CODE_ADDRESS, CODE_CLIENT, CODE_SYSTEM, MAIL_ADDRESS, MAIL_PAUSE, MAIL_SYSTEM, NamedLimit,
-    fingerprint,
+    CODE_ADDRESS, CODE_CLIENT, CODE_SYSTEM, LINK_CLIENT, MAIL_ADDRESS, MAIL_PAUSE, MAIL_SYSTEM,
+    NamedLimit, fingerprint,
 };
 use crate::mail::{Letter, NewMail, Proof};
 use crate::policy::AccountPolicy;
@@ -84,25 +85,34 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Codes {
-    /// Takes from the budgets for mailing a code: the one of the asker first.
-    pub(crate) async fn allow(
+    /// Takes from the budget of the asker.
+    pub(crate) async fn allow_asking(
         &self,
         of_asker: Option<Budget>,
         purpose: Purpose,
-        address: &Address,
         client: &Client,
         policy: &AccountPolicy,
     ) -> Result<(), CodeError> {
-        let whose = whose(purpose, address);
+        let budgets: Vec<Budget> = of_asker.into_iter().collect();
+        self.take(&budgets, purpose, client, policy).await
+    }
+
+    /// Takes from the budgets for mailing a code to an address; what `user` asks for has budgets of its own, which no stranger uses up.
+    pub(crate) async fn allow_mailing(
+        &self,
+        purpose: Purpose,
+        address: &Address,
+        user: Option<UserId>,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<(), CodeError> {
+        let whose = whose(purpose, address, user);
         let budget = |limit: &NamedLimit, whose: &str| policy.limits.budget(limit, whose);
-        let budgets: Vec<Budget> = of_asker
-            .into_iter()
-            .chain([
-                budget(&MAIL_PAUSE, &whose),
-                budget(&MAIL_ADDRESS, &whose),
-                budget(&MAIL_SYSTEM, "all"),
-            ])
-            .collect();
+        let budgets = [
+            budget(&MAIL_PAUSE, &whose),
+            budget(&MAIL_ADDRESS, &whose),
+            budget(&MAIL_SYSTEM, "all"),
+        ];
         self.take(&budgets, purpose, client, policy).await
     }
 
@@ -150,6 +160,8 @@ impl Codes {
         policy: &AccountPolicy,
     ) -> Result<Verification, CodeError> {
         let now = self.clock.now();
+        let limit = if presented.is_link() { &LINK_CLIENT } else { &CODE_CLIENT };
+        let of_client: Vec<Budget> = policy.limits.of_client(limit, client).into_iter().collect();
         let (flow, code) = match presented {
             // The way to Google and back is that of one browser.
             Presented::Link(_) if purpose == Purpose::GoogleVerification => {
@@ -157,33 +169,49 @@ impl Codes {
             }
             Presented::Link(link) => {
                 let Some(link) = Link::parse(link) else { return Err(CodeError::Refused) };
+                self.take(&of_client, purpose, client, policy).await?;
                 let found = self.verifications.find_link(&link.hash(), purpose, now).await?;
-                return match found {
-                    Some(found) if found.intent != Intent::Nothing => Ok(found),
-                    _ => self.refused(purpose, None, client).await,
+                let Some(found) = found.filter(|found| found.intent != Intent::Nothing) else {
+                    return self.refused(purpose, None, client).await;
                 };
+                self.limits.give_back(&of_client).await?;
+                // Whoever has the mailbox is not kept from codes by those who guessed at them.
+                let failures = Self::failures(&found, policy).key;
+                self.limits.forget(&[failures]).await?;
+                return Ok(found);
             }
             Presented::Code { flow, code } => (flow, code.parse::<Code>()?),
         };
-        let mut budgets: Vec<Budget> =
-            policy.limits.of_client(&CODE_CLIENT, client).into_iter().collect();
-        budgets.push(policy.limits.budget(&CODE_SYSTEM, "all"));
-        self.take(&budgets, purpose, client, policy).await?;
+        self.take(&of_client, purpose, client, policy).await?;
         let Some(flow) = Flow::parse(flow) else {
             return self.refused(purpose, None, client).await;
         };
         let Some(found) = self.verifications.attempt(&flow.hash(), purpose, now).await? else {
             return self.refused(purpose, None, client).await;
         };
-        let of_address = [policy.limits.budget(&CODE_ADDRESS, &whose(purpose, &found.address))];
-        self.take(&of_address, purpose, client, policy).await?;
+        // What is made up uses up nothing that others need.
+        let of_code = [policy.limits.budget(&CODE_SYSTEM, "all"), Self::failures(&found, policy)];
+        self.take(&of_code, purpose, client, policy).await?;
         let text = bound(purpose, &found.address, &flow, &code);
         if !self.keys.is_marked(&text, &found.mark) || found.intent == Intent::Nothing {
             return self.refused(purpose, Some(&found.address), client).await;
         }
-        budgets.extend(of_address);
+        let budgets: Vec<Budget> = of_client.into_iter().chain(of_code).collect();
         self.limits.give_back(&budgets).await?;
         Ok(found)
+    }
+
+    /// How often codes for this may be wrong. Where mails have no link, there is no other way, and the time is shorter.
+    fn failures(found: &Verification, policy: &AccountPolicy) -> Budget {
+        let user = match &found.intent {
+            Intent::ChangeAddress(user) => Some(*user),
+            _ => None,
+        };
+        let whose = whose(found.purpose, &found.address, user);
+        let budget = policy.limits.budget(&CODE_ADDRESS, &whose);
+        let window =
+            if policy.has_links { budget.window } else { budget.window.min(Duration::days(1)) };
+        Budget { window, ..budget }
     }
 
     async fn take(
@@ -223,9 +251,10 @@ impl Codes {
     }
 }
 
-/// Whose budget it is: that of an address, for one purpose.
-fn whose(purpose: Purpose, address: &Address) -> String {
-    format!("{}:{}", purpose.name(), fingerprint(address.as_str()))
+/// Whose budget it is: that of an address, for one purpose, and of the user who asks for it.
+fn whose(purpose: Purpose, address: &Address, user: Option<UserId>) -> String {
+    let user = user.map(|user| format!(":{user}")).unwrap_or_default();
+    format!("{}:{}{user}", purpose.name(), fingerprint(address.as_str()))
 }
 
 /// Why a code was not mailed or not taken.
@@ -248,7 +277,6 @@ pub enum CodeError {
 #[cfg(test)]
 mod tests {
     use waggle_kernel::FixedClock;
-    use waggle_kernel::ids::UserId;
 
     use super::*;
     use crate::testing::scene::{Scene, policy, presented};
@@ -338,11 +366,11 @@ mod tests {
     #[tokio::test]
     async fn the_super_admins_hear_once_that_codes_are_guessed_everywhere() {
         for refusals in [1, 2] {
-            let mut scene = Scene::new();
+            let mut scene = Scene::new().with_code(RESET, intent());
             scene.limits.checkpoint();
             let until = FixedClock::noon().now();
             scene.limits.expect_take().returning(move |budgets, _| {
-                let budget = budgets.last().unwrap().clone();
+                let Some(budget) = budgets.first().cloned() else { return Ok(None) };
                 Ok(Some(Exhausted { budget, until, refusals }))
             });
             let times = usize::from(refusals == 1);

@@ -23,7 +23,7 @@ use crate::address::Address;
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
 use crate::code::{Intent, Purpose, Registration};
 use crate::codes::{CodeError, Codes, Issued, Presented, Wanted};
-use crate::limits::GOOGLE_CLIENT;
+use crate::limits::{BREACH_MAILS, GOOGLE_CLIENT};
 use crate::mail::{Letter, NewMail};
 use crate::password::StoredPassword;
 use crate::policy::AccountPolicy;
@@ -60,6 +60,15 @@ pub struct GoogleProfile {
     pub first_name: PersonName,
     /// The family name.
     pub last_name: PersonName,
+}
+
+impl GoogleProfile {
+    /// Whether Google runs the mailbox, so that whoever has the account has the address
+    /// (<https://developers.google.com/identity/gsi/web/guides/verify-google-id-token>).
+    fn is_run_by_google(&self) -> bool {
+        let domain = self.email.domain();
+        domain == "gmail.com" || self.hosted_domain.as_deref() == Some(domain)
+    }
 }
 
 /// What ties the way to Google and back to one browser: all of it is made of a secret that the browser alone keeps.
@@ -228,7 +237,11 @@ impl GoogleSignIn {
                 Intent::LinkGoogle(user.id, profile.identity.clone())
             }
             None if !policy.is_registration_open => return Err(RegisterError::Closed.into()),
-            None if policy.google_code => {
+            // Google is sure of the addresses that it runs alone; and of a super admin it is asked twice.
+            None if policy.google_code
+                || !profile.is_run_by_google()
+                || policy.admission.is_super_admin(&profile.email) =>
+            {
                 Intent::RegisterGoogle(registration()?, profile.identity.clone())
             }
             None => {
@@ -245,7 +258,7 @@ impl GoogleSignIn {
             }
         };
         let (purpose, address) = (Purpose::GoogleVerification, &profile.email);
-        self.codes.allow(None, purpose, address, client, policy).await?;
+        self.codes.allow_mailing(purpose, address, None, client, policy).await?;
         let wanted = Wanted { purpose, address, intent, instead: None, event };
         Ok(Finished::CodeSent(self.codes.issue(wanted, policy).await?))
     }
@@ -275,12 +288,8 @@ impl GoogleSignIn {
                 let mut event = NewAuthEvent::of_user(kind, &user, client, now);
                 event.metadata = json!({ "oauth_uid": google.subject });
                 event.mails = vec![NewMail::notice(user.email, Letter::GoogleLinked, now)];
-                let effect = Effect::LinkGoogle {
-                    user: id,
-                    is_super_admin: policy.admission.is_super_admin(&found.address),
-                    address: found.address,
-                    google: google.clone(),
-                };
+                let effect =
+                    Effect::LinkGoogle { user: id, address: found.address, google: google.clone() };
                 let done = self.codes.verifications.carry_out(Some(found.flow), &effect, &event);
                 match done.await {
                     Ok(Some(_)) => google,
@@ -332,8 +341,11 @@ impl GoogleSignIn {
             email: profile.email.clone(),
             ip: client.ip.map(|ip| ip.to_string()).unwrap_or_default(),
         };
-        let tell = |to: &Address| NewMail::notice(to.clone(), letter.clone(), now);
-        event.mails = policy.security_admins.iter().map(tell).collect();
+        let budget = [policy.limits.budget(&BREACH_MAILS, "all")];
+        if self.codes.limits.take(&budget, now).await?.is_none() {
+            let tell = |to: &Address| NewMail::notice(to.clone(), letter.clone(), now);
+            event.mails = policy.security_admins.iter().map(tell).collect();
+        }
         self.codes.events.record(&event).await?;
         Err(GoogleError::ForeignDomain)
     }

@@ -53,12 +53,16 @@ limits! {
     CODE_ADDRESS = "code.address": 10 in 2_592_000;
     /// Wrong codes of one client.
     CODE_CLIENT = "code.client": 20 in 3_600;
+    /// Wrong links of one client.
+    LINK_CLIENT = "link.client": 20 in 3_600;
     /// Wrong codes in all.
     CODE_SYSTEM = "code.system": 100 in 3_600;
+    /// Mails to those who look after security about attempts from foreign domains; all attempts are written down.
+    BREACH_MAILS = "mail.breach": 10 in 3_600;
+    /// Mails to one user that signing in is blocked for a while.
+    LOCKED_MAILS = "mail.locked": 3 in 86_400;
     /// API tokens that one user makes.
     TOKEN_USER = "token.user": 30 in 3_600;
-    /// Wrong second factors of one user.
-    FACTOR_USER = "factor.user": 10 in 3_600;
 }
 
 /// The table, with what the settings say otherwise.

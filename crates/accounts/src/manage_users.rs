@@ -26,6 +26,9 @@ use crate::sessions::Visitor;
 use crate::sign_in::{SignInPolicy, failures_of};
 use crate::user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 
+/// How often the list of super admins is applied again because users are changed at the same time.
+const MOST_SYNCS: u32 = 5;
+
 /// Looks after users.
 pub struct ManageUsers {
     /// Who there is.
@@ -245,7 +248,7 @@ impl ManageUsers {
         event.mails = vec![NewMail::notice(user.email.clone(), Letter::PasswordChanged, event.at)];
         let all = EndSessions::All;
         if self.users.set_password(id, None, &stored, all, Some(event)).await? {
-            self.limits.forget(&failures_of(id)).await?;
+            self.limits.forget(&failures_of(&user)).await?;
             Ok(())
         } else {
             Err(ManageUsersError::NotFound)
@@ -310,7 +313,25 @@ impl ManageUsers {
     ) -> Result<Vec<User>, ManageUsersError> {
         actor.require(Scope::Admin)?;
         let mut changed = Vec::new();
-        for user in self.users.super_admin_changes(&admission.super_admins).await? {
+        let mut differing = self.users.super_admin_changes(&admission.super_admins).await?;
+        // Whoever is changed by somebody else meanwhile is looked at again.
+        for _ in 0..MOST_SYNCS {
+            if differing.is_empty() {
+                break;
+            }
+            self.sync_these(actor, differing, &mut changed).await?;
+            differing = self.users.super_admin_changes(&admission.super_admins).await?;
+        }
+        Ok(changed)
+    }
+
+    async fn sync_these(
+        &self,
+        actor: &Actor,
+        differing: Vec<User>,
+        changed: &mut Vec<User>,
+    ) -> Result<(), ManageUsersError> {
+        for user in differing {
             let is_granted = !user.is_super_admin;
             let kind = if is_granted {
                 EventKind::SuperAdminGranted
@@ -323,10 +344,11 @@ impl ManageUsers {
             let letter = Letter::RightsChanged { role: role.to_owned() };
             event.mails = vec![NewMail::notice(user.email.clone(), letter, event.at)];
             if self.users.set_super_admin(&user, is_granted, &event).await? {
-                changed.push(User { is_super_admin: is_granted, ..user });
+                let version = user.version.next();
+                changed.push(User { is_super_admin: is_granted, version, ..user });
             }
         }
-        Ok(changed)
+        Ok(())
     }
 
     /// Makes a user without a password of each address of the list of super admins that nobody has, and returns them. Whoever

@@ -20,6 +20,8 @@ pub struct AccountPolicy {
     pub limits: LimitTable,
     /// How many digits codes have.
     pub code_length: CodeLength,
+    /// Whether mails have links: then the address by which people reach us is known.
+    pub has_links: bool,
     /// Whether people may make themselves users.
     pub is_registration_open: bool,
     /// What they may do then.

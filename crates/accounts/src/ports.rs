@@ -375,7 +375,8 @@ pub trait Limits: Send + Sync {
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait VerificationRepository: Send + Sync {
-    /// Keeps a code in place of the one for the same purpose and address.
+    /// Keeps a code in place of the one for the same purpose and address; those that a user asked for, to have another address, are
+    /// apart from all others.
     ///
     /// # Errors
     ///
@@ -436,7 +437,8 @@ pub enum Effect {
         /// The Google account that opens the user.
         google: Option<GoogleIdentity>,
     },
-    /// A user has another password and a verified address; all sessions and other codes of the user end.
+    /// A user has another password and a verified address; all sessions and other codes of the user end, and no Google account opens
+    /// the user any more.
     SetPassword {
         /// Who.
         user: UserId,
@@ -444,8 +446,6 @@ pub enum Effect {
         address: Address,
         /// The password.
         password: StoredPassword,
-        /// Whether the list of super admins has the address.
-        is_super_admin: bool,
         /// What becomes of the API tokens.
         tokens: TokensOnReset,
     },
@@ -455,8 +455,6 @@ pub enum Effect {
         user: UserId,
         /// The address.
         address: Address,
-        /// Whether the list of super admins has the address.
-        is_super_admin: bool,
         /// The session that goes on.
         spared: SessionId,
     },
@@ -468,8 +466,6 @@ pub enum Effect {
         address: Address,
         /// The Google account.
         google: GoogleIdentity,
-        /// Whether the list of super admins has the address.
-        is_super_admin: bool,
     },
 }
 

@@ -76,9 +76,9 @@ impl Register {
             (wanted.first_name.parse()?, wanted.last_name.parse()?);
         let own = own(&username, &email, &first_name, &last_name);
         let password = NewPassword::parse(&wanted.password, &own)?;
-        let of_client = policy.limits.of_client(&REGISTER_CLIENT, client);
         let purpose = Purpose::EmailVerification;
-        self.codes.allow(of_client, purpose, &email, client, policy).await?;
+        let of_client = policy.limits.of_client(&REGISTER_CLIENT, client);
+        self.codes.allow_asking(of_client, purpose, client, policy).await?;
         let now = self.clock.now();
         let mut event = NewAuthEvent::new(EventKind::RegisterRequest, client, now);
         event.email = email.to_string();
@@ -87,6 +87,7 @@ impl Register {
             self.codes.events.record(&event).await?;
             return Err(RegisterError::ForeignDomain);
         }
+        self.codes.allow_mailing(purpose, &email, None, client, policy).await?;
         let password = self.hasher.hash(password.text()).await?;
         let taken = self.users.find_login(&Login::Email(email.clone())).await?;
         let (intent, instead) = match taken {
@@ -188,7 +189,7 @@ impl Codes {
             first_name: registration.first_name,
             last_name: registration.last_name,
             role: policy.new_user_role,
-            is_super_admin: policy.admission.is_super_admin(email),
+            is_super_admin: false,
             password: registration.password,
             date_joined: now,
         };
@@ -274,11 +275,11 @@ mod tests {
         }
     }
 
-    /// Registers where `found` has every address; `hashed` says how often a password is hashed.
+    /// Registers where `found` has every address; `times` says how often a password is hashed.
     async fn request(
         scene: Scene,
         found: Option<User>,
-        hashed: usize,
+        times: usize,
         email: &str,
     ) -> Result<Issued, RegisterError> {
         let (mut users, mut hasher) = (MockUserRepository::new(), MockPasswordHasher::new());
@@ -287,7 +288,7 @@ mod tests {
             .returning(move |_| Ok(found.clone().map(|user| (user, StoredPassword::none()))));
         hasher
             .expect_hash()
-            .times(hashed)
+            .times(times)
             .returning(|_| Ok(StoredPassword("$argon2id$".to_owned())));
         let register = Register {
             codes: scene.codes(),
@@ -364,17 +365,13 @@ mod tests {
         let mut taken = vec!["joe2", "joe"];
         scene.verifications.expect_carry_out().returning(move |_, effect, _| {
             let Effect::MakeUser { user, .. } = effect else { panic!("{effect:?}") };
-            match taken.pop() {
-                Some(name) => {
-                    assert_eq!(user.username.as_str(), name);
-                    Err(CarryOutError::UsernameTaken)
-                }
-                None => {
-                    assert_eq!((user.username.as_str(), user.role), ("joe3", Role::Viewer));
-                    assert!(user.email_verified_at.is_some() && !user.is_super_admin);
-                    Ok(Some(UserId::new(3)))
-                }
+            if let Some(name) = taken.pop() {
+                assert_eq!(user.username.as_str(), name);
+                return Err(CarryOutError::UsernameTaken);
             }
+            assert_eq!((user.username.as_str(), user.role), ("joe3", Role::Viewer));
+            assert!(user.email_verified_at.is_some() && !user.is_super_admin);
+            Ok(Some(UserId::new(3)))
         });
         let mut users = MockUserRepository::new();
         let made = (user(3, Role::Viewer), StoredPassword::none());

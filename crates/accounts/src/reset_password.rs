@@ -55,7 +55,8 @@ impl ResetPassword {
         let email: Address = email.trim().parse()?;
         let (purpose, of_client) =
             (Purpose::PasswordReset, policy.limits.of_client(&RESET_CLIENT, client));
-        self.codes.allow(of_client, purpose, &email, client, policy).await?;
+        self.codes.allow_asking(of_client, purpose, client, policy).await?;
+        self.codes.allow_mailing(purpose, &email, None, client, policy).await?;
         let mut event =
             NewAuthEvent::new(EventKind::PasswordResetRequest, client, self.clock.now());
         event.email = email.to_string();
@@ -102,7 +103,6 @@ impl ResetPassword {
             user: id,
             address: found.address.clone(),
             password: stored,
-            is_super_admin: policy.admission.is_super_admin(&found.address),
             tokens,
         };
         let done = self.codes.verifications.carry_out(Some(found.flow), &effect, &event).await;
@@ -114,7 +114,7 @@ impl ResetPassword {
             Err(CarryOutError::Port(error)) => return Err(error.into()),
         }
         // Whoever guessed at the password before does not keep its owner out.
-        self.codes.limits.forget(&failures_of(id)).await?;
+        self.codes.limits.forget(&failures_of(&user)).await?;
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use waggle_kernel::ids::UserId;
 use waggle_kernel::{Clock, Entropy, PortError};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::limits::{fingerprint, network};
+use crate::limits::{LOCKED_MAILS, LimitTable, fingerprint, network};
 use crate::mail::{Letter, NewMail};
 use crate::password::{NewPassword, StoredPassword, Verdict};
 use crate::ports::{
@@ -112,30 +112,29 @@ impl SignIn {
             None => (None, StoredPassword::none()),
         };
         let id = user.as_ref().map(|user| user.id);
-        let budgets = budgets(id, login, client, policy);
+        let (budgets, own) = budgets(id, login, client, policy);
         if let Some(exhausted) = self.limits.take(&budgets, now).await? {
-            // Once: whoever goes on must not fill the record, of which nothing is ever removed.
-            if exhausted.refusals == 1 {
-                let mut event = self.event(EventKind::LoginLimited, id, login, client);
-                let locked = user.filter(|_| exhausted.budget.key.starts_with("login:user:"));
-                let notice = locked.map(|user| NewMail::notice(user.email, Letter::Locked, now));
-                event.mails.extend(notice);
-                self.events.record(&event).await?;
-            }
+            self.limited(&exhausted, user.as_ref(), id, login, client).await?;
             return Err(SignInError::Limited(exhausted));
+        }
+        // Another name of the same user was tried too often. To say so would tell that the two are one.
+        let locked = self.limits.take(&own, now).await?;
+        if let Some(exhausted) = &locked {
+            self.limited(exhausted, user.as_ref(), id, login, client).await?;
         }
         let is_sane = password.expose_secret().len() <= 4 * NewPassword::MOST;
         let verdict =
             if is_sane { self.hasher.verify(password, &stored).await? } else { Verdict::Wrong };
         let user = match user {
-            Some(user) if verdict != Verdict::Wrong && user.is_active => user,
+            Some(user) if verdict != Verdict::Wrong && user.is_active && locked.is_none() => user,
             _ => {
                 let event = self.event(EventKind::LoginFailure, id, login, client);
                 self.events.record(&event).await?;
                 return Err(SignInError::Refused);
             }
         };
-        self.limits.give_back(&budgets).await?;
+        let all: Vec<Budget> = budgets.into_iter().chain(own).collect();
+        self.limits.give_back(&all).await?;
         let mut stored = stored;
         if verdict == Verdict::RightButOld {
             let anew = self.hasher.hash(password).await?;
@@ -193,6 +192,9 @@ impl SignIn {
         policy: &SignInPolicy,
     ) -> Result<(), SignInError> {
         let (user, now) = (&visitor.user, self.clock.now());
+        if !user.has_password {
+            return Err(SignInError::NoPassword);
+        }
         let budget = [Budget {
             key: format!("password:user:{}", user.id),
             most: policy.failures_per_account,
@@ -218,6 +220,31 @@ impl SignIn {
         }
     }
 
+    /// Writes down that a budget is used up: once, because whoever goes on must not fill the record, of which nothing is ever removed.
+    async fn limited(
+        &self,
+        exhausted: &Exhausted,
+        locked: Option<&User>,
+        user: Option<UserId>,
+        login: &str,
+        client: &Client,
+    ) -> Result<(), SignInError> {
+        if exhausted.refusals > 1 {
+            return Ok(());
+        }
+        let mut event = self.event(EventKind::LoginLimited, user, login, client);
+        let is_lock = ["login:user:", "login:typed:"];
+        let is_lock = is_lock.iter().any(|start| exhausted.budget.key.starts_with(start));
+        if let Some(user) = locked.filter(|_| is_lock) {
+            let budget = [LimitTable::default().budget(&LOCKED_MAILS, &user.id.to_string())];
+            if self.limits.take(&budget, event.at).await?.is_none() {
+                event.mails = vec![NewMail::notice(user.email.clone(), Letter::Locked, event.at)];
+            }
+        }
+        self.events.record(&event).await?;
+        Ok(())
+    }
+
     fn event(
         &self,
         kind: EventKind,
@@ -230,43 +257,48 @@ impl SignIn {
     }
 }
 
-/// The client's first: whoever is over that uses up nothing of an account's. After half of what an account may fail it goes
-/// slowly: so many more take a tenth of the time each.
+/// The client's first: whoever is over that uses up nothing of an account's. What was typed counts for everybody, so that nobody learns
+/// by it who there is; a user's own budgets count all names together. After half of what an account may fail it goes slowly: so many more
+/// take a tenth of the time each.
 fn budgets(
     user: Option<UserId>,
     login: &str,
     client: &Client,
     policy: &SignInPolicy,
-) -> Vec<Budget> {
+) -> (Vec<Budget>, Vec<Budget>) {
     let of_client = client.ip.map(|ip| Budget {
         key: format!("login:client:{}", network(ip)),
         most: policy.failures_per_client,
         window: policy.window,
     });
-    let account = match user {
-        Some(id) => format!("user:{id}"),
-        // A hash, because people type passwords in the wrong place.
-        None => format!("nobody:{}", fingerprint(&Login::folded(login))),
+    let of_account = |account: &str| {
+        let slowly = Budget {
+            key: format!("{SLOWLY}:{account}"),
+            most: policy.failures_per_account.div_ceil(2),
+            window: policy.window / 10,
+        };
+        let locked = Budget {
+            key: format!("{LOCKED}:{account}"),
+            most: policy.failures_per_account,
+            window: policy.window,
+        };
+        [slowly, locked]
     };
-    let slowly = Budget {
-        key: format!("{SLOWLY}:{account}"),
-        most: policy.failures_per_account.div_ceil(2),
-        window: policy.window / 10,
-    };
-    let locked = Budget {
-        key: format!("{LOCKED}:{account}"),
-        most: policy.failures_per_account,
-        window: policy.window,
-    };
-    of_client.into_iter().chain([slowly, locked]).collect()
+    // A hash, because people type passwords in the wrong place.
+    let typed = of_account(&format!("typed:{}", fingerprint(&Login::folded(login))));
+    let own = user.map(|id| of_account(&format!("user:{id}")));
+    (of_client.into_iter().chain(typed).collect(), own.into_iter().flatten().collect())
 }
 
 const SLOWLY: &str = "login-pace";
 const LOCKED: &str = "login";
 
 /// The counters of a user's failures.
-pub(crate) fn failures_of(user: UserId) -> [String; 2] {
-    [format!("{SLOWLY}:user:{user}"), format!("{LOCKED}:user:{user}")]
+pub(crate) fn failures_of(user: &User) -> Vec<String> {
+    let typed = |text: &str| format!("typed:{}", fingerprint(&Login::folded(text)));
+    let names =
+        [typed(user.email.as_str()), typed(user.username.as_str()), format!("user:{}", user.id)];
+    names.iter().flat_map(|name| [format!("{SLOWLY}:{name}"), format!("{LOCKED}:{name}")]).collect()
 }
 
 /// Why somebody was not let in.
@@ -275,6 +307,9 @@ pub enum SignInError {
     /// Something of it is wrong; what is not told.
     #[error("the name or the password is wrong")]
     Refused,
+    /// There is no password to prove anything with.
+    #[error("you have no password: sign out and sign in with Google, or set one by resetting it")]
+    NoPassword,
     /// It was wrong too often.
     #[error("there were too many failures; try again later")]
     Limited(Exhausted),
@@ -397,7 +432,8 @@ mod tests {
         scene.limits.checkpoint();
         scene.limits.expect_take().returning(move |budgets, _| {
             let budget = budgets.last().unwrap().clone();
-            Ok(Some(Exhausted { budget, until, refusals: 1 }))
+            let is_mail = budget.key.starts_with("mail.");
+            Ok((!is_mail).then_some(Exhausted { budget, until, refusals: 1 }))
         });
         scene.hasher.checkpoint();
         scene.hasher.expect_verify().never();
@@ -412,6 +448,23 @@ mod tests {
         let result = run(scene, "joe").await.map(drop);
 
         assert!(matches!(result, Err(SignInError::Limited(_))), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn a_user_who_failed_under_another_name_is_refused_like_anybody() {
+        let mut scene = scene(Some(user(3, Role::Admin)), Verdict::Right);
+        let until = FixedClock::noon().now() + Duration::minutes(4);
+        scene.limits.checkpoint();
+        scene.limits.expect_take().returning(move |budgets, _| {
+            let budget = budgets.last().unwrap().clone();
+            let is_own = budget.key.contains(":user:");
+            Ok(is_own.then_some(Exhausted { budget, until, refusals: 2 }))
+        });
+        scene.events.expect_record().once().returning(|_| Ok(()));
+
+        let result = run(scene, "joe").await.map(drop);
+
+        assert!(matches!(result, Err(SignInError::Refused)), "{result:?}");
     }
 
     #[tokio::test]
@@ -454,8 +507,10 @@ mod tests {
         let client = Client::default();
         let keys = |login: &str| budgets(None, login, &client, &POLICY);
 
-        assert!(!keys("my secret password")[0].key.contains("secret"));
+        assert!(keys("my secret password").0.iter().all(|budget| !budget.key.contains("secret")));
         assert_eq!(keys("Joe"), keys(" joe"));
-        assert_eq!(budgets(Some(UserId::new(3)), "a", &client, &POLICY)[1].key, "login:user:3");
+        let (typed, own) = budgets(Some(UserId::new(3)), "joe", &client, &POLICY);
+        assert_eq!(typed, keys("joe").0, "what was typed counts alike for everybody");
+        assert_eq!(own[1].key, "login:user:3");
     }
 }

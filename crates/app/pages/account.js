@@ -45,7 +45,9 @@ function on(id, work) {
     say("");
     try {
       const filled = [...new FormData(form)].filter(([, value]) => value !== "");
-      await work(Object.fromEntries(filled));
+      const said = Object.fromEntries(filled);
+      if (said.revoke_tokens) said.revoke_tokens = true;
+      await work(said);
       form.reset();
     } catch (error) {
       say(error.message, true);
@@ -57,9 +59,8 @@ function on(id, work) {
 
 function askForCode(path, flow, needsPassword) {
   pending = { path, flow, needsPassword };
-  const field = document.querySelector("#code .with-password");
-  field.hidden = !needsPassword;
-  field.querySelector("input").required = needsPassword;
+  for (const field of document.querySelectorAll("#code .with-password")) field.hidden = !needsPassword;
+  document.querySelector("#code [name=password]").required = needsPassword;
   show("code");
 }
 
@@ -103,7 +104,6 @@ on("code", async (said) => {
 
 on("link", async (said) => {
   const path = link.to === "reset" ? "/auth/password-reset/confirm" : "/auth/register/confirm";
-  // A link to an address that belongs to somebody who is signed in changes that address.
   await call("POST", path, { ...said, link: link.token });
   if (link.to === "reset") {
     location.hash = "sign-in";
@@ -143,9 +143,7 @@ async function route() {
     // What is secret does not stay in the address.
     history.replaceState(null, "", "/account");
     if (name === "google") return askForCode("/auth/google/confirm", value, false);
-    link = { to: name, token: value };
-    if (name === "verify" && (await changesAddress(value))) return;
-    return show("link");
+    if (name === "verify" || name === "reset") return followLink(name, value);
   }
   if (name === "register" || name === "reset") return show(name);
   if (name === "sign-in") return show("sign-in");
@@ -156,16 +154,24 @@ async function route() {
   }
 }
 
-/** Whether somebody is signed in here who asked for another address; then it is theirs now. */
-async function changesAddress(token) {
-  try {
-    const user = await call("POST", "/me/email/confirm", { link: token });
-    say(`Your address is ${user.email} from now on.`);
-    await showMe();
-    return true;
-  } catch {
-    return false;
+/** A mail's link: of somebody who is signed in here and asked for another address, or for an account of its own. */
+async function followLink(to, token) {
+  link = { to, token };
+  const me = await call("GET", "/me").catch(() => null);
+  if (me && to === "verify") {
+    try {
+      const user = await call("POST", "/me/email/confirm", { link: token });
+      say(`Your address is ${user.email} from now on.`);
+      return showMe();
+    } catch {
+      // It is for a new account.
+    }
   }
+  const already = document.getElementById("already");
+  already.hidden = !me;
+  already.textContent = me ? `You are signed in as ${me.user.email}. This link is for another account.` : "";
+  document.querySelector("#link .with-reset").hidden = to !== "reset";
+  show("link");
 }
 
 addEventListener("hashchange", route);

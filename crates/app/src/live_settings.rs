@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::{error, info, warn};
+use waggle_accounts::User;
 use waggle_kernel::Actor;
 use waggle_settings::ports::SettingChanges;
 
@@ -14,6 +15,9 @@ use crate::http::chain;
 /// How long to wait before the database is asked again that did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How often the list of super admins is applied when nothing asks for it.
+const REPEAT: Duration = Duration::from_mins(1);
+
 /// Takes up what other processes change, until `stop` says so.
 pub(crate) async fn run(
     app: Arc<App>,
@@ -22,7 +26,16 @@ pub(crate) async fn run(
 ) {
     tokio::select! {
         () = follow(&app, &mut *changes) => {}
+        () = repeat(&app) => {}
         _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+/// Applies the list of super admins again and again: whoever was changed at the same moment is looked at once more.
+async fn repeat(app: &App) {
+    loop {
+        tokio::time::sleep(REPEAT).await;
+        apply_super_admins(app).await;
     }
 }
 
@@ -62,13 +75,19 @@ async fn follow(app: &App, changes: &mut dyn SettingChanges) {
     }
 }
 
-/// Does what follows from changed settings: whoever is on the list of super admins is one from now on, and nobody else.
+/// Does what follows from changed settings.
 pub(crate) async fn took_effect(app: &App) {
     app.wake.notify_one();
+    apply_super_admins(app).await;
+}
+
+/// Makes super admins of those, and of those alone, who are on the list with a verified address, and returns whom that changed. What
+/// fails is tried again a minute later.
+pub(crate) async fn apply_super_admins(app: &App) -> Vec<User> {
     let admission = app.policy().admission;
     match app.people.users.sync_super_admins(&Actor::system(), &admission).await {
         Ok(changed) => {
-            for user in changed {
+            for user in &changed {
                 let (id, is_one) = (user.id.number(), user.is_super_admin);
                 info!(
                     user.id = id,
@@ -77,9 +96,11 @@ pub(crate) async fn took_effect(app: &App) {
                 );
             }
             app.post.notify_one();
+            changed
         }
         Err(problem) => {
             error!(error = %chain(&problem), "the list of super admins could not be applied");
+            Vec::new()
         }
     }
 }

@@ -11,7 +11,7 @@ use poem::web::Data;
 use poem::{Endpoint, IntoResponse as _, Request, Response, Route, get, handler};
 use waggle_accounts::{Finished, GoogleError, IdentityError, ProvenBy, ReturnTo};
 
-use crate::api::session_cookie;
+use crate::api::{as_they_are, session_cookie};
 use crate::app::App;
 use crate::http::{GOOGLE_COOKIE, Problem, client};
 
@@ -75,7 +75,13 @@ async fn finish(app: &App, request: &Request) -> Result<Response, GoogleError> {
             let opened = app
                 .people
                 .sign_in
-                .open(*user, &password, ProvenBy::Google, &from, &policy.sign_in)
+                .open(
+                    as_they_are(app, *user).await,
+                    &password,
+                    ProvenBy::Google,
+                    &from,
+                    &policy.sign_in,
+                )
                 .await
                 .map_err(|_| GoogleError::Refused)?;
             let mut response = see_other(home(&return_to));

@@ -17,6 +17,7 @@ pub(crate) fn of(values: &Values) -> AccountPolicy {
         code_length: CodeLength::new(
             u8::try_from(values.verification_code_digits.number()).unwrap_or_default(),
         ),
+        has_links: values.public_url.is_some(),
         is_registration_open: values.registration_enabled.is_on(),
         // The setting takes no other names; should it, they give the least.
         new_user_role: values.new_user_role.as_str().parse().unwrap_or(Role::Viewer),

@@ -154,9 +154,11 @@ impl Mailer for Smtp {
     }
 }
 
-/// Whether the server says that there is no such recipient (RFC 5321, 4.2.2). All else, a wrong password too, may be mended while
-/// the mail waits.
+/// Whether the server says, by the code of RFC 3463, that the recipient's address is wrong (5.1). All else, a wrong password, a quota or a
+/// policy too, may be mended while the mail waits.
 fn is_about_recipient(error: &lettre::transport::smtp::Error) -> bool {
-    let status = error.status().map(u16::from);
-    matches!(status, Some(550 | 551 | 553))
+    let said = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let is_final = matches!(error.status().map(u16::from), Some(550 | 551 | 553));
+    is_final
+        && ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"].iter().any(|code| said.starts_with(code))
 }

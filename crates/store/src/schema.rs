@@ -346,6 +346,7 @@ table! {
         intent -> Text,
         user_id -> Nullable<BigInt>,
         details -> Json,
+        asked_by -> BigInt,
         tries -> BigInt,
         created_at -> UtcMicros,
         expires_at -> UtcMicros,

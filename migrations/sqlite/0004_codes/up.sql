@@ -11,11 +11,12 @@ CREATE TABLE verification_codes (
     intent     TEXT NOT NULL,                                   -- what becomes true when it is used
     user_id    INTEGER REFERENCES users (id) ON DELETE CASCADE, -- whom it is about, where there is one already
     details    TEXT NOT NULL CHECK (json_valid(details)),       -- what else the intent needs; a password as its hash
+    asked_by   INTEGER NOT NULL,                                -- the user who wants the address for himself; 0 for all others
     tries      INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     used_at    INTEGER,
-    UNIQUE (purpose, address),
+    UNIQUE (purpose, address, asked_by),
     CHECK (purpose IN ('EMAIL_VERIFICATION', 'PASSWORD_RESET', 'GOOGLE_VERIFICATION')),
     CHECK (intent IN ('nothing', 'register', 'reset_password', 'change_address', 'link_google', 'register_google')),
     CHECK (length(flow) = 32 AND length(code) = 32 AND length(link) = 32)
@@ -39,6 +40,7 @@ CREATE TABLE mails (
     CHECK ((proof_key IS NULL) = (proof IS NULL))
 ) STRICT;
 CREATE INDEX mails_due ON mails (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX mails_given_up ON mails (useless_at) WHERE due_at IS NULL;
 
 CREATE TABLE google_accounts (
     issuer    TEXT NOT NULL,

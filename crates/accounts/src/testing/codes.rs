@@ -236,7 +236,6 @@ pub async fn a_reset_ends_what_was_open(
         user: joe.id,
         address: address.parse().expect("it is an address"),
         password: StoredPassword(password.to_owned()),
-        is_super_admin: true,
         tokens: TokensOnReset::Revoke,
     };
     let carry_out = async |byte, effect: &Effect| {
@@ -251,7 +250,7 @@ pub async fn a_reset_ends_what_was_open(
     let login = Login::Email(joe.email.clone());
     let (now, stored) = users.find_login(&login).await.expect("it answers").expect("it is there");
     assert_eq!(stored.0, "$argon2id$new");
-    assert!(now.is_super_admin && now.email_verified_at.is_some() && now.version > joe.version);
+    assert!(now.email_verified_at.is_some() && now.version > joe.version);
     assert!(sessions.list(joe.id, noon()).await.expect("it answers").is_empty());
     let found = tokens.find("00000000000a").await.expect("it answers").expect("it is there");
     assert!(found.token.revoked_at.is_some());
@@ -280,7 +279,6 @@ pub async fn a_google_account_opens_one_user(
         user: user.id,
         address: user.email.clone(),
         google: google(subject),
-        is_super_admin: false,
     };
 
     let linked = codes.carry_out(None, &effect(&joe, "7"), &told()).await.expect("it answers");
@@ -297,12 +295,8 @@ pub async fn a_google_account_opens_one_user(
         let refused = codes.carry_out(None, &effect(user, subject), &told()).await;
         assert!(matches!(refused, Err(CarryOutError::AddressTaken)), "{refused:?}");
     }
-    let take = Effect::SetAddress {
-        user: eve.id,
-        address: joe.email.clone(),
-        is_super_admin: false,
-        spared: SessionId::new(1),
-    };
+    let take =
+        Effect::SetAddress { user: eve.id, address: joe.email.clone(), spared: SessionId::new(1) };
     let refused = codes.carry_out(None, &take, &told()).await;
     assert!(matches!(refused, Err(CarryOutError::AddressTaken)), "{refused:?}");
 }
@@ -322,12 +316,8 @@ pub async fn the_list_of_super_admins_counts_for_verified_addresses(
     let changes = async |list: &[_]| users.super_admin_changes(list).await.expect("it answers");
 
     assert!(changes(&list).await.is_empty(), "nobody has shown that the address is theirs");
-    let verify = Effect::SetAddress {
-        user: joe.id,
-        address: joe.email.clone(),
-        is_super_admin: false,
-        spared: SessionId::new(1),
-    };
+    let verify =
+        Effect::SetAddress { user: joe.id, address: joe.email.clone(), spared: SessionId::new(1) };
     codes.carry_out(None, &verify, &told()).await.expect("it answers");
 
     let found = changes(&list).await;

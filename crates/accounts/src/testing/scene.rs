@@ -38,6 +38,7 @@ pub(crate) fn policy() -> AccountPolicy {
         },
         limits: LimitTable::default(),
         code_length: CodeLength::new(6),
+        has_links: true,
         is_registration_open: true,
         new_user_role: Role::Viewer,
         google_code: true,

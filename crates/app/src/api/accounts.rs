@@ -283,12 +283,7 @@ impl AccountsApi {
         let LoginBody { login, password } = body.0;
         let policy = app.policy().sign_in;
         let from = client(&app, request);
-        // Whoever hangs up does not stop what was begun: a failure is written down all the same.
-        let running = tokio::spawn({
-            let app = Arc::clone(&app);
-            async move { app.people.sign_in.run(&login, &password.into(), &from, &policy).await }
-        });
-        let result = running.await.map_err(|_| Problem::internal())?;
+        let result = app.people.sign_in.run(&login, &password.into(), &from, &policy).await;
         app.post.notify_one();
         Ok(signed_in(&app, &result?))
     }

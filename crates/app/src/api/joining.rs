@@ -12,12 +12,15 @@ use poem_openapi::types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
 use poem_openapi::{Object, OpenApi};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use waggle_accounts::{Application, GOOGLE_PATIENCE, Issued, Presented, ProvenBy, TokensOnReset};
+use waggle_accounts::{
+    Application, GOOGLE_PATIENCE, Issued, Presented, ProvenBy, TokensOnReset, User,
+};
 
 use super::Tag;
 use super::accounts::{SignedInView, UserView, signed_in};
 use crate::app::App;
 use crate::http::{GOOGLE_COOKIE, Problem, SignedIn, client};
+use crate::live_settings;
 
 /// The digits of a code: a JSON string, because a number has no leading zeros.
 #[derive(Debug)]
@@ -229,7 +232,7 @@ impl JoiningApi {
         let password = body.0.password.map(Into::into);
         let (user, stored) =
             app.people.register.confirm(&presented, password.as_ref(), &from, &policy).await?;
-        app.post.notify_one();
+        let user = as_they_are(&app, user).await;
         let opened =
             app.people.sign_in.open(user, &stored, ProvenBy::Mail, &from, &policy.sign_in).await?;
         Ok(signed_in(&app, &opened))
@@ -273,7 +276,7 @@ impl JoiningApi {
             .reset_password
             .complete(&presented, &password, tokens, &from, &app.policy())
             .await?;
-        app.post.notify_one();
+        live_settings::apply_super_admins(&app).await;
         Ok(Json(Done { message: "the password was changed; sign in with it".to_owned() }))
     }
 
@@ -309,7 +312,7 @@ impl JoiningApi {
         let (from, policy) = (client(&app, request), app.policy());
         let ConfirmGoogleBody { flow, code } = body.0;
         let (user, stored) = app.people.google.confirm(flow, code.0, &from, &policy).await?;
-        app.post.notify_one();
+        let user = as_they_are(&app, user).await;
         let opened = app
             .people
             .sign_in
@@ -354,7 +357,13 @@ impl JoiningApi {
         let (from, policy) = (client(&app, request), app.policy());
         let user =
             app.people.change_address.confirm(&person.visitor, &presented, &from, &policy).await?;
-        app.post.notify_one();
+        let user = as_they_are(&app, user).await;
         Ok(Json((&user).into()))
     }
+}
+
+/// Somebody whose address is verified now, as the list of super admins has them.
+pub(crate) async fn as_they_are(app: &App, user: User) -> User {
+    let changed = live_settings::apply_super_admins(app).await;
+    changed.into_iter().find(|changed| changed.id == user.id).unwrap_or(user)
 }

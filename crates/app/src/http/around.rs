@@ -30,13 +30,13 @@ pub(super) fn request_id() -> String {
 /// Calls the routes with all that surrounds them.
 pub(super) async fn every_request<E>(next: Arc<E>, request: Request) -> poem::Result<Response>
 where
-    E: Endpoint,
+    E: Endpoint + 'static,
 {
     let id = new_id();
     REQUEST_ID.scope(id.clone(), answered(next, request, id)).await
 }
 
-async fn answered<E: Endpoint>(
+async fn answered<E: Endpoint + 'static>(
     next: Arc<E>,
     request: Request,
     id: String,
@@ -92,20 +92,30 @@ fn misaddressed(request: &Request) -> Option<Problem> {
     })
 }
 
-async fn within_deadline<E: Endpoint>(next: Arc<E>, request: Request) -> Response {
-    let call = AssertUnwindSafe(next.call(request)).catch_unwind();
-    match tokio::time::timeout(DEADLINE, call).await {
-        Ok(Ok(Ok(output))) => output.into_response(),
-        // Problems of ours, and responses that are errors, know what they look like.
-        Ok(Ok(Err(error))) if error.is_from_response() || error.is::<Problem>() => {
-            error.into_response()
+/// Calls the routes aside, so that whoever hangs up does not stop what was begun: what was counted is written down, too.
+async fn within_deadline<E: Endpoint + 'static>(next: Arc<E>, request: Request) -> Response {
+    let id = request_id();
+    let work = async move {
+        match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+            Ok(Ok(output)) => output.into_response(),
+            // Problems of ours, and responses that are errors, know what they look like.
+            Ok(Err(error)) if error.is_from_response() || error.is::<Problem>() => {
+                error.into_response()
+            }
+            Ok(Err(error)) => Problem::of_framework(&error).into_response(),
+            Err(_) => {
+                error!(request.id = %request_id(), "a request ran into a bug and panicked");
+                Problem::internal().into_response()
+            }
         }
-        Ok(Ok(Err(error))) => Problem::of_framework(&error).into_response(),
-        Ok(Err(_)) => {
-            error!(request.id = %request_id(), "a request ran into a bug and panicked");
-            Problem::internal().into_response()
-        }
+    };
+    let running = tokio::spawn(REQUEST_ID.scope(id, work));
+    let stop = running.abort_handle();
+    match tokio::time::timeout(DEADLINE, running).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Problem::internal().into_response(),
         Err(_) => {
+            stop.abort();
             let detail = "the request took too long; try again later";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
         }

@@ -180,7 +180,9 @@ fn presented(request: &Request) -> Result<Option<String>, CallerRefused> {
 /// The address of a caller from a trusted network.
 fn trusted(app: &App, request: &Request) -> Option<IpAddr> {
     let values = app.settings.values();
+    // A proxy that does not say for whom it calls is nobody who is trusted.
     client_address(&values, request)
+        .filter(|address| !values.trusted_proxies.contains(*address))
         .filter(|address| values.trusted_ingest_networks.contains(*address))
 }
 

@@ -21,10 +21,9 @@ pub(crate) fn client(app: &App, request: &Request) -> Client {
 pub(super) fn client_address(values: &Values, request: &Request) -> Option<IpAddr> {
     let Addr::SocketAddr(peer) = &request.remote_addr().0 else { return None };
     let forwarded = request.headers().get_all("x-forwarded-for").iter();
-    let hops: Vec<&str> = forwarded
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .collect();
+    // What a stranger wrote into the line must not hide what the proxy wrote behind it.
+    let lines: Vec<_> = forwarded.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
+    let hops: Vec<&str> = lines.iter().flat_map(|line| line.split(',')).collect();
     Some(behind(peer.ip().to_canonical(), &hops, &values.trusted_proxies))
 }
 

@@ -121,7 +121,8 @@ pub(crate) mod dialect {
     use super::{Conn, Pools};
     use crate::error::StoreError;
     use crate::schema::{
-        campaign_batches, generated_tweets, mails, posts, source_tweets, twitter_posts, users,
+        campaign_batches, generated_tweets, limit_counters, mails, posts, source_tweets,
+        twitter_posts, users,
     };
     use crate::types::Time;
 
@@ -174,6 +175,23 @@ pub(crate) mod dialect {
             .order((mails::due_at, mails::id))
             .limit(most)
             .select(mails::id)
+            .for_update()
+            .skip_locked()
+            .load(connection)
+            .await
+    }
+
+    /// The keys of counters whose time was over before `end` and that no other transaction holds.
+    pub(crate) async fn counters_over(
+        connection: &mut Conn,
+        end: Time,
+        most: i64,
+    ) -> QueryResult<Vec<String>> {
+        limit_counters::table
+            .filter(limit_counters::window_ends_at.lt(end))
+            .order(limit_counters::window_ends_at)
+            .limit(most)
+            .select(limit_counters::key)
             .for_update()
             .skip_locked()
             .load(connection)
@@ -253,6 +271,8 @@ pub(crate) mod dialect {
         connection: &mut Conn,
         id: i64,
     ) -> QueryResult<Option<(String, bool, i64)>> {
+        // As whoever writes to users does: so that nobody who locks the table comes in between this and the writing.
+        diesel::sql_query("LOCK TABLE users IN ROW EXCLUSIVE MODE").execute(connection).await?;
         users::table
             .find(id)
             .select((users::password, users::is_active, users::version))

@@ -9,7 +9,7 @@ use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::{Budget, Exhausted, Limits};
 use waggle_kernel::PortError;
 
-use super::{Conn, Repositories};
+use super::{Conn, Repositories, dialect};
 use crate::error::during;
 use crate::schema::limit_counters;
 use crate::types::{Time, UtcMicros};
@@ -45,17 +45,13 @@ async fn count(
         .await
 }
 
-/// Removes counters that ran out, so that those of strangers do not stay for ever.
+/// Removes counters that ran out, so that those of strangers do not stay for ever; those that somebody holds are left alone.
 async fn sweep(connection: &mut Conn, now: DateTime<Utc>) -> QueryResult<()> {
-    let gone: Vec<String> = limit_counters::table
-        .filter(limit_counters::window_ends_at.lt(Time::from(now - chrono::Duration::hours(1))))
-        .order(limit_counters::window_ends_at)
-        .limit(SWEPT)
-        .select(limit_counters::key)
-        .load(connection)
-        .await?;
+    let end = Time::from(now - chrono::Duration::hours(1));
+    let gone = dialect::counters_over(connection, end, SWEPT).await?;
     if !gone.is_empty() {
         diesel::delete(limit_counters::table.filter(limit_counters::key.eq_any(gone)))
+            .filter(limit_counters::window_ends_at.lt(end))
             .execute(connection)
             .await?;
     }

@@ -1,7 +1,7 @@
 //! Mails that wait for the mail server.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
@@ -14,6 +14,8 @@ use crate::error::{StoreError, column, during};
 use crate::schema::mails;
 use crate::types::Time;
 
+/// How long a mail that was given up is kept for the operator to see.
+const KEPT: Duration = Duration::days(30);
 /// How much of what went wrong is kept, in characters.
 const MOST_ERROR: usize = 500;
 
@@ -91,6 +93,10 @@ impl MailQueue for Repositories {
             }
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
+            diesel::delete(mails::table.filter(mails::due_at.is_null()))
+                .filter(mails::useless_at.lt(Time::from(now.0 - KEPT)))
+                .execute(connection)
+                .await?;
             let due = dialect::due_mails(connection, now, most.into()).await?;
             diesel::delete(mails::table.filter(mails::id.eq_any(&due)))
                 .filter(mails::useless_at.le(now))

@@ -16,6 +16,9 @@ use crate::error::during;
 use crate::schema::{sessions, users};
 use crate::types::Time;
 
+/// How many sessions a user has at most; a further one ends the oldest.
+const MOST_SESSIONS: i64 = 100;
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions)]
 struct SessionRow {
@@ -104,6 +107,22 @@ impl SessionRepository for Repositories {
                 .returning(sessions::id)
                 .get_result(connection)
                 .await?;
+            // Whoever signs in for ever does not fill the table.
+            let first_gone: Option<i64> = sessions::table
+                .filter(sessions::user_id.eq(user))
+                .order(sessions::id.desc())
+                .offset(MOST_SESSIONS)
+                .select(sessions::id)
+                .first(connection)
+                .await
+                .optional()?;
+            if let Some(first) = first_gone {
+                diesel::delete(sessions::table)
+                    .filter(sessions::user_id.eq(user))
+                    .filter(sessions::id.le(first))
+                    .execute(connection)
+                    .await?;
+            }
             diesel::update(users::table.find(user))
                 .set(users::last_login.eq(now))
                 .execute(connection)
@@ -222,7 +241,9 @@ impl SessionRepository for Repositories {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             let ended = end_sessions(connection, user, which).await?;
-            write_down(connection, event).await?;
+            if ended > 0 {
+                write_down(connection, event).await?;
+            }
             transaction.commit().await?;
             Ok(ended as u64)
         })

@@ -12,6 +12,7 @@ use waggle_kernel::{Cursor, Page, PageRequest, PortError, Version};
 
 use super::auth_events::write_down;
 use super::sessions::end_sessions;
+use super::verifications::end_codes;
 use super::{Conn, Repositories, dialect, one_more};
 use crate::error::{StoreError, column, during, is_unique_violation};
 use crate::schema::users;
@@ -320,6 +321,11 @@ impl UserRepository for Repositories {
                 .execute(connection)
                 .await?;
             end_sessions(connection, id, sessions).await?;
+            if seen.is_none() || event.is_some() {
+                let email: String =
+                    users::table.find(id.number()).select(users::email).first(connection).await?;
+                end_codes(connection, &email, id.number()).await?;
+            }
             if let Some(event) = event {
                 write_down(connection, &event).await?;
             }

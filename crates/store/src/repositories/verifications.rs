@@ -119,7 +119,9 @@ async fn sweep(connection: &mut Conn, now: Time) -> QueryResult<()> {
         .load(connection)
         .await?;
     if !gone.is_empty() {
+        // One that was replaced meanwhile is not one that ran out.
         diesel::delete(verification_codes::table.filter(verification_codes::id.eq_any(gone)))
+            .filter(verification_codes::expires_at.lt(now))
             .execute(connection)
             .await?;
     }
@@ -139,9 +141,9 @@ async fn use_up(connection: &mut Conn, flow: &StoredHash, now: Time) -> QueryRes
 }
 
 /// Ends the codes that can still be used: those of an address, and those of a user.
-async fn end_codes(connection: &mut Conn, address: &Address, user: i64) -> QueryResult<()> {
+pub(super) async fn end_codes(connection: &mut Conn, address: &str, user: i64) -> QueryResult<()> {
     let is_theirs = verification_codes::address
-        .eq(address.as_str())
+        .eq(address)
         .or(verification_codes::user_id.eq(user).assume_not_null());
     diesel::delete(verification_codes::table.filter(is_theirs))
         .filter(verification_codes::used_at.is_null())
@@ -150,19 +152,17 @@ async fn end_codes(connection: &mut Conn, address: &Address, user: i64) -> Query
         .map(drop)
 }
 
-/// Gives a user whose row is held what goes with a verified address.
+/// Gives a user whose row is held a verified address. Whether it is on the list of super admins is applied after that, as always.
 async fn verify_address(
     connection: &mut Conn,
     user: i64,
     address: &Address,
-    is_super_admin: bool,
     now: Time,
 ) -> QueryResult<()> {
     diesel::update(people::table.find(user))
         .set((
             people::email.eq(address.as_str()),
             people::email_verified_at.eq(now),
-            people::is_super_admin.eq(is_super_admin),
             people::version.eq(people::version + 1),
         ))
         .execute(connection)
@@ -217,14 +217,17 @@ async fn make_true(
             }
             Ok(Some((UserId::new(id), EndSessions::None)))
         }
-        Effect::SetPassword { user, address, password, is_super_admin, tokens } => {
+        Effect::SetPassword { user, address, password, tokens } => {
             if !is_there(connection, *user, Some(address)).await? {
                 return Ok(None);
             }
             let id = user.number();
-            verify_address(connection, id, address, *is_super_admin, now).await?;
+            verify_address(connection, id, address, now).await?;
             diesel::update(people::table.find(id))
                 .set(people::password.eq(&password.0))
+                .execute(connection)
+                .await?;
+            diesel::delete(google_accounts::table.filter(google_accounts::user_id.eq(id)))
                 .execute(connection)
                 .await?;
             if *tokens == TokensOnReset::Revoke {
@@ -237,18 +240,18 @@ async fn make_true(
             }
             Ok(Some((*user, EndSessions::All)))
         }
-        Effect::SetAddress { user, address, is_super_admin, spared } => {
+        Effect::SetAddress { user, address, spared } => {
             if !is_there(connection, *user, None).await? {
                 return Ok(None);
             }
-            verify_address(connection, user.number(), address, *is_super_admin, now).await?;
+            verify_address(connection, user.number(), address, now).await?;
             Ok(Some((*user, EndSessions::AllBut(*spared))))
         }
-        Effect::LinkGoogle { user, address, google, is_super_admin } => {
+        Effect::LinkGoogle { user, address, google } => {
             if !is_there(connection, *user, Some(address)).await? {
                 return Ok(None);
             }
-            verify_address(connection, user.number(), address, *is_super_admin, now).await?;
+            verify_address(connection, user.number(), address, now).await?;
             link(connection, google, user.number(), now).await?;
             Ok(Some((*user, EndSessions::None)))
         }
@@ -276,8 +279,16 @@ impl VerificationRepository for Repositories {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             let now = Time::from(verification.created_at);
-            sweep(connection, now).await?;
             let (intent, user_id, details) = written_intent(&verification.intent);
+            if let Some(user) = user_id {
+                dialect::lock_user(connection, user).await?;
+            }
+            sweep(connection, now).await?;
+            let asked_by = match verification.intent {
+                Intent::ChangeAddress(user) => user.number(),
+                // No user has this id.
+                _ => 0,
+            };
             let row = (
                 verification_codes::flow.eq(verification.flow.0.to_vec()),
                 verification_codes::key.eq(&verification.mark.key),
@@ -295,9 +306,14 @@ impl VerificationRepository for Repositories {
                 .values((
                     verification_codes::purpose.eq(verification.purpose.name()),
                     verification_codes::address.eq(verification.address.as_str()),
+                    verification_codes::asked_by.eq(asked_by),
                     row.clone(),
                 ))
-                .on_conflict((verification_codes::purpose, verification_codes::address))
+                .on_conflict((
+                    verification_codes::purpose,
+                    verification_codes::address,
+                    verification_codes::asked_by,
+                ))
                 .do_update()
                 .set(row)
                 .execute(connection)
@@ -377,7 +393,7 @@ impl VerificationRepository for Repositories {
             {
                 return Ok(Ok(None));
             }
-            end_codes(connection, address_of(effect), user.number()).await?;
+            end_codes(connection, address_of(effect).as_str(), user.number()).await?;
             end_sessions(connection, user, sessions).await?;
             write_down(connection, &NewAuthEvent { user: Some(user), ..event.clone() }).await?;
             transaction.commit().await?;

@@ -162,7 +162,8 @@ pub(crate) mod dialect {
     use super::{Conn, Pools};
     use crate::error::StoreError;
     use crate::schema::{
-        campaign_batches, generated_tweets, mails, posts, source_tweets, twitter_posts, users,
+        campaign_batches, generated_tweets, limit_counters, mails, posts, source_tweets,
+        twitter_posts, users,
     };
     use crate::types::Time;
 
@@ -211,6 +212,21 @@ pub(crate) mod dialect {
             .order((mails::due_at, mails::id))
             .limit(most)
             .select(mails::id)
+            .load(connection)
+            .await
+    }
+
+    /// The keys of counters whose time was over before `end`.
+    pub(crate) async fn counters_over(
+        connection: &mut Conn,
+        end: Time,
+        most: i64,
+    ) -> QueryResult<Vec<String>> {
+        limit_counters::table
+            .filter(limit_counters::window_ends_at.lt(end))
+            .order(limit_counters::window_ends_at)
+            .limit(most)
+            .select(limit_counters::key)
             .load(connection)
             .await
     }

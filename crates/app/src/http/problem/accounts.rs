@@ -15,6 +15,7 @@ impl From<SignInError> for Problem {
         let detail = error.to_string();
         match error {
             SignInError::Refused => Self::new(StatusCode::UNAUTHORIZED, detail),
+            SignInError::NoPassword => Self::new(StatusCode::FORBIDDEN, detail),
             SignInError::Limited(exhausted) => Self::too_often(detail, &exhausted),
             SignInError::Port(error) => error.into(),
         }
