@@ -372,6 +372,13 @@ async fn what_happens_at_the_door_is_written_down_for_good(kind: Kind) {
     assert_eq!(failures["items"].as_array().unwrap().len(), 1);
     assert!(failures["next_cursor"].is_string());
     admin.get("/auth-events?event_type=NONSENSE").await.refused(422);
+    let csv = admin.get("/auth-events/export").await;
+    assert!(csv.status == 200 && csv.content_type.starts_with("text/csv"), "{csv:?}");
+    assert!(csv.text.starts_with("ID,Time,Event,User ID,Email,Actor,"), "{csv:?}");
+    let lines = admin.get("/auth-events/export?format=jsonl&event_type=LOGIN_FAILURE").await;
+    assert_eq!(lines.text.lines().count(), 2, "{lines:?}");
+    let exported = admin.get("/auth-events?event_type=AUTH_EVENTS_EXPORTED").await.ok();
+    assert_eq!(exported["items"].as_array().unwrap().len(), 2);
 
     let replace = "INSERT OR REPLACE INTO auth_events SELECT id, 'LOGIN_SUCCESS', user_id, 'forged', actor, ip,
         user_agent, request_id, metadata, timestamp FROM auth_events";

@@ -400,6 +400,21 @@ impl ManageUsers {
         Ok(self.events.list(filter, page).await?)
     }
 
+    /// Writes down that the record is handed out.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageUsersError::Forbidden`] without the scope `admin`, [`ManageUsersError::Port`]; then it should not be.
+    pub async fn tell_of_export(
+        &self,
+        actor: &Actor,
+        client: &Client,
+    ) -> Result<(), ManageUsersError> {
+        actor.require(Scope::Admin)?;
+        let event = self.event(EventKind::EventsExported, actor, None, "", client, json!({}));
+        Ok(self.events.record(&event).await?)
+    }
+
     async fn find(&self, id: UserId) -> Result<User, ManageUsersError> {
         self.users.find(id).await?.ok_or(ManageUsersError::NotFound)
     }

@@ -16,7 +16,7 @@ use poem_openapi::Tags;
 
 pub(crate) use self::accounts::{session_cookie, user_json};
 pub(crate) use self::campaign_batches::campaign_batch_json;
-pub(crate) use self::export::{Format, export};
+pub(crate) use self::export::{Format, SourceTweetPages, export};
 pub(crate) use self::generated_tweets::generated_tweet_json;
 pub(crate) use self::joining::as_they_are;
 pub(crate) use self::query::if_match;

@@ -12,13 +12,14 @@ use poem_openapi::{Enum, Object, OpenApi};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use waggle_accounts::{
-    AuthEvent, AuthEventFilter, EventKind, Role, Session, SignedIn as SignedInAs, User, UserChange,
-    Wanted,
+    AuthEvent, AuthEventFilter, EventKind, ManageUsersError, Role, Session, SignedIn as SignedInAs,
+    User, UserChange, Wanted,
 };
 use waggle_kernel::ids::{SessionId, UserId};
-use waggle_kernel::{Actor, Scope};
+use waggle_kernel::{Actor, Page, PageRequest, Scope};
 
 use super::Tag;
+use super::export::{Export, Format, Pages, export};
 use super::joining::Done;
 use super::query::{if_match, page};
 use crate::app::App;
@@ -511,20 +512,91 @@ impl AccountsApi {
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
     ) -> Result<Json<AuthEventPage>, Problem> {
-        let kind = |name: String| {
-            let known = EventKind::ALL.iter().copied().find(|kind| kind.name() == name);
-            known.ok_or_else(|| Problem::invalid("event_type is none that is known"))
-        };
-        let filter = AuthEventFilter {
-            kind: event_type.0.map(kind).transpose()?,
-            user: user_id.0.map(UserId::new),
-        };
+        let filter = filter(event_type.0, user_id.0)?;
         let page = page(limit.0, cursor.0.as_deref())?;
         let found = app.people.users.events(&actor(&admin), &filter, page).await?;
         Ok(Json(AuthEventPage {
             items: found.items.into_iter().map(Into::into).collect(),
             next_cursor: found.next.map(|cursor| cursor.to_string()),
         }))
+    }
+
+    /// Export what happened at the door, newest first.
+    ///
+    /// For admins who are signed in. All that the list would show with the same filters, as CSV or as JSON lines; that it was exported is
+    /// written down.
+    #[oai(path = "/auth-events/export", method = "get", operation_id = "export_auth_events")]
+    async fn export_auth_events(
+        &self,
+        admin: SignedIn,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        /// `csv` (also when nothing is said) or `jsonl`.
+        format: Query<Option<Format>>,
+        event_type: Query<Option<String>>,
+        user_id: Query<Option<i64>>,
+    ) -> Result<Export, Problem> {
+        let filter = filter(event_type.0, user_id.0)?;
+        let (app, actor) = (Arc::clone(app.0), actor(&admin));
+        app.people.users.tell_of_export(&actor, &client(&app, request)).await?;
+        export(AuthEventPages { app, actor, filter }, format.0.unwrap_or(Format::Csv)).await
+    }
+}
+
+fn filter(kind: Option<String>, user: Option<i64>) -> Result<AuthEventFilter, Problem> {
+    let known = |name: String| {
+        let known = EventKind::ALL.iter().copied().find(|kind| kind.name() == name);
+        known.ok_or_else(|| Problem::invalid("event_type is none that is known"))
+    };
+    Ok(AuthEventFilter { kind: kind.map(known).transpose()?, user: user.map(UserId::new) })
+}
+
+/// What happened at the door, as far as a filter means it.
+struct AuthEventPages {
+    app: Arc<App>,
+    actor: Actor,
+    filter: AuthEventFilter,
+}
+
+impl Pages for AuthEventPages {
+    type Item = AuthEvent;
+    type Error = ManageUsersError;
+
+    const NAME: &'static str = "auth_events";
+    const HEADER: &'static [&'static str] = &[
+        "ID",
+        "Time",
+        "Event",
+        "User ID",
+        "Email",
+        "Actor",
+        "IP Address",
+        "User Agent",
+        "Request ID",
+        "Metadata",
+    ];
+
+    async fn page(&self, page: PageRequest) -> Result<Page<AuthEvent>, ManageUsersError> {
+        self.app.people.users.events(&self.actor, &self.filter, page).await
+    }
+
+    fn row(event: &AuthEvent) -> Vec<String> {
+        vec![
+            event.id.to_string(),
+            event.at.to_rfc3339(),
+            event.kind.clone(),
+            event.user.map(|user| user.to_string()).unwrap_or_default(),
+            event.email.clone(),
+            event.actor.clone(),
+            event.ip.clone(),
+            event.user_agent.clone(),
+            event.request_id.clone(),
+            event.metadata.to_string(),
+        ]
+    }
+
+    fn json(event: &AuthEvent) -> Value {
+        AuthEventView::from(event.clone()).to_json().unwrap_or_default()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Source tweets as a file, page by page, so that no export is too large for the memory.
+//! Lists as a file, page by page, so that no export is too large for the memory.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,8 +9,8 @@ use futures_util::stream;
 use poem::Body;
 use poem_openapi::payload::Binary;
 use poem_openapi::{ApiResponse, Enum};
-use serde_json::json;
-use waggle_kernel::{Actor, Cursor, Direction, Limit, PageRequest};
+use serde_json::{Value, json};
+use waggle_kernel::{Actor, Cursor, Direction, Limit, Page, PageRequest};
 use waggle_twitter_n8n::{SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetsError};
 
 use crate::app::App;
@@ -37,101 +37,132 @@ pub(crate) enum Export {
     JsonLines(Binary<Body>, #[oai(header = "Content-Disposition")] String),
 }
 
-const HEADER: [&str; 18] = [
-    "Tweet ID",
-    "Content",
-    "URL",
-    "Likes",
-    "Retweets",
-    "Replies",
-    "Quotes",
-    "Views",
-    "Total Engagement",
-    "Date",
-    "Execution ID",
-    "Status",
-    "Tweet URL",
-    "Source URL",
-    "Processed",
-    "Processed At",
-    "Unauthenticated",
-    "ID",
-];
+/// What can be exported, page by page.
+pub(crate) trait Pages: Send + 'static {
+    /// What the pages have on them.
+    type Item;
+    /// What a page fails with.
+    type Error: std::error::Error + Send + Sync + Into<Problem> + 'static;
+    /// How the file is called, without its date and ending.
+    const NAME: &'static str;
+    /// The header line of CSV.
+    const HEADER: &'static [&'static str];
+
+    /// A page.
+    fn page(
+        &self,
+        page: PageRequest,
+    ) -> impl Future<Output = Result<Page<Self::Item>, Self::Error>> + Send;
+
+    /// The line of CSV, with the cells of the header.
+    fn row(item: &Self::Item) -> Vec<String>;
+
+    /// The line of JSON.
+    fn json(item: &Self::Item) -> Value;
+}
 
 /// What is left to export.
-struct Rest {
-    app: Arc<App>,
-    actor: Actor,
-    filter: SourceTweetFilter,
-    sort: SourceTweetSort,
-    direction: Direction,
+struct Rest<P> {
+    pages: P,
     format: Format,
     chunks: VecDeque<Vec<u8>>,
     next: Option<Cursor>,
     has_more: bool,
 }
 
-/// Exports every tweet that `filter` means, in the order of the list.
+/// Exports all of it, in the order of the pages.
 ///
 /// # Errors
 ///
 /// A [`Problem`] if the first page cannot be had; a later failure cuts the connection off.
-pub(crate) async fn export(
-    app: Arc<App>,
-    actor: Actor,
-    filter: SourceTweetFilter,
-    sort: SourceTweetSort,
-    direction: Direction,
-    format: Format,
-) -> Result<Export, Problem> {
-    let name = Utc::now().format("%Y%m%d_%H%M%S");
-    let mut rest = Rest {
-        app,
-        actor,
-        filter,
-        sort,
-        direction,
-        format,
-        chunks: VecDeque::new(),
-        next: None,
-        has_more: true,
-    };
+pub(crate) async fn export<P: Pages>(pages: P, format: Format) -> Result<Export, Problem> {
+    let name = format!("{}_{}", P::NAME, Utc::now().format("%Y%m%d_%H%M%S"));
+    let mut rest = Rest { pages, format, chunks: VecDeque::new(), next: None, has_more: true };
     if format == Format::Csv {
-        rest.chunks.push_back(csv_lines(std::iter::once(HEADER.map(str::to_owned).to_vec())));
+        let header = P::HEADER.iter().map(|&cell| cell.to_owned()).collect();
+        rest.chunks.push_back(csv_lines(std::iter::once(header)));
     }
-    rest.read_page().await?;
+    rest.read_page().await.map_err(Into::into)?;
     let body = Body::from_bytes_stream(stream::try_unfold(rest, |mut rest| async move {
         if rest.chunks.is_empty() && rest.has_more {
             rest.read_page().await.map_err(io::Error::other)?;
         }
         Ok::<_, io::Error>(rest.chunks.pop_front().map(|chunk| (chunk, rest)))
     }));
-    let disposition = |end| format!("attachment; filename=\"source_tweets_{name}.{end}\"");
+    let disposition = |end| format!("attachment; filename=\"{name}.{end}\"");
     Ok(match format {
         Format::Csv => Export::Csv(Binary(body), disposition("csv")),
         Format::Jsonl => Export::JsonLines(Binary(body), disposition("jsonl")),
     })
 }
 
-impl Rest {
-    async fn read_page(&mut self) -> Result<(), SourceTweetsError> {
+impl<P: Pages> Rest<P> {
+    async fn read_page(&mut self) -> Result<(), P::Error> {
         let limit = Limit::new(Limit::MOST).unwrap_or(Limit::DEFAULT);
-        let page = PageRequest { limit, after: self.next };
-        let found = self
-            .app
-            .source_tweets
-            .list(&self.actor, &self.filter, self.sort, self.direction, page)
-            .await?;
+        let found = self.pages.page(PageRequest { limit, after: self.next }).await?;
         self.next = found.next;
         self.has_more = found.next.is_some();
         let chunk = match self.format {
-            Format::Csv => csv_lines(found.items.iter().map(csv_row)),
-            Format::Jsonl => found.items.iter().flat_map(json_line).collect(),
+            Format::Csv => csv_lines(found.items.iter().map(P::row)),
+            Format::Jsonl => found
+                .items
+                .iter()
+                .flat_map(|item| format!("{}\n", P::json(item)).into_bytes())
+                .collect(),
         };
         if !chunk.is_empty() {
             self.chunks.push_back(chunk);
         }
         Ok(())
+    }
+}
+
+/// Source tweets that a filter means.
+pub(crate) struct SourceTweetPages {
+    pub(crate) app: Arc<App>,
+    pub(crate) actor: Actor,
+    pub(crate) filter: SourceTweetFilter,
+    pub(crate) sort: SourceTweetSort,
+    pub(crate) direction: Direction,
+}
+
+impl Pages for SourceTweetPages {
+    type Item = SourceTweet;
+    type Error = SourceTweetsError;
+
+    const NAME: &'static str = "source_tweets";
+    const HEADER: &'static [&'static str] = &[
+        "Tweet ID",
+        "Content",
+        "URL",
+        "Likes",
+        "Retweets",
+        "Replies",
+        "Quotes",
+        "Views",
+        "Total Engagement",
+        "Date",
+        "Execution ID",
+        "Status",
+        "Tweet URL",
+        "Source URL",
+        "Processed",
+        "Processed At",
+        "Unauthenticated",
+        "ID",
+    ];
+
+    async fn page(&self, page: PageRequest) -> Result<Page<SourceTweet>, SourceTweetsError> {
+        let Self { app, actor, filter, sort, direction } = self;
+        app.source_tweets.list(actor, filter, *sort, *direction, page).await
+    }
+
+    fn row(tweet: &SourceTweet) -> Vec<String> {
+        csv_row(tweet)
+    }
+
+    fn json(tweet: &SourceTweet) -> Value {
+        json_object(tweet)
     }
 }
 
@@ -181,10 +212,10 @@ fn csv_row(tweet: &SourceTweet) -> Vec<String> {
     ]
 }
 
-fn json_line(tweet: &SourceTweet) -> Vec<u8> {
+fn json_object(tweet: &SourceTweet) -> Value {
     let (report, numbers) = (&tweet.report, tweet.report.engagement);
     let instant = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    let mut line = json!({
+    json!({
         "id": tweet.id.number(),
         "tweet_id": report.tweet_id,
         "url": report.url,
@@ -205,10 +236,6 @@ fn json_line(tweet: &SourceTweet) -> Vec<u8> {
         "is_processed": tweet.is_processed,
         "processed_at": instant(tweet.processed_at),
     })
-    .to_string()
-    .into_bytes();
-    line.push(b'\n');
-    line
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use waggle_twitter_n8n::{
 };
 
 use super::Tag;
-use super::export::{Export, Format, export};
+use super::export::{Export, Format, SourceTweetPages, export};
 use super::query::{Order, page, text, time};
 use crate::app::App;
 use crate::http::{Caller, Problem};
@@ -361,7 +361,8 @@ impl SourceTweetsApi {
         )?;
         let (sort, way) = (SortBy::sort(sort.0), Order::direction(order.0));
         let format = format.0.unwrap_or(Format::Csv);
-        export(Arc::clone(app.0), caller.actor, filter, sort, way, format).await
+        let (app, actor) = (Arc::clone(app.0), caller.actor);
+        export(SourceTweetPages { app, actor, filter, sort, direction: way }, format).await
     }
 
     /// Show a source tweet.

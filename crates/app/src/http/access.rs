@@ -49,6 +49,7 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/users/tokens", Person(Admin)),
     (Method::DELETE, "/users/tokens/:id", FreshPerson(Admin)),
     (Method::GET, "/auth-events", Person(Admin)),
+    (Method::GET, "/auth-events/export", Person(Admin)),
     (Method::GET, "/source-tweets", Anyone(Read)),
     (Method::GET, "/source-tweets/totals", Anyone(Read)),
     (Method::GET, "/source-tweets/export", Anyone(Read)),

@@ -12,7 +12,7 @@ use waggle_kernel::{Actor, Direction, Scope, check_text};
 use waggle_twitter_n8n::{SourceTweetFilter, SourceTweetSort, SourceTweetsError};
 
 use super::check_duplicate_tweet::json_response;
-use crate::api::{Format, export, if_match};
+use crate::api::{Format, SourceTweetPages, export, if_match};
 use crate::app::App;
 use crate::http::{JsonBody, Problem, caller};
 
@@ -272,7 +272,9 @@ pub(super) async fn export_source_tweets(
         }
         let filter = SourceTweetFilter { execution_id, ..SourceTweetFilter::default() };
         let (sort, way) = (SourceTweetSort::Date, Direction::Descending);
-        export(Arc::clone(app.0), actor, filter, sort, way, Format::Csv).await
+        let app = Arc::clone(app.0);
+        let pages = SourceTweetPages { app, actor, filter, sort, direction: way };
+        export(pages, Format::Csv).await
     };
     match result.await {
         Ok(export) => export.into_response(),
