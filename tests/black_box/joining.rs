@@ -527,6 +527,15 @@ async fn a_dead_mail_server_loses_nothing(kind: Kind) {
     let confirmed = waggle.open("register/confirm", code_of(&flow, &mail.code()));
     answer(confirmed).await.ok();
     assert_eq!(server.seen.lock().unwrap().refused, ["wrong password"]);
+    // Whom the server does not know is given up; what may be mended, under the same number, is not.
+    let lines = |part: &str| log().matches(part).count();
+    let (later, given_up) = ("a mail did not go out yet", "is given up");
+    let before = lines(later);
+    waggle.register("gone@hive.example").await;
+    until(&|| lines(given_up) == 1).await;
+    waggle.register("full@hive.example").await;
+    until(&|| lines(later) > before).await;
+    assert_eq!(lines(given_up), 1, "{}", log());
     // The other server wants STARTTLS, and gets nothing in the clear.
     let starttls = json!({
         "EMAIL_PORT": other.port, "EMAIL_USE_TLS": true, "EMAIL_USE_SSL": false,

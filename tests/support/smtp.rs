@@ -145,6 +145,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 seen.lock().unwrap().refused.push("stranger");
                 "530 5.7.0 who are you\r\n"
             }
+            "RCPT" if line.contains("full@") => "550 5.4.5 the quota of the day is used up\r\n",
             "RCPT" if line.contains("gone@") => "550 5.1.1 nobody of that name\r\n",
             "MAIL" | "RCPT" | "NOOP" | "RSET" => "250 2.0.0 fine\r\n",
             "DATA" => {
