@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
@@ -39,8 +39,14 @@ async fn text(database: &Database, sql: &str) -> String {
 
 /// A browser in which somebody is signed in.
 pub(crate) struct Browser<'a> {
-    waggle: &'a Waggle,
+    pub(crate) waggle: &'a Waggle,
     pub(crate) cookie: String,
+}
+
+/// What a browser keeps of an answer that signs somebody in.
+pub(crate) fn cookie(response: &Response) -> String {
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
 }
 
 impl Waggle {
@@ -52,9 +58,7 @@ impl Waggle {
     pub(crate) async fn browser(&self, login: &str) -> Browser<'_> {
         let response = self.login(login, PASSWORD).send().await.unwrap();
         assert_eq!(response.status(), 200);
-        let cookie = response.headers()["set-cookie"].to_str().unwrap();
-        let cookie = cookie.split(';').next().unwrap().to_owned();
-        Browser { waggle: self, cookie }
+        Browser { waggle: self, cookie: cookie(&response) }
     }
 }
 

@@ -26,16 +26,18 @@ async fn source_tweets(waggle: &Waggle, run: &str, contents: &[&str]) {
 }
 
 /// Who may call an operation, as the API document says.
-struct Operation {
-    method: Method,
-    path: String,
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    pub(crate) path: String,
     /// The scope that is needed; none where everybody may call.
-    scope: Option<String>,
-    is_for_people: bool,
+    pub(crate) scope: Option<String>,
+    pub(crate) is_for_people: bool,
+    /// How far somebody has to have come in.
+    pub(crate) text: String,
 }
 
 /// Every operation of the API document, with numbers for its ids.
-async fn operations(waggle: &Waggle) -> Vec<Operation> {
+pub(crate) async fn operations(waggle: &Waggle) -> Vec<Operation> {
     let document = answer(waggle.request(Method::GET, "/openapi.json")).await.ok();
     let mut operations = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -55,6 +57,7 @@ async fn operations(waggle: &Waggle) -> Vec<Operation> {
                 path: format!("/api/v1{}", path.collect::<Vec<_>>().join("/")),
                 scope,
                 is_for_people,
+                text: text.replace('\n', " "),
             });
         }
     }
@@ -77,7 +80,7 @@ async fn every_operation_opens_to_those_whom_the_document_names(kind: Kind) {
         user(&waggle, role, role);
         people.push((rights, waggle.browser(role).await.cookie));
     }
-    for Operation { method, path, scope, is_for_people } in &operations {
+    for Operation { method, path, scope, is_for_people, .. } in &operations {
         let call = || waggle.request(method.clone(), path).body("{not json");
         let refused = |found: &Answer| found.status == 401 || found.status == 403;
         let Some(scope) = scope else {

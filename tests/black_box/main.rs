@@ -25,6 +25,7 @@ mod joining;
 mod kill;
 mod n8n;
 mod quick_start;
+mod second_factor;
 mod settings;
 
 use std::io::Write as _;

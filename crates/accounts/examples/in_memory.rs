@@ -62,6 +62,7 @@ impl Ports {
             is_active: true,
             is_super_admin: new.is_super_admin,
             has_password: true,
+            has_second_factor: false,
             date_joined: new.date_joined,
             last_login: None,
             version: Version::FIRST,
@@ -337,6 +338,7 @@ impl Entropy for Chance {
 /// No keys at all: for an example, and for nothing else.
 struct NoKeys;
 
+#[async_trait]
 impl ServerKeys for NoKeys {
     fn mark(&self, secret: &SecretString) -> Result<Mark, PortError> {
         let hash = Sha256::digest(secret.expose_secret()).into();
@@ -352,7 +354,7 @@ impl ServerKeys for NoKeys {
         Ok(SealedSecret { key: "none".to_owned(), bytes })
     }
 
-    fn open(&self, _: &str, sealed: &SealedSecret) -> Result<SecretString, PortError> {
+    async fn open(&self, _: &str, sealed: &SealedSecret) -> Result<SecretString, PortError> {
         let text = String::from_utf8(sealed.bytes.clone());
         text.map(Into::into).map_err(|error| PortError::broken("opening", error))
     }
@@ -381,6 +383,7 @@ fn policy() -> AccountPolicy {
         security_admins: Vec::new(),
         notified: Vec::new(),
         recent: Duration::minutes(5),
+        admins_need_second_factor: false,
     }
 }
 
@@ -429,7 +432,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("Joe wants to register:");
     let issued = register.request(&wanted("joe@hive.example"), &client, &policy).await?;
     let mail = ports.memory().mails.pop().ok_or("a mail was written")?;
-    let proof = read(&mail, clock.now())?.proof.ok_or("it has a code")?;
+    let proof = read(&mail, clock.now()).await?.proof.ok_or("it has a code")?;
     println!("  a mail to {} has a code of {} digits", mail.to, proof.code.digits().len());
 
     println!("He enters it:");
@@ -448,7 +451,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The mail as its recipient sees it.
-fn read(mail: &NewMail, now: DateTime<Utc>) -> Result<Mail, PortError> {
+async fn read(mail: &NewMail, now: DateTime<Utc>) -> Result<Mail, PortError> {
     let queued = QueuedMail {
         id: 1,
         to: mail.to.clone(),
@@ -458,5 +461,5 @@ fn read(mail: &NewMail, now: DateTime<Utc>) -> Result<Mail, PortError> {
         useless_at: mail.useless_at,
         tries: 1,
     };
-    queued.open(&NoKeys)
+    queued.open(&NoKeys).await
 }

@@ -109,10 +109,16 @@ kinds! {
     FactorAdded = "SECOND_FACTOR_ADDED",
     /// A second factor was taken away.
     FactorRemoved = "SECOND_FACTOR_REMOVED",
+    /// Somebody knew the password, or came with Google, and is asked for the second factor.
+    FactorAsked = "SECOND_FACTOR_ASKED",
     /// A second factor was wrong.
     FactorFailure = "SECOND_FACTOR_FAILURE",
+    /// Second factors were wrong too often.
+    FactorLimited = "SECOND_FACTOR_LIMITED",
     /// A recovery code was used up.
     RecoveryUsed = "RECOVERY_CODE_USED",
+    /// Somebody made new recovery codes.
+    RecoveryRenewed = "RECOVERY_CODES_RENEWED",
     /// The record was handed out.
     EventsExported = "AUTH_EVENTS_EXPORTED",
 }

@@ -62,7 +62,7 @@ impl DeliverMail {
     ///
     /// [`PortError`] if the store cannot answer; then the mail is tried again, and may come twice.
     pub async fn deliver(&self, mail: &QueuedMail) -> Result<Delivered, PortError> {
-        let sent = match mail.open(&*self.keys) {
+        let sent = match mail.open(&*self.keys).await {
             Ok(opened) => self.mailer.send(&opened).await,
             Err(error) => Err(MailFailure::Never(error)),
         };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use async_trait::async_trait;
 use secrecy::SecretString;
 use waggle_kernel::PortError;
 
@@ -37,6 +38,7 @@ impl fmt::Debug for SealedSecret {
 
 /// Knows the keys of the server, which are not in the database.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
 pub trait ServerKeys: Send + Sync {
     /// The mark of `secret`.
     ///
@@ -60,5 +62,5 @@ pub trait ServerKeys: Send + Sync {
     /// # Errors
     ///
     /// [`PortError`] if the key is gone, or it was changed or moved.
-    fn open(&self, place: &str, sealed: &SealedSecret) -> Result<SecretString, PortError>;
+    async fn open(&self, place: &str, sealed: &SealedSecret) -> Result<SecretString, PortError>;
 }

@@ -26,6 +26,7 @@ mod keys;
 mod limits;
 mod mail;
 mod manage_users;
+mod passkey;
 mod password;
 mod policy;
 pub mod ports;
@@ -33,6 +34,7 @@ mod register;
 mod reset_password;
 mod return_to;
 mod role;
+mod second_factor;
 mod session;
 mod sessions;
 mod sign_in;
@@ -40,6 +42,7 @@ mod sign_in;
 pub mod testing;
 mod token;
 mod tokens;
+mod totp;
 mod user;
 
 pub use address::{Address, InvalidAddress};
@@ -60,14 +63,16 @@ pub use keys::{Mark, SealedSecret, ServerKeys};
 pub use limits::{LIMITS, LimitTable, NamedLimit};
 pub use mail::{Letter, Mail, MailFailure, NewMail, Proof, QueuedMail};
 pub use manage_users::{ManageUsers, ManageUsersError, Taken, UserChange, Wanted};
+pub use passkey::{NewPasskey, Passkey};
 pub use password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
 pub use policy::AccountPolicy;
 pub use register::{Application, Register, RegisterError};
 pub use reset_password::{ResetPassword, ResetPasswordError, TokensOnReset};
 pub use return_to::ReturnTo;
 pub use role::{Role, UnknownRole};
+pub use second_factor::{FactorState, Resealed, SecondFactor, SecondFactorError};
 pub use session::{NewSession, PresentedSession, Session, SessionLife};
-pub use sessions::{NotRecent, Sessions, SessionsError, Visitor};
+pub use sessions::{NotRecent, Sessions, SessionsError, Standing, Visitor};
 pub use sign_in::{ProvenBy, SignIn, SignInError, SignInPolicy, SignedIn};
 pub use user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 
@@ -75,3 +80,4 @@ pub use token::{
     ApiToken, InvalidToken, InvalidTokenName, NewApiToken, PresentedToken, StoredHash, WantedToken,
 };
 pub use tokens::{AuthenticateError, CreateTokenError, CreatedToken, Tokens, TokensError};
+pub use totp::{NewTotp, StoredTotp};

@@ -42,6 +42,8 @@ pub enum Letter {
         /// What was done.
         what: String,
     },
+    /// Somebody who knows the password shows wrong codes of the authenticator app.
+    FactorAttacked,
     /// An API token was made in the name of the user.
     TokenCreated {
         /// What it is called.
@@ -85,6 +87,7 @@ impl Letter {
             Self::GoogleLinked => "GOOGLE_LINKED",
             Self::RightsChanged { .. } => "RIGHTS_CHANGED",
             Self::SecondFactorChanged { .. } => "SECOND_FACTOR_CHANGED",
+            Self::FactorAttacked => "SECOND_FACTOR_ATTACKED",
             Self::TokenCreated { .. } => "TOKEN_CREATED",
             Self::NewUser { .. } => "NEW_USER",
             Self::Breach { .. } => "BREACH",
@@ -123,6 +126,7 @@ impl Letter {
             "GOOGLE_LINKED" => Self::GoogleLinked,
             "RIGHTS_CHANGED" => Self::RightsChanged { role: text("role")? },
             "SECOND_FACTOR_CHANGED" => Self::SecondFactorChanged { what: text("what")? },
+            "SECOND_FACTOR_ATTACKED" => Self::FactorAttacked,
             "TOKEN_CREATED" => Self::TokenCreated { name: text("name")? },
             "NEW_USER" => Self::NewUser {
                 email: address("email")?,
@@ -229,11 +233,11 @@ impl QueuedMail {
     /// # Errors
     ///
     /// [`PortError`] if the proof does not open.
-    pub fn open(&self, keys: &dyn ServerKeys) -> Result<Mail, PortError> {
+    pub async fn open(&self, keys: &dyn ServerKeys) -> Result<Mail, PortError> {
         let proof = match &self.proof {
             None => None,
             Some(sealed) => {
-                let text = keys.open(&place(&self.to, &self.letter), sealed)?;
+                let text = keys.open(&place(&self.to, &self.letter), sealed).await?;
                 let broken = || PortError::broken("reading a mail", "the proof makes no sense");
                 Some(Proof::parse(&text).ok_or_else(broken)?)
             }
@@ -304,6 +308,7 @@ mod tests {
             Letter::GoogleLinked,
             Letter::RightsChanged { role: "admin".to_owned() },
             Letter::SecondFactorChanged { what: "on".to_owned() },
+            Letter::FactorAttacked,
             Letter::TokenCreated { name: "n8n".to_owned() },
             Letter::NewUser {
                 email: joe.clone(),
@@ -324,8 +329,8 @@ mod tests {
         assert_eq!(Letter::read("BREACH", &json!({})), None);
     }
 
-    #[test]
-    fn a_proof_is_sealed_for_its_mail_and_comes_back() {
+    #[tokio::test]
+    async fn a_proof_is_sealed_for_its_mail_and_comes_back() {
         let mut keys = MockServerKeys::new();
         let seen = "mail PASSWORD_RESET joe@example.com";
         keys.expect_seal().withf(move |place, _| place == seen).once().returning(|_, secret| {
@@ -352,7 +357,7 @@ mod tests {
             useless_at: now,
             tries: 1,
         };
-        let opened = queued.open(&keys).unwrap().proof.unwrap();
+        let opened = queued.open(&keys).await.unwrap().proof.unwrap();
 
         assert_eq!(opened.code.digits(), "012345");
         assert_eq!(opened.link.text(), proof.link.text());

@@ -16,14 +16,15 @@ use crate::admission::Admission;
 use crate::auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
 use crate::mail::{Letter, NewMail};
 use crate::password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
+use crate::policy::AccountPolicy;
 use crate::ports::{
     AuthEventRepository, Budget, EndSessions, Exhausted, InsertUserError, Limits, PasswordHasher,
     SaveUserError, UserRepository,
 };
 use crate::register::{MOST_NAMES, derived};
 use crate::role::Role;
-use crate::sessions::Visitor;
-use crate::sign_in::{SignInPolicy, failures_of};
+use crate::sessions::{NotRecent, Visitor};
+use crate::sign_in::failures_of;
 use crate::user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 
 /// How often the list of super admins is applied again because users are changed at the same time.
@@ -259,7 +260,8 @@ impl ManageUsers {
     ///
     /// # Errors
     ///
-    /// [`ManageUsersError::WrongPassword`] if the present one is another, [`ManageUsersError::Limited`] if it was so too often;
+    /// [`ManageUsersError::WrongPassword`] if the present one is another, [`ManageUsersError::Limited`] if it was so too often,
+    /// [`ManageUsersError::NotRecent`] if there is a second factor that was not shown of late;
     /// [`ManageUsersError`].
     pub async fn change_own_password(
         &self,
@@ -267,14 +269,18 @@ impl ManageUsers {
         present: &SecretString,
         wanted: &SecretString,
         client: &Client,
-        policy: &SignInPolicy,
+        policy: &AccountPolicy,
     ) -> Result<(), ManageUsersError> {
         let user = &visitor.user;
+        // Whoever found the password out is not to lock its owner out who has a second factor.
+        if user.has_second_factor {
+            visitor.require_recent(self.clock.now(), policy.recent)?;
+        }
         let login = Login::Email(user.email.clone());
         let budget = [Budget {
             key: format!("password:user:{}", user.id),
-            most: policy.failures_per_account,
-            window: policy.window,
+            most: policy.sign_in.failures_per_account,
+            window: policy.sign_in.window,
         }];
         if let Some(exhausted) = self.limits.take(&budget, self.clock.now()).await? {
             return Err(ManageUsersError::Limited(exhausted));
@@ -487,6 +493,9 @@ pub enum ManageUsersError {
     /// The actor may not.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
+    /// It is long ago that somebody proved who they are.
+    #[error(transparent)]
+    NotRecent(#[from] NotRecent),
     /// There is no such user.
     #[error("there is no such user")]
     NotFound,

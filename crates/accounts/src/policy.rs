@@ -8,6 +8,7 @@ use crate::code::CodeLength;
 use crate::limits::LimitTable;
 use crate::role::Role;
 use crate::sign_in::SignInPolicy;
+use crate::user::User;
 
 /// What the settings say about people, at one moment.
 #[derive(Debug, Clone)]
@@ -34,9 +35,21 @@ pub struct AccountPolicy {
     pub notified: Vec<Address>,
     /// For how long somebody who proved who they are need not do so again for what is sensitive.
     pub recent: Duration,
+    /// Whether admins without a second factor may do nothing but set one up.
+    pub admins_need_second_factor: bool,
 }
 
 impl AccountPolicy {
+    /// Whether a user has to set up a second factor before anything else.
+    pub fn needs_setup(&self, user: &User) -> bool {
+        self.is_second_factor_required(user) && !user.has_second_factor
+    }
+
+    /// Whether a user has to have a second factor.
+    pub fn is_second_factor_required(&self, user: &User) -> bool {
+        self.admins_need_second_factor && user.effective_role() == Role::Admin
+    }
+
     /// Who looks after everything: the super admins, or those named for the case that there is none.
     pub fn caretakers(&self) -> &[Address] {
         let admins = &self.admission.super_admins;

@@ -1,70 +1,43 @@
-//! A second factor: codes of an authenticator app (TOTP, RFC 6238), and recovery codes for when it is lost.
+//! A second factor beside the password or Google: an authenticator app, with recovery codes for when it is lost.
 //!
 //! ```text
 //! begin ──▶ the app shows codes ──▶ confirm: on from now, recovery codes are shown once
-//! first proof ──▶ a session that opens nothing ──▶ prove ──▶ a session
+//! first proof ──▶ a session that opens nothing ──▶ prove ──▶ another session, which opens
 //! ```
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-use totp_rs::{Builder, Secret, Totp};
-use url::Url;
+use waggle_kernel::ids::UserId;
 use waggle_kernel::{Actor, Clock, Entropy, Forbidden, PortError, Scope};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::keys::{SealedSecret, ServerKeys};
-use crate::limits::FACTOR_USER;
+use crate::keys::ServerKeys;
+use crate::limits::{FACTOR_CLIENT, FACTOR_USER, LimitTable};
 use crate::mail::{Letter, NewMail};
 use crate::policy::AccountPolicy;
 use crate::ports::{
-    AuthEventRepository, EndSessions, Exhausted, Limits, SecondFactorRepository, SessionRepository,
+    Added, AuthEventRepository, Budget, EndSessions, Exhausted, Limits, NewFactor, Proof,
+    SecondFactorRepository, WhichFactor,
 };
 use crate::session::NewSession;
 use crate::sessions::{NotRecent, Visitor};
 use crate::sign_in::SignedIn;
 use crate::token::StoredHash;
+use crate::totp::{App, NewTotp, RECOVERY_CODES, StoredTotp, Typed, recovery_code};
 use crate::user::User;
-
-/// How many recovery codes there are.
-const RECOVERY_CODES: usize = 10;
-/// The letters of recovery codes: Base32, which has none that look alike (RFC 4648, 6).
-const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-
-/// What is kept of an authenticator app.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredTotp {
-    /// The secret, sealed.
-    pub secret: SealedSecret,
-    /// Whether the user has shown that the app has it.
-    pub is_confirmed: bool,
-}
-
-/// What an app needs to show codes. Printing it takes a deliberate act.
-pub struct NewTotp {
-    /// The secret in Base32, to be typed in.
-    pub secret: SecretString,
-    /// The same as `otpauth://...`, to be shown as a QR code.
-    pub url: SecretString,
-}
 
 /// Sets second factors up and asks for them.
 pub struct SecondFactor {
     /// Where they are kept.
     pub factors: Arc<dyn SecondFactorRepository>,
-    /// Who is in.
-    pub sessions: Arc<dyn SessionRepository>,
     /// What happened.
     pub events: Arc<dyn AuthEventRepository>,
     /// How often.
     pub limits: Arc<dyn Limits>,
-    /// Seals the secrets.
+    /// Seals the secrets of apps.
     pub keys: Arc<dyn ServerKeys>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
@@ -72,12 +45,21 @@ pub struct SecondFactor {
     pub entropy: Arc<dyn Entropy>,
 }
 
+/// What a user has of second factors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FactorState {
+    /// Whether there is an authenticator app.
+    pub has_totp: bool,
+    /// How many recovery codes are left.
+    pub recovery_codes_left: u32,
+}
+
 impl SecondFactor {
-    /// Makes a secret for an app; it is of no effect before [`confirm`](Self::confirm).
+    /// Makes a secret for an app, in place of one that was not confirmed; it is of no effect before [`confirm`](Self::confirm).
     ///
     /// # Errors
     ///
-    /// [`SecondFactorError`]; [`SecondFactorError::IsOn`] if there is a second factor already.
+    /// [`SecondFactorError`]; [`SecondFactorError::IsOn`] if there is an app already.
     pub async fn begin(
         &self,
         visitor: &Visitor,
@@ -85,25 +67,16 @@ impl SecondFactor {
     ) -> Result<NewTotp, SecondFactorError> {
         let (user, now) = (&visitor.user, self.clock.now());
         visitor.require_recent(now, policy.recent)?;
-        if user.has_second_factor {
+        let (app, kept) = App::make(&self.entropy.bytes()?, user.email.as_str())?;
+        let sealed = self.keys.seal(&place(user.id), &kept)?;
+        if !self.factors.begin_totp(user.id, &sealed, now).await? {
             return Err(SecondFactorError::IsOn);
         }
-        let chance = self.entropy.bytes()?;
-        let (bytes, _) = chance.split_at(20);
-        let totp = totp(bytes, user.email.as_str())?;
-        let sealed = self.keys.seal(&place(user), &kept(bytes))?;
-        if !self.factors.keep(user.id, &sealed, now).await? {
-            return Err(SecondFactorError::IsOn);
-        }
-        let url = totp.to_url().map_err(|_| broken())?;
-        let parsed: Url = url.parse().map_err(|_| broken())?;
-        let secret = parsed.query_pairs().find(|(name, _)| name == "secret");
-        let secret = secret.map(|(_, secret)| secret.into_owned()).ok_or_else(broken)?;
-        Ok(NewTotp { secret: secret.into(), url: url.into() })
+        Ok(app.shown()?)
     }
 
-    /// Switches the second factor on, if `code` shows that the app has the secret. All other sessions end, and the owner is told.
-    /// Returns the recovery codes, which cannot be had again.
+    /// Switches the app on, if `code` shows that it has the secret. All other sessions end, and the owner is told. Returns the recovery
+    /// codes, which cannot be had again; none if there are some from another factor.
     ///
     /// # Errors
     ///
@@ -115,31 +88,40 @@ impl SecondFactor {
         client: &Client,
         policy: &AccountPolicy,
     ) -> Result<Vec<SecretString>, SecondFactorError> {
-        let (user, now) = (&visitor.user, self.clock.now());
-        let stored = self.factors.find(user.id).await?.filter(|stored| !stored.is_confirmed);
+        let user = &visitor.user;
+        visitor.require_recent(self.clock.now(), policy.recent)?;
+        let stored = self.factors.find_totp(user.id).await?.filter(|stored| !stored.is_confirmed);
         let stored = stored.ok_or(SecondFactorError::NotBegun)?;
-        let budget = [policy.limits.budget(&FACTOR_USER, &user.id.to_string())];
-        if let Some(exhausted) = self.limits.take(&budget, now).await? {
-            return Err(SecondFactorError::Limited(exhausted));
-        }
-        let step = self.step(user, &stored, code, now)?.ok_or(SecondFactorError::Refused)?;
-        self.limits.give_back(&budget).await?;
-        let mut codes = Vec::with_capacity(RECOVERY_CODES);
-        for _ in 0..RECOVERY_CODES {
-            codes.push(recovery_code(&self.entropy.bytes()?));
-        }
-        let hashes: Vec<StoredHash> = codes.iter().map(|code| hash(code.expose_secret())).collect();
-        let event =
-            self.told(EventKind::FactorAdded, user, client, "an authenticator app was set up");
+        // Whoever sets the app up knows the secret.
+        let budgets = self.allow_client(client, policy).await?;
+        let Some(Typed::App(code)) = Typed::read(code) else {
+            return Err(SecondFactorError::Refused);
+        };
+        let step = self.step(user, &stored, &code).await?.ok_or(SecondFactorError::Refused)?;
+        self.limits.give_back(&budgets).await?;
+        let factor = NewFactor::Totp { step };
+        self.add(visitor, &factor, "an authenticator app was set up", client).await
+    }
+
+    /// Keeps a factor that was shown to be the visitor's, with recovery codes if it is the first. All other sessions end.
+    pub(crate) async fn add(
+        &self,
+        visitor: &Visitor,
+        factor: &NewFactor,
+        what: &str,
+        client: &Client,
+    ) -> Result<Vec<SecretString>, SecondFactorError> {
+        let (codes, hashes) = self.recovery_codes()?;
+        let event = self.told(EventKind::FactorAdded, &visitor.user, client, what);
         let others = EndSessions::AllBut(visitor.session.id);
-        if self.factors.switch_on(user.id, step, &hashes, others, &event).await? {
-            Ok(codes)
-        } else {
-            Err(SecondFactorError::NotBegun)
+        match self.factors.add(visitor.user.id, factor, &hashes, others, &event).await? {
+            Added::First => Ok(codes),
+            Added::Further => Ok(Vec::new()),
+            Added::Refused => Err(SecondFactorError::NotBegun),
         }
     }
 
-    /// Switches the second factor off.
+    /// Takes one of the visitor's factors away, and the recovery codes with the last one. All other sessions end, and the owner is told.
     ///
     /// # Errors
     ///
@@ -147,52 +129,102 @@ impl SecondFactor {
     pub async fn remove(
         &self,
         visitor: &Visitor,
+        which: WhichFactor,
         client: &Client,
         policy: &AccountPolicy,
     ) -> Result<(), SecondFactorError> {
-        let user = &visitor.user;
         visitor.require_recent(self.clock.now(), policy.recent)?;
-        let event = self.told(EventKind::FactorRemoved, user, client, "it was switched off");
+        let what = match which {
+            WhichFactor::Totp => "the authenticator app was removed",
+            WhichFactor::Passkey(_) => "a passkey was removed",
+            WhichFactor::All => "it was switched off",
+        };
+        let event = self.told(EventKind::FactorRemoved, &visitor.user, client, what);
         let others = EndSessions::AllBut(visitor.session.id);
-        if self.factors.switch_off(user.id, others, &event).await? {
-            Ok(())
-        } else {
-            Err(SecondFactorError::NotBegun)
-        }
+        self.take_away(&visitor.user, which, others, &event).await
     }
 
-    /// Switches somebody's second factor off, for the operator: the app and the recovery codes are lost.
+    /// Takes everything away that somebody has, whose app and recovery codes are lost. All sessions end, and the owner is told.
     ///
     /// # Errors
     ///
-    /// [`SecondFactorError`]; then it stays.
-    pub async fn remove_for(&self, actor: &Actor, user: &User) -> Result<(), SecondFactorError> {
+    /// [`SecondFactorError`]; then it stays. Nobody does that to himself: whoever can show the factor does not need it.
+    pub async fn remove_for(
+        &self,
+        actor: &Actor,
+        user: &User,
+        client: &Client,
+    ) -> Result<(), SecondFactorError> {
         actor.require(Scope::Admin)?;
-        let (kind, client) = (EventKind::FactorRemoved, Client::default());
-        let mut event = self.told(kind, user, &client, "the operator switched it off");
-        event.actor = actor.to_string();
-        if self.factors.switch_off(user.id, EndSessions::All, &event).await? {
-            Ok(())
-        } else {
-            Err(SecondFactorError::NotBegun)
+        if actor.is_user(user.id) {
+            return Err(SecondFactorError::Own);
         }
+        let mut event =
+            self.told(EventKind::FactorRemoved, user, client, "an admin switched it off");
+        event.actor = actor.to_string();
+        self.take_away(user, WhichFactor::All, EndSessions::All, &event).await
     }
 
-    /// How many recovery codes the visitor has left.
+    async fn take_away(
+        &self,
+        user: &User,
+        which: WhichFactor,
+        sessions: EndSessions,
+        event: &NewAuthEvent,
+    ) -> Result<(), SecondFactorError> {
+        if !self.factors.remove(user.id, which, sessions, event).await? {
+            return Err(SecondFactorError::NotBegun);
+        }
+        // What was guessed at is gone, and what comes after it is another.
+        if !matches!(which, WhichFactor::Passkey(_)) {
+            let guesses = LimitTable::default().budget(&FACTOR_USER, &user.id.to_string());
+            self.limits.forget(&[guesses.key]).await?;
+        }
+        Ok(())
+    }
+
+    /// What the visitor has.
     ///
     /// # Errors
     ///
     /// [`SecondFactorError::Port`].
-    pub async fn recovery_codes_left(&self, visitor: &Visitor) -> Result<u32, SecondFactorError> {
-        Ok(self.factors.recovery_codes_left(visitor.user.id).await?)
+    pub async fn state(&self, visitor: &Visitor) -> Result<FactorState, SecondFactorError> {
+        let user = visitor.user.id;
+        let totp = self.factors.find_totp(user).await?;
+        Ok(FactorState {
+            has_totp: totp.is_some_and(|stored| stored.is_confirmed),
+            recovery_codes_left: self.factors.recovery_codes_left(user).await?,
+        })
     }
 
-    /// Lets somebody in whose session opens nothing yet, by a code of the app or a recovery code; each is good for once. The session
+    /// Makes new recovery codes, which cannot be had again; those before are of no use any more.
+    ///
+    /// # Errors
+    ///
+    /// [`SecondFactorError`]; then those before stay.
+    pub async fn renew_recovery_codes(
+        &self,
+        visitor: &Visitor,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<Vec<SecretString>, SecondFactorError> {
+        visitor.require_recent(self.clock.now(), policy.recent)?;
+        let (codes, hashes) = self.recovery_codes()?;
+        let (kind, what) = (EventKind::RecoveryRenewed, "new recovery codes were made");
+        let event = self.told(kind, &visitor.user, client, what);
+        if self.factors.renew_recovery_codes(visitor.user.id, &hashes, &event).await? {
+            Ok(codes)
+        } else {
+            Err(SecondFactorError::NotBegun)
+        }
+    }
+
+    /// Lets somebody in, or proves once more who they are, by a code of the app or a recovery code; each is good for once. The session
     /// is another from then on.
     ///
     /// # Errors
     ///
-    /// [`SecondFactorError`]; then the session goes on opening nothing.
+    /// [`SecondFactorError`]; then the session goes on as it was.
     pub async fn prove(
         &self,
         visitor: &Visitor,
@@ -200,124 +232,173 @@ impl SecondFactor {
         client: &Client,
         policy: &AccountPolicy,
     ) -> Result<SignedIn, SecondFactorError> {
-        let (user, now) = (&visitor.user, self.clock.now());
-        let budget = [policy.limits.budget(&FACTOR_USER, &user.id.to_string())];
-        if let Some(exhausted) = self.limits.take(&budget, now).await? {
-            return Err(SecondFactorError::Limited(exhausted));
+        let user = &visitor.user;
+        if !user.has_second_factor {
+            return Err(SecondFactorError::NotBegun);
         }
-        let stored = self.factors.find(user.id).await?.filter(|stored| stored.is_confirmed);
-        let stored = stored.ok_or(SecondFactorError::NotBegun)?;
-        let typed: String = code.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
-        let used = match self.step(user, &stored, &typed, now)? {
-            Some(step) => self.factors.use_step(user.id, step).await?.then_some("totp"),
-            None => {
-                let event =
-                    self.told(EventKind::RecoveryUsed, user, client, "a recovery code was used");
-                let used = self.factors.use_recovery_code(user.id, &hash(&typed), &event).await?;
-                used.then_some("recovery code")
+        let budgets = match Typed::read(code) {
+            Some(Typed::App(_)) => self.allow_guess(user, client, policy).await?,
+            _ => self.allow_client(client, policy).await?,
+        };
+        let (proof, method) = match Typed::read(code) {
+            Some(Typed::App(code)) => {
+                let stored = self.factors.find_totp(user.id).await?;
+                let step = match stored.filter(|stored| stored.is_confirmed) {
+                    Some(stored) => self.step(user, &stored, &code).await?,
+                    None => None,
+                };
+                (step.map(Proof::Step), "totp")
             }
+            Some(Typed::Recovery(hash)) => (Some(Proof::RecoveryCode(hash)), "recovery code"),
+            None => (None, ""),
         };
-        let Some(method) = used else {
-            let event = NewAuthEvent::of_user(EventKind::FactorFailure, user, client, now);
-            self.events.record(&event).await?;
-            return Err(SecondFactorError::Refused);
+        let result = match proof {
+            Some(proof) => self.let_in(visitor, &proof, method, client, policy).await,
+            None => Err(SecondFactorError::Refused),
         };
-        self.limits.give_back(&budget).await?;
-        let life = policy.sign_in.life(user);
-        let chance = self.entropy.bytes()?;
-        let (session, token) = NewSession::make(&chance, user.id, client.clone(), now, life);
-        let mut event = NewAuthEvent::of_user(EventKind::LoginSuccess, user, client, now);
-        event.metadata = json!({ "method": method });
-        let opened = self.sessions.complete(visitor.session.id, &session, &event).await?;
-        opened.ok_or(SecondFactorError::Refused)?;
-        Ok(SignedIn { user: user.clone(), token, ends_at: now + life.absolute, is_complete: true })
+        if matches!(result, Err(SecondFactorError::Refused)) {
+            self.failed(user, client).await?;
+        } else if result.is_ok() {
+            self.limits.give_back(&budgets).await?;
+        }
+        result
     }
 
-    /// Seals every secret anew with the newest key, and returns how many.
+    /// Opens a session in place of the visitor's, by a proof that is used up thereby.
+    pub(crate) async fn let_in(
+        &self,
+        visitor: &Visitor,
+        proof: &Proof,
+        method: &str,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<SignedIn, SecondFactorError> {
+        let (user, now, life) =
+            (&visitor.user, self.clock.now(), policy.sign_in.life(&visitor.user));
+        let chance = self.entropy.bytes()?;
+        let (session, token) = NewSession::make(&chance, user.id, client.clone(), now, life);
+        let kind = if visitor.session.is_pending {
+            EventKind::LoginSuccess
+        } else {
+            EventKind::Reauthenticated
+        };
+        let mut event = NewAuthEvent::of_user(kind, user, client, now);
+        event.metadata = json!({ "method": method });
+        let mut events = vec![event];
+        if matches!(proof, Proof::RecoveryCode(_)) {
+            let what = "a recovery code was used; it is of no use any more";
+            events.push(self.told(EventKind::RecoveryUsed, user, client, what));
+        }
+        if self.factors.let_in(visitor.session.id, proof, &session, &events).await? {
+            let user = user.clone();
+            Ok(SignedIn { user, token, ends_at: now + life.absolute, is_complete: true })
+        } else {
+            Err(SecondFactorError::Refused)
+        }
+    }
+
+    /// Writes down that a factor was wrong.
+    pub(crate) async fn failed(&self, user: &User, client: &Client) -> Result<(), PortError> {
+        let (kind, now) = (EventKind::FactorFailure, self.clock.now());
+        self.events.record(&NewAuthEvent::of_user(kind, user, client, now)).await
+    }
+
+    /// Seals the secret of every app anew with the newest key, and returns how many.
     ///
     /// # Errors
     ///
-    /// [`SecondFactorError`] if one does not open; those before it are sealed anew.
-    pub async fn reseal(&self, actor: &Actor) -> Result<u32, SecondFactorError> {
+    /// [`SecondFactorError`] if the store cannot answer; those before it are sealed anew. What no key opens stays as it is.
+    pub async fn reseal(&self, actor: &Actor) -> Result<Resealed, SecondFactorError> {
         actor.require(Scope::Admin)?;
-        let mut count = 0;
-        for (user, stored) in self.factors.all().await? {
-            let place = format!("totp {user}");
-            let anew = self.keys.seal(&place, &self.keys.open(&place, &stored)?)?;
-            if anew.key != stored.key && self.factors.replace(user, &stored, &anew).await? {
-                count += 1;
+        let mut done = Resealed::default();
+        for (user, stored) in self.factors.totp_secrets().await? {
+            let Ok(secret) = self.keys.open(&place(user), &stored).await else {
+                done.lost += 1;
+                continue;
+            };
+            let anew = self.keys.seal(&place(user), &secret)?;
+            if anew.key != stored.key && self.factors.reseal_totp(user, &stored, &anew).await? {
+                done.sealed += 1;
             }
         }
-        Ok(count)
+        Ok(done)
     }
 
-    /// The step of time that `code` belongs to, if it is one of the app.
-    fn step(
+    /// Lets the next guess at a code of an app through. Of six digits so many are enough to find one in time that an account has few.
+    async fn allow_guess(
+        &self,
+        user: &User,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<Vec<Budget>, SecondFactorError> {
+        let mut budgets = self.allow_client(client, policy).await?;
+        let of_user = policy.limits.budget(&FACTOR_USER, &user.id.to_string());
+        let now = self.clock.now();
+        if let Some(exhausted) = self.limits.take(std::slice::from_ref(&of_user), now).await? {
+            if exhausted.refusals == 1 {
+                let mut event = NewAuthEvent::of_user(EventKind::FactorLimited, user, client, now);
+                event.mails =
+                    vec![NewMail::notice(user.email.clone(), Letter::FactorAttacked, now)];
+                self.events.record(&event).await?;
+            }
+            return Err(SecondFactorError::Limited(exhausted));
+        }
+        budgets.push(of_user);
+        Ok(budgets)
+    }
+
+    /// Lets the next try of a client through.
+    pub(crate) async fn allow_client(
+        &self,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<Vec<Budget>, SecondFactorError> {
+        let budgets: Vec<Budget> =
+            policy.limits.of_client(&FACTOR_CLIENT, client).into_iter().collect();
+        match self.limits.take(&budgets, self.clock.now()).await? {
+            Some(exhausted) => Err(SecondFactorError::Limited(exhausted)),
+            None => Ok(budgets),
+        }
+    }
+
+    async fn step(
         &self,
         user: &User,
         stored: &StoredTotp,
         code: &str,
-        now: DateTime<Utc>,
     ) -> Result<Option<i64>, SecondFactorError> {
-        let secret = self.keys.open(&place(user), &stored.secret)?;
-        let bytes = bytes(&secret).ok_or_else(broken)?;
-        let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
-        let step = totp(&bytes, user.email.as_str())?.check(code, seconds);
-        Ok(step.and_then(|step| i64::try_from(step).ok()))
+        let secret = self.keys.open(&place(user.id), &stored.secret).await?;
+        Ok(App::open(&secret, user.email.as_str())?.step(code, self.clock.now()))
+    }
+
+    fn recovery_codes(&self) -> Result<(Vec<SecretString>, Vec<StoredHash>), PortError> {
+        let codes: Result<Vec<_>, PortError> =
+            (0..RECOVERY_CODES).map(|_| Ok(recovery_code(&self.entropy.bytes()?))).collect();
+        Ok(codes?.into_iter().unzip())
     }
 
     fn told(&self, kind: EventKind, user: &User, client: &Client, what: &str) -> NewAuthEvent {
         let now = self.clock.now();
+        let mut event = NewAuthEvent::of_user(kind, user, client, now);
         let letter = Letter::SecondFactorChanged { what: what.to_owned() };
-        let mails = vec![NewMail::notice(user.email.clone(), letter, now)];
-        NewAuthEvent { mails, ..NewAuthEvent::of_user(kind, user, client, now) }
+        event.mails = vec![NewMail::notice(user.email.clone(), letter, now)];
+        event.metadata = json!({ "what": what });
+        event
     }
+}
+
+/// How many secrets were sealed anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Resealed {
+    /// So many were.
+    pub sealed: u32,
+    /// So many no key opens; their users need a recovery code or an admin.
+    pub lost: u32,
 }
 
 /// Where a secret opens: with its user.
-fn place(user: &User) -> String {
-    format!("totp {}", user.id)
-}
-
-/// A secret as it is sealed, and back.
-fn kept(bytes: &[u8]) -> SecretString {
-    URL_SAFE_NO_PAD.encode(bytes).into()
-}
-
-fn bytes(kept: &SecretString) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(kept.expose_secret()).ok()
-}
-
-/// Six digits, every 30 seconds, by SHA-1: what every app understands. One step before and after counts, too (RFC 6238, 5.2).
-fn totp(secret: &[u8], account: &str) -> Result<Totp, SecondFactorError> {
-    let built = Builder::new()
-        .with_secret(Secret::new(secret.into()))
-        .with_account_name(account)
-        .with_issuer(Some("Waggle"))
-        .build();
-    built.map_err(|_| broken())
-}
-
-fn broken() -> SecondFactorError {
-    PortError::broken("reading a second factor", "the secret makes no sense").into()
-}
-
-/// 16 letters, 80 bits: what nobody guesses may be kept as a hash without a key.
-fn recovery_code(chance: &[u8; 32]) -> SecretString {
-    let letters = chance.iter().take(16).filter_map(|byte| LETTERS.get(usize::from(byte % 32)));
-    let mut code = String::with_capacity(19);
-    for (index, letter) in letters.enumerate() {
-        if index > 0 && index % 4 == 0 {
-            code.push('-');
-        }
-        code.push(char::from(*letter));
-    }
-    code.into()
-}
-
-fn hash(code: &str) -> StoredHash {
-    let typed: String = code.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
-    StoredHash(Sha256::digest(typed.to_ascii_lowercase()).into())
+fn place(user: UserId) -> String {
+    format!("totp {user}")
 }
 
 /// Why that could not be done.
@@ -329,17 +410,22 @@ pub enum SecondFactorError {
     /// It is long ago that somebody proved who they are.
     #[error(transparent)]
     NotRecent(#[from] NotRecent),
+    /// Somebody wants to be rid of the own factor without showing it.
+    #[error("your own second factor you remove yourself, after showing it")]
+    Own,
     /// There is one already.
-    #[error("there is a second factor already; switch it off first")]
+    #[error("there is an authenticator app already; remove it first")]
     IsOn,
     /// There is none, or none that was begun.
     #[error("there is no second factor to do that with")]
     NotBegun,
-    /// The code is wrong, or was used before.
+    /// It is wrong, or was used before.
     #[error("the code is wrong, or was used before")]
     Refused,
     /// It was wrong too often.
-    #[error("there were too many wrong codes; try again later")]
+    #[error(
+        "there were too many wrong codes; try again later, or use a recovery code or a passkey"
+    )]
     Limited(Exhausted),
     /// Something behind it could not answer.
     #[error(transparent)]
@@ -348,27 +434,160 @@ pub enum SecondFactorError {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Duration;
+    use waggle_kernel::{FixedClock, MockEntropy};
+
     use super::*;
+    use crate::keys::{MockServerKeys, SealedSecret};
+    use crate::ports::{MockAuthEventRepository, MockLimits, MockSecondFactorRepository};
+    use crate::role::Role;
+    use crate::testing::scene::{policy, visitor};
+    use crate::testing::{noon, user};
 
-    #[test]
-    fn codes_are_those_of_the_standard() {
-        // RFC 6238, appendix B, the last six of its eight digits.
-        let totp = totp(b"12345678901234567890", "joe@hive.example").unwrap();
+    struct Scene {
+        factors: MockSecondFactorRepository,
+        events: MockAuthEventRepository,
+        limits: MockLimits,
+        keys: MockServerKeys,
+    }
 
-        for (seconds, code) in
-            [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")]
-        {
-            assert_eq!(totp.check(code, seconds), Some(seconds / 30));
-            assert!(totp.check(code, seconds + 90).is_none());
+    impl Scene {
+        /// Everything is unexpected.
+        fn new() -> Self {
+            Self {
+                factors: MockSecondFactorRepository::new(),
+                events: MockAuthEventRepository::new(),
+                limits: MockLimits::new(),
+                keys: MockServerKeys::new(),
+            }
+        }
+
+        fn second_factor(self) -> SecondFactor {
+            let mut entropy = MockEntropy::new();
+            entropy.expect_bytes().returning(|| Ok([7; 32]));
+            SecondFactor {
+                factors: Arc::new(self.factors),
+                events: Arc::new(self.events),
+                limits: Arc::new(self.limits),
+                keys: Arc::new(self.keys),
+                clock: Arc::new(FixedClock::noon()),
+                entropy: Arc::new(entropy),
+            }
         }
     }
 
-    #[test]
-    fn recovery_codes_are_read_however_they_are_typed() {
-        let code = recovery_code(&[33; 32]);
+    /// User 3 with a second factor, who has shown the password.
+    fn halfway() -> Visitor {
+        let mut visitor = visitor(Duration::zero());
+        visitor.user.has_second_factor = true;
+        visitor.session.is_pending = true;
+        visitor
+    }
 
-        assert_eq!(code.expose_secret(), "bbbb-bbbb-bbbb-bbbb");
-        assert_eq!(hash("BBBBbbbb bbbb-bbbb"), hash(code.expose_secret()));
-        assert_ne!(hash("cbbb-bbbb-bbbb-bbbb"), hash(code.expose_secret()));
+    #[tokio::test]
+    async fn nothing_is_changed_without_a_fresh_proof() {
+        let (client, policy) = (Client::default(), policy());
+        for visitor in [visitor(policy.recent + Duration::seconds(1)), halfway()] {
+            let factor = Scene::new().second_factor();
+
+            let begun = factor.begin(&visitor, &policy).await.err();
+            let confirmed = factor.confirm(&visitor, "123456", &client, &policy).await.err();
+            let removed = factor.remove(&visitor, WhichFactor::All, &client, &policy).await.err();
+            let renewed = factor.renew_recovery_codes(&visitor, &client, &policy).await.err();
+
+            for error in [begun, confirmed, removed, renewed] {
+                assert!(matches!(error, Some(SecondFactorError::NotRecent(_))), "{error:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_owner_is_told_once_that_somebody_guesses() {
+        for refusals in [1, 2] {
+            let mut scene = Scene::new();
+            scene
+                .limits
+                .expect_take()
+                .withf(|budgets, _| budgets.iter().any(|b| b.key == "factor.user:3"))
+                .once()
+                .returning(move |budgets, _| {
+                    let budget = budgets.first().expect("it is there").clone();
+                    Ok(Some(Exhausted { budget, until: noon(), refusals }))
+                });
+            scene.limits.expect_take().returning(|_, _| Ok(None));
+            scene
+                .events
+                .expect_record()
+                .withf(|event| event.kind == EventKind::FactorLimited && event.mails.len() == 1)
+                .times(usize::from(refusals == 1))
+                .returning(|_| Ok(()));
+
+            let factor = scene.second_factor();
+            let proven = factor.prove(&halfway(), "123456", &Client::default(), &policy()).await;
+
+            assert!(matches!(proven, Err(SecondFactorError::Limited(_))));
+        }
+    }
+
+    #[tokio::test]
+    async fn guesses_at_the_app_do_not_use_up_the_recovery_codes() {
+        let mut scene = Scene::new();
+        scene
+            .limits
+            .expect_take()
+            .withf(|budgets, _| budgets.iter().all(|b| !b.key.starts_with("factor.user")))
+            .returning(|_, _| Ok(None));
+        scene.limits.expect_give_back().returning(|_| Ok(()));
+        scene
+            .factors
+            .expect_let_in()
+            .withf(|_, proof, session, events| {
+                let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
+                matches!(proof, Proof::RecoveryCode(_))
+                    && !session.is_pending
+                    && kinds == [EventKind::LoginSuccess, EventKind::RecoveryUsed]
+            })
+            .once()
+            .returning(|_, _, _, _| Ok(true));
+
+        let factor = scene.second_factor();
+        let code = "bbbb-bbbb-bbbb-bbbb";
+        let proven = factor.prove(&halfway(), code, &Client::default(), &policy()).await;
+
+        assert!(proven.is_ok_and(|signed_in| signed_in.is_complete));
+    }
+
+    #[tokio::test]
+    async fn nobody_takes_the_own_factor_away_as_an_admin() {
+        let (admin, client) = (user(3, Role::Admin), Client::default());
+        let factor = Scene::new().second_factor();
+
+        let own = factor.remove_for(&admin.actor(), &admin, &client).await;
+        let editor = user(4, Role::Editor).actor();
+        let foreign = factor.remove_for(&editor, &admin, &client).await;
+
+        assert!(matches!(own, Err(SecondFactorError::Own)), "{own:?}");
+        assert!(matches!(foreign, Err(SecondFactorError::Forbidden(_))), "{foreign:?}");
+    }
+
+    #[tokio::test]
+    async fn what_an_older_key_sealed_is_sealed_anew() {
+        let sealed = |key: &str| SealedSecret { key: key.to_owned(), bytes: vec![1] };
+        let mut scene = Scene::new();
+        let all = ["old", "new", "lost"].map(sealed);
+        let all: Vec<_> =
+            all.into_iter().zip(1..).map(|(one, id)| (UserId::new(id), one)).collect();
+        scene.factors.expect_totp_secrets().returning(move || Ok(all.clone()));
+        scene.keys.expect_open().returning(|place, sealed| match sealed.key.as_str() {
+            "lost" => Err(PortError::broken("opening", "the key is gone")),
+            _ => Ok(place.to_owned().into()),
+        });
+        scene.keys.expect_seal().returning(move |_, _| Ok(sealed("new")));
+        let is_first = |user: &UserId, _: &SealedSecret, _: &SealedSecret| *user == UserId::new(1);
+        scene.factors.expect_reseal_totp().withf(is_first).once().returning(|_, _, _| Ok(true));
+
+        let done = scene.second_factor().reseal(&Actor::system()).await.unwrap();
+
+        assert_eq!(done, Resealed { sealed: 1, lost: 1 });
     }
 }

@@ -53,6 +53,8 @@ pub struct NewSession {
     pub created_at: DateTime<Utc>,
     /// How long it lasts.
     pub life: SessionLife,
+    /// Whether it opens nothing before the second factor was shown.
+    pub is_pending: bool,
 }
 
 impl NewSession {
@@ -66,7 +68,7 @@ impl NewSession {
     ) -> (Self, SecretString) {
         let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(chance));
         let hash = StoredHash(Sha256::digest(&text).into());
-        (Self { hash, user, client, created_at: now, life }, text.into())
+        (Self { hash, user, client, created_at: now, life, is_pending: false }, text.into())
     }
 }
 
@@ -91,6 +93,8 @@ pub struct Session {
     pub ip: String,
     /// With which browser.
     pub user_agent: String,
+    /// Whether it opens nothing before the second factor was shown.
+    pub is_pending: bool,
 }
 
 impl Session {

@@ -9,6 +9,7 @@ use waggle_kernel::ids::SessionId;
 use waggle_kernel::{Clock, PortError};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
+use crate::policy::AccountPolicy;
 use crate::ports::{EndSessions, SessionRepository};
 use crate::session::{PresentedSession, Session};
 use crate::sign_in::SignInPolicy;
@@ -36,15 +37,40 @@ impl Visitor {
     ///
     /// # Errors
     ///
-    /// [`NotRecent`] if that was before.
+    /// [`NotRecent`] if that was before, or the second factor is still to be shown.
     pub fn require_recent(&self, now: DateTime<Utc>, recent: Duration) -> Result<(), NotRecent> {
-        if now - self.session.authenticated_at <= recent { Ok(()) } else { Err(NotRecent) }
+        let is_recent = now - self.session.authenticated_at <= recent;
+        if is_recent && !self.session.is_pending { Ok(()) } else { Err(NotRecent) }
     }
+
+    /// How far the visitor has come in.
+    pub fn standing(&self, policy: &AccountPolicy) -> Standing {
+        if self.session.is_pending {
+            Standing::Pending
+        } else if policy.needs_setup(&self.user) {
+            Standing::Unprotected
+        } else {
+            Standing::In
+        }
+    }
+}
+
+/// How far somebody has come in who showed a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The second factor is still to be shown.
+    Pending,
+    /// There is none, and one has to be set up before anything else.
+    Unprotected,
+    /// All the way.
+    In,
 }
 
 /// It is long ago that somebody proved who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("this needs a fresh proof of who you are: confirm your password first")]
+#[error(
+    "this needs a fresh proof of who you are: confirm your password, or your second factor if you have one"
+)]
 pub struct NotRecent;
 
 impl Sessions {

@@ -14,7 +14,7 @@ use waggle_kernel::ids::UserId;
 use waggle_kernel::{Clock, Entropy, PortError};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::limits::{LOCKED_MAILS, LimitTable, fingerprint, network};
+use crate::limits::{FACTOR_USER, LOCKED_MAILS, LimitTable, fingerprint, network};
 use crate::mail::{Letter, NewMail};
 use crate::password::{NewPassword, StoredPassword, Verdict};
 use crate::ports::{
@@ -77,6 +77,10 @@ pub enum ProvenBy {
     Google,
 }
 
+/// How long somebody may take to show the second factor.
+const PENDING: SessionLife =
+    SessionLife { idle: Duration::minutes(10), absolute: Duration::minutes(10) };
+
 /// Somebody who is in.
 pub struct SignedIn {
     /// Who.
@@ -85,6 +89,8 @@ pub struct SignedIn {
     pub token: SecretString,
     /// When the session ends whatever is done.
     pub ends_at: DateTime<Utc>,
+    /// Whether the session opens anything: not before the second factor was shown, where there is one.
+    pub is_complete: bool,
 }
 
 impl SignIn {
@@ -162,9 +168,11 @@ impl SignIn {
         policy: &SignInPolicy,
     ) -> Result<SignedIn, SignInError> {
         let now = self.clock.now();
-        let life = policy.life(&user);
+        let is_complete = !user.has_second_factor;
+        let life = if is_complete { policy.life(&user) } else { PENDING };
         let chance = self.entropy.bytes()?;
         let (session, token) = NewSession::make(&chance, user.id, client.clone(), now, life);
+        let session = NewSession { is_pending: !is_complete, ..session };
         let (kind, method) = match proof {
             ProvenBy::Password => (EventKind::LoginSuccess, "password"),
             ProvenBy::Mail => (EventKind::LoginSuccess, "mail"),
@@ -172,8 +180,11 @@ impl SignIn {
         };
         let mut event = NewAuthEvent::of_user(kind, &user, client, now);
         event.metadata = json!({ "method": method });
+        if !is_complete {
+            event.kind = EventKind::FactorAsked;
+        }
         match self.sessions.open(&session, &user, stored, &event).await? {
-            Some(_) => Ok(SignedIn { user, token, ends_at: now + life.absolute }),
+            Some(_) => Ok(SignedIn { user, token, ends_at: now + life.absolute, is_complete }),
             // The password or the rights were changed since they were looked at.
             None => Err(SignInError::Refused),
         }
@@ -192,6 +203,10 @@ impl SignIn {
         policy: &SignInPolicy,
     ) -> Result<(), SignInError> {
         let (user, now) = (&visitor.user, self.clock.now());
+        // Whoever found the password out is not to get rid of the second factor with it.
+        if user.has_second_factor {
+            return Err(SignInError::NeedsFactor);
+        }
         if !user.has_password {
             return Err(SignInError::NoPassword);
         }
@@ -298,7 +313,11 @@ pub(crate) fn failures_of(user: &User) -> Vec<String> {
     let typed = |text: &str| format!("typed:{}", fingerprint(&Login::folded(text)));
     let names =
         [typed(user.email.as_str()), typed(user.username.as_str()), format!("user:{}", user.id)];
-    names.iter().flat_map(|name| [format!("{SLOWLY}:{name}"), format!("{LOCKED}:{name}")]).collect()
+    let of_passwords =
+        names.iter().flat_map(|name| [format!("{SLOWLY}:{name}"), format!("{LOCKED}:{name}")]);
+    // Whoever guessed at the second factor knew the password; now that is another.
+    let of_factor = LimitTable::default().budget(&FACTOR_USER, &user.id.to_string()).key;
+    of_passwords.chain([of_factor]).collect()
 }
 
 /// Why somebody was not let in.
@@ -310,6 +329,9 @@ pub enum SignInError {
     /// There is no password to prove anything with.
     #[error("you have no password: sign out and sign in with Google, or set one by resetting it")]
     NoPassword,
+    /// There is a stronger proof.
+    #[error("you have a second factor: confirm that instead of the password")]
+    NeedsFactor,
     /// It was wrong too often.
     #[error("there were too many failures; try again later")]
     Limited(Exhausted),

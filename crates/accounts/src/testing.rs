@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a contract that is broken stops the test")]
 
 pub mod codes;
+pub mod factors;
 #[cfg(test)]
 pub(crate) mod scene;
 
@@ -138,7 +139,7 @@ pub async fn a_token_has_an_owner(
     assert!(tokens.revoke("00000000000a", Some(joe.id), &told).await.expect("it answers"));
 }
 
-fn noon() -> DateTime<Utc> {
+pub(crate) fn noon() -> DateTime<Utc> {
     FixedClock::noon().now()
 }
 
@@ -159,6 +160,7 @@ pub fn user(id: i64, role: Role) -> User {
         is_active: true,
         is_super_admin: false,
         has_password: true,
+        has_second_factor: false,
         date_joined: noon(),
         last_login: None,
         version: Version::FIRST,
@@ -199,6 +201,7 @@ fn session(user: UserId, byte: u8) -> NewSession {
         client: Client::new("10.0.0.7".parse().ok(), "curl/8", String::new()),
         created_at: noon(),
         life: SessionLife { idle: Duration::hours(1), absolute: Duration::hours(12) },
+        is_pending: false,
     }
 }
 

@@ -116,6 +116,8 @@ pub struct User {
     pub is_super_admin: bool,
     /// Whether there is a password.
     pub has_password: bool,
+    /// Whether a second factor is asked for.
+    pub has_second_factor: bool,
     /// Since when there is the user.
     pub date_joined: DateTime<Utc>,
     /// When they last signed in.

@@ -8,6 +8,7 @@ mod joining;
 mod posts;
 mod query;
 mod sandbox;
+mod second_factor;
 mod settings;
 mod source_tweets;
 mod tokens;
@@ -56,6 +57,7 @@ enum Tag {
 pub(crate) fn all() -> (
     accounts::AccountsApi,
     joining::JoiningApi,
+    second_factor::SecondFactorApi,
     tokens::TokensApi,
     source_tweets::SourceTweetsApi,
     campaign_batches::CampaignBatchesApi,
@@ -67,6 +69,7 @@ pub(crate) fn all() -> (
     (
         accounts::AccountsApi,
         joining::JoiningApi,
+        second_factor::SecondFactorApi,
         tokens::TokensApi,
         source_tweets::SourceTweetsApi,
         campaign_batches::CampaignBatchesApi,

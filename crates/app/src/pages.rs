@@ -84,7 +84,9 @@ async fn finish(app: &App, request: &Request) -> Result<Response, GoogleError> {
                 )
                 .await
                 .map_err(|_| GoogleError::Refused)?;
-            let mut response = see_other(home(&return_to));
+            // The page asks for the second factor.
+            let place = if opened.is_complete { home(&return_to) } else { "/account" };
+            let mut response = see_other(place);
             if let Ok(cookie) = session_cookie(app, &opened).parse() {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use waggle_accounts::ports::PasswordHasher;
 use waggle_accounts::{
     ChangeAddress, Codes, DeliverMail, GoogleSignIn, ManageUsers, Register, ResetPassword,
-    ServerKeys, Sessions, SignIn, Tokens,
+    SecondFactor, ServerKeys, Sessions, SignIn, Tokens,
 };
 use waggle_kernel::{Clock, Entropy, SystemClock};
 use waggle_settings::SettingsManager;
@@ -29,6 +29,26 @@ pub(crate) struct People {
     pub(crate) change_address: ChangeAddress,
     pub(crate) google: GoogleSignIn,
     pub(crate) deliver_mail: DeliverMail,
+    pub(crate) second_factor: SecondFactor,
+}
+
+/// The keys of the settings, for people.
+fn keys(settings: &Arc<SettingsManager>) -> Arc<dyn ServerKeys> {
+    let (settings, entropy) = (Arc::clone(settings), Arc::new(SystemEntropy));
+    Arc::new(MasterServerKeys { settings, entropy })
+}
+
+/// The second factors, on their real ports.
+pub(crate) fn second_factor(store: &Store, settings: &Arc<SettingsManager>) -> SecondFactor {
+    let ports = store.ports();
+    SecondFactor {
+        factors: ports.second_factors,
+        events: ports.auth_events,
+        limits: ports.limits,
+        keys: keys(settings),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    }
 }
 
 /// The tokens, on their real ports.
@@ -60,10 +80,7 @@ impl People {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let ports = store.ports();
         let hasher: Arc<dyn PasswordHasher> = Arc::new(Hashing::new(Arc::clone(&entropy)));
-        let keys: Arc<dyn ServerKeys> = Arc::new(MasterServerKeys {
-            settings: Arc::clone(settings),
-            entropy: Arc::clone(&entropy),
-        });
+        let keys = keys(settings);
         let codes = Arc::new(Codes {
             verifications: ports.verifications,
             events: Arc::clone(&ports.auth_events),
@@ -74,6 +91,7 @@ impl People {
         });
         Self {
             tokens: tokens(store),
+            second_factor: second_factor(store, settings),
             users: users(store, Arc::clone(&hasher)),
             register: Register {
                 codes: Arc::clone(&codes),

@@ -25,6 +25,7 @@ pub(crate) fn of(values: &Values) -> AccountPolicy {
         security_admins: addresses(&values.security_admin_emails),
         notified: addresses(&values.admin_notification_emails),
         recent: values.recent_authentication.duration(),
+        admins_need_second_factor: values.admin_second_factor.is_on(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use secrecy::SecretString;
 use waggle_accounts::{Mark, SealedSecret, ServerKeys};
 use waggle_kernel::{Entropy, PortError};
@@ -13,6 +14,7 @@ pub(crate) struct MasterServerKeys {
     pub(crate) entropy: Arc<dyn Entropy>,
 }
 
+#[async_trait]
 impl ServerKeys for MasterServerKeys {
     fn mark(&self, secret: &SecretString) -> Result<Mark, PortError> {
         let (key, hash) = self.settings.master_keys().mark(secret)?;
@@ -28,8 +30,13 @@ impl ServerKeys for MasterServerKeys {
         Ok(SealedSecret { key: sealed.key.0, bytes: sealed.bytes })
     }
 
-    fn open(&self, place: &str, sealed: &SealedSecret) -> Result<SecretString, PortError> {
+    async fn open(&self, place: &str, sealed: &SealedSecret) -> Result<SecretString, PortError> {
         let sealed = Sealed { key: KeyId(sealed.key.clone()), bytes: sealed.bytes.clone() };
+        // Another process may have taken a new key a moment ago.
+        if self.settings.master_keys().find(&sealed.key).is_none() {
+            let reloaded = self.settings.reload().await;
+            reloaded.map_err(|error| PortError::broken("reading the master keys anew", error))?;
+        }
         let opened = self.settings.master_keys().open_for(&sealed, place);
         opened.map_err(|error| PortError::broken("opening a sealed secret", error))
     }

@@ -37,6 +37,8 @@ ids! {
     UserId,
     /// A person who is signed in, in one browser.
     SessionId,
+    /// A passkey, as Waggle keeps it (not the id that the authenticator gave it).
+    PasskeyId,
     /// A tweet of a monitored account, as Waggle keeps it (not the id that X gave it).
     SourceTweetId,
     /// A campaign batch, as Waggle keeps it (not the name that the workflow gave it).

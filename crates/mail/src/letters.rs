@@ -168,6 +168,13 @@ fn words(letter: &Letter) -> Words {
             vec![format!("What you may do at Waggle from now on: {role}. You were signed out everywhere.")],
         ),
         Letter::SecondFactorChanged { what } => changed("second factor", &format!("What was done: {what}.")),
+        Letter::FactorAttacked => (
+            "Somebody knows your password at Waggle".to_owned(),
+            vec![
+                "Somebody signed in to your account with the right password, or with Google, and showed wrong codes of your authenticator app so often that no more are taken for a day. Recovery codes and passkeys go on working.".to_owned(),
+                "If it was not you, reset your password: then the codes of your app are taken again, too.".to_owned(),
+            ],
+        ),
         Letter::TokenCreated { name } => (
             "An API token was made in your name".to_owned(),
             vec![

@@ -159,6 +159,8 @@ settings! {
         login_failure_window: Seconds<10, 86_400> = "LOGIN_FAILURE_SECONDS", default "300";
         /// For how long somebody who proved who they are may change address, tokens, rights and secrets without doing so again.
         recent_authentication: Seconds<30, 86_400> = "RECENT_AUTHENTICATION_SECONDS", default "300";
+        /// Whether admins without a second factor may do nothing, when they are signed in, but set one up. Their API tokens go on working.
+        admin_second_factor: Boolean = "ADMIN_SECOND_FACTOR_REQUIRED", default "false";
         /// How many digits the codes have that are mailed. Each digit less makes guessing ten times as easy.
         verification_code_digits: Integer<4, 8> = "VERIFICATION_CODE_DIGITS", default "6";
         /// What may be done how often, where the table in the guide is not to hold: `name=count/seconds`, such as

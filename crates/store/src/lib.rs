@@ -29,8 +29,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use waggle_accounts::ports::{
-    AuthEventRepository, GoogleAccounts, Limits, MailQueue, SessionRepository, TokenRepository,
-    UserRepository, VerificationRepository,
+    AuthEventRepository, GoogleAccounts, Limits, MailQueue, PasskeyRepository,
+    SecondFactorRepository, SessionRepository, TokenRepository, UserRepository,
+    VerificationRepository,
 };
 use waggle_content::ports::{Ledger, PostRepository};
 use waggle_settings::ports::{SettingChanges, SettingRepository};
@@ -74,6 +75,10 @@ pub struct Ports {
     pub mails: Arc<dyn MailQueue>,
     /// Google accounts.
     pub google: Arc<dyn GoogleAccounts>,
+    /// Second factors.
+    pub second_factors: Arc<dyn SecondFactorRepository>,
+    /// Passkeys.
+    pub passkeys: Arc<dyn PasskeyRepository>,
     /// Settings.
     pub settings: Arc<dyn SettingRepository>,
     /// Source tweets.
@@ -101,6 +106,8 @@ impl Ports {
             + VerificationRepository
             + MailQueue
             + GoogleAccounts
+            + SecondFactorRepository
+            + PasskeyRepository
             + SettingRepository
             + SourceTweetRepository
             + CampaignBatchRepository
@@ -120,6 +127,8 @@ impl Ports {
             verifications: repositories.clone(),
             mails: repositories.clone(),
             google: repositories.clone(),
+            second_factors: repositories.clone(),
+            passkeys: repositories.clone(),
             settings: repositories.clone(),
             source_tweets: repositories.clone(),
             batches: repositories.clone(),

@@ -281,11 +281,12 @@ table! {
         date_joined -> UtcMicros,
         last_login -> Nullable<UtcMicros>,
         version -> BigInt,
+        has_second_factor -> Bool,
     }
 }
 
 table! {
-    use diesel::sql_types::{BigInt, Binary, Text};
+    use diesel::sql_types::{BigInt, Binary, Bool, Text};
     use crate::types::UtcMicros;
 
     sessions (id) {
@@ -299,6 +300,7 @@ table! {
         ends_at -> UtcMicros,
         ip -> Text,
         user_agent -> Text,
+        is_pending -> Bool,
     }
 }
 
@@ -392,6 +394,57 @@ table! {
     google_sign_ins (hash) {
         hash -> Binary,
         return_to -> Text,
+        expires_at -> UtcMicros,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Binary, Bool, Text};
+    use crate::types::UtcMicros;
+
+    totp_apps (user_id) {
+        user_id -> BigInt,
+        key -> Text,
+        secret -> Binary,
+        is_confirmed -> Bool,
+        last_step -> BigInt,
+        created_at -> UtcMicros,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Binary};
+
+    recovery_codes (user_id, hash) {
+        user_id -> BigInt,
+        hash -> Binary,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+    use crate::types::UtcMicros;
+
+    passkeys (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        name -> Text,
+        credential_id -> Binary,
+        public_key -> Binary,
+        state -> Binary,
+        created_at -> UtcMicros,
+        last_used_at -> Nullable<UtcMicros>,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Binary, Text};
+    use crate::types::UtcMicros;
+
+    passkey_challenges (session_id, purpose) {
+        session_id -> BigInt,
+        purpose -> Text,
+        state -> Binary,
         expires_at -> UtcMicros,
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn policy() -> AccountPolicy {
         security_admins: vec!["watch@hive.example".parse().expect("it is an address")],
         notified: Vec::new(),
         recent: Duration::minutes(5),
+        admins_need_second_factor: false,
     }
 }
 
@@ -129,6 +130,7 @@ pub(crate) fn visitor(ago: Duration) -> Visitor {
         ends_at: at,
         ip: String::new(),
         user_agent: String::new(),
+        is_pending: false,
     };
     Visitor { user: user(3, Role::Viewer), session }
 }

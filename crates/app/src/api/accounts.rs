@@ -16,7 +16,7 @@ use waggle_accounts::{
     User, UserChange, Wanted,
 };
 use waggle_kernel::ids::{SessionId, UserId};
-use waggle_kernel::{Actor, Page, PageRequest, Scope};
+use waggle_kernel::{Actor, Clock as _, Page, PageRequest, Scope, SystemClock};
 
 use super::Tag;
 use super::export::{Export, Format, Pages, export};
@@ -72,6 +72,8 @@ pub(super) struct UserView {
     /// Whether they may do everything, whatever the role.
     is_super_admin: bool,
     has_password: bool,
+    /// Whether a second factor is asked for at sign-in.
+    has_second_factor: bool,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     version: i64,
@@ -90,6 +92,7 @@ impl From<&User> for UserView {
             is_active: user.is_active,
             is_super_admin: user.is_super_admin,
             has_password: user.has_password,
+            has_second_factor: user.has_second_factor,
             date_joined: user.date_joined,
             last_login: user.last_login,
             version: user.version.number(),
@@ -148,6 +151,16 @@ pub(super) struct SignedInView {
     user: UserView,
     /// When the session ends whatever is done.
     ends_at: DateTime<Utc>,
+    /// What has to be done before the session opens anything else: `second_factor` is to be shown, at `/auth/second-factor`, or
+    /// `second_factor_setup` is due, at `/me/second-factor`.
+    needs: Option<Needs>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+enum Needs {
+    SecondFactor,
+    SecondFactorSetup,
 }
 
 /// The proof of who somebody is who is signed in.
@@ -291,7 +304,8 @@ impl AccountsApi {
 
     /// Prove once more, by the password, who you are; then what is sensitive is open for `RECENT_AUTHENTICATION_SECONDS`.
     ///
-    /// For people who are signed in.
+    /// For people who are signed in, also if they have to set up a second factor first. Whoever has one shows that instead, at
+    /// `/auth/second-factor`.
     #[oai(path = "/auth/confirm", method = "post", operation_id = "confirm_sign_in")]
     async fn confirm_sign_in(
         &self,
@@ -308,7 +322,7 @@ impl AccountsApi {
 
     /// Sign out: the session ends at once.
     ///
-    /// For people who are signed in.
+    /// For people who are signed in, or are asked for the second factor.
     #[oai(path = "/auth/logout", method = "post", operation_id = "sign_out")]
     async fn sign_out(
         &self,
@@ -341,7 +355,7 @@ impl AccountsApi {
 
     /// Change the own password; all other sessions end.
     ///
-    /// For people who are signed in.
+    /// For people who are signed in. Whoever has a second factor has to have shown it a short while ago.
     #[oai(path = "/me/password", method = "post", operation_id = "change_own_password")]
     async fn change_own_password(
         &self,
@@ -351,7 +365,7 @@ impl AccountsApi {
         body: Json<PasswordBody>,
     ) -> Result<Json<UserView>, Problem> {
         let (present, wanted) = (body.0.present.into(), body.0.wanted.into());
-        let policy = app.policy().sign_in;
+        let policy = app.policy();
         app.people
             .users
             .change_own_password(
@@ -497,6 +511,28 @@ impl AccountsApi {
         Ok(Json((&user).into()))
     }
 
+    /// Take a user's second factor away, whose app and recovery codes are lost; all sessions of the user end.
+    ///
+    /// For admins who are signed in and proved who they are a short while ago. The user is told by mail.
+    #[oai(
+        path = "/users/:id/second-factor",
+        method = "delete",
+        operation_id = "remove_second_factor_of_user"
+    )]
+    async fn remove_second_factor_of_user(
+        &self,
+        admin: SignedIn,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+    ) -> Result<Json<UserView>, Problem> {
+        let (actor, id) = (actor(&admin), UserId::new(id.0));
+        let user = app.people.users.show(&actor, id).await?;
+        app.people.second_factor.remove_for(&actor, &user, &client(&app, request)).await?;
+        app.post.notify_one();
+        Ok(Json((&app.people.users.show(&actor, id).await?).into()))
+    }
+
     /// List what happened at the door, newest first.
     ///
     /// For admins who are signed in.
@@ -602,14 +638,21 @@ impl Pages for AuthEventPages {
 
 /// The answer to somebody who is in now, with the cookie of the session.
 pub(super) fn signed_in(app: &App, opened: &SignedInAs) -> Response<Json<SignedInView>> {
-    let view = SignedInView { user: (&opened.user).into(), ends_at: opened.ends_at };
+    let needs = if !opened.is_complete {
+        Some(Needs::SecondFactor)
+    } else if app.policy().needs_setup(&opened.user) {
+        Some(Needs::SecondFactorSetup)
+    } else {
+        None
+    };
+    let view = SignedInView { user: (&opened.user).into(), ends_at: opened.ends_at, needs };
     Response::new(Json(view)).header("set-cookie", session_cookie(app, opened))
 }
 
 /// The cookie that keeps a new session.
 pub(crate) fn session_cookie(app: &App, opened: &SignedInAs) -> String {
-    let life = app.policy().sign_in.life(&opened.user).absolute.num_seconds();
-    SESSION_COOKIE.set(&app.settings.values(), opened.token.expose_secret(), life)
+    let left = (opened.ends_at - SystemClock.now()).num_seconds();
+    SESSION_COOKIE.set(&app.settings.values(), opened.token.expose_secret(), left)
 }
 
 fn actor(person: &SignedIn) -> Actor {

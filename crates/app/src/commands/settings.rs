@@ -6,6 +6,7 @@ mod transfer;
 
 use std::io::{IsTerminal as _, Read as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
@@ -16,10 +17,11 @@ use waggle_settings::{
     Boolean, Given, Group, Kind, Past, SettingsManager, Shown, ShownChange, Unreadable, Wish,
     registry,
 };
+use waggle_store::Store;
 
 use super::{Failure, open_current, print};
-use crate::app;
 use crate::config::Config;
+use crate::{app, people};
 
 /// The most that is read as one value, in bytes.
 const MOST: u64 = 256 * 1024;
@@ -114,7 +116,8 @@ pub(super) async fn run(
         print(reference::table().trim_end());
         return Ok(ExitCode::SUCCESS);
     }
-    let settings = app::settings(&open_current(config).await?, config).await?;
+    let store = open_current(config).await?;
+    let settings = Arc::new(app::settings(&store, config).await?);
     let actor = Actor::system();
     let wrong = settings.problems().len();
     if wrong > 0 && !matches!(arguments.command, Command::Check) {
@@ -157,7 +160,7 @@ pub(super) async fn run(
             transfer::import(&settings, &actor, &file, dry_run, as_json).await?;
         }
         Command::RotateKey { discard_unreadable } => {
-            rotate_key(&settings, &actor, discard_unreadable, as_json).await?;
+            rotate_key(&store, &settings, discard_unreadable, as_json).await?;
         }
         Command::Reference => {}
     }
@@ -391,19 +394,23 @@ fn check(settings: &SettingsManager, as_json: bool) -> Result<ExitCode, Failure>
 }
 
 async fn rotate_key(
-    settings: &SettingsManager,
-    actor: &Actor,
+    store: &Store,
+    settings: &Arc<SettingsManager>,
     discard: bool,
     as_json: bool,
 ) -> Result<(), Failure> {
     let unreadable = if discard { Unreadable::Discard } else { Unreadable::Refuse };
-    let rotated = settings.rotate_key(actor, unreadable).await?;
+    let actor = Actor::system();
+    let rotated = settings.rotate_key(&actor, unreadable).await?;
+    let apps = people::second_factor(store, settings).reseal(&actor).await?;
     if as_json {
         let rotated = json!({
             "from": rotated.from.map(|id| id.0),
             "to": rotated.to.0,
             "secrets": rotated.secrets,
             "lost": rotated.lost,
+            "totp_secrets": apps.sealed,
+            "totp_secrets_lost": apps.lost,
             "revision": rotated.revision.0,
         });
         print(&rotated.to_string());
@@ -412,6 +419,13 @@ async fn rotate_key(
     print(&format!("{} secrets are sealed with the master key {}.", rotated.secrets, rotated.to));
     if !rotated.lost.is_empty() {
         print(&format!("No key opened {}: removed.", rotated.lost.join(", ")));
+    }
+    print(&format!("{} secrets of authenticator apps are, too.", apps.sealed));
+    if apps.lost > 0 {
+        print(&format!(
+            "No key opened {} of those: their users need a recovery code, a passkey, or 'waggle users remove-second-factor'.",
+            apps.lost
+        ));
     }
     if let Some(from) = rotated.from {
         print(&format!(

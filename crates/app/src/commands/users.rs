@@ -14,7 +14,7 @@ use super::{Failure, open_current, print};
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;
-use crate::people;
+use crate::{app, people};
 
 /// The most that is read as a password, in bytes.
 const MOST: u64 = 4_096;
@@ -77,6 +77,11 @@ enum Command {
         /// Read the password from standard input.
         #[arg(long)]
         password_stdin: bool,
+    },
+    /// Take a user's second factor away, whose app and recovery codes are lost; all sessions of the user end.
+    RemoveSecondFactor {
+        /// The mail address or the user name.
+        user: String,
     },
 }
 
@@ -142,6 +147,13 @@ pub(super) async fn run(
             let password = password(password_stdin)?;
             users.set_password(&actor, user.id, Some(&password), &client).await?;
             done(as_json, &user, "has another password");
+        }
+        Command::RemoveSecondFactor { user } => {
+            let user = users.show_login(&actor, &user).await?;
+            let settings = Arc::new(app::settings(&store, config).await?);
+            let factor = people::second_factor(&store, &settings);
+            factor.remove_for(&actor, &user, &client).await?;
+            done(as_json, &users.show(&actor, user.id).await?, "has no second factor any more");
         }
     }
     Ok(ExitCode::SUCCESS)

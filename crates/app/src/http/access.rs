@@ -16,9 +16,15 @@ pub(crate) enum Access {
     Person(Scope),
     /// The same, if they proved who they are a short while ago.
     FreshPerson(Scope),
+    /// People who are signed in, also those who have to set up a second factor before anything else.
+    Enrolling,
+    /// The same, if they proved who they are a short while ago.
+    FreshEnrolling,
+    /// People who are signed in, or are asked for the second factor.
+    Halfway,
 }
 
-use Access::{Anyone, FreshPerson, Open, Person};
+use Access::{Anyone, Enrolling, FreshEnrolling, FreshPerson, Halfway, Open, Person};
 use Scope::{Admin, Approve, Ingest, Publish, Read, Write};
 
 /// Method, path and who.
@@ -30,12 +36,18 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::POST, "/auth/password-reset/confirm", Open),
     (Method::POST, "/auth/google", Open),
     (Method::POST, "/auth/google/confirm", Open),
-    (Method::POST, "/auth/confirm", Person(Read)),
-    (Method::POST, "/auth/logout", Person(Read)),
+    (Method::POST, "/auth/second-factor", Halfway),
+    (Method::POST, "/auth/confirm", Enrolling),
+    (Method::POST, "/auth/logout", Halfway),
     (Method::GET, "/me", Anyone(Read)),
     (Method::POST, "/me/password", Person(Read)),
     (Method::POST, "/me/email", FreshPerson(Read)),
     (Method::POST, "/me/email/confirm", Person(Read)),
+    (Method::GET, "/me/second-factor", Enrolling),
+    (Method::POST, "/me/second-factor/totp", FreshEnrolling),
+    (Method::POST, "/me/second-factor/totp/confirm", FreshEnrolling),
+    (Method::DELETE, "/me/second-factor/totp", FreshEnrolling),
+    (Method::POST, "/me/second-factor/recovery-codes", FreshEnrolling),
     (Method::GET, "/sessions", Person(Read)),
     (Method::DELETE, "/sessions/:id", Person(Read)),
     (Method::DELETE, "/sessions", Person(Read)),
@@ -43,6 +55,7 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::POST, "/users", FreshPerson(Admin)),
     (Method::GET, "/users/:id", Person(Admin)),
     (Method::PATCH, "/users/:id", FreshPerson(Admin)),
+    (Method::DELETE, "/users/:id/second-factor", FreshPerson(Admin)),
     (Method::GET, "/tokens", Person(Read)),
     (Method::POST, "/tokens", FreshPerson(Read)),
     (Method::DELETE, "/tokens/:id", Person(Read)),
@@ -132,6 +145,16 @@ mod tests {
             }
             FreshPerson(_) => {
                 "For people who are signed in and proved who they are a short while ago.".to_owned()
+            }
+            Enrolling => {
+                "For people who are signed in, also if they have to set up a second factor first."
+                    .to_owned()
+            }
+            FreshEnrolling => "For people who are signed in and proved who they are a short while \
+                               ago, also if they have to set up a second factor first."
+                .to_owned(),
+            Halfway => {
+                "For people who are signed in, or are asked for the second factor.".to_owned()
             }
         }
     }

@@ -134,7 +134,7 @@ fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
         "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
          img-src data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
     } else if path == "/account" || path.starts_with("/account/") || path == CALLBACK {
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
          form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     } else {
         "default-src 'none'; frame-ancestors 'none'"

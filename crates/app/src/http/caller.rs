@@ -8,7 +8,7 @@ use poem::http::{StatusCode, header};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
-use waggle_accounts::{AuthenticateError, NotRecent};
+use waggle_accounts::{AuthenticateError, NotRecent, Standing, Visitor};
 use waggle_kernel::{Actor, Clock as _, PortError, Scope, SystemClock};
 
 use super::Problem;
@@ -40,6 +40,12 @@ pub(crate) enum CallerRefused {
     /// A program asks for what is a person's.
     #[error("this is for people who are signed in, not for API tokens")]
     NoPerson,
+    /// The second factor was not shown yet.
+    #[error("your second factor is still to be shown, at /api/v1/auth/second-factor")]
+    NeedsFactor,
+    /// There is none, and admins need one.
+    #[error("admins need a second factor here: set one up first, at /api/v1/me/second-factor")]
+    NeedsSetup,
     /// Another site may have made the browser send this.
     #[error("this request does not come from a page of Waggle")]
     CrossSite,
@@ -64,10 +70,16 @@ impl From<CallerRefused> for Problem {
             CallerRefused::Scope(_) | CallerRefused::NoPerson | CallerRefused::CrossSite => {
                 Self::new(StatusCode::FORBIDDEN, detail)
             }
+            CallerRefused::NeedsFactor => needs(detail, "second_factor"),
+            CallerRefused::NeedsSetup => needs(detail, "second_factor_setup"),
             CallerRefused::NotRecent(error) => error.into(),
             CallerRefused::Port(error) => error.into(),
         }
     }
+}
+
+fn needs(detail: String, what: &str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, detail).with("needs", what.into())
 }
 
 /// The bearer of the token in the request.
@@ -102,23 +114,38 @@ pub(super) async fn let_in(app: &App, request: &mut Request) -> Result<(), Calle
     };
     // Nobody gets what the table does not name; whoever is known may hear that it is not there.
     let Some(access) = access else { return Ok(()) };
-    let actor = match access {
-        Access::Open => actor,
-        Access::Anyone(scope) => allowed(actor, scope)?,
-        Access::Person(scope) | Access::FreshPerson(scope) => {
-            let visitor = visitor.as_ref().ok_or(CallerRefused::NoPerson)?;
-            let actor = allowed(actor, scope)?;
-            if matches!(access, Access::FreshPerson(_)) {
-                visitor.require_recent(SystemClock.now(), app.policy().recent)?;
-            }
-            actor
+    if let Some(visitor) = &visitor {
+        let is_fresh = matches!(access, Access::FreshPerson(_) | Access::FreshEnrolling);
+        come_far_enough(app, visitor, access)?;
+        if is_fresh {
+            visitor.require_recent(SystemClock.now(), app.policy().recent)?;
         }
+    } else if !matches!(access, Access::Anyone(_)) {
+        return Err(CallerRefused::NoPerson);
+    }
+    let actor = match access {
+        Access::Anyone(scope) | Access::Person(scope) | Access::FreshPerson(scope) => {
+            allowed(actor, scope)?
+        }
+        Access::Open | Access::Enrolling | Access::FreshEnrolling | Access::Halfway => actor,
     };
     request.extensions_mut().insert(actor);
     if let Some(visitor) = visitor {
         request.extensions_mut().insert(visitor);
     }
     Ok(())
+}
+
+/// Checks the second factor of a visitor, as far as the table wants it.
+fn come_far_enough(app: &App, visitor: &Visitor, access: Access) -> Result<(), CallerRefused> {
+    let is_enrolling = matches!(access, Access::Enrolling | Access::FreshEnrolling);
+    match visitor.standing(&app.policy()) {
+        Standing::In => Ok(()),
+        _ if access == Access::Halfway => Ok(()),
+        Standing::Unprotected if is_enrolling => Ok(()),
+        Standing::Unprotected => Err(CallerRefused::NeedsSetup),
+        Standing::Pending => Err(CallerRefused::NeedsFactor),
+    }
 }
 
 /// The actor that calls one of the old addresses with the right `scope`. Where that is to ingest, callers from a

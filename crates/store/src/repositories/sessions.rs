@@ -31,6 +31,7 @@ struct SessionRow {
     ends_at: Time,
     ip: String,
     user_agent: String,
+    is_pending: bool,
 }
 
 impl From<SessionRow> for Session {
@@ -45,6 +46,7 @@ impl From<SessionRow> for Session {
             ends_at: row.ends_at.into(),
             ip: row.ip,
             user_agent: row.user_agent,
+            is_pending: row.is_pending,
         }
     }
 }
@@ -68,6 +70,58 @@ pub(super) async fn end_sessions(
         .await
 }
 
+/// Keeps a session of a user whose row is held.
+pub(super) async fn insert(connection: &mut Conn, session: &NewSession) -> QueryResult<SessionId> {
+    let (user, now) = (session.user.number(), Time::from(session.created_at));
+    // Those that ran out are of no use any more.
+    diesel::delete(sessions::table)
+        .filter(sessions::user_id.eq(user))
+        .filter(sessions::ends_at.le(now).or(sessions::idle_until.le(now)))
+        .execute(connection)
+        .await?;
+    let id: i64 = diesel::insert_into(sessions::table)
+        .values((
+            sessions::hash.eq(session.hash.0.to_vec()),
+            sessions::user_id.eq(user),
+            sessions::created_at.eq(now),
+            sessions::authenticated_at.eq(now),
+            sessions::last_used_at.eq(now),
+            sessions::idle_until.eq(Time::from(session.created_at + session.life.idle)),
+            sessions::ends_at.eq(Time::from(session.created_at + session.life.absolute)),
+            sessions::ip.eq(address(&session.client)),
+            sessions::user_agent.eq(&session.client.user_agent),
+            sessions::is_pending.eq(session.is_pending),
+        ))
+        .returning(sessions::id)
+        .get_result(connection)
+        .await?;
+    // Whoever signs in for ever does not fill the table; and whoever knows the password alone ends no session that opens something.
+    let first_gone: Option<i64> = sessions::table
+        .filter(sessions::user_id.eq(user))
+        .filter(sessions::is_pending.eq(session.is_pending))
+        .order(sessions::id.desc())
+        .offset(MOST_SESSIONS)
+        .select(sessions::id)
+        .first(connection)
+        .await
+        .optional()?;
+    if let Some(first) = first_gone {
+        diesel::delete(sessions::table)
+            .filter(sessions::user_id.eq(user))
+            .filter(sessions::is_pending.eq(session.is_pending))
+            .filter(sessions::id.le(first))
+            .execute(connection)
+            .await?;
+    }
+    if !session.is_pending {
+        diesel::update(users::table.find(user))
+            .set(users::last_login.eq(now))
+            .execute(connection)
+            .await?;
+    }
+    Ok(SessionId::new(id))
+}
+
 #[async_trait]
 impl SessionRepository for Repositories {
     async fn open(
@@ -80,56 +134,15 @@ impl SessionRepository for Repositories {
         during("opening a session", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            let (user, now) = (session.user.number(), Time::from(session.created_at));
             // The user first, as whoever ends sessions does.
-            let present = dialect::lock_user(connection, user).await?;
+            let present = dialect::lock_user(connection, session.user.number()).await?;
             if present != Some((password.0.clone(), true, seen.version.number())) {
                 return Ok(None);
             }
-            // Those that ran out are of no use any more.
-            diesel::delete(sessions::table)
-                .filter(sessions::user_id.eq(user))
-                .filter(sessions::ends_at.le(now).or(sessions::idle_until.le(now)))
-                .execute(connection)
-                .await?;
-            let id: i64 = diesel::insert_into(sessions::table)
-                .values((
-                    sessions::hash.eq(session.hash.0.to_vec()),
-                    sessions::user_id.eq(user),
-                    sessions::created_at.eq(now),
-                    sessions::authenticated_at.eq(now),
-                    sessions::last_used_at.eq(now),
-                    sessions::idle_until.eq(Time::from(session.created_at + session.life.idle)),
-                    sessions::ends_at.eq(Time::from(session.created_at + session.life.absolute)),
-                    sessions::ip.eq(address(&session.client)),
-                    sessions::user_agent.eq(&session.client.user_agent),
-                ))
-                .returning(sessions::id)
-                .get_result(connection)
-                .await?;
-            // Whoever signs in for ever does not fill the table.
-            let first_gone: Option<i64> = sessions::table
-                .filter(sessions::user_id.eq(user))
-                .order(sessions::id.desc())
-                .offset(MOST_SESSIONS)
-                .select(sessions::id)
-                .first(connection)
-                .await
-                .optional()?;
-            if let Some(first) = first_gone {
-                diesel::delete(sessions::table)
-                    .filter(sessions::user_id.eq(user))
-                    .filter(sessions::id.le(first))
-                    .execute(connection)
-                    .await?;
-            }
-            diesel::update(users::table.find(user))
-                .set(users::last_login.eq(now))
-                .execute(connection)
-                .await?;
+            let id = insert(connection, session).await?;
             write_down(connection, event).await?;
             transaction.commit().await?;
-            Ok(Some(SessionId::new(id)))
+            Ok(Some(id))
         })
         .await
     }
@@ -200,6 +213,7 @@ impl SessionRepository for Repositories {
                 .filter(sessions::user_id.eq(user.number()))
                 .filter(sessions::ends_at.gt(Time::from(now)))
                 .filter(sessions::idle_until.gt(Time::from(now)))
+                .filter(sessions::is_pending.eq(false))
                 .order(sessions::id.desc())
                 .select(SessionRow::as_select())
                 .load(&mut connection)

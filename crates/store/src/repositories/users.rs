@@ -34,6 +34,7 @@ pub(super) struct UserRow {
     date_joined: Time,
     last_login: Option<Time>,
     version: i64,
+    has_second_factor: bool,
 }
 
 impl TryFrom<UserRow> for (User, StoredPassword) {
@@ -52,6 +53,7 @@ impl TryFrom<UserRow> for (User, StoredPassword) {
             is_active: row.is_active,
             is_super_admin: row.is_super_admin,
             has_password: password.is_some(),
+            has_second_factor: row.has_second_factor,
             date_joined: row.date_joined.into(),
             last_login: row.last_login.map(Into::into),
             version: Version::new(row.version),

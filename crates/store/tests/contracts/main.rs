@@ -80,6 +80,12 @@ mod rules {
             waggle_accounts::testing::codes::the_list_of_super_admins_counts_for_verified_addresses(ports.verifications, ports.users);
         mails_wait_until_they_are_taken(ports) =>
             waggle_accounts::testing::codes::mails_wait_until_they_are_taken(ports.auth_events, ports.mails);
+        an_app_counts_when_it_was_confirmed(ports) =>
+            waggle_accounts::testing::factors::an_app_counts_when_it_was_confirmed(ports.users, ports.sessions, ports.second_factors);
+        a_proof_opens_one_session(ports) =>
+            waggle_accounts::testing::factors::a_proof_opens_one_session(ports.users, ports.sessions, ports.second_factors);
+        factors_come_and_go(ports) =>
+            waggle_accounts::testing::factors::factors_come_and_go(ports.users, ports.sessions, ports.second_factors, ports.passkeys);
         a_token_has_an_owner(ports) =>
             waggle_accounts::testing::a_token_has_an_owner(ports.tokens, ports.users);
         a_user_is_kept_once_and_found(ports) =>

@@ -4,7 +4,8 @@ use poem::http::StatusCode;
 use serde_json::json;
 use waggle_accounts::{
     ChangeAddressError, CodeError, CreateTokenError, GoogleError, IdentityError, ManageUsersError,
-    NotRecent, RegisterError, ResetPasswordError, SessionsError, SignInError, TokensError,
+    NotRecent, RegisterError, ResetPasswordError, SecondFactorError, SessionsError, SignInError,
+    TokensError,
 };
 
 use super::Problem;
@@ -16,6 +17,9 @@ impl From<SignInError> for Problem {
         match error {
             SignInError::Refused => Self::new(StatusCode::UNAUTHORIZED, detail),
             SignInError::NoPassword => Self::new(StatusCode::FORBIDDEN, detail),
+            SignInError::NeedsFactor => {
+                Self::new(StatusCode::FORBIDDEN, detail).with("needs", json!("second_factor"))
+            }
             SignInError::Limited(exhausted) => Self::too_often(detail, &exhausted),
             SignInError::Port(error) => error.into(),
         }
@@ -38,6 +42,7 @@ impl From<ManageUsersError> for Problem {
         let detail = error.to_string();
         match error {
             ManageUsersError::Forbidden(error) => error.into(),
+            ManageUsersError::NotRecent(error) => error.into(),
             ManageUsersError::NotFound => Self::not_found(detail),
             ManageUsersError::Address(_)
             | ManageUsersError::Username(_)
@@ -60,6 +65,22 @@ impl From<NotRecent> for Problem {
     fn from(error: NotRecent) -> Self {
         Self::new(StatusCode::FORBIDDEN, error.to_string())
             .with("needs", json!("recent_authentication"))
+    }
+}
+
+impl From<SecondFactorError> for Problem {
+    fn from(error: SecondFactorError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SecondFactorError::Forbidden(error) => error.into(),
+            SecondFactorError::NotRecent(error) => error.into(),
+            SecondFactorError::IsOn | SecondFactorError::NotBegun => Self::conflict(detail),
+            SecondFactorError::Own | SecondFactorError::Refused => {
+                Self::new(StatusCode::FORBIDDEN, detail)
+            }
+            SecondFactorError::Limited(exhausted) => Self::too_often(detail, &exhausted),
+            SecondFactorError::Port(error) => error.into(),
+        }
     }
 }
 

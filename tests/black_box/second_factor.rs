@@ -1,0 +1,253 @@
+//! A second factor is asked for beside the password, and nothing opens before it was shown.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use totp_rs::{Builder, Secret, Totp};
+
+use crate::accounts::{Browser, cookie, user};
+use crate::api::{Operation, operations};
+use crate::database::Kind;
+use crate::{Waggle, answer, on_both, run};
+
+const PASSWORD: &str = "correct staple, battery horse";
+
+/// An authenticator app.
+struct App {
+    totp: Totp,
+    secret: String,
+}
+
+impl App {
+    fn of(shown: &Value) -> Self {
+        let (url, secret) = (shown["url"].as_str().unwrap(), shown["secret"].as_str().unwrap());
+        assert!(url.starts_with("otpauth://totp/") && url.contains(secret), "{url}");
+        let raw = Secret::try_from_base32(secret).unwrap();
+        let totp = Builder::new().with_secret(raw).with_account_name("joe").build().unwrap();
+        Self { totp, secret: secret.to_owned() }
+    }
+
+    /// What it shows so many times 30 seconds from now. Of those that are taken, only the present and the next stay so while a test
+    /// goes on.
+    fn shows(&self, steps: u64) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        self.totp.generate(now + 30 * steps).to_string()
+    }
+}
+
+impl Browser<'_> {
+    /// Shows a code; the browser has the new session then.
+    async fn show(&mut self, code: &str) -> Result<Value, u16> {
+        let request = self.request(Method::POST, "/auth/second-factor");
+        let response = request.json(&json!({ "code": code })).send().await.unwrap();
+        if response.status() != 200 {
+            return Err(response.status().as_u16());
+        }
+        self.cookie = cookie(&response);
+        Ok(response.json().await.unwrap())
+    }
+
+    /// Sets an app up, whose present code is used up thereby.
+    async fn set_up(&self) -> (App, Vec<String>) {
+        let begun = self.send(Method::POST, "/me/second-factor/totp", json!({})).await.ok();
+        let app = App::of(&begun);
+        let code = json!({ "code": app.shows(0) });
+        let done = self.send(Method::POST, "/me/second-factor/totp/confirm", code).await.ok();
+        let codes = done["recovery_codes"].as_array().unwrap();
+        (app, codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect())
+    }
+}
+
+async fn the_second_factor_is_asked_for(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    user(&waggle, "joe", "editor");
+    let browser = waggle.browser("joe").await;
+    let elsewhere = waggle.browser("joe").await;
+
+    let confirm = |code: String| {
+        let body = json!({ "code": code });
+        browser.send(Method::POST, "/me/second-factor/totp/confirm", body)
+    };
+    confirm("123456".to_owned()).await.refused(409);
+    browser
+        .send(Method::POST, "/auth/second-factor", json!({ "code": "123456" }))
+        .await
+        .refused(409);
+    let (app, codes) = browser.set_up().await;
+    assert_eq!(codes.len(), 10);
+    confirm(app.shows(1)).await.refused(409);
+    browser.send(Method::POST, "/me/second-factor/totp", json!({})).await.refused(409);
+    elsewhere.get("/me").await.refused(401);
+    let me = browser.get("/me").await.ok();
+    assert_eq!(me["user"]["has_second_factor"], true, "the one who set it up stays in");
+    let told = waggle.mail("joe@hive.example", "second factor").await;
+    assert!(told.text.contains("authenticator app was set up"), "{told:?}");
+
+    let answered = answer(waggle.login("joe", PASSWORD)).await.ok();
+    assert_eq!(answered["needs"], "second_factor");
+    let mut joe = waggle.browser("joe").await;
+    let refused = joe.get("/me").await.refused(403);
+    assert_eq!(refused["needs"], "second_factor");
+    assert_eq!(joe.show(&app.shows(0)).await, Err(403), "it was used to set the app up");
+    assert_eq!(joe.show("").await, Err(403));
+    assert_eq!(joe.show("aaaa-aaaa-aaaa-aaaa").await, Err(403));
+    assert_eq!(joe.show(&"1".repeat(65)).await, Err(400));
+    let pending = joe.cookie.clone();
+    let shown = joe.show(&format!(" {} ", app.shows(1))).await.unwrap();
+    assert_eq!(shown["needs"], Value::Null, "{shown}");
+    joe.get("/me").await.ok();
+    assert_ne!(joe.cookie, pending);
+    let before = Browser { waggle: &waggle, cookie: pending };
+    before.get("/me").await.refused(401);
+    let mut again = waggle.browser("joe").await;
+    assert_eq!(again.show(&app.shows(1)).await, Err(403), "each is good for once");
+
+    again.show(&codes[3].to_uppercase().replace('-', " ")).await.unwrap();
+    let mut once_more = waggle.browser("joe").await;
+    assert_eq!(once_more.show(&codes[3]).await, Err(403), "each is good for once");
+    let state = again.get("/me/second-factor").await.ok();
+    assert_eq!((&state["has_totp"], &state["recovery_codes_left"]), (&json!(true), &json!(9)));
+    waggle.mail("joe@hive.example", "second factor").await;
+    let renewed =
+        again.send(Method::POST, "/me/second-factor/recovery-codes", json!({})).await.ok();
+    let renewed = renewed["recovery_codes"][0].as_str().unwrap();
+    assert_eq!(once_more.show(&codes[4]).await, Err(403), "there are others now");
+    once_more.show(renewed).await.unwrap();
+    // A password that others know does not take the second factor away.
+    let password = json!({ "password": PASSWORD });
+    let refused = again.send(Method::POST, "/auth/confirm", password).await.refused(403);
+    assert_eq!(refused["needs"], "second_factor");
+    again.send(Method::DELETE, "/me/second-factor/totp", json!({})).await.ok();
+    assert_eq!(answer(waggle.login("joe", PASSWORD)).await.ok()["needs"], Value::Null);
+    again.send(Method::DELETE, "/me/second-factor/totp", json!({})).await.refused(409);
+}
+
+async fn half_a_proof_opens_nothing(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    user(&waggle, "joe", "admin");
+    let browser = waggle.browser("joe").await;
+    browser.set_up().await;
+    let half = waggle.browser("joe").await;
+    user(&waggle, "ann", "admin");
+    let ann = waggle.browser("ann").await;
+    let body = json!({ "value": true });
+    browser.send(Method::PUT, "/settings/ADMIN_SECOND_FACTOR_REQUIRED", body).await.ok();
+
+    for Operation { method, path, text, scope, .. } in operations(&waggle).await {
+        let path = path.trim_start_matches("/api/v1");
+        if scope.is_none() || path == "/auth/logout" {
+            continue;
+        }
+        let halfway = text.contains("or are asked for the second factor");
+        let enrolling = text.contains("also if they have to set up");
+        let call = async |browser: &Browser| {
+            let found = answer(browser.request(method.clone(), path).body("{not json")).await;
+            if found.status == 403 { found.refused(403)["needs"].clone() } else { Value::Null }
+        };
+        let needs = if halfway { Value::Null } else { json!("second_factor") };
+        assert_eq!(call(&half).await, needs, "{method} {path}");
+        let needs = if halfway || enrolling { Value::Null } else { json!("second_factor_setup") };
+        assert_eq!(call(&ann).await, needs, "{method} {path}");
+    }
+
+    let answered = answer(waggle.login("ann", PASSWORD)).await.ok();
+    assert_eq!(answered["needs"], "second_factor_setup");
+    let state = ann.get("/me/second-factor").await.ok();
+    assert_eq!(state["is_required"], true);
+    ann.set_up().await;
+    ann.get("/me").await.ok();
+    half.send(Method::POST, "/auth/logout", json!({})).await.ok();
+    half.get("/me").await.refused(401);
+}
+
+async fn guessing_ends_and_admins_help(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let id = user(&waggle, "joe", "editor");
+    user(&waggle, "boss", "admin");
+    let boss = waggle.browser("boss").await;
+    let limit = json!({ "value": "factor.user=5/86400" });
+    boss.send(Method::PUT, "/settings/LIMITS", limit).await.ok();
+    let (app, codes) = waggle.browser("joe").await.set_up().await;
+    let right = [app.shows(0), app.shows(1), app.shows(2)];
+    let wrong = (0..4).map(|n| format!("{n:06}")).find(|code| !right.contains(code)).unwrap();
+    let half = waggle.browser("joe").await;
+
+    let guesses = (0..12).map(|_| {
+        let body = json!({ "code": wrong });
+        tokio::spawn(answer(half.request(Method::POST, "/auth/second-factor").json(&body)))
+    });
+    let mut found = Vec::new();
+    for guess in guesses.collect::<Vec<_>>() {
+        found.push(guess.await.unwrap().status);
+    }
+    found.sort_unstable();
+    assert_eq!(found, [[403; 5].as_slice(), &[429; 7]].concat());
+    let mut joe = waggle.browser("joe").await;
+    assert_eq!(joe.show(&app.shows(1)).await, Err(429), "the right one, too");
+    waggle.mail("joe@hive.example", "knows your password").await;
+    joe.show(&codes[0]).await.unwrap();
+
+    let path = format!("/users/{id}/second-factor");
+    joe.send(Method::DELETE, &path, json!({})).await.refused(403);
+    let freed = boss.send(Method::DELETE, &path, json!({})).await.ok();
+    assert_eq!(freed["has_second_factor"], false);
+    joe.get("/me").await.refused(401);
+    boss.send(Method::DELETE, &path, json!({})).await.refused(409);
+    let joe = waggle.browser("joe").await;
+    joe.get("/me").await.ok();
+    joe.set_up().await;
+    let lost = run(&waggle.database, &["users", "remove-second-factor", "joe"], "");
+    assert!(lost.status.success(), "{lost:?}");
+    joe.get("/me").await.refused(401);
+    waggle.browser("joe").await.get("/me").await.ok();
+    boss.set_up().await;
+    let me = boss.get("/me").await.ok()["user"]["id"].as_i64().unwrap();
+    let own = format!("/users/{me}/second-factor");
+    boss.send(Method::DELETE, &own, json!({})).await.refused(403);
+
+    let events = boss.get("/auth-events?limit=200").await.ok();
+    let names: Vec<&str> = events["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["event_type"].as_str().unwrap())
+        .collect();
+    for name in [
+        "SECOND_FACTOR_ADDED",
+        "SECOND_FACTOR_ASKED",
+        "SECOND_FACTOR_FAILURE",
+        "SECOND_FACTOR_LIMITED",
+        "RECOVERY_CODE_USED",
+        "SECOND_FACTOR_REMOVED",
+    ] {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+    let failures = names.iter().filter(|name| **name == "SECOND_FACTOR_FAILURE").count();
+    let limited = names.iter().filter(|name| **name == "SECOND_FACTOR_LIMITED").count();
+    assert_eq!((failures, limited), (5, 1), "whoever goes on does not fill the record");
+    for secret in [&app.secret, &codes[0], &codes[1]] {
+        assert!(!events.to_string().contains(secret.as_str()));
+    }
+}
+
+/// With another master key the apps go on working, and the database has the secret of none in the clear.
+async fn apps_outlive_the_master_key(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    user(&waggle, "joe", "viewer");
+    let (app, _) = waggle.browser("joe").await.set_up().await;
+
+    let rotated = run(&waggle.database, &["settings", "rotate-key", "--json"], "");
+    let rotated: Value = serde_json::from_slice(&rotated.stdout).unwrap();
+
+    assert_eq!((&rotated["totp_secrets"], &rotated["totp_secrets_lost"]), (&json!(1), &json!(0)));
+    let mut joe = waggle.browser("joe").await;
+    joe.show(&app.shows(1)).await.unwrap();
+}
+
+on_both!(
+    the_second_factor_is_asked_for,
+    half_a_proof_opens_nothing,
+    guessing_ends_and_admins_help,
+    apps_outlive_the_master_key,
+);
