@@ -8,6 +8,8 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "../support/authenticator.rs"]
+mod authenticator;
 #[path = "../support/database.rs"]
 mod database;
 #[path = "../support/oidc.rs"]

@@ -2,14 +2,15 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::accounts::{Browser, cookie, user};
 use crate::api::{Operation, operations};
+use crate::authenticator::{Authenticator, Lie};
 use crate::database::Kind;
-use crate::{Waggle, answer, on_both, run};
+use crate::{Answer, Waggle, answer, on_both, run};
 
 const PASSWORD: &str = "correct staple, battery horse";
 
@@ -245,7 +246,95 @@ async fn apps_outlive_the_master_key(kind: Kind) {
     joe.show(&app.shows(1)).await.unwrap();
 }
 
+const ORIGIN: &str = "http://localhost:8080";
+
+impl Browser<'_> {
+    /// Adds what an authenticator makes.
+    async fn add(&self, authenticator: &mut Authenticator, name: &str) -> Answer {
+        let asked = self.send(Method::POST, "/me/second-factor/passkeys", json!({})).await.ok();
+        let made = authenticator.create(&asked["options"], ORIGIN, &Lie::default()).unwrap();
+        let body = json!({ "name": name, "credential": made });
+        self.send(Method::POST, "/me/second-factor/passkeys/confirm", body).await
+    }
+
+    /// What an authenticator says to what it is asked in this session.
+    async fn ask(&self, authenticator: &mut Authenticator, lie: &Lie) -> Value {
+        let asked = self.send(Method::POST, "/auth/second-factor/passkey", json!({})).await.ok();
+        json!({ "credential": authenticator.get(&asked["options"], ORIGIN, lie) })
+    }
+
+    fn prove(&self, credential: &Value) -> RequestBuilder {
+        self.request(Method::POST, "/auth/second-factor/passkey/confirm").json(credential)
+    }
+}
+
+async fn a_passkey_is_a_second_factor(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    user(&waggle, "joe", "editor");
+    let browser = waggle.browser("joe").await;
+    let (mut phone, mut stick) = (Authenticator::new(1, 0), Authenticator::new(2, 1));
+
+    let nowhere = browser.send(Method::POST, "/me/second-factor/passkeys", json!({})).await;
+    let nowhere = nowhere.refused(409);
+    assert!(nowhere["detail"].as_str().unwrap().contains("PUBLIC_URL"), "{nowhere}");
+    assert_eq!(browser.get("/me/second-factor").await.ok()["can_have_passkeys"], false);
+    let home = json!({ "value": ORIGIN });
+    waggle.send(Method::PUT, "/api/v1/settings/PUBLIC_URL", Some(home)).await.ok();
+    let added = browser.add(&mut phone, " phone ").await.ok();
+    let codes = added["recovery_codes"].as_array().unwrap().clone();
+    assert_eq!(codes.len(), 10);
+    let second = browser.add(&mut stick, "stick").await.ok();
+    assert_eq!(second["recovery_codes"], json!([]), "those from before go on working");
+    waggle.mail("joe@hive.example", "second factor").await;
+    browser.add(&mut Authenticator::new(4, 0), "").await.refused(422);
+    user(&waggle, "eve", "editor");
+    let eve = waggle.browser("eve").await;
+    eve.add(&mut Authenticator::new(1, 0), "joe's").await.refused(409);
+
+    let mut joe = waggle.browser("joe").await;
+    assert_eq!(joe.get("/me").await.refused(403)["needs"], "second_factor");
+    let right = joe.ask(&mut phone, &Lie::default()).await;
+    answer(browser.prove(&right)).await.refused(403);
+    let lie = Lie { origin: Some("http://localhost:8081"), ..Lie::default() };
+    let wrong = joe.ask(&mut phone, &lie).await;
+    answer(joe.prove(&right)).await.refused(403);
+    answer(joe.prove(&wrong)).await.refused(403);
+    let stranger = joe.ask(&mut Authenticator::new(3, 0), &Lie::default()).await;
+    answer(joe.prove(&stranger)).await.refused(403);
+    let right = joe.ask(&mut stick, &Lie::default()).await;
+    let (first, second) = tokio::join!(joe.prove(&right).send(), joe.prove(&right).send());
+    let (first, second) = (first.unwrap(), second.unwrap());
+    let (shown, refused) = if first.status() == 200 { (first, second) } else { (second, first) };
+    assert_eq!(shown.status(), 200);
+    assert!([401, 403].contains(&refused.status().as_u16()), "one answer opens one session");
+    joe.cookie = cookie(&shown);
+    joe.get("/me").await.ok();
+
+    let state = joe.get("/me/second-factor").await.ok();
+    let names = [&state["passkeys"][0]["name"], &state["passkeys"][1]["name"]];
+    assert_eq!(names, ["phone", "stick"]);
+    assert_eq!(state["passkeys"][0]["last_used_at"], Value::Null);
+    assert!(state["passkeys"][1]["last_used_at"].is_string());
+    // A copy that counts on its own is found out.
+    let mut copy = waggle.browser("joe").await;
+    let lie = Lie { counter: Some(2), ..Lie::default() };
+    let copied = copy.ask(&mut stick, &lie).await;
+    let copied = answer(copy.prove(&copied)).await.refused(403);
+    assert!(copied["detail"].as_str().unwrap().contains("copied"), "{copied}");
+    assert!(copy.show(codes[0].as_str().unwrap()).await.is_ok());
+
+    for _ in 0..2 {
+        let state = joe.get("/me/second-factor").await.ok();
+        let path = format!("/me/second-factor/passkeys/{}", state["passkeys"][0]["id"]);
+        eve.send(Method::DELETE, &path, json!({})).await.refused(409);
+        joe.send(Method::DELETE, &path, json!({})).await.ok();
+    }
+    joe.send(Method::POST, "/auth/second-factor/passkey", json!({})).await.refused(409);
+    assert_eq!(answer(waggle.login("joe", PASSWORD)).await.ok()["needs"], Value::Null);
+}
+
 on_both!(
+    a_passkey_is_a_second_factor,
     the_second_factor_is_asked_for,
     half_a_proof_opens_nothing,
     guessing_ends_and_admins_help,

@@ -63,7 +63,7 @@ pub use keys::{Mark, SealedSecret, ServerKeys};
 pub use limits::{LIMITS, LimitTable, NamedLimit};
 pub use mail::{Letter, Mail, MailFailure, NewMail, Proof, QueuedMail};
 pub use manage_users::{ManageUsers, ManageUsersError, Taken, UserChange, Wanted};
-pub use passkey::{NewPasskey, Passkey};
+pub use passkey::{NewPasskey, Passkey, PasskeyName, Passkeys, PasskeysError};
 pub use password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
 pub use policy::AccountPolicy;
 pub use register::{Application, Register, RegisterError};

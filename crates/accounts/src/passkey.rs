@@ -1,13 +1,33 @@
-//! Passkeys (WebAuthn): keys that an authenticator keeps and never shows.
+//! Passkeys (WebAuthn) as a second factor: keys that an authenticator keeps and never shows.
+//!
+//! ```text
+//! begin ──▶ what the authenticator is asked, kept with the session ──▶ its answer ──▶ finish: kept, or let in
+//! ```
 
-use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use secrecy::SecretString;
+use serde_json::Value;
+use thiserror::Error;
 use waggle_kernel::ids::PasskeyId;
+use waggle_kernel::{Clock, PortError};
+
+use crate::auth_event::Client;
+use crate::policy::AccountPolicy;
+use crate::ports::{Challenge, NewFactor, PasskeyError, PasskeyRepository, PasskeyVerifier};
+use crate::second_factor::{SecondFactor, SecondFactorError};
+use crate::sessions::{NotRecent, Visitor};
+use crate::sign_in::SignedIn;
+
+/// How long an authenticator may take to answer.
+const PATIENCE: Duration = Duration::minutes(5);
 
 /// A passkey that is to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPasskey {
     /// What its owner calls it.
-    pub name: String,
+    pub name: PasskeyName,
     /// The id that the authenticator gave it.
     pub credential_id: Vec<u8>,
     /// The public key and all that never changes, as the verifier writes it.
@@ -35,4 +55,198 @@ pub struct Passkey {
     pub created_at: DateTime<Utc>,
     /// When it was last used.
     pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// What somebody calls a passkey: 1 to 100 characters that can be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasskeyName(String);
+
+impl PasskeyName {
+    /// The most characters.
+    pub const MOST: usize = 100;
+
+    /// Reads a name.
+    ///
+    /// # Errors
+    ///
+    /// [`PasskeysError::Name`] if it is empty, too long, or has characters that nobody sees.
+    pub fn parse(text: &str) -> Result<Self, PasskeysError> {
+        let text = text.trim();
+        let is_one = (1..=Self::MOST).contains(&text.chars().count());
+        if is_one && !text.chars().any(char::is_control) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(PasskeysError::Name)
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Keeps passkeys and asks for them.
+pub struct Passkeys {
+    /// Where they are kept.
+    pub passkeys: Arc<dyn PasskeyRepository>,
+    /// Asks authenticators and checks what they answer.
+    pub verifier: Arc<dyn PasskeyVerifier>,
+    /// What they are one kind of.
+    pub factor: Arc<SecondFactor>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Passkeys {
+    /// How many passkeys a user has at most.
+    pub const MOST: usize = 20;
+
+    /// Asks for a new passkey: returns what the browser hands its authenticator.
+    ///
+    /// # Errors
+    ///
+    /// [`PasskeysError`].
+    pub async fn begin_registering(
+        &self,
+        visitor: &Visitor,
+        policy: &AccountPolicy,
+    ) -> Result<Value, PasskeysError> {
+        let now = self.clock.now();
+        visitor.require_recent(now, policy.recent)?;
+        let present = self.passkeys.list(visitor.user.id).await?;
+        if present.len() >= Self::MOST {
+            return Err(PasskeysError::TooMany);
+        }
+        let asked = self.verifier.begin_registering(&visitor.user, &present)?;
+        let (session, challenge) = (visitor.session.id, Challenge::Register);
+        self.passkeys.ask(session, challenge, &asked.state, now + PATIENCE).await?;
+        Ok(asked.options)
+    }
+
+    /// Keeps the passkey that the authenticator answered with. All other sessions end, and the owner is told. Returns recovery codes,
+    /// which cannot be had again, if it is the first second factor.
+    ///
+    /// # Errors
+    ///
+    /// [`PasskeysError`]; then it is not kept, and has to be begun anew.
+    pub async fn finish_registering(
+        &self,
+        visitor: &Visitor,
+        name: &str,
+        answer: &Value,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<Vec<SecretString>, PasskeysError> {
+        let (user, now) = (&visitor.user, self.clock.now());
+        visitor.require_recent(now, policy.recent)?;
+        let name = PasskeyName::parse(name)?;
+        let asked = self.passkeys.take(visitor.session.id, Challenge::Register, now).await?;
+        let asked = asked.ok_or(PasskeysError::Stale)?;
+        let credential = self.verifier.finish_registering(user, &asked, answer)?;
+        let what = format!("the passkey \"{}\" was added", name.as_str());
+        let passkey = NewPasskey {
+            name,
+            credential_id: credential.id,
+            key: credential.key,
+            state: credential.state,
+            created_at: now,
+        };
+        let factor = NewFactor::Passkey(passkey);
+        let added = self.factor.add(visitor, &factor, &what, client).await?;
+        added.ok_or(PasskeysError::Taken)
+    }
+
+    /// The visitor's passkeys, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`PasskeysError::Port`].
+    pub async fn list(&self, visitor: &Visitor) -> Result<Vec<Passkey>, PasskeysError> {
+        Ok(self.passkeys.list(visitor.user.id).await?)
+    }
+
+    /// Asks for one of the visitor's passkeys: returns what the browser hands its authenticator.
+    ///
+    /// # Errors
+    ///
+    /// [`PasskeysError`].
+    pub async fn begin_proving(&self, visitor: &Visitor) -> Result<Value, PasskeysError> {
+        let present = self.passkeys.list(visitor.user.id).await?;
+        let asked = self.verifier.begin_proving(&present)?;
+        let (session, until) = (visitor.session.id, self.clock.now() + PATIENCE);
+        self.passkeys.ask(session, Challenge::Prove, &asked.state, until).await?;
+        Ok(asked.options)
+    }
+
+    /// Lets somebody in, or proves once more who they are, by what the authenticator answered. The session is another from then on.
+    ///
+    /// # Errors
+    ///
+    /// [`PasskeysError`]; then the session goes on as it was, and it has to be begun anew.
+    pub async fn finish_proving(
+        &self,
+        visitor: &Visitor,
+        answer: &Value,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<SignedIn, PasskeysError> {
+        let (user, now) = (&visitor.user, self.clock.now());
+        let budgets = self.factor.allow_client(client, policy).await?;
+        let asked = self.passkeys.take(visitor.session.id, Challenge::Prove, now).await?;
+        let asked = asked.ok_or(PasskeysError::Stale)?;
+        let present = self.passkeys.list(user.id).await?;
+        let proof = match self.verifier.finish_proving(user, &present, &asked, answer) {
+            Ok(proof) => proof,
+            Err(error) => {
+                self.factor.failed(user, &error.reason(), client).await?;
+                return Err(error.into());
+            }
+        };
+        let signed_in = self.factor.let_in(visitor, &proof, "passkey", client, policy).await?;
+        self.factor.limits.give_back(&budgets).await?;
+        Ok(signed_in)
+    }
+}
+
+/// Why that could not be done.
+#[derive(Debug, Error)]
+pub enum PasskeysError {
+    /// It is long ago that somebody proved who they are.
+    #[error(transparent)]
+    NotRecent(#[from] NotRecent),
+    /// The name is none.
+    #[error("name: 1 to {} characters that can be seen are needed", PasskeyName::MOST)]
+    Name,
+    /// There are as many as there may be.
+    #[error("there are {} passkeys already; remove one first", Passkeys::MOST)]
+    TooMany,
+    /// Nothing was begun in this session, or too long ago.
+    #[error("this was begun in another session, or too long ago; begin anew")]
+    Stale,
+    /// Somebody has the passkey already.
+    #[error("this passkey is kept already")]
+    Taken,
+    /// The authenticator's answer is not right, or there are no passkeys here.
+    #[error(transparent)]
+    Passkey(#[from] PasskeyError),
+    /// It was not kept or not taken.
+    #[error(transparent)]
+    Factor(#[from] SecondFactorError),
+    /// Something behind it could not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_be_seen() {
+        assert_eq!(PasskeyName::parse(" Joe's 📱 ").unwrap().as_str(), "Joe's 📱");
+        for name in ["", "  ", "a\u{7}b", &"x".repeat(101)] {
+            assert!(matches!(PasskeyName::parse(name), Err(PasskeysError::Name)), "{name}");
+        }
+    }
 }

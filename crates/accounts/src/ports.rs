@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use secrecy::SecretString;
+use serde_json::Value;
 use thiserror::Error;
 use url::Url;
 use waggle_kernel::ids::{PasskeyId, SessionId, TokenId, UserId};
@@ -764,6 +765,102 @@ pub trait PasskeyRepository: Send + Sync {
         challenge: Challenge,
         now: DateTime<Utc>,
     ) -> Result<Option<Vec<u8>>, PortError>;
+}
+
+/// What an authenticator is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// What the browser hands to it: `PublicKeyCredentialCreationOptionsJSON` or `PublicKeyCredentialRequestOptionsJSON`.
+    pub options: Value,
+    /// What has to be kept here until it answers, and is good for one answer.
+    pub state: Vec<u8>,
+}
+
+/// A passkey that an authenticator made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCredential {
+    /// The id that the authenticator gave it.
+    pub id: Vec<u8>,
+    /// The public key and all that never changes, as the verifier writes it.
+    pub key: Vec<u8>,
+    /// What changes with each use, as the verifier writes it.
+    pub state: Vec<u8>,
+}
+
+/// Why an authenticator cannot be asked, or its answer is not taken.
+#[derive(Debug, Error)]
+pub enum PasskeyError {
+    /// Browsers have no passkeys for this place.
+    #[error(
+        "passkeys need PUBLIC_URL with a domain and TLS, such as https://waggle.example, or http://localhost"
+    )]
+    NotSetUp,
+    /// The user has no passkey.
+    #[error("there is no passkey to be asked for")]
+    None,
+    /// The answer is not right.
+    #[error("the passkey's answer is not right")]
+    Refused(String),
+    /// It counted less uses than are known: there is a copy of it.
+    #[error("this passkey may have been copied; remove it, and use another second factor")]
+    Cloned,
+    /// Something behind it is broken.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl PasskeyError {
+    /// The reason for the record, cut: it may have words of the browser in it.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Refused(why) => why.chars().filter(|c| !c.is_control()).take(200).collect(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// Asks authenticators, and checks what they answer. The browser's answers are as `PublicKeyCredential.toJSON()` has them
+/// (<https://www.w3.org/TR/webauthn-3/#dom-publickeycredential-tojson>).
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait PasskeyVerifier: Send + Sync {
+    /// Asks for a new passkey that is none of those at present.
+    ///
+    /// # Errors
+    ///
+    /// [`PasskeyError`].
+    fn begin_registering(&self, user: &User, present: &[Passkey]) -> Result<Asked, PasskeyError>;
+
+    /// The passkey that was made, if the answer fits what was asked.
+    ///
+    /// # Errors
+    ///
+    /// [`PasskeyError`].
+    fn finish_registering(
+        &self,
+        user: &User,
+        state: &[u8],
+        answer: &Value,
+    ) -> Result<NewCredential, PasskeyError>;
+
+    /// Asks for one of the passkeys at present.
+    ///
+    /// # Errors
+    ///
+    /// [`PasskeyError`].
+    fn begin_proving(&self, present: &[Passkey]) -> Result<Asked, PasskeyError>;
+
+    /// The proof, if the answer fits what was asked and one of the passkeys.
+    ///
+    /// # Errors
+    ///
+    /// [`PasskeyError`].
+    fn finish_proving(
+        &self,
+        user: &User,
+        present: &[Passkey],
+        state: &[u8],
+        answer: &Value,
+    ) -> Result<Proof, PasskeyError>;
 }
 
 /// Where mails wait for the mail server. They come in by [`NewAuthEvent::mails`](crate::NewAuthEvent).

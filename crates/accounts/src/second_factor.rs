@@ -99,25 +99,27 @@ impl SecondFactor {
         };
         let step = self.step(user, &stored, &code).await?.ok_or(SecondFactorError::Refused)?;
         self.limits.give_back(&budgets).await?;
-        let factor = NewFactor::Totp { step };
-        self.add(visitor, &factor, "an authenticator app was set up", client).await
+        let (factor, what) = (NewFactor::Totp { step }, "an authenticator app was set up");
+        let added = self.add(visitor, &factor, what, client).await?;
+        added.ok_or(SecondFactorError::NotBegun)
     }
 
-    /// Keeps a factor that was shown to be the visitor's, with recovery codes if it is the first. All other sessions end.
+    /// Keeps a factor that was shown to be the visitor's, with recovery codes if it is the first. All other sessions end. `None` if there
+    /// is nothing to be kept.
     pub(crate) async fn add(
         &self,
         visitor: &Visitor,
         factor: &NewFactor,
         what: &str,
         client: &Client,
-    ) -> Result<Vec<SecretString>, SecondFactorError> {
+    ) -> Result<Option<Vec<SecretString>>, PortError> {
         let (codes, hashes) = self.recovery_codes()?;
         let event = self.told(EventKind::FactorAdded, &visitor.user, client, what);
         let others = EndSessions::AllBut(visitor.session.id);
         match self.factors.add(visitor.user.id, factor, &hashes, others, &event).await? {
-            Added::First => Ok(codes),
-            Added::Further => Ok(Vec::new()),
-            Added::Refused => Err(SecondFactorError::NotBegun),
+            Added::First => Ok(Some(codes)),
+            Added::Further => Ok(Some(Vec::new())),
+            Added::Refused => Ok(None),
         }
     }
 
@@ -257,7 +259,7 @@ impl SecondFactor {
             None => Err(SecondFactorError::Refused),
         };
         if matches!(result, Err(SecondFactorError::Refused)) {
-            self.failed(user, client).await?;
+            self.failed(user, "the code is wrong, or was used before", client).await?;
         } else if result.is_ok() {
             self.limits.give_back(&budgets).await?;
         }
@@ -298,9 +300,16 @@ impl SecondFactor {
     }
 
     /// Writes down that a factor was wrong.
-    pub(crate) async fn failed(&self, user: &User, client: &Client) -> Result<(), PortError> {
+    pub(crate) async fn failed(
+        &self,
+        user: &User,
+        why: &str,
+        client: &Client,
+    ) -> Result<(), PortError> {
         let (kind, now) = (EventKind::FactorFailure, self.clock.now());
-        self.events.record(&NewAuthEvent::of_user(kind, user, client, now)).await
+        let mut event = NewAuthEvent::of_user(kind, user, client, now);
+        event.metadata = json!({ "why": why });
+        self.events.record(&event).await
     }
 
     /// Seals the secret of every app anew with the newest key, and returns how many.

@@ -30,14 +30,43 @@ async function call(method, path, body) {
   if (!response.ok) {
     const wait = response.headers.get("Retry-After");
     const again = response.status === 429 && wait ? ` (in ${wait} seconds)` : "";
-    throw new Error((answer.message || "that did not work") + again);
+    throw Object.assign(new Error((answer.message || "that did not work") + again), { needs: answer.needs });
   }
   return answer;
 }
 
+/** What is to be done once it is shown who asks for it. */
+let afterProof = null;
+
+/** Does `work`, after a proof of who asks for it where one is needed. */
+async function proven(work) {
+  try {
+    await work();
+  } catch (error) {
+    if (error.needs !== "recent_authentication") throw error;
+    afterProof = work;
+    show((await hasFactor()) ? "second-factor" : "confirm");
+  }
+}
+
+async function hasFactor() {
+  const { has_totp, passkeys } = await call("GET", "/me/second-factor");
+  return has_totp || passkeys.length > 0;
+}
+
+/** Goes on after a proof: with what was to be done, or as somebody who came in. */
+async function goOn() {
+  const work = afterProof;
+  afterProof = null;
+  await (work ? work() : showMe());
+}
+
 /** Does `work` with what a form says, once at a time, and says what went wrong. */
 function on(id, work) {
-  const form = document.getElementById(id);
+  onForm(document.getElementById(id), work);
+}
+
+function onForm(form, work) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = form.querySelector("button");
@@ -65,7 +94,14 @@ function askForCode(path, flow, needsPassword) {
 }
 
 async function showMe() {
-  const me = await call("GET", "/me");
+  let me;
+  try {
+    me = await call("GET", "/me");
+  } catch (error) {
+    if (error.needs === "second_factor") return show("second-factor");
+    if (error.needs === "second_factor_setup") return showFactors();
+    throw error;
+  }
   document.getElementById("who").textContent = `${me.user.username} (${me.user.email}), ${me.user.role}`;
   history.replaceState(null, "", "/account");
   show("me");
@@ -113,10 +149,117 @@ on("link", async (said) => {
   }
 });
 
-on("sign-out", async () => {
-  await call("POST", "/auth/logout");
-  location.hash = "sign-in";
-  route();
+for (const form of document.querySelectorAll(".sign-out")) {
+  onForm(form, async () => {
+    await call("POST", "/auth/logout");
+    location.hash = "sign-in";
+    route();
+  });
+}
+
+on("factor", async (said) => {
+  await call("POST", "/auth/second-factor", said);
+  await goOn();
+});
+
+on("confirm", async (said) => {
+  await call("POST", "/auth/confirm", said);
+  await goOn();
+});
+
+for (const form of document.querySelectorAll(".passkey")) {
+  onForm(form, async () => {
+    const { options } = await call("POST", "/auth/second-factor/passkey", {});
+    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+    const credential = await navigator.credentials.get({ publicKey });
+    await call("POST", "/auth/second-factor/passkey/confirm", { credential: credential.toJSON() });
+    await goOn();
+  });
+}
+
+/** What second factors there are. */
+async function showFactors() {
+  const state = await call("GET", "/me/second-factor");
+  const { has_totp: hasTotp, passkeys, recovery_codes_left: left } = state;
+  const isOn = hasTotp || passkeys.length > 0;
+  const app = hasTotp ? "You have an authenticator app." : "You have no authenticator app.";
+  document.getElementById("factor-state").textContent = isOn
+    ? `${app} ${left} recovery codes are left.`
+    : "You have none. With one, nobody comes in who found your password out.";
+  document.getElementById("required").hidden = isOn || !state.is_required;
+  document.getElementById("back-to-me").hidden = !isOn && state.is_required;
+  document.getElementById("add-totp").hidden = hasTotp;
+  document.getElementById("remove-totp").hidden = !hasTotp;
+  document.getElementById("renew").hidden = !isOn;
+  document.getElementById("add-passkey").hidden = !state.can_have_passkeys || !window.PublicKeyCredential;
+  document.getElementById("passkeys").replaceChildren(...passkeys.map(passkeyRow));
+  show("factors");
+}
+
+function passkeyRow({ id, name, last_used_at: used }) {
+  const [row, text, button] = ["li", "span", "button"].map((tag) => document.createElement(tag));
+  text.textContent = `${name}, ${used ? `last used ${new Date(used).toLocaleString()}` : "not used yet"}`;
+  button.textContent = "Remove";
+  button.className = "plain";
+  button.addEventListener("click", () =>
+    proven(async () => {
+      await call("DELETE", `/me/second-factor/passkeys/${id}`);
+      await showFactors();
+    }).catch((error) => say(error.message, true)),
+  );
+  row.append(text, " ", button);
+  return row;
+}
+
+async function showRecovery(codes) {
+  if (codes.length === 0) return showFactors();
+  document.getElementById("recovery-codes").textContent = codes.join("\n");
+  show("recovery");
+}
+
+on("add-passkey", (said) =>
+  proven(async () => {
+    const { options } = await call("POST", "/me/second-factor/passkeys", {});
+    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
+    const credential = (await navigator.credentials.create({ publicKey })).toJSON();
+    const added = await call("POST", "/me/second-factor/passkeys/confirm", { ...said, credential });
+    await showRecovery(added.recovery_codes);
+  }),
+);
+
+on("add-totp", () =>
+  proven(async () => {
+    const { secret, qr } = await call("POST", "/me/second-factor/totp", {});
+    document.getElementById("qr").src = `data:image/svg+xml,${encodeURIComponent(qr)}`;
+    document.getElementById("secret").textContent = secret.replace(/.{4}(?=.)/g, "$& ");
+    show("totp");
+  }),
+);
+
+on("totp", (said) =>
+  proven(async () => {
+    const { recovery_codes: codes } = await call("POST", "/me/second-factor/totp/confirm", said);
+    await showRecovery(codes);
+  }),
+);
+
+on("remove-totp", () =>
+  proven(async () => {
+    await call("DELETE", "/me/second-factor/totp");
+    await showFactors();
+  }),
+);
+
+on("renew", () =>
+  proven(async () => {
+    const { recovery_codes: codes } = await call("POST", "/me/second-factor/recovery-codes", {});
+    await showRecovery(codes);
+  }),
+);
+
+on("kept", async () => {
+  document.getElementById("recovery-codes").textContent = "";
+  await showFactors();
 });
 
 /** Back to the first page, after as many seconds as the operator says. */
@@ -147,6 +290,7 @@ async function route() {
   }
   if (name === "register" || name === "reset") return show(name);
   if (name === "sign-in") return show("sign-in");
+  if (name === "factors") return showFactors().catch(() => show("sign-in"));
   try {
     await showMe();
   } catch {

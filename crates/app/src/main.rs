@@ -9,6 +9,7 @@ mod entropy;
 mod hashing;
 mod http;
 mod live_google;
+mod live_passkeys;
 mod live_settings;
 mod mailing;
 mod master_keys;

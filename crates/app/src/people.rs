@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use waggle_accounts::ports::PasswordHasher;
 use waggle_accounts::{
-    ChangeAddress, Codes, DeliverMail, GoogleSignIn, ManageUsers, Register, ResetPassword,
-    SecondFactor, ServerKeys, Sessions, SignIn, Tokens,
+    ChangeAddress, Codes, DeliverMail, GoogleSignIn, ManageUsers, Passkeys, Register,
+    ResetPassword, SecondFactor, ServerKeys, Sessions, SignIn, Tokens,
 };
 use waggle_kernel::{Clock, Entropy, SystemClock};
 use waggle_settings::SettingsManager;
@@ -15,6 +15,7 @@ use waggle_store::Store;
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;
 use crate::live_google::LiveGoogle;
+use crate::live_passkeys::LivePasskeys;
 use crate::mailing::LiveMailer;
 use crate::server_keys::MasterServerKeys;
 
@@ -29,7 +30,8 @@ pub(crate) struct People {
     pub(crate) change_address: ChangeAddress,
     pub(crate) google: GoogleSignIn,
     pub(crate) deliver_mail: DeliverMail,
-    pub(crate) second_factor: SecondFactor,
+    pub(crate) second_factor: Arc<SecondFactor>,
+    pub(crate) passkeys: Passkeys,
 }
 
 /// The keys of the settings, for people.
@@ -89,9 +91,16 @@ impl People {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         });
+        let second_factor = Arc::new(second_factor(store, settings));
         Self {
             tokens: tokens(store),
-            second_factor: second_factor(store, settings),
+            passkeys: Passkeys {
+                passkeys: ports.passkeys,
+                verifier: Arc::new(LivePasskeys { settings: Arc::clone(settings) }),
+                factor: Arc::clone(&second_factor),
+                clock: Arc::clone(&clock),
+            },
+            second_factor,
             users: users(store, Arc::clone(&hasher)),
             register: Register {
                 codes: Arc::clone(&codes),

@@ -8,7 +8,7 @@ use waggle_kernel::ids::{PasskeyId, SessionId, UserId};
 use super::{event, made, noon, password, session};
 use crate::auth_event::EventKind;
 use crate::keys::SealedSecret;
-use crate::passkey::NewPasskey;
+use crate::passkey::{NewPasskey, PasskeyName};
 use crate::ports::{
     Added, Challenge, EndSessions, NewFactor, PasskeyRepository, Proof, SecondFactorRepository,
     SessionRepository, UserRepository, WhichFactor,
@@ -28,7 +28,7 @@ fn codes() -> Vec<StoredHash> {
 
 fn passkey(byte: u8) -> NewPasskey {
     NewPasskey {
-        name: "phone".to_owned(),
+        name: PasskeyName::parse("phone").expect("it is a name"),
         credential_id: vec![byte; 16],
         key: vec![byte; 40],
         state: vec![0],

@@ -651,8 +651,9 @@ pub(super) fn signed_in(app: &App, opened: &SignedInAs) -> Response<Json<SignedI
 
 /// The cookie that keeps a new session.
 pub(crate) fn session_cookie(app: &App, opened: &SignedInAs) -> String {
-    let left = (opened.ends_at - SystemClock.now()).num_seconds();
-    SESSION_COOKIE.set(&app.settings.values(), opened.token.expose_secret(), left)
+    let left = (opened.ends_at - SystemClock.now()).num_milliseconds();
+    // Rounded up: a cookie that is there longer than its session opens nothing.
+    SESSION_COOKIE.set(&app.settings.values(), opened.token.expose_secret(), (left + 999) / 1_000)
 }
 
 fn actor(person: &SignedIn) -> Actor {

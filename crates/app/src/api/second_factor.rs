@@ -2,21 +2,27 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use poem::Request;
 use poem::web::Data;
+use poem_openapi::param::Path;
 use poem_openapi::payload::{Json, Response};
 use poem_openapi::{Object, OpenApi};
 use qrcode::QrCode;
 use qrcode::render::svg;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use waggle_accounts::Passkey;
 use waggle_accounts::ports::WhichFactor;
 use waggle_kernel::PortError;
+use waggle_kernel::ids::PasskeyId;
 
 use super::Tag;
 use super::accounts::{SignedInView, signed_in};
 use super::joining::Done;
 use crate::app::App;
 use crate::http::{Problem, SignedIn, client};
+use crate::live_passkeys::relying_party;
 
 /// What somebody has of second factors.
 #[derive(Object)]
@@ -24,10 +30,60 @@ use crate::http::{Problem, SignedIn, client};
 struct SecondFactorView {
     /// Whether there is an authenticator app.
     has_totp: bool,
+    /// Oldest first.
+    passkeys: Vec<PasskeyView>,
+    /// Whether passkeys can be had here: `PUBLIC_URL` has a domain and TLS, or is `http://localhost`.
+    can_have_passkeys: bool,
     /// How many recovery codes were not used yet.
     recovery_codes_left: u32,
     /// Whether the user has to have a second factor.
     is_required: bool,
+}
+
+/// A key that an authenticator keeps.
+#[derive(Object)]
+#[oai(rename = "Passkey")]
+struct PasskeyView {
+    id: i64,
+    name: String,
+    created_at: DateTime<Utc>,
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+impl From<Passkey> for PasskeyView {
+    fn from(passkey: Passkey) -> Self {
+        Self {
+            id: passkey.id.number(),
+            name: passkey.name,
+            created_at: passkey.created_at,
+            last_used_at: passkey.last_used_at,
+        }
+    }
+}
+
+/// What the browser asks its authenticator.
+#[derive(Object)]
+struct AskedView {
+    /// For `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`. Good for five minutes and one answer.
+    options: Value,
+}
+
+/// A passkey that was made.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct NewPasskeyBody {
+    /// What it is called: 1 to 100 characters.
+    name: String,
+    /// What `PublicKeyCredential.toJSON()` gives.
+    credential: Value,
+}
+
+/// What an authenticator answered.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct PasskeyBody {
+    /// What `PublicKeyCredential.toJSON()` gives.
+    credential: Value,
 }
 
 /// What an authenticator app needs. It is shown this once.
@@ -87,6 +143,41 @@ impl SecondFactorApi {
         Ok(signed_in(&app, &result?))
     }
 
+    /// Ask for a passkey of one's own, as the second factor.
+    ///
+    /// For people who are signed in, or are asked for the second factor.
+    #[oai(path = "/auth/second-factor/passkey", method = "post", operation_id = "ask_for_passkey")]
+    async fn ask_for_passkey(
+        &self,
+        person: SignedIn,
+        app: Data<&Arc<App>>,
+    ) -> Result<Json<AskedView>, Problem> {
+        let options = app.people.passkeys.begin_proving(&person.visitor).await?;
+        Ok(Json(AskedView { options }))
+    }
+
+    /// Show the second factor by a passkey.
+    ///
+    /// For people who are signed in, or are asked for the second factor. The answer sets the cookie of a new session, which opens all
+    /// that the user may do; for who is signed in already it counts as a fresh proof.
+    #[oai(
+        path = "/auth/second-factor/passkey/confirm",
+        method = "post",
+        operation_id = "show_passkey"
+    )]
+    async fn show_passkey(
+        &self,
+        person: SignedIn,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<PasskeyBody>,
+    ) -> Result<Response<Json<SignedInView>>, Problem> {
+        let (from, policy) = (client(&app, request), app.policy());
+        let answer = &body.credential;
+        let shown = app.people.passkeys.finish_proving(&person.visitor, answer, &from, &policy);
+        Ok(signed_in(&app, &shown.await?))
+    }
+
     /// Show what second factors one has.
     ///
     /// For people who are signed in, also if they have to set up a second factor first.
@@ -98,8 +189,11 @@ impl SecondFactorApi {
     ) -> Result<Json<SecondFactorView>, Problem> {
         let (user, policy) = (&person.visitor.user, app.policy());
         let state = app.people.second_factor.state(&person.visitor).await?;
+        let passkeys = app.people.passkeys.list(&person.visitor).await?;
         Ok(Json(SecondFactorView {
             has_totp: state.has_totp,
+            passkeys: passkeys.into_iter().map(Into::into).collect(),
+            can_have_passkeys: relying_party(&app.settings.values()).is_ok(),
             recovery_codes_left: state.recovery_codes_left,
             is_required: policy.is_second_factor_required(user),
         }))
@@ -157,6 +251,70 @@ impl SecondFactorApi {
         app.people.second_factor.remove(&person.visitor, which, &from, &policy).await?;
         app.post.notify_one();
         Ok(Json(Done { message: "the authenticator app was removed".to_owned() }))
+    }
+
+    /// Begin to add a passkey.
+    ///
+    /// For people who are signed in and proved who they are a short while ago, also if they have to set up a second factor first.
+    #[oai(path = "/me/second-factor/passkeys", method = "post", operation_id = "begin_passkey")]
+    async fn begin_passkey(
+        &self,
+        person: SignedIn,
+        app: Data<&Arc<App>>,
+    ) -> Result<Json<AskedView>, Problem> {
+        let policy = app.policy();
+        let options = app.people.passkeys.begin_registering(&person.visitor, &policy).await?;
+        Ok(Json(AskedView { options }))
+    }
+
+    /// Add the passkey that the authenticator made; all other sessions end.
+    ///
+    /// For people who are signed in and proved who they are a short while ago, also if they have to set up a second factor first. The
+    /// user is told by mail.
+    #[oai(
+        path = "/me/second-factor/passkeys/confirm",
+        method = "post",
+        operation_id = "confirm_passkey"
+    )]
+    async fn confirm_passkey(
+        &self,
+        person: SignedIn,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        body: Json<NewPasskeyBody>,
+    ) -> Result<Json<RecoveryCodes>, Problem> {
+        let (from, policy) = (client(&app, request), app.policy());
+        let NewPasskeyBody { name, credential } = body.0;
+        let codes = app
+            .people
+            .passkeys
+            .finish_registering(&person.visitor, &name, &credential, &from, &policy)
+            .await?;
+        app.post.notify_one();
+        Ok(Json(codes.into()))
+    }
+
+    /// Remove a passkey; all other sessions end. With the last second factor the recovery codes go, too.
+    ///
+    /// For people who are signed in and proved who they are a short while ago, also if they have to set up a second factor first. The
+    /// user is told by mail.
+    #[oai(
+        path = "/me/second-factor/passkeys/:id",
+        method = "delete",
+        operation_id = "remove_passkey"
+    )]
+    async fn remove_passkey(
+        &self,
+        person: SignedIn,
+        request: &Request,
+        app: Data<&Arc<App>>,
+        id: Path<i64>,
+    ) -> Result<Json<Done>, Problem> {
+        let (from, policy) = (client(&app, request), app.policy());
+        let which = WhichFactor::Passkey(PasskeyId::new(id.0));
+        app.people.second_factor.remove(&person.visitor, which, &from, &policy).await?;
+        app.post.notify_one();
+        Ok(Json(Done { message: "the passkey was removed".to_owned() }))
     }
 
     /// Make new recovery codes; those from before are of no use any more.

@@ -70,7 +70,7 @@ async fn keep(connection: &mut Conn, user: UserId, factor: &NewFactor) -> QueryR
             let kept = diesel::insert_into(passkeys::table)
                 .values((
                     passkeys::user_id.eq(user.number()),
-                    passkeys::name.eq(&passkey.name),
+                    passkeys::name.eq(passkey.name.as_str()),
                     passkeys::credential_id.eq(&passkey.credential_id),
                     passkeys::public_key.eq(&passkey.key),
                     passkeys::state.eq(&passkey.state),

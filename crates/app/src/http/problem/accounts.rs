@@ -2,10 +2,11 @@
 
 use poem::http::StatusCode;
 use serde_json::json;
+use waggle_accounts::ports::PasskeyError;
 use waggle_accounts::{
     ChangeAddressError, CodeError, CreateTokenError, GoogleError, IdentityError, ManageUsersError,
-    NotRecent, RegisterError, ResetPasswordError, SecondFactorError, SessionsError, SignInError,
-    TokensError,
+    NotRecent, PasskeysError, RegisterError, ResetPasswordError, SecondFactorError, SessionsError,
+    SignInError, TokensError,
 };
 
 use super::Problem;
@@ -80,6 +81,29 @@ impl From<SecondFactorError> for Problem {
             }
             SecondFactorError::Limited(exhausted) => Self::too_often(detail, &exhausted),
             SecondFactorError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<PasskeysError> for Problem {
+    fn from(error: PasskeysError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PasskeysError::NotRecent(error) => error.into(),
+            PasskeysError::Name => Self::invalid(detail),
+            PasskeysError::TooMany
+            | PasskeysError::Taken
+            | PasskeysError::Passkey(PasskeyError::NotSetUp | PasskeyError::None) => {
+                Self::conflict(detail)
+            }
+            PasskeysError::Stale
+            | PasskeysError::Passkey(PasskeyError::Refused(_) | PasskeyError::Cloned) => {
+                Self::new(StatusCode::FORBIDDEN, detail)
+            }
+            PasskeysError::Factor(error) => error.into(),
+            PasskeysError::Passkey(PasskeyError::Port(error)) | PasskeysError::Port(error) => {
+                error.into()
+            }
         }
     }
 }
