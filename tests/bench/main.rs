@@ -10,6 +10,7 @@
 
 #[path = "../support/database.rs"]
 mod database;
+mod door;
 #[expect(dead_code, reason = "it serves other test binaries too")]
 #[path = "../support/process.rs"]
 mod process;
@@ -46,11 +47,12 @@ fn main() {
         let database = runtime.block_on(process::database(kind));
         println!("\n{kind:?}");
         measure(&runtime, kind, &database);
+        door::measure(&runtime.block_on(process::database(kind)));
     }
 }
 
 fn measure(runtime: &tokio::runtime::Runtime, kind: Kind, database: &Database) {
-    let quiet = [("WAGGLE_LOG", "error")];
+    let quiet = [("WAGGLE_LOG", "error"), ("REQUESTS_PER_MINUTE", "0")];
     drop(Process::start(database, &quiet));
     let mut starts: Vec<Duration> = (0..5)
         .map(|_| {

@@ -34,8 +34,23 @@ impl Client {
         self.send(head.as_bytes());
     }
 
+    /// Sends a JSON body and reads the answer, whatever it is.
+    pub(crate) fn exchange(&mut self, path: &str, body: &[u8]) -> String {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.answer(&[head.as_bytes(), body].concat()).0
+    }
+
     /// Sends a request and reads the answer, which has to be a 200.
     fn send(&mut self, request: &[u8]) {
+        let (status, body) = self.answer(request);
+        assert!(status.contains(" 200 "), "{status} {}", String::from_utf8_lossy(&body));
+    }
+
+    /// The status line and the body.
+    fn answer(&mut self, request: &[u8]) -> (String, Vec<u8>) {
         self.reader.get_mut().write_all(request).expect("the server reads");
         let mut status = String::new();
         self.reader.read_line(&mut status).expect("the server answers");
@@ -54,6 +69,6 @@ impl Client {
         }
         let mut body = vec![0; length];
         self.reader.read_exact(&mut body).expect("the answer is whole");
-        assert!(status.contains(" 200 "), "{status} {}", String::from_utf8_lossy(&body));
+        (status, body)
     }
 }

@@ -111,6 +111,44 @@ async fn every_operation_opens_to_those_whom_the_document_names(kind: Kind) {
     }
 }
 
+async fn too_many_calls_are_refused(kind: Kind) {
+    let limits = [("REQUESTS_PER_MINUTE", "40"), ("TRUSTED_PROXIES", "127.0.0.1/32")];
+    let waggle = Waggle::with(kind, &limits).await;
+    let other = token(&waggle.database, &["read"]);
+    let call = |token: &str, from: &str| {
+        waggle
+            .request(Method::GET, "/api/v1/posts")
+            .bearer_auth(token)
+            .header("x-forwarded-for", from.to_owned())
+    };
+
+    let mut taken = 0;
+    let late = loop {
+        let response = call(&waggle.token, "192.0.2.1").send().await.unwrap();
+        if response.status() == 429 {
+            break response;
+        }
+        taken += 1;
+        assert!(response.status() == 200 && taken < 100);
+    };
+    assert!(taken >= 40, "{taken}");
+    let header = |name: &str| late.headers()[name].to_str().unwrap().to_owned();
+    let seconds: u32 = header("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&seconds));
+    assert_eq!(
+        (header("ratelimit-limit"), header("ratelimit-remaining")),
+        ("40".into(), "0".into())
+    );
+    assert_eq!(header("content-type"), "application/problem+json");
+    answer(call(&other, "192.0.2.1")).await.refused(429);
+    answer(call(&waggle.token, "192.0.2.2")).await.refused(429);
+    answer(call(&other, "192.0.2.2")).await.ok();
+    let old = waggle.request(Method::POST, "/api/receive-tweets").bearer_auth(&waggle.token);
+    answer(old.header("x-forwarded-for", "192.0.2.3").body("[]")).await.refused(429);
+    let alive = waggle.request(Method::GET, "/health/live").header("x-forwarded-for", "192.0.2.1");
+    answer(alive).await.ok();
+}
+
 async fn strangers_are_refused_at_the_old_addresses(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let mut operations = Vec::new();
@@ -618,6 +656,7 @@ async fn a_head_that_drips_is_cut_off() {
 
 on_both! {
     every_operation_opens_to_those_whom_the_document_names,
+    too_many_calls_are_refused,
     strangers_are_refused_at_the_old_addresses,
     a_token_opens_what_its_scopes_say,
     a_review_goes_its_way,

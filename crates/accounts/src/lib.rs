@@ -60,7 +60,7 @@ pub use google::{
     IdentityError, SignInSecrets,
 };
 pub use keys::{Mark, SealedSecret, ServerKeys};
-pub use limits::{LIMITS, LimitTable, NamedLimit};
+pub use limits::{LIMITS, LimitTable, NamedLimit, network};
 pub use mail::{Letter, Mail, MailFailure, NewMail, Proof, QueuedMail};
 pub use manage_users::{ManageUsers, ManageUsersError, Taken, UserChange, Wanted};
 pub use passkey::{NewPasskey, Passkey, PasskeyName, Passkeys, PasskeysError};

@@ -101,7 +101,7 @@ pub(crate) fn fingerprint(text: &str) -> String {
 }
 
 /// What counts as one client: whoever has an IPv6 address has the 2^64 beside it as well.
-pub(crate) fn network(ip: IpAddr) -> String {
+pub fn network(ip: IpAddr) -> String {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => {

@@ -20,6 +20,7 @@ use waggle_twitter_n8n::{
 use crate::config::Config;
 use crate::connections::{LiveConnections, Maker};
 use crate::entropy::SystemEntropy;
+use crate::http::Pace;
 use crate::people::People;
 use crate::policy;
 
@@ -37,6 +38,8 @@ pub(crate) struct App {
     pub(crate) posts: ManagePosts,
     pub(crate) publish_due: PublishDue,
     pub(crate) connections: Arc<LiveConnections>,
+    /// Counts calls.
+    pub(crate) pace: Pace,
     /// Tells the worker that something is due now.
     pub(crate) wake: Notify,
     /// Tells the mail worker that there is something to send.
@@ -146,6 +149,7 @@ impl App {
                 clock,
             },
             connections,
+            pace: Pace::default(),
             wake: Notify::new(),
             post: Notify::new(),
             draining: AtomicBool::new(false),

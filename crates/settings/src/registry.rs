@@ -163,6 +163,8 @@ settings! {
         admin_second_factor: Boolean = "ADMIN_SECOND_FACTOR_REQUIRED", default "false";
         /// How many digits the codes have that are mailed. Each digit less makes guessing ten times as easy.
         verification_code_digits: Integer<4, 8> = "VERIFICATION_CODE_DIGITS", default "6";
+        /// How many calls a minute are taken from one network address, and with one API token, by each server; 0 takes all.
+        requests_per_minute: Integer<0, 1_000_000> = "REQUESTS_PER_MINUTE", default "1200";
         /// What may be done how often, where the table in the guide is not to hold: `name=count/seconds`, such as
         /// `register.client=5/3600`.
         limits: List<LimitRule> = "LIMITS", default "[]";

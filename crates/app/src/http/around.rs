@@ -12,6 +12,8 @@ use poem::{Endpoint, IntoResponse as _, Request, Response};
 use tracing::{error, info};
 
 use super::Problem;
+use super::client::client_address;
+use super::pace::most_calls;
 use crate::app::App;
 use crate::live_google::CALLBACK;
 
@@ -44,7 +46,9 @@ async fn answered<E: Endpoint + 'static>(
     let begun = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let mut response = match refused(&request).or_else(|| misaddressed(&request)) {
+    let problem =
+        too_fast(&request).or_else(|| refused(&request)).or_else(|| misaddressed(&request));
+    let mut response = match problem {
         Some(problem) => problem.into_response(),
         None => within_deadline(next, request).await,
     };
@@ -69,6 +73,18 @@ fn refused(request: &Request) -> Option<Problem> {
         return Some(Problem::new(StatusCode::FORBIDDEN, detail));
     }
     None
+}
+
+/// One call too many from an address. Whoever asks whether the process lives is always answered.
+fn too_fast(request: &Request) -> Option<Problem> {
+    let app = request.data::<Arc<App>>()?;
+    if request.uri().path().starts_with("/health/") {
+        return None;
+    }
+    let values = app.settings.values();
+    let most = most_calls(&values);
+    let address = client_address(&values, request)?;
+    app.pace.call_from(address, most).err().map(Into::into)
 }
 
 /// A request under a name that is none of ours: another name may lead here without anybody of ours knowing. Whoever asks whether the

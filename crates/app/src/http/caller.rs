@@ -9,11 +9,12 @@ use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use waggle_accounts::{AuthenticateError, NotRecent, Standing, Visitor};
-use waggle_kernel::{Actor, Clock as _, PortError, Scope, SystemClock};
+use waggle_kernel::{Actor, ActorKind, Clock as _, PortError, Scope, SystemClock};
 
 use super::Problem;
 use super::access::{Access, access};
 use super::client::client_address;
+use super::pace::{TooFast, most_calls};
 use super::visitor::{SESSION, is_foreign, register_session, visitor};
 use crate::app::App;
 
@@ -55,6 +56,9 @@ pub(crate) enum CallerRefused {
     /// It is long ago that somebody proved who they are.
     #[error(transparent)]
     NotRecent(#[from] NotRecent),
+    /// There were too many calls with the token.
+    #[error(transparent)]
+    TooFast(#[from] TooFast),
     /// Nobody could tell.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -73,6 +77,7 @@ impl From<CallerRefused> for Problem {
             CallerRefused::NeedsFactor => needs(detail, "second_factor"),
             CallerRefused::NeedsSetup => needs(detail, "second_factor_setup"),
             CallerRefused::NotRecent(error) => error.into(),
+            CallerRefused::TooFast(error) => error.into(),
             CallerRefused::Port(error) => error.into(),
         }
     }
@@ -89,10 +94,14 @@ fn needs(detail: String, what: &str) -> Problem {
 /// [`CallerRefused`].
 pub(super) async fn bearer(app: &App, request: &Request) -> Result<Actor, CallerRefused> {
     let token = presented(request)?.ok_or(CallerRefused::Missing)?;
-    app.people.tokens.authenticate(&token).await.map_err(|error| match error {
+    let actor = app.people.tokens.authenticate(&token).await.map_err(|error| match error {
         AuthenticateError::Refused => CallerRefused::Wrong,
         AuthenticateError::Port(error) => CallerRefused::Port(error),
-    })
+    })?;
+    if let ActorKind::Token { id, .. } = actor.kind() {
+        app.pace.call_with(*id, most_calls(&app.settings.values()))?;
+    }
+    Ok(actor)
 }
 
 /// Lets a call of the native API in whose caller the table lets in: the bearer of a token, which decides where there is one, or a

@@ -20,6 +20,7 @@ use waggle_twitter_n8n::{
 };
 
 use super::around::request_id;
+use super::pace::TooFast;
 use crate::api::{campaign_batch_json, generated_tweet_json};
 
 mod accounts;
@@ -126,6 +127,13 @@ impl Problem {
             _ => for_callers(&error.to_string()),
         };
         Self::new(status, detail)
+    }
+}
+
+impl From<TooFast> for Problem {
+    fn from(error: TooFast) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string());
+        Self { retry_after: Some(error.seconds), limit: Some(error.most), ..problem }
     }
 }
 
