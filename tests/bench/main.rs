@@ -47,7 +47,7 @@ fn main() {
         let database = runtime.block_on(process::database(kind));
         println!("\n{kind:?}");
         measure(&runtime, kind, &database);
-        door::measure(&runtime.block_on(process::database(kind)));
+        door::measure(&runtime, &runtime.block_on(process::database(kind)));
     }
 }
 

@@ -75,6 +75,9 @@ async fn the_second_factor_is_asked_for(kind: Kind) {
         .send(Method::POST, "/auth/second-factor", json!({ "code": "123456" }))
         .await
         .refused(409);
+    browser.send(Method::POST, "/me/second-factor/totp", json!({})).await.ok();
+    browser.send(Method::DELETE, "/me/second-factor/totp", json!({})).await.refused(409);
+    elsewhere.get("/me").await.ok();
     let (app, codes) = browser.set_up().await;
     assert_eq!(codes.len(), 10);
     confirm(app.shows(1)).await.refused(409);
@@ -187,6 +190,16 @@ async fn guessing_ends_and_admins_help(kind: Kind) {
     let mut joe = waggle.browser("joe").await;
     assert_eq!(joe.show(&app.shows(1)).await, Err(429), "the right one, too");
     waggle.mail("joe@hive.example", "knows your password").await;
+    // Whoever reads the mail does not begin anew.
+    let ask = waggle.request(Method::POST, "/api/v1/auth/password-reset");
+    let flow = answer(ask.json(&json!({ "email": "joe@hive.example" }))).await.ok();
+    let code = waggle.mail("joe@hive.example", "verification code").await.code();
+    let reset = json!({ "flow": flow["flow"], "code": code, "password": PASSWORD });
+    let reset = waggle.request(Method::POST, "/api/v1/auth/password-reset/confirm").json(&reset);
+    answer(reset).await.ok();
+    let mut joe = waggle.browser("joe").await;
+    assert_eq!(joe.show(&app.shows(1)).await, Err(429));
+    assert_eq!(joe.show("no code at all").await, Err(403), "it is not even counted");
     joe.show(&codes[0]).await.unwrap();
 
     let path = format!("/users/{id}/second-factor");

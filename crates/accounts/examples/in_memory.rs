@@ -101,6 +101,10 @@ impl UserRepository for Ports {
         Ok(self.memory().users.iter().find(|(user, _)| is_meant(user)).cloned())
     }
 
+    async fn any_imported_password(&self) -> Result<bool, PortError> {
+        unused()
+    }
+
     async fn list(&self, _: PageRequest) -> Result<Page<User>, PortError> {
         unused()
     }
@@ -321,6 +325,8 @@ impl PasswordHasher for Here {
     ) -> Result<Verdict, PortError> {
         Ok(stored.verify(password))
     }
+
+    async fn even_out(&self, _: DateTime<Utc>) {}
 }
 
 /// Numbers that everybody can foresee: for an example, and for nothing else.

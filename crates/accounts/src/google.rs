@@ -430,8 +430,228 @@ impl From<crate::user::InvalidUsername> for GoogleError {
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret as _;
+    use waggle_kernel::ids::UserId;
+    use waggle_kernel::{FixedClock, MockEntropy};
 
     use super::*;
+    use crate::ports::{MockGoogleAccounts, MockIdentityProvider, MockUserRepository};
+    use crate::role::Role;
+    use crate::testing::scene::{Scene, policy, presented};
+    use crate::testing::user;
+
+    fn browser() -> String {
+        "a".repeat(43)
+    }
+
+    /// Joe of the house, whose mailbox Google runs.
+    fn profile() -> GoogleProfile {
+        GoogleProfile {
+            identity: GoogleIdentity {
+                issuer: "https://issuer".to_owned(),
+                subject: "7".to_owned(),
+            },
+            email: "joe@hive.example".parse().unwrap(),
+            hosted_domain: Some("hive.example".to_owned()),
+            first_name: "Joe".parse().unwrap(),
+            last_name: PersonName::default(),
+        }
+    }
+
+    struct Google {
+        scene: Scene,
+        accounts: MockGoogleAccounts,
+        users: MockUserRepository,
+        answer: Result<GoogleProfile, IdentityError>,
+    }
+
+    impl Google {
+        /// Nobody is known, and Google says who it is.
+        fn says(profile: GoogleProfile) -> Self {
+            let mut accounts = MockGoogleAccounts::new();
+            accounts.expect_take().returning(|_, _| Ok(Some(ReturnTo::new("/docs"))));
+            let users = MockUserRepository::new();
+            Self { scene: Scene::new(), accounts, users, answer: Ok(profile) }
+        }
+
+        /// This user has the address.
+        fn with_owner(mut self, owner: Option<User>) -> Self {
+            self.users
+                .expect_find_login()
+                .returning(move |_| Ok(owner.clone().map(|user| (user, StoredPassword::none()))));
+            self.accounts.expect_find().returning(|_| Ok(None));
+            self
+        }
+
+        /// What is written down, and to how many it is mailed.
+        fn writes_down(mut self, kind: EventKind, mails: usize) -> Self {
+            let is_it =
+                move |event: &NewAuthEvent| event.kind == kind && event.mails.len() == mails;
+            self.scene.events.expect_record().withf(is_it).once().returning(|_| Ok(()));
+            self
+        }
+
+        /// A code is mailed that makes this true.
+        fn mails_a_code_for(mut self, is_it: fn(&Intent) -> bool) -> Self {
+            let is_it =
+                move |new: &crate::code::NewVerification, _: &NewAuthEvent| is_it(&new.intent);
+            self.scene.verifications.expect_keep().withf(is_it).once().returning(|_, _| Ok(()));
+            self
+        }
+
+        fn sign_in(self) -> GoogleSignIn {
+            let (mut provider, mut entropy) = (MockIdentityProvider::new(), MockEntropy::new());
+            let mut answer = Some(self.answer);
+            provider
+                .expect_profile()
+                .returning(move |_, _| answer.take().expect("it is asked once"));
+            entropy.expect_bytes().returning(|| Ok([7; 32]));
+            GoogleSignIn {
+                provider: Arc::new(provider),
+                accounts: Arc::new(self.accounts),
+                users: Arc::new(self.users),
+                codes: self.scene.codes(),
+                clock: Arc::new(FixedClock::noon()),
+                entropy: Arc::new(entropy),
+            }
+        }
+
+        async fn finish(self, policy: &AccountPolicy) -> Result<Finished, GoogleError> {
+            let state = SignInSecrets::of(&browser()).unwrap().state;
+            self.sign_in().finish(&browser(), &state, "code", &Client::default(), policy).await
+        }
+    }
+
+    #[tokio::test]
+    async fn what_another_browser_began_is_not_even_looked_at() {
+        let other = SignInSecrets::of(&"b".repeat(43)).unwrap().state;
+        let mut accounts = MockGoogleAccounts::new();
+        accounts.expect_take().never();
+        let google = Google { accounts, ..Google::says(profile()) }.sign_in();
+
+        let finished =
+            google.finish(&browser(), &other, "code", &Client::default(), &policy()).await;
+
+        assert!(matches!(finished, Err(GoogleError::Stale)));
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_token_is_written_down() {
+        let answer = Err(IdentityError::Unverified);
+        let google = Google { answer, ..Google::says(profile()) };
+
+        let finished = google.writes_down(EventKind::GoogleFailure, 0).finish(&policy()).await;
+
+        assert!(matches!(finished, Err(GoogleError::Identity(IdentityError::Unverified))));
+    }
+
+    #[tokio::test]
+    async fn an_account_is_known_by_its_id() {
+        for (is_active, is_in) in [(true, true), (false, false)] {
+            let known = User { is_active, ..user(3, Role::Viewer) };
+            let mut google = Google::says(profile());
+            google
+                .accounts
+                .expect_find()
+                .withf(|identity| identity.subject == "7")
+                .returning(move |_| Ok(Some((known.clone(), StoredPassword::none()))));
+            if !is_in {
+                google = google.writes_down(EventKind::GoogleFailure, 0);
+            }
+
+            match google.finish(&policy()).await {
+                Ok(Finished::Known { user, return_to, .. }) => {
+                    assert!(is_in && user.id == UserId::new(3) && return_to.as_str() == "/docs");
+                }
+                Ok(Finished::CodeSent(_)) => panic!("nobody asks for a code"),
+                Err(error) => assert!(!is_in && matches!(error, GoogleError::Refused), "{error}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn foreign_domains_are_refused_and_told() {
+        let foreign = GoogleProfile { email: "joe@hive.example.org".parse().unwrap(), ..profile() };
+        let private = GoogleProfile { hosted_domain: None, ..profile() };
+        let other_house =
+            GoogleProfile { hosted_domain: Some("org.example".to_owned()), ..profile() };
+
+        for profile in [foreign, private, other_house] {
+            let google = Google::says(profile).writes_down(EventKind::GoogleBreach, 1);
+            let finished = google.finish(&policy()).await;
+            assert!(matches!(finished, Err(GoogleError::ForeignDomain)));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_alone_links_nobody() {
+        let owner = Some(user(3, Role::Admin));
+        let mut google = Google::says(profile()).with_owner(owner.clone());
+        google.accounts.expect_is_linked().returning(|_| Ok(false));
+        let is_link =
+            |intent: &Intent| matches!(intent, Intent::LinkGoogle(id, _) if id.number() == 3);
+        // Not even with the setting off.
+        let policy = AccountPolicy { google_code: false, ..policy() };
+
+        let finished = google.mails_a_code_for(is_link).finish(&policy).await;
+        assert!(matches!(finished, Ok(Finished::CodeSent(_))));
+
+        let mut linked = Google::says(profile()).with_owner(owner);
+        linked.accounts.expect_is_linked().returning(|_| Ok(true));
+        let finished = linked.writes_down(EventKind::GoogleFailure, 0).finish(&policy).await;
+        assert!(matches!(finished, Err(GoogleError::Refused)));
+    }
+
+    #[tokio::test]
+    async fn somebody_new_is_mailed_a_code_where_the_setting_or_the_mailbox_wants_it() {
+        let without = AccountPolicy { google_code: false, ..policy() };
+        let boss = GoogleProfile { email: "boss@hive.example".parse().unwrap(), ..profile() };
+        let mut unrestricted = without.clone();
+        unrestricted.admission.domains = None;
+        let elsewhere = GoogleProfile {
+            email: "joe@elsewhere.example".parse().unwrap(),
+            hosted_domain: None,
+            ..profile()
+        };
+        let is_registration = |intent: &Intent| matches!(intent, Intent::RegisterGoogle(..));
+        for (profile, policy) in
+            [(profile(), policy()), (boss, without.clone()), (elsewhere, unrestricted)]
+        {
+            let google = Google::says(profile).with_owner(None);
+            let finished = google.mails_a_code_for(is_registration).finish(&policy).await;
+            assert!(matches!(finished, Ok(Finished::CodeSent(_))));
+        }
+        let closed = AccountPolicy { is_registration_open: false, ..without };
+        let finished = Google::says(profile()).with_owner(None).finish(&closed).await;
+        assert!(matches!(finished, Err(GoogleError::Register(RegisterError::Closed))));
+    }
+
+    #[tokio::test]
+    async fn the_code_links_whom_it_was_mailed_for() {
+        let google =
+            GoogleIdentity { issuer: "https://issuer".to_owned(), subject: "7".to_owned() };
+        let intent = Intent::LinkGoogle(UserId::new(3), google);
+        let mut scene = Scene::new().with_code(Purpose::GoogleVerification, intent);
+        scene
+            .verifications
+            .expect_carry_out()
+            .withf(|flow, effect, event| {
+                let told: Vec<_> = event.mails.iter().map(|mail| mail.letter.clone()).collect();
+                flow.is_some()
+                    && matches!(effect, Effect::LinkGoogle { user, .. } if user.number() == 3)
+                    && told == [Letter::GoogleLinked]
+            })
+            .once()
+            .returning(|_, _, _| Ok(Some(UserId::new(3))));
+        let mut google = Google { scene, ..Google::says(profile()) };
+        google.users.expect_find().returning(|_| Ok(Some(user(3, Role::Viewer))));
+        let known = || (user(3, Role::Viewer), StoredPassword::none());
+        google.accounts.expect_find().returning(move |_| Ok(Some(known())));
+        let Presented::Code { flow, code } = presented("123456") else { unreachable!() };
+
+        let confirmed = google.sign_in().confirm(flow, code, &Client::default(), &policy()).await;
+
+        assert_eq!(confirmed.unwrap().0.id, UserId::new(3));
+    }
 
     #[test]
     fn what_is_made_of_a_browsers_secret_is_different_for_each_use_and_browser() {

@@ -61,10 +61,13 @@ limits! {
     BREACH_MAILS = "mail.breach": 10 in 3_600;
     /// Mails to one user that signing in is blocked for a while.
     LOCKED_MAILS = "mail.locked": 3 in 86_400;
-    /// Wrong codes of the authenticator app of one user: at this pace one is found in ten years by one in five who know the password.
+    /// Wrong codes of the authenticator app of one user: at this pace one is found in ten years by one in five who know the password. No
+    /// reset of the password makes it whole: whoever reads somebody's mail would guess for ever.
     FACTOR_USER = "factor.user": 20 in 86_400;
-    /// Second factors that one client shows and that are wrong.
+    /// Wrong second factors of one user from one client.
     FACTOR_CLIENT = "factor.client": 60 in 3_600;
+    /// Second factors and recovery codes that one user begins, sets up and removes: each is told by mail.
+    FACTOR_CHANGE = "factor.change": 30 in 3_600;
     /// API tokens that one user makes.
     TOKEN_USER = "token.user": 30 in 3_600;
 }

@@ -44,6 +44,8 @@ pub enum Letter {
     },
     /// Somebody who knows the password shows wrong codes of the authenticator app.
     FactorAttacked,
+    /// Somebody showed a passkey that counted less uses than are known.
+    PasskeyCopied,
     /// An API token was made in the name of the user.
     TokenCreated {
         /// What it is called.
@@ -88,6 +90,7 @@ impl Letter {
             Self::RightsChanged { .. } => "RIGHTS_CHANGED",
             Self::SecondFactorChanged { .. } => "SECOND_FACTOR_CHANGED",
             Self::FactorAttacked => "SECOND_FACTOR_ATTACKED",
+            Self::PasskeyCopied => "PASSKEY_COPIED",
             Self::TokenCreated { .. } => "TOKEN_CREATED",
             Self::NewUser { .. } => "NEW_USER",
             Self::Breach { .. } => "BREACH",
@@ -127,6 +130,7 @@ impl Letter {
             "RIGHTS_CHANGED" => Self::RightsChanged { role: text("role")? },
             "SECOND_FACTOR_CHANGED" => Self::SecondFactorChanged { what: text("what")? },
             "SECOND_FACTOR_ATTACKED" => Self::FactorAttacked,
+            "PASSKEY_COPIED" => Self::PasskeyCopied,
             "TOKEN_CREATED" => Self::TokenCreated { name: text("name")? },
             "NEW_USER" => Self::NewUser {
                 email: address("email")?,
@@ -309,6 +313,7 @@ mod tests {
             Letter::RightsChanged { role: "admin".to_owned() },
             Letter::SecondFactorChanged { what: "on".to_owned() },
             Letter::FactorAttacked,
+            Letter::PasskeyCopied,
             Letter::TokenCreated { name: "n8n".to_owned() },
             Letter::NewUser {
                 email: joe.clone(),

@@ -14,11 +14,13 @@ use waggle_kernel::ids::PasskeyId;
 use waggle_kernel::{Clock, PortError};
 
 use crate::auth_event::Client;
+use crate::mail::Letter;
 use crate::policy::AccountPolicy;
 use crate::ports::{Challenge, NewFactor, PasskeyError, PasskeyRepository, PasskeyVerifier};
 use crate::second_factor::{SecondFactor, SecondFactorError};
 use crate::sessions::{NotRecent, Visitor};
 use crate::sign_in::SignedIn;
+use crate::user::is_hidden;
 
 /// How long an authenticator may take to answer.
 const PATIENCE: Duration = Duration::minutes(5);
@@ -73,7 +75,7 @@ impl PasskeyName {
     pub fn parse(text: &str) -> Result<Self, PasskeysError> {
         let text = text.trim();
         let is_one = (1..=Self::MOST).contains(&text.chars().count());
-        if is_one && !text.chars().any(char::is_control) {
+        if is_one && !text.chars().any(is_hidden) {
             Ok(Self(text.to_owned()))
         } else {
             Err(PasskeysError::Name)
@@ -120,8 +122,11 @@ impl Passkeys {
         }
         let asked = self.verifier.begin_registering(&visitor.user, &present)?;
         let (session, challenge) = (visitor.session.id, Challenge::Register);
-        self.passkeys.ask(session, challenge, &asked.state, now + PATIENCE).await?;
-        Ok(asked.options)
+        if self.passkeys.ask(session, challenge, &asked.state, now + PATIENCE).await? {
+            Ok(asked.options)
+        } else {
+            Err(PasskeysError::Ended)
+        }
     }
 
     /// Keeps the passkey that the authenticator answered with. All other sessions end, and the owner is told. Returns recovery codes,
@@ -144,7 +149,6 @@ impl Passkeys {
         let asked = self.passkeys.take(visitor.session.id, Challenge::Register, now).await?;
         let asked = asked.ok_or(PasskeysError::Stale)?;
         let credential = self.verifier.finish_registering(user, &asked, answer)?;
-        let what = format!("the passkey \"{}\" was added", name.as_str());
         let passkey = NewPasskey {
             name,
             credential_id: credential.id,
@@ -153,7 +157,8 @@ impl Passkeys {
             created_at: now,
         };
         let factor = NewFactor::Passkey(passkey);
-        let added = self.factor.add(visitor, &factor, &what, client).await?;
+        let added =
+            self.factor.add(visitor, &factor, "a passkey was added", client, policy).await?;
         added.ok_or(PasskeysError::Taken)
     }
 
@@ -175,8 +180,11 @@ impl Passkeys {
         let present = self.passkeys.list(visitor.user.id).await?;
         let asked = self.verifier.begin_proving(&present)?;
         let (session, until) = (visitor.session.id, self.clock.now() + PATIENCE);
-        self.passkeys.ask(session, Challenge::Prove, &asked.state, until).await?;
-        Ok(asked.options)
+        if self.passkeys.ask(session, Challenge::Prove, &asked.state, until).await? {
+            Ok(asked.options)
+        } else {
+            Err(PasskeysError::Ended)
+        }
     }
 
     /// Lets somebody in, or proves once more who they are, by what the authenticator answered. The session is another from then on.
@@ -192,14 +200,16 @@ impl Passkeys {
         policy: &AccountPolicy,
     ) -> Result<SignedIn, PasskeysError> {
         let (user, now) = (&visitor.user, self.clock.now());
-        let budgets = self.factor.allow_client(client, policy).await?;
+        let budgets = self.factor.allow_client(user, client, policy).await?;
         let asked = self.passkeys.take(visitor.session.id, Challenge::Prove, now).await?;
         let asked = asked.ok_or(PasskeysError::Stale)?;
         let present = self.passkeys.list(user.id).await?;
         let proof = match self.verifier.finish_proving(user, &present, &asked, answer) {
             Ok(proof) => proof,
             Err(error) => {
-                self.factor.failed(user, &error.reason(), client).await?;
+                let is_copy = matches!(error, PasskeyError::Cloned);
+                let letter = is_copy.then_some(Letter::PasskeyCopied);
+                self.factor.failed(user, &error.reason(), letter, client, policy).await?;
                 return Err(error.into());
             }
         };
@@ -221,11 +231,14 @@ pub enum PasskeysError {
     /// There are as many as there may be.
     #[error("there are {} passkeys already; remove one first", Passkeys::MOST)]
     TooMany,
+    /// The session ended meanwhile.
+    #[error("the session has ended; sign in again")]
+    Ended,
     /// Nothing was begun in this session, or too long ago.
     #[error("this was begun in another session, or too long ago; begin anew")]
     Stale,
-    /// Somebody has the passkey already.
-    #[error("this passkey is kept already")]
+    /// Somebody has the passkey already, or the session ended meanwhile.
+    #[error("this passkey is kept already, or the session has ended")]
     Taken,
     /// The authenticator's answer is not right, or there are no passkeys here.
     #[error(transparent)]
@@ -245,7 +258,7 @@ mod tests {
     #[test]
     fn names_can_be_seen() {
         assert_eq!(PasskeyName::parse(" Joe's 📱 ").unwrap().as_str(), "Joe's 📱");
-        for name in ["", "  ", "a\u{7}b", &"x".repeat(101)] {
+        for name in ["", "  ", "a\u{7}b", "\u{200b}", "a\u{202e}b", &"x".repeat(101)] {
             assert!(matches!(PasskeyName::parse(name), Err(PasskeysError::Name)), "{name}");
         }
     }

@@ -121,6 +121,13 @@ pub trait UserRepository: Send + Sync {
     /// [`PortError`] if the store cannot answer.
     async fn find_login(&self, login: &Login) -> Result<Option<(User, StoredPassword)>, PortError>;
 
+    /// Whether anybody has a password that came from Django, which takes much longer to compare.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn any_imported_password(&self) -> Result<bool, PortError>;
+
     /// A page of users, by id.
     ///
     /// # Errors
@@ -186,7 +193,7 @@ pub enum EndSessions {
     None,
     /// All of them.
     All,
-    /// All but this one, which asked for the change.
+    /// All but this one, which asked for the change. If it has ended meanwhile, there is no change.
     AllBut(SessionId),
 }
 
@@ -569,11 +576,24 @@ pub trait GoogleAccounts: Send + Sync {
 pub enum NewFactor {
     /// The app that was begun, of which this step of time is used up.
     Totp {
+        /// The secret, sealed as it was found: another may have been begun since.
+        secret: SealedSecret,
         /// The step, of 30 seconds each since 1970.
         step: i64,
     },
     /// A passkey.
     Passkey(NewPasskey),
+}
+
+/// What became of the secret of an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TotpBegun {
+    /// It is kept, and waits to be confirmed.
+    Kept,
+    /// Nothing happened: there is an app that was confirmed.
+    IsOn,
+    /// Nothing happened: the secret is sealed with a key that is not the one in use any more.
+    OldKey,
 }
 
 /// What became of a second factor that was to be kept.
@@ -583,7 +603,8 @@ pub enum Added {
     First,
     /// There are others; their recovery codes stay.
     Further,
-    /// Nothing is kept: there is no app that was begun, or the passkey is somebody's already.
+    /// Nothing is kept: there is no such app that was begun, the passkey is somebody's already or one too many, the user is shut out, or the
+    /// session that asks for it has ended.
     Refused,
 }
 
@@ -620,7 +641,7 @@ pub enum Proof {
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait SecondFactorRepository: Send + Sync {
-    /// Keeps the secret of an app that is not confirmed yet, in place of another such; `false` if one is confirmed.
+    /// Keeps the secret of an app that is not confirmed yet, in place of another such.
     ///
     /// # Errors
     ///
@@ -630,7 +651,7 @@ pub trait SecondFactorRepository: Send + Sync {
         user: UserId,
         secret: &SealedSecret,
         now: DateTime<Utc>,
-    ) -> Result<bool, PortError>;
+    ) -> Result<TotpBegun, PortError>;
 
     /// What is kept of the app of a user.
     ///
@@ -654,7 +675,7 @@ pub trait SecondFactorRepository: Send + Sync {
     ) -> Result<Added, PortError>;
 
     /// Removes a factor, and with the last one the recovery codes; the user counts as changed. `false`, and nothing happens, if there is
-    /// no such factor.
+    /// no such factor, or the session that asks for it has ended. An app that was not confirmed is no factor.
     ///
     /// # Errors
     ///
@@ -689,7 +710,8 @@ pub trait SecondFactorRepository: Send + Sync {
     /// [`PortError`] if the store cannot answer.
     async fn recovery_codes_left(&self, user: UserId) -> Result<u32, PortError>;
 
-    /// Keeps recovery codes in place of those before; `false`, and nothing happens, if the user has no second factor.
+    /// Keeps recovery codes in place of those before; `false`, and nothing happens, if the user has no second factor or is shut out, or the
+    /// session that asks for it has ended.
     ///
     /// # Errors
     ///
@@ -698,6 +720,7 @@ pub trait SecondFactorRepository: Send + Sync {
         &self,
         user: UserId,
         recovery_codes: &[StoredHash],
+        asked_by: SessionId,
         event: &NewAuthEvent,
     ) -> Result<bool, PortError>;
 
@@ -741,18 +764,18 @@ pub trait PasskeyRepository: Send + Sync {
     /// [`PortError`] if the store cannot answer.
     async fn list(&self, user: UserId) -> Result<Vec<Passkey>, PortError>;
 
-    /// Keeps what is asked in a session, in place of what was asked before.
+    /// Keeps what is asked in a session, in place of what was asked before; `false` if the session has ended.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the store cannot answer, or the session has ended.
+    /// [`PortError`] if the store cannot answer.
     async fn ask(
         &self,
         session: SessionId,
         challenge: Challenge,
         state: &[u8],
         expires_at: DateTime<Utc>,
-    ) -> Result<(), PortError>;
+    ) -> Result<bool, PortError>;
 
     /// Takes what was asked in a session, unless its time is over; it is gone from then on. Of several who take it one gets it.
     ///
@@ -935,4 +958,7 @@ pub trait PasswordHasher: Send + Sync {
         password: &SecretString,
         stored: &StoredPassword,
     ) -> Result<Verdict, PortError>;
+
+    /// Waits until every comparison that began at `since` would have ended, however slow its hash is.
+    async fn even_out(&self, since: DateTime<Utc>);
 }

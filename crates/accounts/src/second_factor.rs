@@ -11,16 +11,16 @@ use secrecy::SecretString;
 use serde_json::json;
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Actor, Clock, Entropy, Forbidden, PortError, Scope};
+use waggle_kernel::{Actor, Clock, Entropy, Forbidden, PortError, PortErrorKind, Scope};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
 use crate::keys::ServerKeys;
-use crate::limits::{FACTOR_CLIENT, FACTOR_USER, LimitTable};
+use crate::limits::{FACTOR_CHANGE, FACTOR_CLIENT, FACTOR_USER, LOCKED_MAILS, LimitTable, network};
 use crate::mail::{Letter, NewMail};
 use crate::policy::AccountPolicy;
 use crate::ports::{
     Added, AuthEventRepository, Budget, EndSessions, Exhausted, Limits, NewFactor, Proof,
-    SecondFactorRepository, WhichFactor,
+    SecondFactorRepository, TotpBegun, WhichFactor,
 };
 use crate::session::NewSession;
 use crate::sessions::{NotRecent, Visitor};
@@ -67,12 +67,17 @@ impl SecondFactor {
     ) -> Result<NewTotp, SecondFactorError> {
         let (user, now) = (&visitor.user, self.clock.now());
         visitor.require_recent(now, policy.recent)?;
+        self.allow_change(user, policy).await?;
         let (app, kept) = App::make(&self.entropy.bytes()?, user.email.as_str())?;
         let sealed = self.keys.seal(&place(user.id), &kept)?;
-        if !self.factors.begin_totp(user.id, &sealed, now).await? {
-            return Err(SecondFactorError::IsOn);
+        match self.factors.begin_totp(user.id, &sealed, now).await? {
+            TotpBegun::Kept => Ok(app.shown()?),
+            TotpBegun::IsOn => Err(SecondFactorError::IsOn),
+            TotpBegun::OldKey => {
+                let doing = "sealing the secret of an app";
+                Err(PortError::unavailable(doing, "another master key is in use by now").into())
+            }
         }
-        Ok(app.shown()?)
     }
 
     /// Switches the app on, if `code` shows that it has the secret. All other sessions end, and the owner is told. Returns the recovery
@@ -93,14 +98,15 @@ impl SecondFactor {
         let stored = self.factors.find_totp(user.id).await?.filter(|stored| !stored.is_confirmed);
         let stored = stored.ok_or(SecondFactorError::NotBegun)?;
         // Whoever sets the app up knows the secret.
-        let budgets = self.allow_client(client, policy).await?;
         let Some(Typed::App(code)) = Typed::read(code) else {
             return Err(SecondFactorError::Refused);
         };
+        let budgets = self.allow_client(user, client, policy).await?;
         let step = self.step(user, &stored, &code).await?.ok_or(SecondFactorError::Refused)?;
         self.limits.give_back(&budgets).await?;
-        let (factor, what) = (NewFactor::Totp { step }, "an authenticator app was set up");
-        let added = self.add(visitor, &factor, what, client).await?;
+        let factor = NewFactor::Totp { secret: stored.secret, step };
+        let what = "an authenticator app was set up";
+        let added = self.add(visitor, &factor, what, client, policy).await?;
         added.ok_or(SecondFactorError::NotBegun)
     }
 
@@ -112,7 +118,9 @@ impl SecondFactor {
         factor: &NewFactor,
         what: &str,
         client: &Client,
-    ) -> Result<Option<Vec<SecretString>>, PortError> {
+        policy: &AccountPolicy,
+    ) -> Result<Option<Vec<SecretString>>, SecondFactorError> {
+        self.allow_change(&visitor.user, policy).await?;
         let (codes, hashes) = self.recovery_codes()?;
         let event = self.told(EventKind::FactorAdded, &visitor.user, client, what);
         let others = EndSessions::AllBut(visitor.session.id);
@@ -136,6 +144,7 @@ impl SecondFactor {
         policy: &AccountPolicy,
     ) -> Result<(), SecondFactorError> {
         visitor.require_recent(self.clock.now(), policy.recent)?;
+        self.allow_change(&visitor.user, policy).await?;
         let what = match which {
             WhichFactor::Totp => "the authenticator app was removed",
             WhichFactor::Passkey(_) => "a passkey was removed",
@@ -211,10 +220,12 @@ impl SecondFactor {
         policy: &AccountPolicy,
     ) -> Result<Vec<SecretString>, SecondFactorError> {
         visitor.require_recent(self.clock.now(), policy.recent)?;
+        self.allow_change(&visitor.user, policy).await?;
         let (codes, hashes) = self.recovery_codes()?;
         let (kind, what) = (EventKind::RecoveryRenewed, "new recovery codes were made");
         let event = self.told(kind, &visitor.user, client, what);
-        if self.factors.renew_recovery_codes(visitor.user.id, &hashes, &event).await? {
+        let (user, session) = (visitor.user.id, visitor.session.id);
+        if self.factors.renew_recovery_codes(user, &hashes, session, &event).await? {
             Ok(codes)
         } else {
             Err(SecondFactorError::NotBegun)
@@ -238,28 +249,33 @@ impl SecondFactor {
         if !user.has_second_factor {
             return Err(SecondFactorError::NotBegun);
         }
-        let budgets = match Typed::read(code) {
-            Some(Typed::App(_)) => self.allow_guess(user, client, policy).await?,
-            _ => self.allow_client(client, policy).await?,
+        // What can be no code needs no count, and is not written down.
+        let typed = Typed::read(code).ok_or(SecondFactorError::Refused)?;
+        let budgets = match &typed {
+            Typed::App(_) => self.allow_guess(user, client, policy).await?,
+            Typed::Recovery(_) => self.allow_client(user, client, policy).await?,
         };
-        let (proof, method) = match Typed::read(code) {
-            Some(Typed::App(code)) => {
+        let (proof, method) = match typed {
+            Typed::App(code) => {
                 let stored = self.factors.find_totp(user.id).await?;
                 let step = match stored.filter(|stored| stored.is_confirmed) {
-                    Some(stored) => self.step(user, &stored, &code).await?,
-                    None => None,
+                    Some(stored) => self.step(user, &stored, &code).await,
+                    None => Ok(None),
                 };
-                (step.map(Proof::Step), "totp")
+                if matches!(step, Err(SecondFactorError::Unreadable)) {
+                    self.limits.give_back(&budgets).await?;
+                }
+                (step?.map(Proof::Step), "totp")
             }
-            Some(Typed::Recovery(hash)) => (Some(Proof::RecoveryCode(hash)), "recovery code"),
-            None => (None, ""),
+            Typed::Recovery(hash) => (Some(Proof::RecoveryCode(hash)), "recovery code"),
         };
         let result = match proof {
             Some(proof) => self.let_in(visitor, &proof, method, client, policy).await,
             None => Err(SecondFactorError::Refused),
         };
         if matches!(result, Err(SecondFactorError::Refused)) {
-            self.failed(user, "the code is wrong, or was used before", client).await?;
+            let why = "the code is wrong, or was used before";
+            self.failed(user, why, None, client, policy).await?;
         } else if result.is_ok() {
             self.limits.give_back(&budgets).await?;
         }
@@ -299,16 +315,24 @@ impl SecondFactor {
         }
     }
 
-    /// Writes down that a factor was wrong.
+    /// Writes down that a factor was wrong, and tells the owner by a letter if there is one, a few times a day.
     pub(crate) async fn failed(
         &self,
         user: &User,
         why: &str,
+        letter: Option<Letter>,
         client: &Client,
+        policy: &AccountPolicy,
     ) -> Result<(), PortError> {
         let (kind, now) = (EventKind::FactorFailure, self.clock.now());
         let mut event = NewAuthEvent::of_user(kind, user, client, now);
         event.metadata = json!({ "why": why });
+        if let Some(letter) = letter {
+            let budget = [policy.limits.budget(&LOCKED_MAILS, &user.id.to_string())];
+            if self.limits.take(&budget, now).await?.is_none() {
+                event.mails = vec![NewMail::notice(user.email.clone(), letter, now)];
+            }
+        }
         self.events.record(&event).await
     }
 
@@ -340,33 +364,58 @@ impl SecondFactor {
         client: &Client,
         policy: &AccountPolicy,
     ) -> Result<Vec<Budget>, SecondFactorError> {
-        let mut budgets = self.allow_client(client, policy).await?;
+        let mut budgets = self.allow_client(user, client, policy).await?;
         let of_user = policy.limits.budget(&FACTOR_USER, &user.id.to_string());
-        let now = self.clock.now();
-        if let Some(exhausted) = self.limits.take(std::slice::from_ref(&of_user), now).await? {
-            if exhausted.refusals == 1 {
-                let mut event = NewAuthEvent::of_user(EventKind::FactorLimited, user, client, now);
-                event.mails =
-                    vec![NewMail::notice(user.email.clone(), Letter::FactorAttacked, now)];
-                self.events.record(&event).await?;
-            }
-            return Err(SecondFactorError::Limited(exhausted));
-        }
+        let letter = Some(Letter::FactorAttacked);
+        self.take(&of_user, user, letter, client).await?;
         budgets.push(of_user);
         Ok(budgets)
     }
 
-    /// Lets the next try of a client through.
+    /// Lets the next try of a client for a user through. Others behind the same address have their own.
     pub(crate) async fn allow_client(
         &self,
+        user: &User,
         client: &Client,
         policy: &AccountPolicy,
     ) -> Result<Vec<Budget>, SecondFactorError> {
-        let budgets: Vec<Budget> =
-            policy.limits.of_client(&FACTOR_CLIENT, client).into_iter().collect();
-        match self.limits.take(&budgets, self.clock.now()).await? {
-            Some(exhausted) => Err(SecondFactorError::Limited(exhausted)),
-            None => Ok(budgets),
+        let network = client.ip.map_or_else(String::new, network);
+        let budget = policy.limits.budget(&FACTOR_CLIENT, &format!("{network}:{}", user.id));
+        self.take(&budget, user, None, client).await?;
+        Ok(vec![budget])
+    }
+
+    /// Takes one of a budget. That it is used up is written down once, because whoever goes on must not fill the record.
+    async fn take(
+        &self,
+        budget: &Budget,
+        user: &User,
+        letter: Option<Letter>,
+        client: &Client,
+    ) -> Result<(), SecondFactorError> {
+        let now = self.clock.now();
+        let Some(exhausted) = self.limits.take(std::slice::from_ref(budget), now).await? else {
+            return Ok(());
+        };
+        if exhausted.refusals == 1 {
+            let mut event = NewAuthEvent::of_user(EventKind::FactorLimited, user, client, now);
+            let mail = |letter| NewMail::notice(user.email.clone(), letter, now);
+            event.mails = letter.map(mail).into_iter().collect();
+            self.events.record(&event).await?;
+        }
+        Err(SecondFactorError::Limited(exhausted))
+    }
+
+    /// Lets the next change through.
+    async fn allow_change(
+        &self,
+        user: &User,
+        policy: &AccountPolicy,
+    ) -> Result<(), SecondFactorError> {
+        let budget = [policy.limits.budget(&FACTOR_CHANGE, &user.id.to_string())];
+        match self.limits.take(&budget, self.clock.now()).await? {
+            Some(exhausted) => Err(SecondFactorError::TooManyChanges(exhausted)),
+            None => Ok(()),
         }
     }
 
@@ -376,7 +425,11 @@ impl SecondFactor {
         stored: &StoredTotp,
         code: &str,
     ) -> Result<Option<i64>, SecondFactorError> {
-        let secret = self.keys.open(&place(user.id), &stored.secret).await?;
+        let opened = self.keys.open(&place(user.id), &stored.secret).await;
+        let secret = opened.map_err(|error| match error.kind() {
+            PortErrorKind::Broken => SecondFactorError::Unreadable,
+            PortErrorKind::Unavailable => error.into(),
+        })?;
         Ok(App::open(&secret, user.email.as_str())?.step(code, self.clock.now()))
     }
 
@@ -432,10 +485,14 @@ pub enum SecondFactorError {
     #[error("the code is wrong, or was used before")]
     Refused,
     /// It was wrong too often.
-    #[error(
-        "there were too many wrong codes; try again later, or use a recovery code or a passkey"
-    )]
+    #[error("there were too many wrong codes; try again later, or show another second factor")]
     Limited(Exhausted),
+    /// There were too many changes.
+    #[error("second factors were changed too often; try again later")]
+    TooManyChanges(Exhausted),
+    /// The key is gone that the secret of the app is sealed with.
+    #[error("codes of this app cannot be checked any more; use a recovery code or a passkey")]
+    Unreadable,
     /// Something behind it could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -536,6 +593,38 @@ mod tests {
 
             assert!(matches!(proven, Err(SecondFactorError::Limited(_))));
         }
+    }
+
+    #[tokio::test]
+    async fn what_can_be_no_code_is_neither_counted_nor_written_down() {
+        for typed in ["", "x", "12345", "1234567"] {
+            let factor = Scene::new().second_factor();
+            let proven = factor.prove(&halfway(), typed, &Client::default(), &policy()).await;
+            assert!(matches!(proven, Err(SecondFactorError::Refused)));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_app_whose_key_is_gone_costs_nothing() {
+        let mut scene = Scene::new();
+        scene.limits.expect_take().returning(|_, _| Ok(None));
+        scene
+            .limits
+            .expect_give_back()
+            .withf(|budgets| budgets.iter().any(|budget| budget.key == "factor.user:3"))
+            .once()
+            .returning(|_| Ok(()));
+        let secret = SealedSecret { key: "gone".to_owned(), bytes: vec![1] };
+        scene.factors.expect_find_totp().returning(move |_| {
+            Ok(Some(StoredTotp { secret: secret.clone(), is_confirmed: true }))
+        });
+        let gone = || PortError::broken("opening", "the key is gone");
+        scene.keys.expect_open().returning(move |_, _| Err(gone()));
+
+        let factor = scene.second_factor();
+        let proven = factor.prove(&halfway(), "123456", &Client::default(), &policy()).await;
+
+        assert!(matches!(proven, Err(SecondFactorError::Unreadable)));
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use waggle_kernel::ids::UserId;
 use waggle_kernel::{Clock, Entropy, PortError};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::limits::{FACTOR_USER, LOCKED_MAILS, LimitTable, fingerprint, network};
+use crate::limits::{LOCKED_MAILS, LimitTable, fingerprint, network};
 use crate::mail::{Letter, NewMail};
 use crate::password::{NewPassword, StoredPassword, Verdict};
 use crate::ports::{
@@ -136,6 +136,10 @@ impl SignIn {
             _ => {
                 let event = self.event(EventKind::LoginFailure, id, login, client);
                 self.events.record(&event).await?;
+                // How long it took must not tell of whose kind the hash was.
+                if self.users.any_imported_password().await? {
+                    self.hasher.even_out(now).await;
+                }
                 return Err(SignInError::Refused);
             }
         };
@@ -313,11 +317,7 @@ pub(crate) fn failures_of(user: &User) -> Vec<String> {
     let typed = |text: &str| format!("typed:{}", fingerprint(&Login::folded(text)));
     let names =
         [typed(user.email.as_str()), typed(user.username.as_str()), format!("user:{}", user.id)];
-    let of_passwords =
-        names.iter().flat_map(|name| [format!("{SLOWLY}:{name}"), format!("{LOCKED}:{name}")]);
-    // Whoever guessed at the second factor knew the password; now that is another.
-    let of_factor = LimitTable::default().budget(&FACTOR_USER, &user.id.to_string()).key;
-    of_passwords.chain([of_factor]).collect()
+    names.iter().flat_map(|name| [format!("{SLOWLY}:{name}"), format!("{LOCKED}:{name}")]).collect()
 }
 
 /// Why somebody was not let in.
@@ -379,6 +379,7 @@ mod tests {
         scene.users.expect_find_login().returning(move |_| {
             Ok(found.clone().map(|user| (user, StoredPassword("$argon2id$".to_owned()))))
         });
+        scene.users.expect_any_imported_password().returning(|| Ok(false));
         scene.hasher.expect_verify().times(0..=1).returning(move |_, _| Ok(verdict));
         scene.limits.expect_take().returning(|_, _| Ok(None));
         scene
@@ -444,6 +445,24 @@ mod tests {
             let result = run(scene, login).await.map(drop);
 
             assert!(matches!(result, Err(SignInError::Refused)), "{result:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn while_passwords_are_imported_every_refusal_takes_as_long() {
+        for found in [None, Some(user(3, Role::Admin))] {
+            let mut users = MockUserRepository::new();
+            users.expect_find_login().returning(move |_| {
+                Ok(found.clone().map(|user| (user, StoredPassword("$argon2id$".to_owned()))))
+            });
+            users.expect_any_imported_password().returning(|| Ok(true));
+            let mut scene = Scene { users, ..scene(None, Verdict::Wrong) };
+            scene.events.expect_record().returning(|_| Ok(()));
+            let began = FixedClock::noon().now();
+            let since_it_began = move |since: &DateTime<Utc>| *since == began;
+            scene.hasher.expect_even_out().withf(since_it_began).once().returning(|_| ());
+
+            assert!(matches!(run(scene, "joe").await, Err(SignInError::Refused)));
         }
     }
 

@@ -402,6 +402,23 @@ pub async fn a_budget_is_used_up_exactly(limits: Arc<dyn Limits>) {
     }
 }
 
+/// Whether somebody has a password from Django is known at each moment.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn imported_passwords_are_known(users: Arc<dyn UserRepository>) {
+    let joe = made(&users, "joe", Role::Editor).await;
+    let any = async || users.any_imported_password().await.expect("the store answers");
+    assert!(!any().await);
+
+    let old = StoredPassword("pbkdf2_sha256$1000$seasalt$c2Vh".to_owned());
+    let set = users.set_password(joe.id, None, &old, EndSessions::None, None).await;
+    assert!(set.expect("the store answers") && any().await);
+    let set = users.set_password(joe.id, None, &password(), EndSessions::None, None).await;
+    assert!(set.expect("the store answers") && !any().await);
+}
+
 /// Nobody gets in with what was true before: a session is opened, and a password written over, only if the user is as seen.
 ///
 /// # Panics

@@ -76,16 +76,18 @@ impl FromStr for PersonName {
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let text = text.trim();
-        // Characters that hide or turn text round would let one person pass for another.
-        let is_hidden = |c: char| {
-            c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-        };
+        // They would let one person pass for another.
         if text.chars().count() > Self::MOST || text.chars().any(is_hidden) {
             return Err(InvalidName);
         }
         Ok(Self(text.to_owned()))
     }
+}
+
+/// Whether a character is not seen, or turns text round.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The text is no name of a person.

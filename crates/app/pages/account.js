@@ -12,10 +12,22 @@ function say(text, isBad = false) {
   notice.classList.toggle("bad", isBad);
 }
 
+/** What is to be done once it is shown who asks for it. */
+let afterProof = null;
+
 function show(view) {
+  // Whoever turned to something else does not want it any more; it may be somebody else by now.
+  if (view !== "second-factor" && view !== "confirm") afterProof = null;
   for (const section of document.querySelectorAll("section")) {
     section.hidden = section.dataset.for !== view;
+    // What is secret does not stay behind another view.
+    if (section.hidden) for (const form of section.querySelectorAll("form")) form.reset();
   }
+  if (view !== "totp") {
+    document.getElementById("qr").removeAttribute("src");
+    document.getElementById("secret").textContent = "";
+  }
+  if (view !== "recovery") document.getElementById("recovery-codes").textContent = "";
   document.querySelector(`section[data-for="${view}"] input`)?.focus();
 }
 
@@ -34,9 +46,6 @@ async function call(method, path, body) {
   }
   return answer;
 }
-
-/** What is to be done once it is shown who asks for it. */
-let afterProof = null;
 
 /** Does `work`, after a proof of who asks for it where one is needed. */
 async function proven(work) {
@@ -98,7 +107,10 @@ async function showMe() {
   try {
     me = await call("GET", "/me");
   } catch (error) {
-    if (error.needs === "second_factor") return show("second-factor");
+    if (error.needs === "second_factor") {
+      afterProof = null;
+      return show("second-factor");
+    }
     if (error.needs === "second_factor_setup") return showFactors();
     throw error;
   }
@@ -257,10 +269,7 @@ on("renew", () =>
   }),
 );
 
-on("kept", async () => {
-  document.getElementById("recovery-codes").textContent = "";
-  await showFactors();
-});
+on("kept", showFactors);
 
 /** Back to the first page, after as many seconds as the operator says. */
 function countDown(seconds) {

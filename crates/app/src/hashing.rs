@@ -4,14 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use waggle_accounts::ports::PasswordHasher;
 use waggle_accounts::{StoredPassword, Verdict};
-use waggle_kernel::{Entropy, PortError};
+use waggle_kernel::{Clock as _, Entropy, PortError, SystemClock};
 
 /// How many may wait for their turn; whoever comes then is asked to come again.
 const MOST_WAITING: usize = 64;
+
+/// How long a sign-in is refused at the earliest while there are passwords from Django: what comparing one of a million rounds takes on a
+/// slow machine.
+const SLOWEST: TimeDelta = TimeDelta::seconds(1);
 
 /// Hashes on other threads, as many at a time as there are cores.
 pub(crate) struct Hashing {
@@ -81,6 +86,11 @@ impl PasswordHasher for Hashing {
     ) -> Result<Verdict, PortError> {
         let (password, stored) = (password.clone(), stored.clone());
         self.aside("comparing a password", move || stored.verify(&password)).await
+    }
+
+    async fn even_out(&self, since: DateTime<Utc>) {
+        let left = since + SLOWEST - SystemClock.now();
+        tokio::time::sleep(left.to_std().unwrap_or_default()).await;
     }
 }
 

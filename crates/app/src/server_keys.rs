@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use waggle_accounts::{Mark, SealedSecret, ServerKeys};
 use waggle_kernel::{Entropy, PortError};
-use waggle_settings::{KeyId, Sealed, SettingsManager};
+use waggle_settings::{KeyId, Sealed, SettingsError, SettingsManager};
 
 /// The keys that this process holds.
 pub(crate) struct MasterServerKeys {
@@ -35,7 +35,10 @@ impl ServerKeys for MasterServerKeys {
         // Another process may have taken a new key a moment ago.
         if self.settings.master_keys().find(&sealed.key).is_none() {
             let reloaded = self.settings.reload().await;
-            reloaded.map_err(|error| PortError::broken("reading the master keys anew", error))?;
+            reloaded.map_err(|error| match error {
+                SettingsError::Port(error) => error,
+                error => PortError::broken("reading the master keys anew", error),
+            })?;
         }
         let opened = self.settings.master_keys().open_for(&sealed, place);
         opened.map_err(|error| PortError::broken("opening a sealed secret", error))

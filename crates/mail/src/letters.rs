@@ -172,7 +172,14 @@ fn words(letter: &Letter) -> Words {
             "Somebody knows your password at Waggle".to_owned(),
             vec![
                 "Somebody signed in to your account with the right password, or with Google, and showed wrong codes of your authenticator app so often that no more are taken for a day. Recovery codes and passkeys go on working.".to_owned(),
-                "If it was not you, reset your password: then the codes of your app are taken again, too.".to_owned(),
+                "If it was not you, reset your password.".to_owned(),
+            ],
+        ),
+        Letter::PasskeyCopied => (
+            "A passkey of your Waggle account may have been copied".to_owned(),
+            vec![
+                "A passkey was shown that had counted fewer uses than Waggle knows of: there may be a copy of it. It was not taken.".to_owned(),
+                "Sign in with another second factor or a recovery code, remove the passkey, and look at where you are signed in.".to_owned(),
             ],
         ),
         Letter::TokenCreated { name } => (

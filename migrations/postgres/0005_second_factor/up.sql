@@ -1,8 +1,10 @@
--- Second factors: authenticator apps, passkeys, recovery codes.
+-- Second factors: authenticator apps, passkeys, recovery codes. And who has a password that is compared slowly.
 
 ALTER TABLE users ADD COLUMN has_second_factor BOOLEAN NOT NULL DEFAULT FALSE;
 -- Whether the session opens nothing before the second factor was shown.
 ALTER TABLE sessions ADD COLUMN is_pending BOOLEAN NOT NULL DEFAULT FALSE;
+
+CREATE INDEX users_imported ON users (id) WHERE password LIKE 'pbkdf2_sha256$%';
 
 CREATE TABLE totp_apps (
     user_id      BIGINT NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,

@@ -1,3 +1,4 @@
+DROP INDEX users_imported;
 DROP TABLE passkey_challenges;
 DROP TABLE passkeys;
 DROP TABLE recovery_codes;

@@ -1,8 +1,10 @@
--- Second factors: authenticator apps, passkeys, recovery codes.
+-- Second factors: authenticator apps, passkeys, recovery codes. And who has a password that is compared slowly.
 
 ALTER TABLE users ADD COLUMN has_second_factor INTEGER NOT NULL DEFAULT 0 CHECK (has_second_factor IN (0, 1));
 -- Whether the session opens nothing before the second factor was shown.
 ALTER TABLE sessions ADD COLUMN is_pending INTEGER NOT NULL DEFAULT 0 CHECK (is_pending IN (0, 1));
+
+CREATE INDEX users_imported ON users (id) WHERE password LIKE 'pbkdf2_sha256$%';
 
 CREATE TABLE totp_apps (
     user_id      INTEGER NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,

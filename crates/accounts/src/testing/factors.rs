@@ -9,9 +9,10 @@ use super::{event, made, noon, password, session};
 use crate::auth_event::EventKind;
 use crate::keys::SealedSecret;
 use crate::passkey::{NewPasskey, PasskeyName};
+use crate::password::StoredPassword;
 use crate::ports::{
     Added, Challenge, EndSessions, NewFactor, PasskeyRepository, Proof, SecondFactorRepository,
-    SessionRepository, UserRepository, WhichFactor,
+    SessionRepository, TotpBegun, UserRepository, WhichFactor,
 };
 use crate::role::Role;
 use crate::session::NewSession;
@@ -46,11 +47,18 @@ async fn add(
     factors.add(user, factor, &codes(), sessions, &told).await.expect("the store answers")
 }
 
-/// A user with an app whose codes up to step 100 are used up.
+async fn begin(factors: &Arc<dyn SecondFactorRepository>, user: &User, byte: u8) -> TotpBegun {
+    factors.begin_totp(user.id, &secret(byte), noon()).await.expect("the store answers")
+}
+
+/// The app with this secret, of which the codes up to step 100 are used up.
+fn app(byte: u8) -> NewFactor {
+    NewFactor::Totp { secret: secret(byte), step: 100 }
+}
+
 async fn with_app(factors: &Arc<dyn SecondFactorRepository>, user: &User) {
-    assert!(factors.begin_totp(user.id, &secret(1), noon()).await.expect("the store answers"));
-    let factor = NewFactor::Totp { step: 100 };
-    assert_eq!(add(factors, user.id, &factor, EndSessions::None).await, Added::First);
+    assert_eq!(begin(factors, user, 1).await, TotpBegun::Kept);
+    assert_eq!(add(factors, user.id, &app(1), EndSessions::None).await, Added::First);
 }
 
 async fn again(users: &Arc<dyn UserRepository>, user: &User) -> User {
@@ -75,13 +83,15 @@ pub async fn an_app_counts_when_it_was_confirmed(
     };
     let (first, second) = (open(&joe, 1).await.expect("it is kept"), open(&joe, 2).await);
     assert!(second.is_some());
-    let confirm = NewFactor::Totp { step: 100 };
+    let confirm = app(8);
 
     assert_eq!(add(&factors, joe.id, &confirm, EndSessions::None).await, Added::Refused);
     for byte in [7, 8] {
-        let begun = factors.begin_totp(joe.id, &secret(byte), noon()).await;
-        assert!(begun.expect("the store answers"), "what was not confirmed is written over");
+        let begun = begin(&factors, &joe, byte).await;
+        assert_eq!(begun, TotpBegun::Kept, "what was not confirmed is written over");
     }
+    let other = add(&factors, joe.id, &app(7), EndSessions::None).await;
+    assert_eq!(other, Added::Refused, "it is not the one that was looked at");
     let found = factors.find_totp(joe.id).await.expect("the store answers").expect("it is there");
     assert_eq!((found.secret, found.is_confirmed), (secret(8), false));
     assert!(!again(&users, &joe).await.has_second_factor, "nothing is asked for yet");
@@ -89,7 +99,7 @@ pub async fn an_app_counts_when_it_was_confirmed(
     let others = EndSessions::AllBut(first);
     assert_eq!(add(&factors, joe.id, &confirm, others).await, Added::First);
     assert_eq!(add(&factors, joe.id, &confirm, others).await, Added::Refused);
-    assert!(!factors.begin_totp(joe.id, &secret(9), noon()).await.expect("the store answers"));
+    assert_eq!(begin(&factors, &joe, 9).await, TotpBegun::IsOn);
     let found = factors.find_totp(joe.id).await.expect("the store answers").expect("it is there");
     assert_eq!((found.secret, found.is_confirmed), (secret(8), true));
     assert_eq!(factors.recovery_codes_left(joe.id).await.expect("the store answers"), 10);
@@ -108,12 +118,15 @@ pub async fn an_app_counts_when_it_was_confirmed(
     assert!(!reseal(7, 5).await && reseal(8, 5).await);
     let told = event(EventKind::RecoveryRenewed, Some(joe.id));
     let anew = [StoredHash([99; 32])];
-    let renew =
-        async |user| factors.renew_recovery_codes(user, &anew, &told).await.expect("it answers");
-    assert!(renew(joe.id).await);
+    let renew = async |user, session| {
+        let renewed = factors.renew_recovery_codes(user, &anew, session, &told).await;
+        renewed.expect("the store answers")
+    };
+    assert!(!renew(joe.id, SessionId::new(9_999)).await, "nobody asks for it any more");
+    assert!(renew(joe.id, first).await);
     assert_eq!(factors.recovery_codes_left(joe.id).await.expect("the store answers"), 1);
     let eve = made(&users, "eve", Role::Viewer).await;
-    assert!(!renew(eve.id).await, "there is nothing to recover");
+    assert!(!renew(eve.id, first).await, "there is nothing to recover");
 }
 
 /// A session that opens nothing is kept, and the time of the last sign-in stays.
@@ -220,9 +233,8 @@ pub async fn factors_come_and_go(
     assert_eq!(keep(&joe, 2).await, Added::Further);
     assert_eq!(keep(&eve, 2).await, Added::Refused, "it is another's");
     assert!(!again(&users, &eve).await.has_second_factor);
-    assert!(factors.begin_totp(joe.id, &secret(1), noon()).await.expect("the store answers"));
-    let app = NewFactor::Totp { step: 1 };
-    assert_eq!(add(&factors, joe.id, &app, EndSessions::None).await, Added::Further);
+    assert_eq!(begin(&factors, &joe, 1).await, TotpBegun::Kept);
+    assert_eq!(add(&factors, joe.id, &app(1), EndSessions::None).await, Added::Further);
     assert_eq!(factors.recovery_codes_left(joe.id).await.expect("the store answers"), 10);
     let list = async |user: &User| passkeys.list(user.id).await.expect("the store answers");
     let kept = list(&joe).await;
@@ -246,19 +258,22 @@ pub async fn factors_come_and_go(
 
     let from = pending(&sessions, &joe, 20).await;
     let until = noon() + Duration::minutes(5);
+    let ask = async |session, challenge, state: &[u8], until| {
+        passkeys.ask(session, challenge, state, until).await.expect("the store answers")
+    };
     for state in [b"one", b"two"] {
-        passkeys.ask(from, Challenge::Prove, state, until).await.expect("it is kept");
+        assert!(ask(from, Challenge::Prove, state, until).await);
     }
-    passkeys.ask(from, Challenge::Register, b"new", noon()).await.expect("it is kept");
+    assert!(ask(from, Challenge::Register, b"new", noon()).await);
     let take = async |challenge| passkeys.take(from, challenge, noon()).await.expect("it answers");
     assert_eq!(take(Challenge::Prove).await.as_deref(), Some(&b"two"[..]));
     assert_eq!(take(Challenge::Prove).await, None, "it was taken");
     assert_eq!(take(Challenge::Register).await, None, "its time is over");
-    passkeys.ask(from, Challenge::Prove, b"three", until).await.expect("it is kept");
+    assert!(ask(from, Challenge::Prove, b"three", until).await);
     let ended = event(EventKind::SessionRevoked, Some(joe.id));
     assert!(sessions.end(joe.id, from, &ended).await.expect("the store answers"));
     assert_eq!(take(Challenge::Prove).await, None, "it went with the session");
-    assert!(passkeys.ask(from, Challenge::Prove, b"four", until).await.is_err());
+    assert!(!ask(from, Challenge::Prove, b"four", until).await);
 
     let told = event(EventKind::FactorRemoved, Some(joe.id));
     let remove = async |user: &User, which| {
@@ -274,4 +289,50 @@ pub async fn factors_come_and_go(
     assert!(remove(&joe, WhichFactor::All).await && !remove(&joe, WhichFactor::All).await);
     assert!(!again(&users, &joe).await.has_second_factor && list(&joe).await.is_empty());
     assert_eq!(factors.recovery_codes_left(joe.id).await.expect("the store answers"), 0);
+}
+
+/// Whoever was shut out or whose session was ended meanwhile changes nothing; an app that was begun is no factor; there is an end to
+/// passkeys.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn nobody_changes_factors_who_is_out(
+    users: Arc<dyn UserRepository>,
+    sessions: Arc<dyn SessionRepository>,
+    factors: Arc<dyn SecondFactorRepository>,
+) {
+    let joe = made(&users, "joe", Role::Editor).await;
+    let told = event(EventKind::LoginSuccess, Some(joe.id));
+    let opened = sessions.open(&session(joe.id, 1), &joe, &password(), &told).await;
+    let ended = opened.expect("the store answers").expect("it is kept");
+    assert_eq!(begin(&factors, &joe, 1).await, TotpBegun::Kept);
+    let remove = async |which, sessions| {
+        factors.remove(joe.id, which, sessions, &told).await.expect("the store answers")
+    };
+    for which in [WhichFactor::Totp, WhichFactor::All] {
+        assert!(!remove(which, EndSessions::All).await, "nothing was confirmed");
+    }
+    assert_eq!(sessions.list(joe.id, noon()).await.expect("the store answers").len(), 1);
+    assert!(sessions.end(joe.id, ended, &told).await.expect("the store answers"));
+
+    let by_it = EndSessions::AllBut(ended);
+    assert_eq!(add(&factors, joe.id, &app(1), by_it).await, Added::Refused);
+    assert_eq!(add(&factors, joe.id, &NewFactor::Passkey(passkey(1)), by_it).await, Added::Refused);
+    assert!(!again(&users, &joe).await.has_second_factor);
+    let new = StoredPassword("$argon2id$new".to_owned());
+    let set = users.set_password(joe.id, Some(password()), &new, by_it, None).await;
+    assert!(!set.expect("the store answers"));
+    assert_eq!(add(&factors, joe.id, &app(1), EndSessions::None).await, Added::First);
+    assert!(!remove(WhichFactor::Totp, by_it).await);
+    for byte in 0..=20 {
+        let one = NewFactor::Passkey(passkey(byte));
+        let kept = add(&factors, joe.id, &one, EndSessions::None).await;
+        assert_eq!(kept, if byte < 20 { Added::Further } else { Added::Refused });
+    }
+    let shut_out = User { is_active: false, ..again(&users, &joe).await };
+    users.save(&shut_out, EndSessions::All, &told).await.expect("it is saved");
+    assert!(remove(WhichFactor::Totp, EndSessions::None).await, "an admin may");
+    assert_eq!(begin(&factors, &joe, 2).await, TotpBegun::Kept);
+    assert_eq!(add(&factors, joe.id, &app(2), EndSessions::None).await, Added::Refused);
 }

@@ -427,7 +427,7 @@ async fn rotate_key(
             apps.lost
         ));
     }
-    if let Some(from) = rotated.from {
+    if let Some(from) = rotated.from.filter(|_| apps.lost == 0) {
         print(&format!(
             "The database needs {from} no more. Backups from before do: keep it as long as you keep them, \
              then remove it from where the keys are."

@@ -10,7 +10,7 @@ use waggle_kernel::PortError;
 use waggle_kernel::ids::{PasskeyId, SessionId, UserId};
 
 use super::Repositories;
-use crate::error::during;
+use crate::error::{during, is_reference_violation};
 use crate::schema::{passkey_challenges, passkeys};
 use crate::types::Time;
 
@@ -69,14 +69,14 @@ impl PasskeyRepository for Repositories {
         challenge: Challenge,
         state: &[u8],
         expires_at: DateTime<Utc>,
-    ) -> Result<(), PortError> {
+    ) -> Result<bool, PortError> {
         during("asking for a passkey", async {
             let mut transaction = self.pools.write().await?;
             let asked = (
                 passkey_challenges::state.eq(state),
                 passkey_challenges::expires_at.eq(Time::from(expires_at)),
             );
-            diesel::insert_into(passkey_challenges::table)
+            let kept = diesel::insert_into(passkey_challenges::table)
                 .values((
                     passkey_challenges::session_id.eq(session.number()),
                     passkey_challenges::purpose.eq(name(challenge)),
@@ -86,8 +86,13 @@ impl PasskeyRepository for Repositories {
                 .do_update()
                 .set(asked)
                 .execute(transaction.connection())
-                .await?;
-            transaction.commit().await
+                .await;
+            match kept {
+                Err(error) if is_reference_violation(&error) => return Ok(false),
+                result => result?,
+            };
+            transaction.commit().await?;
+            Ok(true)
         })
         .await
     }

@@ -5,18 +5,24 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::{
-    Added, EndSessions, NewFactor, Proof, SecondFactorRepository, WhichFactor,
+    Added, EndSessions, NewFactor, Proof, SecondFactorRepository, TotpBegun, WhichFactor,
 };
-use waggle_accounts::{NewAuthEvent, NewSession, SealedSecret, StoredHash, StoredTotp};
+use waggle_accounts::{NewAuthEvent, NewSession, Passkeys, SealedSecret, StoredHash, StoredTotp};
 use waggle_kernel::PortError;
 use waggle_kernel::ids::{SessionId, UserId};
 
 use super::auth_events::write_down;
-use super::sessions::{end_sessions, insert};
+use super::sessions::{end_sessions, has_session, insert};
 use super::{Conn, Repositories, dialect};
 use crate::error::{during, is_unique_violation};
 use crate::schema::{passkeys, recovery_codes, sessions, totp_apps, users};
 use crate::types::Time;
+
+/// Holds the row of a user, and tells whether they are let in at all.
+async fn is_active(connection: &mut Conn, user: UserId) -> QueryResult<bool> {
+    let present = dialect::lock_user(connection, user.number()).await?;
+    Ok(present.is_some_and(|(_, is_active, _)| is_active))
+}
 
 /// Whether a user whose row is held has a second factor.
 async fn has_factor(connection: &mut Conn, user: UserId) -> QueryResult<bool> {
@@ -60,13 +66,22 @@ async fn keep_recovery_codes(
 /// Keeps a factor; `false` if there is nothing to be kept.
 async fn keep(connection: &mut Conn, user: UserId, factor: &NewFactor) -> QueryResult<bool> {
     match factor {
-        NewFactor::Totp { step } => diesel::update(totp_apps::table.find(user.number()))
+        NewFactor::Totp { secret, step } => diesel::update(totp_apps::table.find(user.number()))
             .filter(totp_apps::is_confirmed.eq(false))
+            .filter(totp_apps::secret.eq(&secret.bytes))
             .set((totp_apps::is_confirmed.eq(true), totp_apps::last_step.eq(*step)))
             .execute(connection)
             .await
             .map(|confirmed| confirmed > 0),
         NewFactor::Passkey(passkey) => {
+            let present: i64 = passkeys::table
+                .filter(passkeys::user_id.eq(user.number()))
+                .count()
+                .get_result(connection)
+                .await?;
+            if usize::try_from(present).is_ok_and(|present| present >= Passkeys::MOST) {
+                return Ok(false);
+            }
             let kept = diesel::insert_into(passkeys::table)
                 .values((
                     passkeys::user_id.eq(user.number()),
@@ -89,7 +104,11 @@ async fn keep(connection: &mut Conn, user: UserId, factor: &NewFactor) -> QueryR
 async fn take_away(connection: &mut Conn, user: i64, which: WhichFactor) -> QueryResult<usize> {
     let mut removed = 0;
     if matches!(which, WhichFactor::Totp | WhichFactor::All) {
-        removed += diesel::delete(totp_apps::table.find(user)).execute(connection).await?;
+        // One that was begun counts for nothing.
+        removed += diesel::delete(totp_apps::table.find(user))
+            .filter(totp_apps::is_confirmed.eq(true))
+            .execute(connection)
+            .await?;
     }
     if let WhichFactor::Passkey(id) = which {
         removed += diesel::delete(passkeys::table.find(id.number()))
@@ -164,11 +183,16 @@ impl SecondFactorRepository for Repositories {
         user: UserId,
         secret: &SealedSecret,
         now: DateTime<Utc>,
-    ) -> Result<bool, PortError> {
+    ) -> Result<TotpBegun, PortError> {
         during("beginning with an authenticator app", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             dialect::lock_user(connection, user.number()).await?;
+            // Another process may have taken a new key that this one has not heard of yet.
+            let key = dialect::master_key_in_use(connection).await?;
+            if key.is_some_and(|key| key != secret.key) {
+                return Ok(TotpBegun::OldKey);
+            }
             diesel::delete(totp_apps::table.find(user.number()))
                 .filter(totp_apps::is_confirmed.eq(false))
                 .execute(connection)
@@ -184,7 +208,7 @@ impl SecondFactorRepository for Repositories {
                 .execute(connection)
                 .await?;
             transaction.commit().await?;
-            Ok(kept > 0)
+            Ok(if kept > 0 { TotpBegun::Kept } else { TotpBegun::IsOn })
         })
         .await
     }
@@ -217,9 +241,7 @@ impl SecondFactorRepository for Repositories {
         during("keeping a second factor", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            if dialect::lock_user(connection, user.number()).await?.is_none()
-                || !keep(connection, user, factor).await?
-            {
+            if !is_active(connection, user).await? || !keep(connection, user, factor).await? {
                 return Ok(Added::Refused);
             }
             let is_further = has_factor(connection, user).await?;
@@ -227,7 +249,9 @@ impl SecondFactorRepository for Repositories {
                 keep_recovery_codes(connection, user, recovery_codes).await?;
             }
             set_factor(connection, user, true).await?;
-            end_sessions(connection, user, sessions).await?;
+            if end_sessions(connection, user, sessions).await?.is_none() {
+                return Ok(Added::Refused);
+            }
             write_down(connection, event).await?;
             transaction.commit().await?;
             Ok(if is_further { Added::Further } else { Added::First })
@@ -254,7 +278,9 @@ impl SecondFactorRepository for Repositories {
                 remove_recovery_codes(connection, user).await?;
             }
             set_factor(connection, user, is_one_left).await?;
-            end_sessions(connection, user, sessions).await?;
+            if end_sessions(connection, user, sessions).await?.is_none() {
+                return Ok(false);
+            }
             write_down(connection, event).await?;
             transaction.commit().await?;
             Ok(true)
@@ -272,9 +298,9 @@ impl SecondFactorRepository for Repositories {
         during("letting somebody in by a second factor", async {
             let mut transaction = self.pools.write().await?;
             let (connection, user) = (transaction.connection(), session.user.number());
-            let present = dialect::lock_user(connection, user).await?;
-            let is_active = present.is_some_and(|(_, is_active, _)| is_active);
-            if !is_active || !use_up(connection, user, proof, session.created_at).await? {
+            if !is_active(connection, session.user).await?
+                || !use_up(connection, user, proof, session.created_at).await?
+            {
                 return Ok(false);
             }
             let ended = diesel::delete(sessions::table.find(from.number()))
@@ -311,13 +337,15 @@ impl SecondFactorRepository for Repositories {
         &self,
         user: UserId,
         recovery_codes: &[StoredHash],
+        asked_by: SessionId,
         event: &NewAuthEvent,
     ) -> Result<bool, PortError> {
         during("keeping recovery codes", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            if dialect::lock_user(connection, user.number()).await?.is_none()
+            if !is_active(connection, user).await?
                 || !has_factor(connection, user).await?
+                || !has_session(connection, user, asked_by).await?
             {
                 return Ok(false);
             }

@@ -51,23 +51,43 @@ impl From<SessionRow> for Session {
     }
 }
 
-/// Ends sessions of a user and returns how many.
+/// Ends sessions of a user whose row is held, and returns how many; `None` if the one that asks for it has ended.
 pub(super) async fn end_sessions(
     connection: &mut Conn,
     user: UserId,
     which: EndSessions,
-) -> QueryResult<usize> {
+) -> QueryResult<Option<usize>> {
     let spared = match which {
-        EndSessions::None => return Ok(0),
+        EndSessions::None => return Ok(Some(0)),
         // No session has this id.
         EndSessions::All => 0,
-        EndSessions::AllBut(session) => session.number(),
+        EndSessions::AllBut(session) if has_session(connection, user, session).await? => {
+            session.number()
+        }
+        EndSessions::AllBut(_) => return Ok(None),
     };
     diesel::delete(sessions::table)
         .filter(sessions::user_id.eq(user.number()))
         .filter(sessions::id.ne(spared))
         .execute(connection)
         .await
+        .map(Some)
+}
+
+/// Whether a user has this session still.
+pub(super) async fn has_session(
+    connection: &mut Conn,
+    user: UserId,
+    session: SessionId,
+) -> QueryResult<bool> {
+    let found: Option<i64> = sessions::table
+        .find(session.number())
+        .filter(sessions::user_id.eq(user.number()))
+        .select(sessions::id)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(found.is_some())
 }
 
 /// Keeps a session of a user whose row is held.
@@ -232,6 +252,7 @@ impl SessionRepository for Repositories {
         during("ending a session", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
+            dialect::lock_user(connection, user.number()).await?;
             let ended = diesel::delete(sessions::table.find(id.number()))
                 .filter(sessions::user_id.eq(user.number()))
                 .execute(connection)
@@ -254,7 +275,8 @@ impl SessionRepository for Repositories {
         during("ending sessions", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            let ended = end_sessions(connection, user, which).await?;
+            dialect::lock_user(connection, user.number()).await?;
+            let ended = end_sessions(connection, user, which).await?.unwrap_or_default();
             if ended > 0 {
                 write_down(connection, event).await?;
             }

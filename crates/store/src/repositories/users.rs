@@ -1,7 +1,9 @@
 //! People.
 
 use async_trait::async_trait;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::{EndSessions, InsertUserError, SaveUserError, UserRepository};
 use waggle_accounts::{
@@ -195,6 +197,22 @@ impl UserRepository for Repositories {
         .await
     }
 
+    async fn any_imported_password(&self) -> Result<bool, PortError> {
+        during("looking for imported passwords", async {
+            let mut connection = self.pools.read().await?;
+            // In these words, so that the index of those few is used.
+            let is_imported = sql::<Bool>("password LIKE 'pbkdf2_sha256$%'");
+            let found: Option<i64> = users::table
+                .filter(is_imported)
+                .select(users::id)
+                .first(&mut connection)
+                .await
+                .optional()?;
+            Ok(found.is_some())
+        })
+        .await
+    }
+
     async fn list(&self, page: PageRequest) -> Result<Page<User>, PortError> {
         during("listing users", async {
             let mut connection = self.pools.read().await?;
@@ -242,7 +260,9 @@ impl UserRepository for Repositories {
             if loses_rights && !is_another_admin(connection, user.id).await? {
                 return Ok(Err(SaveUserError::LastAdmin));
             }
-            end_sessions(connection, user.id, sessions).await?;
+            if end_sessions(connection, user.id, sessions).await?.is_none() {
+                return Ok(Err(SaveUserError::Stale));
+            }
             write_down(connection, event).await?;
             transaction.commit().await?;
             Ok(Ok(version))
@@ -318,11 +338,13 @@ impl UserRepository for Repositories {
             if !present.is_some_and(|(present, _, _)| is_as_seen(&present)) {
                 return Ok(false);
             }
+            if end_sessions(connection, id, sessions).await?.is_none() {
+                return Ok(false);
+            }
             diesel::update(users::table.find(id.number()))
                 .set(users::password.eq(&password.0))
                 .execute(connection)
                 .await?;
-            end_sessions(connection, id, sessions).await?;
             if seen.is_none() || event.is_some() {
                 let email: String =
                     users::table.find(id.number()).select(users::email).first(connection).await?;

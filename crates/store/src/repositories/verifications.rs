@@ -394,7 +394,9 @@ impl VerificationRepository for Repositories {
                 return Ok(Ok(None));
             }
             end_codes(connection, address_of(effect).as_str(), user.number()).await?;
-            end_sessions(connection, user, sessions).await?;
+            if end_sessions(connection, user, sessions).await?.is_none() {
+                return Ok(Ok(None));
+            }
             write_down(connection, &NewAuthEvent { user: Some(user), ..event.clone() }).await?;
             transaction.commit().await?;
             Ok(Ok(Some(user)))

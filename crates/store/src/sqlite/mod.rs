@@ -162,8 +162,8 @@ pub(crate) mod dialect {
     use super::{Conn, Pools};
     use crate::error::StoreError;
     use crate::schema::{
-        campaign_batches, generated_tweets, limit_counters, mails, posts, source_tweets,
-        twitter_posts, users,
+        campaign_batches, generated_tweets, limit_counters, mails, posts, setting_state,
+        source_tweets, twitter_posts, users,
     };
     use crate::types::Time;
 
@@ -304,6 +304,11 @@ pub(crate) mod dialect {
             .first(connection)
             .await
             .optional()
+    }
+
+    /// The name of the master key in use. The single writer keeps it so until the transaction ends.
+    pub(crate) async fn master_key_in_use(connection: &mut Conn) -> QueryResult<Option<String>> {
+        setting_state::table.select(setting_state::master_key).first(connection).await
     }
 
     /// Nothing: the single writer makes it safe.

@@ -77,9 +77,13 @@ mod rules {
         a_google_account_opens_one_user(ports) =>
             waggle_accounts::testing::codes::a_google_account_opens_one_user(ports.verifications, ports.users, ports.google);
         the_list_of_super_admins_counts_for_verified_addresses(ports) =>
-            waggle_accounts::testing::codes::the_list_of_super_admins_counts_for_verified_addresses(ports.verifications, ports.users);
+            waggle_accounts::testing::codes::the_list_of_super_admins_counts_for_verified_addresses(ports.verifications, ports.users, ports.sessions);
         mails_wait_until_they_are_taken(ports) =>
             waggle_accounts::testing::codes::mails_wait_until_they_are_taken(ports.auth_events, ports.mails);
+        imported_passwords_are_known(ports) =>
+            waggle_accounts::testing::imported_passwords_are_known(ports.users);
+        nobody_changes_factors_who_is_out(ports) =>
+            waggle_accounts::testing::factors::nobody_changes_factors_who_is_out(ports.users, ports.sessions, ports.second_factors);
         an_app_counts_when_it_was_confirmed(ports) =>
             waggle_accounts::testing::factors::an_app_counts_when_it_was_confirmed(ports.users, ports.sessions, ports.second_factors);
         a_proof_opens_one_session(ports) =>

@@ -75,11 +75,14 @@ impl From<SecondFactorError> for Problem {
         match error {
             SecondFactorError::Forbidden(error) => error.into(),
             SecondFactorError::NotRecent(error) => error.into(),
-            SecondFactorError::IsOn | SecondFactorError::NotBegun => Self::conflict(detail),
+            SecondFactorError::IsOn
+            | SecondFactorError::NotBegun
+            | SecondFactorError::Unreadable => Self::conflict(detail),
             SecondFactorError::Own | SecondFactorError::Refused => {
                 Self::new(StatusCode::FORBIDDEN, detail)
             }
-            SecondFactorError::Limited(exhausted) => Self::too_often(detail, &exhausted),
+            SecondFactorError::Limited(exhausted)
+            | SecondFactorError::TooManyChanges(exhausted) => Self::too_often(detail, &exhausted),
             SecondFactorError::Port(error) => error.into(),
         }
     }
@@ -91,6 +94,7 @@ impl From<PasskeysError> for Problem {
         match error {
             PasskeysError::NotRecent(error) => error.into(),
             PasskeysError::Name => Self::invalid(detail),
+            PasskeysError::Ended => Self::new(StatusCode::UNAUTHORIZED, detail),
             PasskeysError::TooMany
             | PasskeysError::Taken
             | PasskeysError::Passkey(PasskeyError::NotSetUp | PasskeyError::None) => {
