@@ -48,13 +48,8 @@ pub(crate) fn measure(runtime: &tokio::runtime::Runtime, database: &Database) {
     user(database, "joe", &["--password-stdin"]);
     user(database, "shut", &["--password-stdin"]);
     user(database, "none", &["--no-password"]);
-    assert!(
-        command(database)
-            .args(["users", "deactivate", "shut"])
-            .status()
-            .expect("it runs")
-            .success()
-    );
+    let shut = command(database).args(["users", "deactivate", "shut"]).output();
+    assert!(shut.expect("it runs").status.success());
     let address = process.base.trim_start_matches("http://").to_owned();
     let mut client = Client::connect(&address, "");
 

@@ -97,10 +97,10 @@ impl SecondFactor {
         visitor.require_recent(self.clock.now(), policy.recent)?;
         let stored = self.factors.find_totp(user.id).await?.filter(|stored| !stored.is_confirmed);
         let stored = stored.ok_or(SecondFactorError::NotBegun)?;
-        // Whoever sets the app up knows the secret.
         let Some(Typed::App(code)) = Typed::read(code) else {
             return Err(SecondFactorError::Refused);
         };
+        // There is nothing to guess: whoever sets the app up knows the secret.
         let budgets = self.allow_client(user, client, policy).await?;
         let step = self.step(user, &stored, &code).await?.ok_or(SecondFactorError::Refused)?;
         self.limits.give_back(&budgets).await?;
