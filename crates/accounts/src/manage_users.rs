@@ -549,3 +549,78 @@ impl From<InsertUserError> for ManageUsersError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use waggle_kernel::FixedClock;
+
+    use super::*;
+    use crate::ports::{
+        MockAuthEventRepository, MockLimits, MockPasswordHasher, MockUserRepository,
+    };
+    use crate::testing::scene::{policy, visitor};
+    use crate::testing::user;
+
+    /// Nothing but what is expected of the users.
+    fn manage(users: MockUserRepository) -> ManageUsers {
+        ManageUsers {
+            users: Arc::new(users),
+            events: Arc::new(MockAuthEventRepository::new()),
+            limits: Arc::new(MockLimits::new()),
+            hasher: Arc::new(MockPasswordHasher::new()),
+            clock: Arc::new(FixedClock::noon()),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_list_of_super_admins_is_applied_until_nobody_differs() {
+        let mut users = MockUserRepository::new();
+        let unlisted = User { is_super_admin: true, ..user(4, Role::Editor) };
+        let mut rounds =
+            vec![Vec::new(), vec![user(3, Role::Viewer)], vec![user(3, Role::Viewer), unlisted]];
+        users.expect_super_admin_changes().times(3).returning(move |_| Ok(rounds.pop().unwrap()));
+        // User 3 is changed by somebody else the first time.
+        let mut answers = vec![true, true, false];
+        users
+            .expect_set_super_admin()
+            .withf(|user, is_granted, event| {
+                let kind = if *is_granted {
+                    EventKind::SuperAdminGranted
+                } else {
+                    EventKind::SuperAdminRevoked
+                };
+                *is_granted != user.is_super_admin && event.kind == kind && event.mails.len() == 1
+            })
+            .times(3)
+            .returning(move |_, _, _| Ok(answers.pop().unwrap()));
+
+        let changed = manage(users).sync_super_admins(&Actor::system(), &policy().admission).await;
+
+        let changed: Vec<_> =
+            changed.unwrap().iter().map(|user| (user.id.number(), user.is_super_admin)).collect();
+        assert_eq!(changed, [(4, false), (3, true)]);
+        let editor = user(3, Role::Editor).actor();
+        let none = manage(MockUserRepository::new());
+        let refused = none.sync_super_admins(&editor, &policy().admission).await;
+        assert!(matches!(refused, Err(ManageUsersError::Forbidden(_))), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_password_alone_changes_none_where_there_is_a_second_factor() {
+        let policy = policy();
+        let mut stale = visitor(policy.recent + chrono::Duration::seconds(1));
+        stale.user.has_second_factor = true;
+
+        let changed = manage(MockUserRepository::new())
+            .change_own_password(
+                &stale,
+                &"a good long password".into(),
+                &"another good long password".into(),
+                &Client::default(),
+                &policy,
+            )
+            .await;
+
+        assert!(matches!(changed, Err(ManageUsersError::NotRecent(_))), "{changed:?}");
+    }
+}

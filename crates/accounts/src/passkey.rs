@@ -253,13 +253,172 @@ pub enum PasskeysError {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use waggle_kernel::{FixedClock, MockEntropy};
+
     use super::*;
+    use crate::auth_event::EventKind;
+    use crate::keys::MockServerKeys;
+    use crate::ports::{
+        Added, Asked, MockAuthEventRepository, MockLimits, MockPasskeyRepository,
+        MockPasskeyVerifier, MockSecondFactorRepository, NewCredential, Proof,
+    };
+    use crate::testing::noon;
+    use crate::testing::scene::{policy, visitor};
+
+    struct Scene {
+        passkeys: MockPasskeyRepository,
+        verifier: MockPasskeyVerifier,
+        factors: MockSecondFactorRepository,
+        events: MockAuthEventRepository,
+    }
+
+    impl Scene {
+        /// The user has so many passkeys, and something was asked in the session.
+        fn with(present: usize) -> Self {
+            let mut passkeys = MockPasskeyRepository::new();
+            let one = Passkey {
+                id: PasskeyId::new(1),
+                name: "phone".to_owned(),
+                credential_id: vec![1; 16],
+                key: vec![2],
+                state: vec![3],
+                created_at: noon(),
+                last_used_at: None,
+            };
+            passkeys.expect_list().returning(move |_| Ok(vec![one.clone(); present]));
+            passkeys.expect_take().returning(|_, _, _| Ok(Some(vec![7])));
+            Self {
+                passkeys,
+                verifier: MockPasskeyVerifier::new(),
+                factors: MockSecondFactorRepository::new(),
+                events: MockAuthEventRepository::new(),
+            }
+        }
+
+        fn passkeys(self) -> Passkeys {
+            let (mut limits, mut entropy) = (MockLimits::new(), MockEntropy::new());
+            limits.expect_take().returning(|_, _| Ok(None));
+            limits.expect_give_back().returning(|_| Ok(()));
+            entropy.expect_bytes().returning(|| Ok([7; 32]));
+            let clock = Arc::new(FixedClock::noon());
+            let factor = SecondFactor {
+                factors: Arc::new(self.factors),
+                events: Arc::new(self.events),
+                limits: Arc::new(limits),
+                keys: Arc::new(MockServerKeys::new()),
+                clock: clock.clone(),
+                entropy: Arc::new(entropy),
+            };
+            Passkeys {
+                passkeys: Arc::new(self.passkeys),
+                verifier: Arc::new(self.verifier),
+                factor: Arc::new(factor),
+                clock,
+            }
+        }
+    }
+
+    fn fresh() -> Visitor {
+        visitor(Duration::zero())
+    }
 
     #[test]
     fn names_can_be_seen() {
         assert_eq!(PasskeyName::parse(" Joe's 📱 ").unwrap().as_str(), "Joe's 📱");
         for name in ["", "  ", "a\u{7}b", "\u{200b}", "a\u{202e}b", &"x".repeat(101)] {
             assert!(matches!(PasskeyName::parse(name), Err(PasskeysError::Name)), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_asked_for_what_would_not_be_taken() {
+        let policy = policy();
+        let stale = visitor(policy.recent + Duration::seconds(1));
+
+        let too_late = Scene::with(0).passkeys().begin_registering(&stale, &policy).await;
+        let too_many =
+            Scene::with(Passkeys::MOST).passkeys().begin_registering(&fresh(), &policy).await;
+        let mut ended = Scene::with(1);
+        ended.passkeys.expect_ask().returning(|_, _, _, _| Ok(false));
+        ended
+            .verifier
+            .expect_begin_proving()
+            .returning(|_| Ok(Asked { options: json!({}), state: vec![7] }));
+        let ended = ended.passkeys().begin_proving(&fresh()).await;
+
+        assert!(matches!(too_late, Err(PasskeysError::NotRecent(_))), "{too_late:?}");
+        assert!(matches!(too_many, Err(PasskeysError::TooMany)), "{too_many:?}");
+        assert!(matches!(ended, Err(PasskeysError::Ended)), "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn a_right_answer_is_kept_and_the_owner_told() {
+        let mut scene = Scene::with(0);
+        scene.verifier.expect_finish_registering().withf(|_, state, _| state == [7]).returning(
+            |_, _, _| Ok(NewCredential { id: vec![1; 16], key: vec![2], state: vec![3] }),
+        );
+        scene
+            .factors
+            .expect_add()
+            .withf(|_, factor, codes, _, event| {
+                let is_it =
+                    matches!(factor, NewFactor::Passkey(one) if one.name.as_str() == "phone");
+                is_it && codes.len() == 10 && event.mails.len() == 1
+            })
+            .once()
+            .returning(|_, _, _, _, _| Ok(Added::First));
+
+        let (client, policy) = (Client::default(), policy());
+        let passkeys = scene.passkeys();
+        let kept =
+            passkeys.finish_registering(&fresh(), "phone", &json!({}), &client, &policy).await;
+
+        assert_eq!(kept.unwrap().len(), 10);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_answer_is_written_down_and_a_copy_told() {
+        let wrong = || PasskeyError::Refused("the signature\nis wrong".repeat(50));
+        for (error, mails) in [(wrong(), 0), (PasskeyError::Cloned, 1)] {
+            let mut scene = Scene::with(1);
+            let mut error = Some(error);
+            scene
+                .verifier
+                .expect_finish_proving()
+                .returning(move |_, _, _, _| Err(error.take().expect("it is asked once")));
+            scene
+                .events
+                .expect_record()
+                .withf(move |event| {
+                    let why = event.metadata["why"].as_str().unwrap_or_default();
+                    let is_short = why.chars().count() <= 200 && !why.contains('\n');
+                    event.kind == EventKind::FactorFailure && event.mails.len() == mails && is_short
+                })
+                .once()
+                .returning(|_| Ok(()));
+
+            let (client, policy) = (Client::default(), policy());
+            let proven =
+                scene.passkeys().finish_proving(&fresh(), &json!({}), &client, &policy).await;
+
+            assert!(matches!(proven.err(), Some(PasskeysError::Passkey(_))));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proof_lets_in_if_it_is_not_used_up() {
+        for is_first in [true, false] {
+            let mut scene = Scene::with(1);
+            let proof = || Proof::Passkey { id: PasskeyId::new(1), seen: vec![3], anew: vec![4] };
+            scene.verifier.expect_finish_proving().returning(move |_, _, _, _| Ok(proof()));
+            scene.factors.expect_let_in().once().returning(move |_, _, _, _| Ok(is_first));
+
+            let (client, policy) = (Client::default(), policy());
+            let proven =
+                scene.passkeys().finish_proving(&fresh(), &json!({}), &client, &policy).await;
+
+            assert_eq!(proven.is_ok(), is_first);
         }
     }
 }

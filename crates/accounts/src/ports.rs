@@ -36,6 +36,20 @@ pub trait TokenRepository: Send + Sync {
     async fn insert(&self, token: &NewApiToken, event: &NewAuthEvent)
     -> Result<TokenId, PortError>;
 
+    /// Keeps a token that its owner asks for in the session `asked_by`; `None`, and none is kept, if that has ended, or the owner is shut
+    /// out.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer, or has a token with the same public id.
+    async fn insert_own(
+        &self,
+        owner: UserId,
+        token: &NewApiToken,
+        asked_by: SessionId,
+        event: &NewAuthEvent,
+    ) -> Result<Option<TokenId>, PortError>;
+
     /// Keeps a token if there is none at all, revoked ones included; `None` if there was one. Of two calls
     /// at the same moment, one keeps its token.
     ///

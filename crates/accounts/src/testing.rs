@@ -119,11 +119,17 @@ pub async fn a_token_is_ended_once(tokens: Arc<dyn TokenRepository>) {
 pub async fn a_token_has_an_owner(
     tokens: Arc<dyn TokenRepository>,
     users: Arc<dyn UserRepository>,
+    sessions: Arc<dyn SessionRepository>,
 ) {
     let joe = made(&users, "joe", Role::Editor).await;
     let told = event(EventKind::TokenCreated, Some(joe.id));
     let owned = NewApiToken { owner: Some(joe.id), ..token("00000000000a") };
-    tokens.insert(&owned, &told).await.expect("it is kept");
+    let opened = sessions.open(&session(joe.id, 1), &joe, &password(), &told).await;
+    let here = opened.expect("the store answers").expect("it is kept");
+    let ask = async |session| tokens.insert_own(joe.id, &owned, session, &told).await;
+    let gone = ask(SessionId::new(9_999)).await.expect("the store answers");
+    assert_eq!(gone, None, "whoever asks for it is out");
+    assert!(ask(here).await.expect("the store answers").is_some());
     tokens.insert(&token("00000000000b"), &told).await.expect("it is kept");
 
     let shut_out = User { is_active: false, ..joe.clone() };

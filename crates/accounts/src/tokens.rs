@@ -90,7 +90,9 @@ impl Tokens {
             mails: vec![NewMail::notice(user.email.clone(), letter, now)],
             ..event
         };
-        self.tokens.insert(&created.token, &event).await?;
+        let session = visitor.session.id;
+        let kept = self.tokens.insert_own(user.id, &created.token, session, &event).await?;
+        kept.ok_or(CreateTokenError::Ended)?;
         Ok(created)
     }
 
@@ -239,6 +241,9 @@ pub enum CreateTokenError {
     /// It is long ago that the maker proved who they are.
     #[error(transparent)]
     NotRecent(#[from] NotRecent),
+    /// The session ended meanwhile.
+    #[error("the session has ended; sign in again")]
+    Ended,
     /// Too many were made.
     #[error("too many tokens were made; try again later")]
     Limited(Exhausted),
@@ -288,6 +293,7 @@ mod tests {
     use super::*;
     use crate::ports::{MockLimits, MockTokenRepository};
     use crate::role::Role;
+    use crate::testing::scene::{policy, visitor};
     use crate::testing::user;
     use crate::user::User;
 
@@ -363,6 +369,39 @@ mod tests {
         let (repository, text) = with_one(None, None, now, Some(shut_out)).await;
         let result = tokens(repository, clock).authenticate(&text).await;
         assert!(matches!(result, Err(AuthenticateError::Refused)), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn a_user_makes_a_token_of_their_own_and_is_told() {
+        let mut repository = MockTokenRepository::new();
+        let mut answers = vec![None, Some(TokenId::new(1))];
+        repository
+            .expect_insert_own()
+            .withf(|owner, token, session, event| {
+                let is_theirs = token.owner == Some(*owner) && owner.number() == 3;
+                is_theirs && session.number() == 1 && event.mails.len() == 1
+            })
+            .times(2)
+            .returning(move |_, _, _, _| Ok(answers.pop().unwrap()));
+        let mut tokens = tokens(repository, Arc::new(FixedClock::noon()));
+        let mut limits = MockLimits::new();
+        limits.expect_take().returning(|_, _| Ok(None));
+        tokens.limits = Arc::new(limits);
+        let (viewer, client) = (visitor(Duration::zero()), Client::default());
+        let (policy, wanted_read) = (policy(), wanted(&[Scope::Read], None));
+
+        let made = tokens.create_own(&viewer, &wanted_read, &client, &policy).await;
+        let more = wanted(&[Scope::Read, Scope::Approve], None);
+        let too_much = tokens.create_own(&viewer, &more, &client, &policy).await;
+        let stale = visitor(policy.recent + Duration::seconds(1));
+        let too_late = tokens.create_own(&stale, &wanted_read, &client, &policy).await;
+
+        let ended = tokens.create_own(&viewer, &wanted_read, &client, &policy).await;
+
+        assert!(made.is_ok());
+        assert!(matches!(ended.err(), Some(CreateTokenError::Ended)));
+        assert!(matches!(too_much.err(), Some(CreateTokenError::TooMuch(Scope::Approve))));
+        assert!(matches!(too_late.err(), Some(CreateTokenError::NotRecent(_))));
     }
 
     #[tokio::test]

@@ -6,10 +6,11 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::{KnownToken, TokenRepository};
 use waggle_accounts::{ApiToken, NewApiToken, NewAuthEvent, StoredHash, StoredPassword, User};
-use waggle_kernel::ids::{TokenId, UserId};
+use waggle_kernel::ids::{SessionId, TokenId, UserId};
 use waggle_kernel::{PortError, Scope, Scopes, UnknownScope};
 
 use super::auth_events::write_down;
+use super::sessions::has_session;
 use super::users::UserRow;
 use super::{Conn, Repositories, dialect};
 use crate::error::{StoreError, column, during};
@@ -87,6 +88,30 @@ impl TokenRepository for Repositories {
             write_down(connection, event).await?;
             transaction.commit().await?;
             Ok(TokenId::new(id))
+        })
+        .await
+    }
+
+    async fn insert_own(
+        &self,
+        owner: UserId,
+        token: &NewApiToken,
+        asked_by: SessionId,
+        event: &NewAuthEvent,
+    ) -> Result<Option<TokenId>, PortError> {
+        during("keeping somebody's token", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            // What ends all sessions, or all tokens, holds the row of the user, too.
+            let present = dialect::lock_user(connection, owner.number()).await?;
+            let is_active = present.is_some_and(|(_, is_active, _)| is_active);
+            if !is_active || !has_session(connection, owner, asked_by).await? {
+                return Ok(None);
+            }
+            let id = insert(connection, token).await?;
+            write_down(connection, event).await?;
+            transaction.commit().await?;
+            Ok(Some(TokenId::new(id)))
         })
         .await
     }

@@ -91,7 +91,7 @@ mod rules {
         factors_come_and_go(ports) =>
             waggle_accounts::testing::factors::factors_come_and_go(ports.users, ports.sessions, ports.second_factors, ports.passkeys);
         a_token_has_an_owner(ports) =>
-            waggle_accounts::testing::a_token_has_an_owner(ports.tokens, ports.users);
+            waggle_accounts::testing::a_token_has_an_owner(ports.tokens, ports.users, ports.sessions);
         a_user_is_kept_once_and_found(ports) =>
             waggle_accounts::testing::a_user_is_kept_once_and_found(ports.users, ports.auth_events);
         concurrent_users_of_one_address_are_one(ports) =>

@@ -118,6 +118,7 @@ impl From<CreateTokenError> for Problem {
         match error {
             CreateTokenError::Forbidden(error) => error.into(),
             CreateTokenError::NotRecent(error) => error.into(),
+            CreateTokenError::Ended => Self::new(StatusCode::UNAUTHORIZED, detail),
             CreateTokenError::TooMuch(_) => Self::new(StatusCode::FORBIDDEN, detail),
             CreateTokenError::NoScope | CreateTokenError::Expired | CreateTokenError::Name(_) => {
                 Self::invalid(detail)
