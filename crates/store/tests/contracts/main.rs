@@ -10,6 +10,7 @@
 #[expect(dead_code, reason = "it serves other test binaries too")]
 #[path = "../../../../tests/support/database.rs"]
 mod database;
+mod keys;
 mod migrations;
 mod publishing;
 
