@@ -25,6 +25,7 @@ mod commands;
 mod google;
 mod joining;
 mod kill;
+mod ledger;
 mod n8n;
 mod quick_start;
 mod second_factor;
@@ -181,6 +182,16 @@ impl Waggle {
     pub(crate) async fn publish(&self, tweet: i64) -> i64 {
         self.act(tweet, "approve").await.ok();
         self.act(tweet, "publish").await.ok()["post"]["id"].as_i64().unwrap()
+    }
+
+    /// Publishes a tweet at the version that the caller saw.
+    pub(crate) async fn publish_at(&self, tweet: i64, version: Option<i64>, body: Value) -> Answer {
+        let path = format!("/api/v1/generated-tweets/{tweet}/publish");
+        let mut request = self.request(Method::POST, &path).bearer_auth(&self.token).json(&body);
+        if let Some(version) = version {
+            request = request.header("if-match", format!("\"{version}\""));
+        }
+        answer(request).await
     }
 
     /// Asks for `path` until `is_right` says so.

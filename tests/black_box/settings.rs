@@ -19,7 +19,7 @@ use crate::{Answer, Waggle, answer, execute, on_both, run};
 const EVERYWHERE: Duration = Duration::from_secs(2);
 
 impl Waggle {
-    async fn put(&self, key: &str, value: Value) -> Answer {
+    pub(crate) async fn put(&self, key: &str, value: Value) -> Answer {
         let path = format!("/api/v1/settings/{key}");
         self.send(Method::PUT, &path, Some(json!({ "value": value }))).await
     }
@@ -52,7 +52,7 @@ fn failed(database: &Database, arguments: &[&str], input: &str) -> String {
 }
 
 /// A server that answers as X does for the account `@hive`, and keeps the credentials that it was shown.
-async fn fake_x() -> (String, Arc<Mutex<Vec<String>>>) {
+pub(crate) async fn fake_x() -> (String, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let record = Arc::clone(&seen);
     let endpoint = poem::endpoint::make_sync(move |request: Request| {

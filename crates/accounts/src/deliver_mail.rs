@@ -7,7 +7,7 @@ use waggle_kernel::{Clock, PortError};
 
 use crate::keys::ServerKeys;
 use crate::mail::{MailFailure, QueuedMail};
-use crate::ports::{MailQueue, Mailer};
+use crate::ports::{ClaimedMails, MailQueue, Mailer};
 
 /// For how long a process has a mail in hand before another may take it: longer than a mail server may take.
 const LEASE: Duration = Duration::minutes(3);
@@ -46,12 +46,12 @@ pub enum Delivered {
 }
 
 impl DeliverMail {
-    /// Takes mails in hand that are due.
+    /// Leases mails that are due.
     ///
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer.
-    pub async fn claim(&self) -> Result<Vec<QueuedMail>, PortError> {
+    pub async fn claim(&self) -> Result<ClaimedMails, PortError> {
         let now = self.clock.now();
         self.queue.claim(now, now + LEASE, AT_ONCE).await
     }

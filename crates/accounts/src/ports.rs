@@ -592,12 +592,22 @@ pub trait GoogleAccounts: Send + Sync {
     async fn is_linked(&self, user: UserId) -> Result<bool, PortError>;
 }
 
+/// What a process has claimed of the queue of mails.
+#[derive(Debug, Default)]
+pub struct ClaimedMails {
+    /// The mails.
+    pub mails: Vec<QueuedMail>,
+    /// The ids of those that could not be read and were given up, each with the reason.
+    pub unreadable: Vec<(i64, String)>,
+}
+
 /// Where mails wait for the mail server. They come in by [`NewAuthEvent::mails`](crate::NewAuthEvent).
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait MailQueue: Send + Sync {
-    /// Takes up to `most` mails in hand that are due at `now`, until `until`; nobody else gets them meanwhile. Those that are of
-    /// no use any more are removed.
+    /// Leases up to `most` mails that are due at `now`, until `until`; no other process gets them
+    /// meanwhile. Those that are of no use any more are removed. One that cannot be read is given
+    /// up alone and does not keep the others.
     ///
     /// # Errors
     ///
@@ -607,7 +617,7 @@ pub trait MailQueue: Send + Sync {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
         most: u16,
-    ) -> Result<Vec<QueuedMail>, PortError>;
+    ) -> Result<ClaimedMails, PortError>;
 
     /// Removes a mail that was taken.
     ///

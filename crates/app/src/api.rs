@@ -20,6 +20,7 @@ pub(crate) use self::campaign_batches::campaign_batch_json;
 pub(crate) use self::export::{Format, SourceTweetPages, export};
 pub(crate) use self::generated_tweets::generated_tweet_json;
 pub(crate) use self::joining::as_they_are;
+pub(crate) use self::posts::post_json;
 pub(crate) use self::query::if_match;
 
 /// What the API document says before anything else.

@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 use waggle_store::{Mode, Store};
 
 use crate::config::{Config, LogFormat};
-use crate::http::chain;
+use waggle_kernel::error_chain;
 
 /// n8n and AI agents draft posts, people decide, Waggle publishes: once, and provably.
 #[derive(Parser)]
@@ -58,7 +58,7 @@ pub(crate) fn run() -> ExitCode {
     match start(arguments) {
         Ok(code) => code,
         Err(failure) => {
-            let text = chain(failure.as_ref());
+            let text = error_chain(failure.as_ref());
             if json {
                 eprintln!("{}", serde_json::json!({ "error": text }));
             } else {

@@ -111,12 +111,21 @@ impl Maker {
         };
         let faults =
             values.sandbox_faults.0.iter().filter_map(|name| name.as_str().parse::<Fault>().ok());
-        let sandbox = Arc::new(Sandbox::new(
-            &self.sandbox_folder,
-            faults.collect(),
-            timing.request,
-            Arc::clone(&self.clock),
-        ));
+        let is_same_sandbox = before.is_some_and(|before| {
+            before.values.sandbox_faults == values.sandbox_faults
+                && before.values.publish_request == values.publish_request
+        });
+        let sandbox = before.filter(|_| is_same_sandbox).map_or_else(
+            || {
+                Arc::new(Sandbox::new(
+                    &self.sandbox_folder,
+                    faults.collect(),
+                    timing.request,
+                    Arc::clone(&self.clock),
+                ))
+            },
+            |before| Arc::clone(&before.sandbox),
+        );
         let x = self.x_again(XValues::of(&values), before);
         let mut publishers: Vec<Arc<dyn Publisher>> = vec![sandbox.clone()];
         publishers.extend(x.iter().map(|(_, x)| Arc::clone(x) as Arc<dyn Publisher>));

@@ -26,7 +26,7 @@ pub(crate) use self::body::JsonBody;
 pub(crate) use self::caller::{Caller, caller};
 pub(crate) use self::client::client;
 pub(crate) use self::pace::Pace;
-pub(crate) use self::problem::{Problem, chain};
+pub(crate) use self::problem::Problem;
 pub(crate) use self::visitor::{GOOGLE_COOKIE, SESSION_COOKIE, SignedIn};
 use crate::app::App;
 use crate::live_google::CALLBACK;

@@ -10,7 +10,7 @@ use waggle_kernel::Actor;
 use waggle_settings::ports::SettingChanges;
 
 use crate::app::App;
-use crate::http::chain;
+use waggle_kernel::error_chain;
 
 /// How long to wait before the database is asked again that did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -44,12 +44,12 @@ async fn follow(app: &App, changes: &mut dyn SettingChanges) {
     loop {
         let known = app.settings.revision();
         if let Err(problem) = changes.wait(known).await {
-            warn!(error = %chain(&problem), "nobody can tell whether settings were changed");
+            warn!(error = %error_chain(&problem), "nobody can tell whether settings were changed");
             tokio::time::sleep(PAUSE).await;
             continue;
         }
         if let Err(problem) = app.settings.reload().await {
-            error!(error = %chain(&problem), "changed settings cannot be read");
+            error!(error = %error_chain(&problem), "changed settings cannot be read");
             tokio::time::sleep(PAUSE).await;
             continue;
         }
@@ -69,7 +69,8 @@ async fn follow(app: &App, changes: &mut dyn SettingChanges) {
             warn_of_trusted_networks();
         }
         if let Err(problem) = app.settings.seal_clear_secrets(&Actor::system()).await {
-            error!(error = %chain(&problem), "a secret that is kept in the clear cannot be sealed");
+            let error = error_chain(&problem);
+            error!(error, "a secret that is kept in the clear cannot be sealed");
         }
         took_effect(app).await;
     }
@@ -99,7 +100,7 @@ pub(crate) async fn apply_super_admins(app: &App) -> Vec<User> {
             changed
         }
         Err(problem) => {
-            error!(error = %chain(&problem), "the list of super admins could not be applied");
+            error!(error = %error_chain(&problem), "the list of super admins could not be applied");
             Vec::new()
         }
     }

@@ -15,7 +15,7 @@ use waggle_mail::{Account, MailSetupError, Outbox, Security, Sender, Smtp};
 use waggle_settings::{Secret, SettingsManager, Values};
 
 use crate::app::App;
-use crate::http::chain;
+use waggle_kernel::error_chain;
 
 /// The mail server where a user name is set and no server, as the Django application has it.
 const USUAL_HOST: &str = "smtp.gmail.com";
@@ -160,11 +160,17 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         match app.people.deliver_mail.claim().await {
             Ok(claimed) => {
-                for mail in claimed {
+                for (id, reason) in claimed.unreadable {
+                    error!(mail.id = id, reason, "a mail cannot be read and is given up");
+                }
+                for mail in claimed.mails {
                     running.spawn(deliver(Arc::clone(&app), mail));
                 }
             }
-            Err(problem) => error!(error = %chain(&problem), "the queue of mails cannot be read"),
+            Err(problem) => {
+                let error = error_chain(&problem);
+                error!(error, "the queue of mails cannot be read");
+            }
         }
         let has_begun = !running.is_empty();
         while running.join_next().await.is_some() {}
@@ -185,13 +191,16 @@ async fn deliver(app: Arc<App>, mail: QueuedMail) {
     match app.people.deliver_mail.deliver(&mail).await {
         Ok(Delivered::Sent) => info!(mail.id = id, letter, "a mail went out"),
         Ok(Delivered::Later { at, why }) => {
-            warn!(mail.id = id, letter, again_at = %at, error = %chain(&why), "a mail did not go out yet");
+            let error = error_chain(&why);
+            warn!(mail.id = id, letter, again_at = %at, error, "a mail did not go out yet");
         }
         Ok(Delivered::GivenUp { why }) => {
-            error!(mail.id = id, letter, error = %chain(&why), "a mail did not go out and is given up");
+            let error = error_chain(&why);
+            error!(mail.id = id, letter, error, "a mail did not go out and is given up");
         }
         Err(problem) => {
-            error!(mail.id = id, letter, error = %chain(&problem), "what became of a mail was not written down");
+            let error = error_chain(&problem);
+            error!(mail.id = id, letter, error, "the end of a mail was not recorded");
         }
     }
 }

@@ -6,15 +6,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
-use waggle_content::ports::LedgerError;
-use waggle_content::{Claimed, PublishDueError, Settlement};
+use waggle_content::ports::{Connected, Connections as _, LedgerError};
+use waggle_content::{Claimed, PublishDueError, Recorded, Settlement};
+use waggle_kernel::error_chain;
 
 use crate::app::App;
-use crate::http::chain;
 
 /// Delivers what is due until `stop` says so; then ends what has begun and returns.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
+    let mut connected: Option<Arc<Connected>> = None;
     loop {
         while running.try_join_next().is_some() {}
         let values = app.settings.values();
@@ -22,14 +23,21 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         let free = at_once.saturating_sub(running.len());
         let mut claimed_any = false;
         if free > 0 && !*stop.borrow() {
+            release_held(&app, &mut connected).await;
             match app.publish_due.claim(u16::try_from(free).unwrap_or(1)).await {
                 Ok(claimed) => {
-                    claimed_any = !claimed.is_empty();
-                    for post in claimed {
+                    claimed_any = !claimed.posts.is_empty();
+                    for post in claimed.unreadable {
+                        let (post, reason) = (post.post.number(), post.reason);
+                        error!(post.id = post, reason, "a post cannot be read and left the queue");
+                    }
+                    for post in claimed.posts {
                         running.spawn(deliver(Arc::clone(&app), post));
                     }
                 }
-                Err(problem) => error!(error = %chain(&problem), "the queue cannot be read"),
+                Err(problem) => {
+                    error!(error = %error_chain(&problem), "the queue cannot be read");
+                }
             }
         }
         if *stop.borrow() {
@@ -49,35 +57,97 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     while running.join_next().await.is_some() {}
 }
 
+/// Makes due what waits for the owner of an account whose credentials have changed since the last
+/// time, or since this process was started.
+async fn release_held(app: &App, before: &mut Option<Arc<Connected>>) {
+    let now = app.connections.now();
+    if before.as_ref().is_some_and(|before| Arc::ptr_eq(before, &now)) {
+        return;
+    }
+    for publisher in &now.publishers {
+        let is_known = before
+            .iter()
+            .any(|before| before.publishers.iter().any(|known| Arc::ptr_eq(known, publisher)));
+        if is_known {
+            continue;
+        }
+        let platform = publisher.platform();
+        match app.publish_due.release_held(platform).await {
+            Ok(0) => {}
+            Ok(posts) => info!(posts, %platform, "the account changed: posts that waited are due"),
+            Err(problem) => {
+                // It is tried again at the next turn.
+                error!(error = %error_chain(&problem), "posts that wait cannot be released");
+                return;
+            }
+        }
+    }
+    *before = Some(now);
+}
+
 async fn deliver(app: Arc<App>, claimed: Claimed) {
     let post = claimed.post.id.number();
     let platform = claimed.post.platform.name();
-    match app.publish_due.deliver(&claimed).await {
-        Ok(settled) => match settled.settlement {
-            Settlement::Published { id, .. } => {
-                info!(post.id = post, platform, platform_id = %id, "a post was published");
-            }
-            Settlement::Retry { at, reason, .. } => {
-                warn!(post.id = post, platform, again_at = %at, reason, "a post did not go out yet");
-            }
-            Settlement::Look { again_at, reason, .. } => {
-                warn!(post.id = post, platform, %again_at, reason, "a post is in doubt");
-            }
-            Settlement::Failed { reason } => {
-                error!(post.id = post, platform, reason, "a post failed");
-            }
-            Settlement::Ask { reason } => {
-                error!(
-                    post.id = post,
-                    platform, reason, "a person has to say whether a post went out"
-                );
-            }
-        },
+    let settled = match app.publish_due.deliver(&claimed).await {
+        Ok(settled) => settled,
         Err(PublishDueError::Ledger(LedgerError::NotHeld)) => {
-            warn!(post.id = post, platform, "a post went on to another hand");
+            warn!(post.id = post, platform, "another worker has taken over a post");
+            return;
         }
         Err(problem) => {
-            error!(post.id = post, platform, error = %chain(&problem), "a delivery was not written down");
+            let error = error_chain(&problem);
+            error!(post.id = post, platform, error, "the end of a delivery was not recorded");
+            return;
+        }
+    };
+    match settled.recorded {
+        Recorded::AsDecided => {}
+        Recorded::PublicBefore { id } => {
+            error!(
+                post.id = post,
+                platform,
+                platform_id = id,
+                "an attempt that was taken for lost is public"
+            );
+            return;
+        }
+        Recorded::PublicTwice { ids } => {
+            let ids = ids.join(" ");
+            error!(post.id = post, platform, platform_ids = ids, "a post is public more than once");
+            return;
+        }
+        Recorded::IdTaken { id, by } => {
+            error!(
+                post.id = post,
+                platform,
+                platform_id = id,
+                holder.id = by.number(),
+                "the platform's id of a post belongs to another post"
+            );
+            return;
+        }
+    }
+    match settled.settlement {
+        Settlement::Published { id, .. } => {
+            info!(post.id = post, platform, platform_id = %id, "a post was published");
+        }
+        Settlement::Retry { at, reason, .. } => {
+            warn!(post.id = post, platform, again_at = %at, reason, "a post did not go out yet");
+        }
+        Settlement::Held { at, reason } => {
+            warn!(post.id = post, platform, again_at = %at, reason, "a post waits for its account");
+        }
+        Settlement::Look { again_at, reason, .. } => {
+            warn!(post.id = post, platform, %again_at, reason, "the outcome of a post is unknown");
+        }
+        Settlement::Failed { reason, .. } => {
+            error!(post.id = post, platform, reason, "a post failed");
+        }
+        Settlement::Missed { reason } => {
+            error!(post.id = post, platform, reason, "a post was missed");
+        }
+        Settlement::Ask { reason } => {
+            error!(post.id = post, platform, reason, "a person has to resolve a post");
         }
     }
 }

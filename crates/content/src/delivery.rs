@@ -4,9 +4,12 @@
 //! in_flight ──▶ published | refused | not_sent        the platform's answer was clear
 //!     │
 //!     └──▶ unknown ──look──▶ published | absent       it was not, or there was none
+//!
+//! refused | not_sent | absent ──▶ also_published      its request arrived after all
 //! ```
-//! A post has at most one delivery that is in flight, unknown or published; the schema sees to it.
+//! A post has at most one delivery that is in flight, unknown or published; the schema enforces it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -38,17 +41,20 @@ pub enum DeliveryState {
     Absent,
     /// Nobody knows.
     Unknown,
+    /// It turned out to be public after another delivery of the post took its place.
+    AlsoPublished,
 }
 
 impl DeliveryState {
     /// Every state.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::InFlight,
         Self::Published,
         Self::Refused,
         Self::NotSent,
         Self::Absent,
         Self::Unknown,
+        Self::AlsoPublished,
     ];
 
     /// The name in the database and on the wire.
@@ -60,6 +66,7 @@ impl DeliveryState {
             Self::NotSent => "not_sent",
             Self::Absent => "absent",
             Self::Unknown => "unknown",
+            Self::AlsoPublished => "also_published",
         }
     }
 }
@@ -86,6 +93,27 @@ impl FromStr for DeliveryState {
 #[error("unknown delivery state '{0}'")]
 pub struct UnknownDeliveryState(pub String);
 
+/// A place in a platform's own time or timeline: what is posted afterwards is found behind it.
+///
+/// It comes from the platform (X's clock, the length of the sandbox's timeline), never from the
+/// clock of this machine, which may be wrong or be set between a request and the look for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker(pub String);
+
+/// Where a platform stands before something is sent to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    /// Here.
+    At(Marker),
+    /// It answers, but does not say. What is sent now cannot be looked for.
+    NotGiven,
+    /// It does not answer.
+    Away {
+        /// Why.
+        reason: String,
+    },
+}
+
 /// The whole of what will be sent, fixed before anything is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
@@ -100,6 +128,8 @@ pub struct Prepared {
     pub request: Value,
     /// The hash of the publication in it.
     pub hash: ContentHash,
+    /// Where the platform stood before it was sent; [`None`] if it did not say.
+    pub marker: Option<Marker>,
 }
 
 /// How a request ended.
@@ -146,18 +176,46 @@ pub enum Outcome {
     },
 }
 
+/// A post on the platform that can be the one that is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookalike {
+    /// The platform's id of it.
+    pub id: String,
+    /// Its address.
+    pub url: String,
+    /// Whether it says exactly what was sent. Otherwise the difference is one that the platform may
+    /// have made itself.
+    pub is_exact: bool,
+}
+
 /// What a look at the platform gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// It is there.
+    /// It is there, known by a key that no other post has.
     Found {
         /// The platform's id of it.
         id: String,
         /// Its address.
         url: String,
     },
-    /// It is not there.
-    Absent,
+    /// Posts with this content are there. Other posts of ours may have the same content: see
+    /// [`attribute`].
+    Alike {
+        /// Those posts.
+        posts: Vec<Lookalike>,
+        /// How much time the platform has had to show it, by the platform's own clock.
+        after: Duration,
+    },
+    /// It is not there, for certain: the platform's answer was complete and wholly understood.
+    Absent {
+        /// How much time the platform has had to show it, by the platform's own clock.
+        after: Duration,
+    },
+    /// The platform refuses the account, and may answer once its owner has acted.
+    Channel {
+        /// Its words.
+        reason: String,
+    },
     /// The platform did not answer; it may later.
     TryLater {
         /// Why.
@@ -170,7 +228,53 @@ pub enum Finding {
     },
 }
 
-/// How to look for a post after a doubt.
+/// To whom posts on a platform belong, as far as the ledger knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ownership {
+    /// Those of the platform's ids that another post holds.
+    pub taken: BTreeSet<String>,
+    /// How many deliveries of other posts with the same content have no known end: what was found
+    /// can be theirs.
+    pub rivals: u32,
+}
+
+/// Which of the posts that look alike is the one that was looked for. An id belongs to one post
+/// alone.
+pub fn attribute(finding: Finding, ownership: &Ownership) -> Finding {
+    let (posts, after) = match finding {
+        Finding::Alike { posts, after } => (posts, after),
+        Finding::Found { id, .. } if ownership.taken.contains(&id) => {
+            let reason = format!("the platform shows {id}, which belongs to another post");
+            return Finding::CannotTell { reason };
+        }
+        other => return other,
+    };
+    let (exact, similar): (Vec<_>, Vec<_>) = posts
+        .into_iter()
+        .filter(|post| !ownership.taken.contains(&post.id))
+        .partition(|post| post.is_exact);
+    match (exact.as_slice(), similar.as_slice()) {
+        ([], []) => Finding::Absent { after },
+        ([_], _) if ownership.rivals > 0 => Finding::TryLater {
+            reason:
+                "a post of this content is there, and another delivery of the same content has \
+                     no known end yet"
+                    .to_owned(),
+        },
+        ([post], _) => Finding::Found { id: post.id.clone(), url: post.url.clone() },
+        ([], [first, ..]) => Finding::CannotTell {
+            reason: format!(
+                "{} is there, which differs only as the platform may show it",
+                first.id
+            ),
+        },
+        (many, _) => Finding::CannotTell {
+            reason: format!("{} posts of this content are there", many.len()),
+        },
+    }
+}
+
+/// How to look for a post whose outcome is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DoubtPolicy {
     /// How long the platform may take to show a post: no look before that.
@@ -188,6 +292,22 @@ impl DoubtPolicy {
         second_look_after: Duration::zero(),
         resend_within: Duration::MAX,
     };
+
+    /// How much time the platform must have had before an absence counts, after so many absences.
+    fn shown_after(&self, absences: u32) -> Duration {
+        if absences == 0 {
+            self.first_look_after
+        } else {
+            self.first_look_after + self.second_look_after
+        }
+    }
+}
+
+/// That earlier attempts of the same round may have reached the platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// Where the platform stood before the first of them; [`None`] if it did not say before each.
+    pub since: Option<Marker>,
 }
 
 /// An attempt whose end is not known.
@@ -199,12 +319,21 @@ pub struct OpenDelivery {
     pub prepared: Prepared,
     /// When it began.
     pub started_at: DateTime<Utc>,
-    /// When the first attempt of the post that ended in doubt began.
-    pub first_doubt_at: DateTime<Utc>,
     /// How often it was looked for.
     pub looks: u32,
     /// How often it was not there.
     pub absences: u32,
+}
+
+/// What a look was worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// The platform was not asked, so it is not counted.
+    NotAsked,
+    /// The platform did not answer.
+    Unanswered,
+    /// It was not there.
+    Absent,
 }
 
 /// What follows for the post.
@@ -226,17 +355,34 @@ pub enum Settlement {
         /// How the attempt ended: [`DeliveryState::NotSent`] or [`DeliveryState::Absent`].
         state: DeliveryState,
     },
+    /// The account keeps it from going out. It waits for the owner of the account; the attempt does
+    /// not count.
+    Held {
+        /// When it is tried again, unless the account changes before.
+        at: DateTime<Utc>,
+        /// What the matter is.
+        reason: String,
+    },
     /// It may have gone out; the platform is asked.
     Look {
         /// When.
         again_at: DateTime<Utc>,
         /// What the doubt is.
         reason: String,
-        /// Whether this look found nothing where it should be.
-        absent: bool,
+        /// What the look was worth that led here.
+        looked: Looked,
+        /// Whether it waits for the owner of the account.
+        is_held: bool,
     },
     /// It will not go out.
     Failed {
+        /// Why.
+        reason: String,
+        /// How the last attempt ended: refused, not sent or absent.
+        state: DeliveryState,
+    },
+    /// Its time is over by too much.
+    Missed {
         /// Why.
         reason: String,
     },
@@ -247,6 +393,9 @@ pub enum Settlement {
     },
 }
 
+/// How long a post waits for the owner of an account that stays as it is.
+pub(crate) const OWNER_AFTER: Duration = Duration::minutes(15);
+
 /// What follows from the outcome of attempt number `attempt` (from 1).
 pub fn decide(
     outcome: Outcome,
@@ -255,60 +404,94 @@ pub fn decide(
     first_look_after: Duration,
 ) -> Settlement {
     let retry = |at: DateTime<Utc>, reason: String| {
+        let state = DeliveryState::NotSent;
         if attempt >= MOST_ATTEMPTS {
             let reason = format!("gave up after {attempt} attempts: {reason}");
-            Settlement::Failed { reason }
+            Settlement::Failed { reason, state }
         } else {
-            Settlement::Retry { at, reason, state: DeliveryState::NotSent }
+            Settlement::Retry { at, reason, state }
         }
     };
+    let state = DeliveryState::Refused;
     match outcome {
         Outcome::Published { id, url } => Settlement::Published { id, url },
-        Outcome::Refused { reason } => Settlement::Failed { reason },
+        Outcome::Refused { reason } => Settlement::Failed { reason, state },
         Outcome::Duplicate { reason } => Settlement::Failed {
             reason: format!("the platform has the same text already: {reason}"),
+            state,
         },
         Outcome::NotSent { reason } => retry(now + back_off(attempt), reason),
         Outcome::Wait { until, reason } => retry(until.max(now + Duration::seconds(1)), reason),
-        Outcome::Channel { reason } => retry(now + Duration::minutes(15), reason),
-        Outcome::Unknown { reason } => {
-            Settlement::Look { again_at: now + first_look_after, reason, absent: false }
-        }
+        Outcome::Channel { reason } => Settlement::Held { at: now + OWNER_AFTER, reason },
+        Outcome::Unknown { reason } => Settlement::Look {
+            again_at: now + first_look_after,
+            reason,
+            looked: Looked::NotAsked,
+            is_held: false,
+        },
     }
 }
 
-/// What follows from a look for an attempt in doubt, of `attempts` that were begun.
+/// What follows from a look for an attempt whose end is not known, of `attempts` that were begun. A
+/// person is asked when the account has kept the platform from answering for `patience`.
+///
+/// How much time the platform has had is told by its own clock ([`Finding::Absent`]): a clock here
+/// that is wrong, or is set meanwhile, must not make an absence out of a post that is not shown
+/// yet.
 pub fn decide_doubt(
     finding: Finding,
     open: &OpenDelivery,
     attempts: u32,
     policy: &DoubtPolicy,
+    patience: Duration,
     now: DateTime<Utc>,
 ) -> Settlement {
+    let look = |again_at: DateTime<Utc>, reason: String, looked: Looked| {
+        if looked == Looked::Unanswered && open.looks + 1 >= MOST_LOOKS {
+            return Settlement::Ask { reason };
+        }
+        Settlement::Look { again_at, reason, looked, is_held: false }
+    };
     match finding {
         Finding::Found { id, url } => Settlement::Published { id, url },
         Finding::CannotTell { reason } => Settlement::Ask { reason },
-        Finding::TryLater { reason } if open.looks + 1 >= MOST_LOOKS => Settlement::Ask { reason },
-        Finding::TryLater { reason } => Settlement::Look {
-            again_at: now + back_off(open.looks + 1).max(policy.first_look_after),
-            reason,
-            absent: false,
+        Finding::Alike { .. } => Settlement::Ask {
+            reason: "posts of this content are there, and nobody knows whose they are".to_owned(),
         },
-        Finding::Absent if open.absences == 0 && policy.second_look_after > Duration::zero() => {
-            Settlement::Look {
-                again_at: now + policy.second_look_after,
-                reason: "not there at the first look".to_owned(),
-                absent: true,
-            }
+        Finding::Channel { reason } if now - open.started_at > patience => {
+            Settlement::Ask { reason }
         }
-        Finding::Absent if now - open.first_doubt_at > policy.resend_within => Settlement::Ask {
+        Finding::Channel { reason } => Settlement::Look {
+            again_at: now + OWNER_AFTER,
+            reason,
+            looked: Looked::NotAsked,
+            is_held: true,
+        },
+        Finding::TryLater { reason } => {
+            let at = now + back_off(open.looks + 1).max(policy.first_look_after);
+            look(at, reason, Looked::Unanswered)
+        }
+        Finding::Absent { after } if after < policy.shown_after(open.absences) => {
+            let missing = policy.shown_after(open.absences) - after;
+            let reason = "the platform has not had the time to show it".to_owned();
+            look(now + missing.max(Duration::seconds(1)), reason, Looked::Unanswered)
+        }
+        Finding::Absent { .. }
+            if open.absences == 0 && policy.second_look_after > Duration::zero() =>
+        {
+            let reason = "not there at the first look".to_owned();
+            look(now + policy.second_look_after, reason, Looked::Absent)
+        }
+        Finding::Absent { after } if after > policy.resend_within => Settlement::Ask {
             reason: "not there, but the attempt is too long ago to repeat it unasked".to_owned(),
         },
-        Finding::Absent if attempts >= MOST_ATTEMPTS => Settlement::Failed {
+        Finding::Absent { .. } if attempts >= MOST_ATTEMPTS => Settlement::Failed {
             reason: format!("gave up after {attempts} attempts, none of which arrived"),
+            state: DeliveryState::Absent,
         },
-        // A crash is likely the first time; who loses one request after the other is given time.
-        Finding::Absent => Settlement::Retry {
+        // A crash is likely the first time; a post that loses one request after the other is given
+        // time.
+        Finding::Absent { .. } => Settlement::Retry {
             at: if attempts <= 2 { now } else { now + back_off(attempts - 2) },
             reason: "looked for and not there".to_owned(),
             state: DeliveryState::Absent,
@@ -364,9 +547,9 @@ mod tests {
                 key: "1".into(),
                 request: Value::Null,
                 hash: Publication::of_text("x").hash(),
+                marker: None,
             },
             started_at: now,
-            first_doubt_at: now,
             looks,
             absences,
         }
@@ -388,14 +571,20 @@ mod tests {
         assert!(matches!(settlement, Settlement::Look { .. }), "{settlement:?}");
     }
 
+    /// What follows when it is not there, after so many seconds by the platform's clock.
+    fn absent(open: &OpenDelivery, after: i64) -> Settlement {
+        let finding = Finding::Absent { after: Duration::seconds(after) };
+        decide_doubt(finding, open, 1, &CAREFUL, PATIENCE, FixedClock::noon().now())
+    }
+
+    const PATIENCE: Duration = Duration::hours(6);
+
     #[test]
     fn a_careful_platform_is_looked_at_twice_before_a_post_is_sent_again() {
-        let now = FixedClock::noon().now();
+        let first = absent(&open(0, 0), 20);
+        let second = absent(&open(1, 1), 140);
 
-        let first = decide_doubt(Finding::Absent, &open(0, 0), 1, &CAREFUL, now);
-        let second = decide_doubt(Finding::Absent, &open(1, 1), 1, &CAREFUL, now);
-
-        assert!(matches!(first, Settlement::Look { absent: true, .. }), "{first:?}");
+        assert!(matches!(first, Settlement::Look { looked: Looked::Absent, .. }), "{first:?}");
         assert!(
             matches!(second, Settlement::Retry { state: DeliveryState::Absent, .. }),
             "{second:?}"
@@ -403,10 +592,19 @@ mod tests {
     }
 
     #[test]
-    fn an_old_doubt_is_for_a_person() {
-        let later = FixedClock::noon().now() + Duration::hours(1);
+    fn an_absence_counts_only_once_the_platforms_own_clock_has_gone_on() {
+        let first = absent(&open(0, 0), 19);
+        let second = absent(&open(1, 1), 139);
 
-        let settlement = decide_doubt(Finding::Absent, &open(1, 1), 1, &CAREFUL, later);
+        for settlement in [first, second] {
+            let again = matches!(settlement, Settlement::Look { looked: Looked::Unanswered, .. });
+            assert!(again, "{settlement:?}");
+        }
+    }
+
+    #[test]
+    fn an_old_doubt_is_for_a_person() {
+        let settlement = absent(&open(1, 1), 601);
 
         assert!(matches!(settlement, Settlement::Ask { .. }), "{settlement:?}");
     }
@@ -414,26 +612,100 @@ mod tests {
     #[test]
     fn a_platform_that_stays_silent_is_not_asked_for_ever() {
         let now = FixedClock::noon().now();
-        let silent = || Finding::TryLater { reason: "away".into() };
+        let look = |open: &OpenDelivery| {
+            let silent = Finding::TryLater { reason: "away".into() };
+            decide_doubt(silent, open, 1, &CAREFUL, PATIENCE, now)
+        };
 
-        assert!(matches!(
-            decide_doubt(silent(), &open(0, 0), 1, &CAREFUL, now),
-            Settlement::Look { absent: false, .. }
-        ));
-        assert!(matches!(
-            decide_doubt(silent(), &open(0, MOST_LOOKS - 1), 1, &CAREFUL, now),
-            Settlement::Ask { .. }
-        ));
+        let first = look(&open(0, 0));
+        let last = look(&open(0, MOST_LOOKS - 1));
+
+        assert!(matches!(first, Settlement::Look { looked: Looked::Unanswered, .. }), "{first:?}");
+        assert!(matches!(last, Settlement::Ask { .. }), "{last:?}");
+    }
+
+    #[test]
+    fn trouble_of_the_account_uses_up_no_looks_and_is_for_a_person_in_the_end() {
+        let noon = FixedClock::noon().now();
+        let look = |now| {
+            let refused = Finding::Channel { reason: "401".into() };
+            decide_doubt(refused, &open(0, MOST_LOOKS - 1), 1, &CAREFUL, PATIENCE, now)
+        };
+
+        let soon = look(noon);
+        let late = look(noon + PATIENCE + Duration::seconds(1));
+
+        let waits =
+            matches!(soon, Settlement::Look { looked: Looked::NotAsked, is_held: true, .. });
+        assert!(waits, "{soon:?}");
+        assert!(matches!(late, Settlement::Ask { .. }), "{late:?}");
     }
 
     #[test]
     fn requests_that_never_arrive_are_given_up_in_the_end() {
         let now = FixedClock::noon().now();
+        let finding = Finding::Absent { after: Duration::zero() };
+        let policy = &DoubtPolicy::IMMEDIATE;
 
-        let settlement =
-            decide_doubt(Finding::Absent, &open(0, 0), MOST_ATTEMPTS, &DoubtPolicy::IMMEDIATE, now);
+        let settlement = decide_doubt(finding, &open(0, 0), MOST_ATTEMPTS, policy, PATIENCE, now);
 
-        assert!(matches!(settlement, Settlement::Failed { .. }), "{settlement:?}");
+        let absent = matches!(settlement, Settlement::Failed { state: DeliveryState::Absent, .. });
+        assert!(absent, "{settlement:?}");
+    }
+
+    #[test]
+    fn a_failed_attempt_is_remembered_as_it_ended() {
+        let now = FixedClock::noon().now();
+        let refused = decide(Outcome::Refused { reason: "no".into() }, 1, now, Duration::zero());
+        let away = Outcome::NotSent { reason: "connection refused".into() };
+        let away = decide(away, MOST_ATTEMPTS, now, Duration::zero());
+
+        assert!(matches!(refused, Settlement::Failed { state: DeliveryState::Refused, .. }));
+        assert!(matches!(away, Settlement::Failed { state: DeliveryState::NotSent, .. }));
+    }
+
+    fn alike(posts: &[(&str, bool)]) -> Finding {
+        let posts = posts
+            .iter()
+            .map(|&(id, is_exact)| Lookalike { id: id.into(), url: String::new(), is_exact })
+            .collect();
+        Finding::Alike { posts, after: Duration::seconds(1) }
+    }
+
+    fn owned(taken: &[&str], rivals: u32) -> Ownership {
+        Ownership { taken: taken.iter().map(|&id| id.to_owned()).collect(), rivals }
+    }
+
+    #[test]
+    fn an_id_that_another_post_holds_is_not_adopted() {
+        let absent = Finding::Absent { after: Duration::seconds(1) };
+        let found = |finding| matches!(finding, Finding::Found { ref id, .. } if id == "2");
+
+        assert_eq!(attribute(alike(&[("1", true)]), &owned(&["1"], 0)), absent);
+        assert!(found(attribute(alike(&[("1", true), ("2", true)]), &owned(&["1"], 0))));
+        let by_key = Finding::Found { id: "1".into(), url: String::new() };
+        let taken = attribute(by_key, &owned(&["1"], 0));
+        assert!(matches!(taken, Finding::CannotTell { .. }), "{taken:?}");
+    }
+
+    #[test]
+    fn nothing_is_adopted_while_it_can_be_the_post_of_another_delivery() {
+        let finding = attribute(alike(&[("1", true)]), &owned(&[], 1));
+
+        assert!(matches!(finding, Finding::TryLater { .. }), "{finding:?}");
+    }
+
+    #[test]
+    fn what_differs_only_as_the_platform_may_show_it_is_for_a_person() {
+        let one = attribute(alike(&[("1", false)]), &owned(&[], 0));
+        let of_another = attribute(alike(&[("1", false)]), &owned(&["1"], 0));
+        let two = attribute(alike(&[("1", true), ("2", true)]), &owned(&[], 0));
+        let beside = attribute(alike(&[("1", false), ("2", true)]), &owned(&[], 0));
+
+        assert!(matches!(one, Finding::CannotTell { .. }), "{one:?}");
+        assert!(matches!(of_another, Finding::Absent { .. }), "{of_another:?}");
+        assert!(matches!(two, Finding::CannotTell { .. }), "{two:?}");
+        assert!(matches!(beside, Finding::Found { ref id, .. } if id == "2"), "{beside:?}");
     }
 
     proptest! {
@@ -443,13 +715,22 @@ mod tests {
             for outcome in [
                 Outcome::NotSent { reason: String::new() },
                 Outcome::Wait { until: now, reason: String::new() },
-                Outcome::Channel { reason: String::new() },
             ] {
                 let settlement = decide(outcome, attempt, now, Duration::zero());
 
                 let failed = matches!(settlement, Settlement::Failed { .. });
                 prop_assert!(failed);
             }
+        }
+
+        #[test]
+        fn trouble_of_the_account_uses_up_no_attempts(attempt in 1_u32..100) {
+            let outcome = Outcome::Channel { reason: String::new() };
+
+            let settlement = decide(outcome, attempt, FixedClock::noon().now(), Duration::zero());
+
+            let held = matches!(settlement, Settlement::Held { .. });
+            prop_assert!(held);
         }
 
         #[test]

@@ -25,12 +25,16 @@ mod posts;
 mod publish_due;
 
 pub use delivery::{
-    Delivery, DeliveryState, DoubtPolicy, Finding, MOST_ATTEMPTS, OpenDelivery, Outcome, Prepared,
-    Settlement, UnknownDeliveryState, decide, decide_doubt,
+    Delivery, DeliveryState, Doubt, DoubtPolicy, Finding, Lookalike, Looked, MOST_ATTEMPTS, Mark,
+    Marker, OpenDelivery, Outcome, Ownership, Prepared, Settlement, UnknownDeliveryState,
+    attribute, decide, decide_doubt,
 };
 pub use platform::{Platform, UnknownPlatform};
 pub use post::{
-    Metrics, Post, PostFilter, PostStatus, PublishablePost, TwitterDetails, UnknownPostStatus,
+    Metrics, Post, PostFilter, PostStatus, PublicAddress, PublishablePost, TwitterDetails,
+    UnknownPostStatus,
 };
-pub use posts::{ManagePosts, ManagePostsError, Resolution};
-pub use publish_due::{Claimed, PublishDue, PublishDueError, Settled, Timing};
+pub use posts::{Changed, ManagePosts, ManagePostsError, Resolution};
+pub use publish_due::{
+    Claimed, PublishDue, PublishDueError, Recorded, Settled, Timing, Unreadable,
+};

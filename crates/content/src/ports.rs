@@ -5,14 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
-use waggle_kernel::ids::{DeliveryId, PostId};
+use waggle_kernel::ids::{DeliveryId, PostId, Version};
 use waggle_kernel::{Page, PageRequest, PortError};
 
-use crate::delivery::{Delivery, DoubtPolicy, Finding, Outcome, Prepared, Settlement};
+use crate::delivery::{
+    Delivery, DoubtPolicy, Finding, Mark, Marker, Outcome, Ownership, Prepared, Settlement,
+};
 use crate::platform::Platform;
 use crate::post::{Post, PostFilter, PublishablePost};
-use crate::posts::Resolution;
-use crate::publish_due::{Claimed, Timing};
+use crate::posts::{Changed, Resolution};
+use crate::publish_due::{Claimed, Recorded, Timing, Unreadable};
 
 /// Brings posts to one platform.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
@@ -34,11 +36,17 @@ pub trait Publisher: Send + Sync {
     /// A reason for people if the platform has no way to say this.
     fn prepare(&self, post: &PublishablePost) -> Result<Prepared, String>;
 
+    /// Where the platform stands now, by its own clock or timeline: asked before anything is sent,
+    /// so that a look knows where to begin.
+    async fn mark(&self) -> Mark;
+
     /// Sends it, once: neither this method nor the HTTP client below it repeats a request.
     async fn send(&self, prepared: &Prepared) -> Outcome;
 
-    /// Looks on the platform for what was sent at `since` or later.
-    async fn find(&self, prepared: &Prepared, since: DateTime<Utc>) -> Finding;
+    /// Looks on the platform for what was sent when the platform stood at `since`, or later. Where
+    /// that is not known, an absence cannot be told either. Any answer that is not wholly
+    /// understood is [`Finding::CannotTell`].
+    async fn find(&self, prepared: &Prepared, since: Option<Marker>) -> Finding;
 }
 
 /// The platforms that are connected at one moment, and how long things may take then.
@@ -72,24 +80,33 @@ pub struct ClaimRequest {
     pub lease_until: DateTime<Utc>,
     /// How many at the most.
     pub most: u16,
-    /// A scheduled post that was due before this is missed, not published.
-    pub missed_before: DateTime<Utc>,
+}
+
+/// What a worker has claimed.
+#[derive(Debug, Default, PartialEq)]
+pub struct ClaimedPosts {
+    /// The posts.
+    pub posts: Vec<Claimed>,
+    /// Posts that could not be read. They have left the queue and wait for a person.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// The ledger of publishing.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Takes posts that are due in hand, oldest first: those that wait, and those that a worker took and
-    /// did not finish in time. No post is in two hands at once. Marks as missed what was due too long ago.
+    /// Leases posts that are due, oldest first: those that wait, and those whose lease ran out
+    /// before they were settled. No post has two leases at once. Posts of platforms that this build
+    /// does not know are left to other builds. One that cannot be read is settled alone and does
+    /// not keep the others.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the store cannot answer; then nothing is taken.
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, PortError>;
+    /// [`PortError`] if the store cannot answer; then nothing is leased.
+    async fn claim(&self, request: &ClaimRequest) -> Result<ClaimedPosts, PortError>;
 
-    /// Writes down that `prepared` is about to be sent, unless the post is no longer in this hand, until
-    /// `needed_until` at least, or is no longer approved with this content.
+    /// Records that `prepared` is about to be sent, unless the lease is lost or does not last until
+    /// `needed_until`, the post is no longer approved with this content, or is public already.
     ///
     /// # Errors
     ///
@@ -103,14 +120,28 @@ pub trait Ledger: Send + Sync {
         needed_until: DateTime<Utc>,
     ) -> Result<DeliveryId, LedgerError>;
 
-    /// Writes down how a delivery ended and what follows for the post, and for the generated tweet that
-    /// it was made from, in one step. Without a delivery, nothing was begun.
-    ///
-    /// That a post is public is written down in any case, even if it is no longer in this hand.
+    /// To whom the posts with these ids belong on the platform of `prepared`, which `post` is
+    /// looked for with.
     ///
     /// # Errors
     ///
-    /// - [`LedgerError::NotHeld`] if another hand has it; then nothing is written.
+    /// [`PortError`] if the store cannot answer.
+    async fn ownership(
+        &self,
+        post: PostId,
+        prepared: &Prepared,
+        ids: &[String],
+    ) -> Result<Ownership, PortError>;
+
+    /// Records how a delivery ended and what follows for the post, and for the generated tweet that
+    /// it was made from, in one step. Without a delivery, nothing was begun.
+    ///
+    /// That a post is public is recorded whoever finds out: after its lease ran out, after its
+    /// delivery was settled otherwise, and beside another id of the same post. The answer says so.
+    ///
+    /// # Errors
+    ///
+    /// - [`LedgerError::NotHeld`] if another worker has the post; then nothing is written.
     /// - [`LedgerError::Port`] if the store cannot answer.
     async fn settle(
         &self,
@@ -118,7 +149,19 @@ pub trait Ledger: Send + Sync {
         delivery: Option<DeliveryId>,
         settlement: &Settlement,
         now: DateTime<Utc>,
-    ) -> Result<(), LedgerError>;
+    ) -> Result<Recorded, LedgerError>;
+
+    /// Makes due what waits for the owner of the account on `platform`, and says how many posts
+    /// these are.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer.
+    async fn release_held(
+        &self,
+        platform: Platform,
+        now: DateTime<Utc>,
+    ) -> Result<usize, PortError>;
 
     /// When the next post is due, if any is.
     ///
@@ -131,8 +174,8 @@ pub trait Ledger: Send + Sync {
 /// Why the ledger took nothing down.
 #[derive(Debug, Error)]
 pub enum LedgerError {
-    /// The lease ran out, or another hand has the post.
-    #[error("the post is not in this hand any more")]
+    /// The lease ran out, or another worker has the post.
+    #[error("the lease of the post was lost")]
     NotHeld,
     /// The approval was taken back or covers other content.
     #[error("the post is not approved with this content")]
@@ -167,14 +210,21 @@ pub trait PostRepository: Send + Sync {
     /// [`PortError`] if the store cannot answer.
     async fn deliveries(&self, id: PostId) -> Result<Vec<Delivery>, PortError>;
 
-    /// Takes a scheduled post out of the queue; `false` if it was not scheduled.
+    /// Takes a scheduled post out of the queue, if it has the version `expected`.
     ///
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer.
-    async fn cancel(&self, id: PostId, actor: &str, now: DateTime<Utc>) -> Result<bool, PortError>;
+    async fn cancel(
+        &self,
+        id: PostId,
+        expected: Option<Version>,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Changed, PortError>;
 
-    /// Writes down what a person says of a post in doubt; `false` if it was not in doubt.
+    /// Records what a person says of a post whose outcome is unknown, if it has the version
+    /// `expected`.
     ///
     /// # Errors
     ///
@@ -182,8 +232,9 @@ pub trait PostRepository: Send + Sync {
     async fn resolve(
         &self,
         id: PostId,
+        expected: Option<Version>,
         resolution: &Resolution,
         actor: &str,
         now: DateTime<Utc>,
-    ) -> Result<bool, PortError>;
+    ) -> Result<Changed, PortError>;
 }

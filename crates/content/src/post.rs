@@ -3,15 +3,17 @@
 //! ```text
 //!            ┌──────────────── queue again ◀──── cancelled, failed, missed
 //!            ▼                                       ▲
-//!        scheduled ──claim──▶ publishing ──▶ published
-//!            ▲                 │      │
-//!            └── try later ────┘      └──▶ unknown ──(a person)──▶ published, failed
+//!        scheduled ──claim──▶ publishing ──▶ published ──(public twice)──┐
+//!            ▲                 │      │                                  ▼
+//!            └── try later ────┘      └────────────────────────────▶ unknown
+//!
+//!        unknown ──(a person)──▶ published, failed
 //! ```
 
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 use thiserror::Error;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, PostId, Version};
@@ -24,13 +26,13 @@ use crate::platform::Platform;
 pub enum PostStatus {
     /// It waits for its time.
     Scheduled,
-    /// A worker has it in hand.
+    /// A worker has leased it.
     Publishing,
     /// It is public, with the platform's id.
     Published,
     /// The platform refused it, or Waggle gave up.
     Failed,
-    /// Nobody can tell whether it went out; a person is asked.
+    /// Nobody can tell whether it went out, or it went out twice; a person is asked.
     Unknown,
     /// Its time went by long ago while nothing ran; a person decides.
     Missed,
@@ -159,10 +161,14 @@ pub struct Post {
     pub published_time: Option<DateTime<Utc>>,
     /// When it is looked at next, while it is queued.
     pub due_at: Option<DateTime<Utc>>,
+    /// Whether it waits for the owner of its account.
+    pub is_held: bool,
     /// The platform's id of it; empty until it is public.
     pub platform_post_id: String,
     /// Its address on the platform.
     pub url: String,
+    /// Everything of it that is known to be public: more than one if it went out more than once.
+    pub public: Vec<PublicAddress>,
     /// How many deliveries were begun.
     pub attempts: u32,
     /// What went wrong last.
@@ -191,6 +197,15 @@ pub struct Post {
     pub version: Version,
 }
 
+/// Where a post is public.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicAddress {
+    /// The platform's id of it.
+    pub platform_post_id: String,
+    /// Its address; empty where it is not known.
+    pub url: String,
+}
+
 /// What a publisher needs of a post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishablePost {
@@ -202,6 +217,16 @@ pub struct PublishablePost {
     pub publication: Publication,
     /// The hash of what was approved.
     pub approved_hash: ContentHash,
+    /// When it was meant to go out.
+    pub scheduled_time: Option<DateTime<Utc>>,
+}
+
+impl PublishablePost {
+    /// Whether its time is over by more than `allowed`: then it does not go out by itself, however
+    /// often it was put off meanwhile.
+    pub fn is_late(&self, now: DateTime<Utc>, allowed: Duration) -> bool {
+        self.scheduled_time.is_some_and(|time| now - time > allowed)
+    }
 }
 
 /// Which posts are meant.

@@ -1,9 +1,9 @@
-//! People look at posts, cancel those that wait, and say how doubts ended.
+//! People look at posts, cancel those that wait, and resolve unknown outcomes.
 
 use std::sync::Arc;
 
 use thiserror::Error;
-use waggle_kernel::ids::PostId;
+use waggle_kernel::ids::{PostId, Version};
 use waggle_kernel::{Actor, Clock, Forbidden, Page, PageRequest, PortError, Scope, check_text};
 
 use crate::delivery::Delivery;
@@ -22,6 +22,19 @@ pub enum Resolution {
     },
     /// It is not; it may be queued again.
     NotPublished,
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// It was made.
+    Done,
+    /// Where the post stands does not allow it.
+    NotAllowed,
+    /// The post has another version than the caller saw.
+    Stale,
+    /// The platform's id belongs to this post.
+    Taken(PostId),
 }
 
 /// Shows and settles posts.
@@ -73,20 +86,27 @@ impl ManagePosts {
         Ok(self.posts.deliveries(id).await?)
     }
 
-    /// Takes a scheduled post out of the queue.
+    /// Takes a scheduled post out of the queue, if it still has the version `expected` that the
+    /// caller saw.
     ///
     /// # Errors
     ///
     /// [`ManagePostsError`]; [`ManagePostsError::Illegal`] unless it is scheduled.
-    pub async fn cancel(&self, actor: &Actor, id: PostId) -> Result<Post, ManagePostsError> {
+    pub async fn cancel(
+        &self,
+        actor: &Actor,
+        id: PostId,
+        expected: Option<Version>,
+    ) -> Result<Post, ManagePostsError> {
         actor.require(Scope::Publish)?;
         self.existing(id).await?;
-        let cancelled = self.posts.cancel(id, &actor.to_string(), self.clock.now()).await?;
-        let post = self.existing(id).await?;
-        if cancelled { Ok(post) } else { Err(illegal(&post, "cancel", "scheduled")) }
+        let now = self.clock.now();
+        let changed = self.posts.cancel(id, expected, &actor.to_string(), now).await?;
+        self.changed(id, changed, "cancel", "scheduled").await
     }
 
-    /// Writes down what a person found out about a post in doubt.
+    /// Records what a person found out about a post whose outcome is unknown, if it still has the
+    /// version `expected` that the caller saw.
     ///
     /// # Errors
     ///
@@ -95,6 +115,7 @@ impl ManagePosts {
         &self,
         actor: &Actor,
         id: PostId,
+        expected: Option<Version>,
         resolution: &Resolution,
     ) -> Result<Post, ManagePostsError> {
         actor.require(Scope::Publish)?;
@@ -105,20 +126,37 @@ impl ManagePosts {
         {
             return Err(ManagePostsError::NoPlatformId);
         }
-        self.existing(id).await?;
-        let now = self.clock.now();
-        let resolved = self.posts.resolve(id, resolution, &actor.to_string(), now).await?;
         let post = self.existing(id).await?;
-        if resolved { Ok(post) } else { Err(illegal(&post, "resolve", "unknown")) }
+        if *resolution == Resolution::NotPublished && !post.public.is_empty() {
+            return Err(ManagePostsError::IsPublic { id: post.platform_post_id });
+        }
+        let now = self.clock.now();
+        let actor = actor.to_string();
+        let changed = self.posts.resolve(id, expected, resolution, &actor, now).await?;
+        self.changed(id, changed, "resolve", "unknown").await
+    }
+
+    async fn changed(
+        &self,
+        id: PostId,
+        changed: Changed,
+        action: &'static str,
+        needed: &'static str,
+    ) -> Result<Post, ManagePostsError> {
+        let post = self.existing(id).await?;
+        match changed {
+            Changed::Done => Ok(post),
+            Changed::NotAllowed => {
+                Err(ManagePostsError::Illegal { status: post.status, action, needed })
+            }
+            Changed::Stale => Err(ManagePostsError::Stale { current: Box::new(post) }),
+            Changed::Taken(other) => Err(ManagePostsError::Taken { other }),
+        }
     }
 
     async fn existing(&self, id: PostId) -> Result<Post, ManagePostsError> {
         self.posts.find(id).await?.ok_or(ManagePostsError::NotFound)
     }
-}
-
-const fn illegal(post: &Post, action: &'static str, needed: &'static str) -> ManagePostsError {
-    ManagePostsError::Illegal { status: post.status, action, needed }
 }
 
 /// Why that could not be done.
@@ -133,6 +171,24 @@ pub enum ManagePostsError {
     /// A published post has an id of 1 to 100 characters.
     #[error("platform_post_id is missing: a published post has an id of 1 to 100 characters")]
     NoPlatformId,
+    /// It is public, so nobody can say that it is not.
+    #[error("the post is public as {id}; say which of its ids counts")]
+    IsPublic {
+        /// The platform's id of it.
+        id: String,
+    },
+    /// The id is another post's.
+    #[error("this platform_post_id belongs to post {other}")]
+    Taken {
+        /// That post.
+        other: PostId,
+    },
+    /// Somebody else changed it in between.
+    #[error("the post was changed in between; read it again")]
+    Stale {
+        /// As it is now.
+        current: Box<Post>,
+    },
     /// Not from where the post stands.
     #[error("the post is {status}; only a post that is {needed} allows to {action} it")]
     Illegal {

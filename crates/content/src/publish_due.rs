@@ -10,34 +10,48 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use thiserror::Error;
-use waggle_kernel::ids::DeliveryId;
+use waggle_kernel::ids::{DeliveryId, PostId};
 use waggle_kernel::{Clock, PortError};
 
-use crate::delivery::{Finding, OpenDelivery, Outcome, Prepared, Settlement, decide, decide_doubt};
-use crate::ports::{ClaimRequest, Connections, Ledger, LedgerError, Publisher};
+use crate::delivery::{
+    DeliveryState, Doubt, Finding, Looked, Mark, OWNER_AFTER, OpenDelivery, Outcome, Prepared,
+    Settlement, attribute, decide, decide_doubt,
+};
+use crate::platform::Platform;
+use crate::ports::{ClaimRequest, ClaimedPosts, Connections, Ledger, LedgerError, Publisher};
 use crate::post::PublishablePost;
 
-/// A post in the hand of a worker.
+/// A post that a worker has leased.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claimed {
     /// The post.
     pub post: PublishablePost,
-    /// Counts the hands that had the post; a later hand has a larger number.
+    /// The fencing token: a later lease of the post has a larger number.
     pub fence: i64,
-    /// Until when this hand has it.
+    /// Until when the lease lasts.
     pub lease_until: DateTime<Utc>,
-    /// How many deliveries were begun before.
+    /// How many deliveries were begun before, in this round.
     pub attempts: u32,
-    /// The delivery that an earlier hand left open.
+    /// The delivery that an earlier worker left open.
     pub open: Option<OpenDelivery>,
-    /// When the first attempt began that ended in doubt, if one did.
-    pub first_doubt_at: Option<DateTime<Utc>>,
+    /// That an attempt of this round may have reached the platform. A round begins when a person
+    /// puts the post back into the queue: what was resolved before that says nothing about it.
+    pub doubt: Option<Doubt>,
+}
+
+/// A post in the queue that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The post.
+    pub post: PostId,
+    /// Which column, and what is wrong with it.
+    pub reason: String,
 }
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// How long a worker has a post in hand; longer than a request may take.
+    /// How long a lease lasts; longer than two requests may take.
     pub lease: Duration,
     /// How long a request to a platform may take.
     pub request: Duration,
@@ -51,63 +65,104 @@ pub struct PublishDue {
     pub ledger: Arc<dyn Ledger>,
     /// The platforms, and how long things may take.
     pub connections: Arc<dyn Connections>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What the ledger recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// What was decided.
+    AsDecided,
+    /// The post is published: an earlier attempt of it turned out to be public.
+    PublicBefore {
+        /// The platform's id of that one.
+        id: String,
+    },
+    /// The post is public more than once, and waits for a person.
+    PublicTwice {
+        /// The platform's ids of it.
+        ids: Vec<String>,
+    },
+    /// The platform's id belongs to another post, so this one waits for a person.
+    IdTaken {
+        /// The platform's id.
+        id: String,
+        /// The post that holds it.
+        by: PostId,
+    },
 }
 
 /// What became of one claimed post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
-    /// What was written down.
+    /// What was decided.
     pub settlement: Settlement,
+    /// What was recorded.
+    pub recorded: Recorded,
 }
 
 impl PublishDue {
-    /// Takes up to `most` posts in hand.
+    /// Leases up to `most` posts.
     ///
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer.
-    pub async fn claim(&self, most: u16) -> Result<Vec<Claimed>, PortError> {
+    pub async fn claim(&self, most: u16) -> Result<ClaimedPosts, PortError> {
         let now = self.clock.now();
-        let timing = self.connections.now().timing;
-        self.ledger
-            .claim(&ClaimRequest {
-                now,
-                lease_until: now + timing.lease,
-                most,
-                missed_before: now - timing.missed_after,
-            })
-            .await
+        let lease_until = now + self.connections.now().timing.lease;
+        self.ledger.claim(&ClaimRequest { now, lease_until, most }).await
     }
 
-    /// Brings a claimed post one step further: sends it, or looks for what an earlier hand sent.
+    /// Makes due what waits for the owner of the account on `platform`, whose credentials have
+    /// changed.
     ///
     /// # Errors
     ///
-    /// [`PublishDueError`]; then the lease runs out and another hand goes on.
+    /// [`PortError`] if the store cannot answer.
+    pub async fn release_held(&self, platform: Platform) -> Result<usize, PortError> {
+        self.ledger.release_held(platform, self.clock.now()).await
+    }
+
+    /// Brings a claimed post one step further: sends it, or looks for what an earlier attempt sent.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishDueError`]; then the lease runs out and another worker goes on.
     pub async fn deliver(&self, claimed: &Claimed) -> Result<Settled, PublishDueError> {
         let connected = self.connections.now();
-        let Some(publisher) = connected.publisher(claimed.post.platform) else {
-            // It may come back with its credentials at any time; until then nothing is lost.
-            let again_at = self.clock.now() + Duration::minutes(1);
-            let settlement = Settlement::Retry {
-                at: again_at,
-                reason: format!("the platform {} is not connected", claimed.post.platform),
-                state: crate::delivery::DeliveryState::NotSent,
-            };
-            return match &claimed.open {
-                None => self.settle(claimed, None, settlement).await,
-                Some(open) => {
-                    let reason = format!("the platform {} is not connected", claimed.post.platform);
-                    let look = Settlement::Look { again_at, reason, absent: false };
-                    self.settle(claimed, Some(open.id), look).await
-                }
+        let timing = connected.timing;
+        let publisher = connected.publisher(claimed.post.platform);
+        let Some(open) = &claimed.open else {
+            if claimed.post.is_late(self.clock.now(), timing.missed_after) {
+                let reason = "it could not go out in time; publish it again to queue it".to_owned();
+                return self.settle(claimed, None, Settlement::Missed { reason }).await;
+            }
+            return match publisher {
+                Some(publisher) => self.send(claimed, publisher, timing).await,
+                None => self.settle(claimed, None, self.not_connected(claimed)).await,
             };
         };
-        match &claimed.open {
-            Some(open) => self.look(claimed, open, publisher).await,
-            None => self.send(claimed, publisher, connected.timing).await,
+        let settlement = match publisher {
+            Some(publisher) => self.look(claimed, open, publisher, timing).await?,
+            None => match self.not_connected(claimed) {
+                Settlement::Held { at, reason } => Settlement::Look {
+                    again_at: at,
+                    reason,
+                    looked: Looked::NotAsked,
+                    is_held: true,
+                },
+                other => other,
+            },
+        };
+        self.settle(claimed, Some(open.id), settlement).await
+    }
+
+    /// Credentials may come at any time; until then nothing is lost and nothing is counted.
+    fn not_connected(&self, claimed: &Claimed) -> Settlement {
+        Settlement::Held {
+            at: self.clock.now() + OWNER_AFTER,
+            reason: format!("the platform {} is not connected", claimed.post.platform),
         }
     }
 
@@ -117,19 +172,25 @@ impl PublishDue {
         publisher: &dyn Publisher,
         timing: Timing,
     ) -> Result<Settled, PublishDueError> {
-        let prepared = match prepare(claimed, publisher) {
+        let mut prepared = match prepare(claimed, publisher) {
             Ok(prepared) => prepared,
-            Err(reason) => {
-                return self.settle(claimed, None, Settlement::Failed { reason }).await;
+            Err(reason) => return self.fail(claimed, reason).await,
+        };
+        prepared.marker = match publisher.mark().await {
+            Mark::At(marker) => Some(marker),
+            Mark::NotGiven => None,
+            Mark::Away { reason } => {
+                let at = self.clock.now() + AWAY_AGAIN;
+                let retry = Settlement::Retry { at, reason, state: DeliveryState::NotSent };
+                return self.settle(claimed, None, retry).await;
             }
         };
         let now = self.clock.now();
         let delivery = match self.ledger.begin(claimed, &prepared, now, now + timing.request).await
         {
             Ok(delivery) => delivery,
-            Err(LedgerError::NotApproved) => {
-                let reason = LedgerError::NotApproved.to_string();
-                return self.settle(claimed, None, Settlement::Failed { reason }).await;
+            Err(error @ LedgerError::NotApproved) => {
+                return self.fail(claimed, error.to_string()).await;
             }
             Err(error) => return Err(error.into()),
         };
@@ -139,9 +200,10 @@ impl PublishDue {
         } else {
             publisher.send(&prepared).await
         };
-        let settlement = match (outcome, claimed.first_doubt_at) {
-            (Outcome::Duplicate { reason }, Some(since)) => {
-                match publisher.find(&prepared, since).await {
+        let settlement = match (outcome, &claimed.doubt) {
+            (Outcome::Duplicate { reason }, Some(doubt)) => {
+                let finding = publisher.find(&prepared, doubt.since.clone()).await;
+                match self.attributed(claimed.post.id, &prepared, finding).await? {
                     Finding::Found { id, url } => Settlement::Published { id, url },
                     _ => Settlement::Ask { reason },
                 }
@@ -154,28 +216,54 @@ impl PublishDue {
         self.settle(claimed, Some(delivery), settlement).await
     }
 
+    async fn fail(&self, claimed: &Claimed, reason: String) -> Result<Settled, PublishDueError> {
+        let failed = Settlement::Failed { reason, state: DeliveryState::NotSent };
+        self.settle(claimed, None, failed).await
+    }
+
     async fn look(
         &self,
         claimed: &Claimed,
         open: &OpenDelivery,
         publisher: &dyn Publisher,
-    ) -> Result<Settled, PublishDueError> {
+        timing: Timing,
+    ) -> Result<Settlement, PublishDueError> {
         let policy = publisher.doubt_policy();
         let first_look = open.started_at + policy.first_look_after;
-        let now = self.clock.now();
-        let settlement = if now < first_look {
-            let reason = "the process ended before the answer came".to_owned();
-            Settlement::Look { again_at: first_look, reason, absent: false }
+        if self.clock.now() < first_look {
+            return Ok(Settlement::Look {
+                again_at: first_look,
+                reason: "the process ended before the answer came".to_owned(),
+                looked: Looked::NotAsked,
+                is_held: false,
+            });
+        }
+        let finding = if is_elsewhere(&open.prepared, publisher) {
+            let reason = "it was sent with another account than the one that is connected now";
+            Finding::CannotTell { reason: reason.to_owned() }
         } else {
-            let finding = if is_elsewhere(&open.prepared, publisher) {
-                let reason = "it was sent with another account than the one that is connected now";
-                Finding::CannotTell { reason: reason.to_owned() }
-            } else {
-                publisher.find(&open.prepared, open.first_doubt_at).await
-            };
-            decide_doubt(finding, open, claimed.attempts, &policy, self.clock.now())
+            let since = claimed.doubt.as_ref().and_then(|doubt| doubt.since.clone());
+            let finding = publisher.find(&open.prepared, since).await;
+            self.attributed(claimed.post.id, &open.prepared, finding).await?
         };
-        self.settle(claimed, Some(open.id), settlement).await
+        let (attempts, now) = (claimed.attempts, self.clock.now());
+        Ok(decide_doubt(finding, open, attempts, &policy, timing.missed_after, now))
+    }
+
+    /// What was found, once the ledger has said which of it belongs to other posts.
+    async fn attributed(
+        &self,
+        post: PostId,
+        prepared: &Prepared,
+        finding: Finding,
+    ) -> Result<Finding, PortError> {
+        let ids: Vec<String> = match &finding {
+            Finding::Found { id, .. } => vec![id.clone()],
+            Finding::Alike { posts, .. } => posts.iter().map(|post| post.id.clone()).collect(),
+            _ => return Ok(finding),
+        };
+        let ownership = self.ledger.ownership(post, prepared, &ids).await?;
+        Ok(attribute(finding, &ownership))
     }
 
     async fn settle(
@@ -184,10 +272,14 @@ impl PublishDue {
         delivery: Option<DeliveryId>,
         settlement: Settlement,
     ) -> Result<Settled, PublishDueError> {
-        self.ledger.settle(claimed, delivery, &settlement, self.clock.now()).await?;
-        Ok(Settled { settlement })
+        let now = self.clock.now();
+        let recorded = self.ledger.settle(claimed, delivery, &settlement, now).await?;
+        Ok(Settled { settlement, recorded })
     }
 }
+
+/// How long a post waits for a platform that does not answer before anything is sent.
+const AWAY_AGAIN: Duration = Duration::seconds(30);
 
 /// Whether it was sent with another account: that it is not on this one's timeline says nothing then.
 fn is_elsewhere(prepared: &Prepared, publisher: &dyn Publisher) -> bool {
@@ -210,9 +302,12 @@ fn prepare(claimed: &Claimed, publisher: &dyn Publisher) -> Result<Prepared, Str
 /// Why a claimed post was not brought further.
 #[derive(Debug, Error)]
 pub enum PublishDueError {
-    /// The ledger took it down no more.
+    /// The ledger did not record it.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The store could not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
 }
 
 #[cfg(test)]
@@ -220,12 +315,10 @@ mod tests {
     use std::sync::Mutex;
 
     use serde_json::json;
-    use waggle_kernel::ids::PostId;
     use waggle_kernel::{FixedClock, Publication};
 
     use super::*;
-    use crate::Platform;
-    use crate::delivery::{DeliveryState, DoubtPolicy};
+    use crate::delivery::{DoubtPolicy, Lookalike, Marker, Ownership};
     use crate::ports::{Connected, MockConnections, MockLedger, MockPublisher};
 
     fn prepared(text: &str) -> Prepared {
@@ -235,6 +328,7 @@ mod tests {
             key: "1".into(),
             request: json!({ "text": text }),
             hash: Publication::of_text(text).hash(),
+            marker: None,
         }
     }
 
@@ -246,12 +340,13 @@ mod tests {
                 platform: Platform::Sandbox,
                 publication: Publication::of_text(text),
                 approved_hash: Publication::of_text(approved).hash(),
+                scheduled_time: Some(now),
             },
             fence: 1,
             lease_until: now + Duration::seconds(60),
             attempts: 0,
             open: None,
-            first_doubt_at: None,
+            doubt: None,
         }
     }
 
@@ -261,11 +356,14 @@ mod tests {
             id: DeliveryId::new(5),
             prepared: prepared("words"),
             started_at: now,
-            first_doubt_at: now,
             looks: 0,
             absences: 0,
         };
-        Claimed { open: Some(open), ..claimed }
+        Claimed { open: Some(open), doubt: Some(doubt()), ..claimed }
+    }
+
+    fn doubt() -> Doubt {
+        Doubt { since: Some(Marker("7".into())) }
     }
 
     fn sandbox() -> MockPublisher {
@@ -274,23 +372,29 @@ mod tests {
         publisher.expect_channel().return_const("sandbox");
         publisher.expect_doubt_policy().return_const(DoubtPolicy::IMMEDIATE);
         publisher.expect_prepare().returning(|post| Ok(prepared(&post.publication.text)));
+        publisher.expect_mark().returning(|| Mark::At(Marker("7".into())));
         publisher
     }
 
     fn ledger_that_takes_all() -> MockLedger {
         let mut ledger = MockLedger::new();
         ledger.expect_begin().returning(|_, _, _, _| Ok(DeliveryId::new(9)));
-        ledger.expect_settle().returning(|_, _, _, _| Ok(()));
+        ledger.expect_settle().returning(|_, _, _, _| Ok(Recorded::AsDecided));
+        ledger.expect_ownership().returning(|_, _, _| Ok(Ownership::default()));
         ledger
     }
 
     fn publish(ledger: MockLedger, publisher: MockPublisher) -> PublishDue {
+        publish_with(ledger, vec![Arc::new(publisher)])
+    }
+
+    fn publish_with(ledger: MockLedger, publishers: Vec<Arc<dyn Publisher>>) -> PublishDue {
         let timing = Timing {
             lease: Duration::seconds(60),
             request: Duration::seconds(20),
             missed_after: Duration::hours(6),
         };
-        let connected = Arc::new(Connected { publishers: vec![Arc::new(publisher)], timing });
+        let connected = Arc::new(Connected { publishers, timing });
         let mut connections = MockConnections::new();
         connections.expect_now().returning(move || Arc::clone(&connected));
         PublishDue {
@@ -312,7 +416,7 @@ mod tests {
         let seen = Arc::clone(&order);
         ledger.expect_settle().returning(move |_, _, _, _| {
             seen.lock().unwrap().push("settle");
-            Ok(())
+            Ok(Recorded::AsDecided)
         });
         let mut publisher = sandbox();
         let seen = Arc::clone(&order);
@@ -352,7 +456,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_an_earlier_hand_left_open_is_looked_for_and_not_sent() {
+    async fn what_an_earlier_worker_left_open_is_looked_for_and_not_sent() {
         let mut publisher = sandbox();
         publisher.expect_send().never();
         publisher
@@ -384,7 +488,8 @@ mod tests {
     async fn what_is_not_there_goes_back_into_the_queue() {
         let mut publisher = sandbox();
         publisher.expect_send().never();
-        publisher.expect_find().returning(|_, _| Finding::Absent);
+        let absent = Finding::Absent { after: Duration::zero() };
+        publisher.expect_find().return_const(absent);
 
         let settled = publish(ledger_that_takes_all(), publisher)
             .deliver(&open(claimed("words", "words")))
@@ -404,8 +509,7 @@ mod tests {
         publisher
             .expect_find()
             .returning(|_, _| Finding::Found { id: "s-1".into(), url: String::new() });
-        let claimed =
-            Claimed { first_doubt_at: Some(FixedClock::noon().now()), ..claimed("words", "words") };
+        let claimed = Claimed { doubt: Some(doubt()), ..claimed("words", "words") };
 
         let settled = publish(ledger_that_takes_all(), publisher).deliver(&claimed).await.unwrap();
 
@@ -413,7 +517,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hand_that_slept_through_its_lease_sends_nothing() {
+    async fn a_worker_that_slept_through_its_lease_sends_nothing() {
         let mut publisher = sandbox();
         publisher.expect_send().never();
         let late = Claimed { lease_until: FixedClock::noon().now(), ..claimed("words", "words") };
@@ -424,5 +528,96 @@ mod tests {
             matches!(settled.settlement, Settlement::Retry { state: DeliveryState::NotSent, .. }),
             "{settled:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn where_the_platform_stands_is_recorded_with_the_intent() {
+        let mut ledger = MockLedger::new();
+        ledger
+            .expect_begin()
+            .withf(|_, prepared, _, _| prepared.marker == Some(Marker("7".into())))
+            .returning(|_, _, _, _| Ok(DeliveryId::new(9)));
+        ledger.expect_settle().returning(|_, _, _, _| Ok(Recorded::AsDecided));
+        let mut publisher = sandbox();
+        publisher
+            .expect_send()
+            .return_const(Outcome::Published { id: "s-1".into(), url: String::new() });
+
+        let settled = publish(ledger, publisher).deliver(&claimed("words", "words")).await;
+
+        assert!(settled.is_ok(), "{settled:?}");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_begun_while_the_platform_is_away() {
+        let mut ledger = MockLedger::new();
+        ledger.expect_begin().never();
+        ledger.expect_settle().returning(|_, _, _, _| Ok(Recorded::AsDecided));
+        let mut publisher = MockPublisher::new();
+        publisher.expect_platform().return_const(Platform::Sandbox);
+        publisher.expect_prepare().returning(|post| Ok(prepared(&post.publication.text)));
+        publisher.expect_mark().return_const(Mark::Away { reason: "connection refused".into() });
+        publisher.expect_send().never();
+
+        let settled = publish(ledger, publisher).deliver(&claimed("words", "words")).await.unwrap();
+
+        assert!(matches!(settled.settlement, Settlement::Retry { .. }), "{settled:?}");
+    }
+
+    #[tokio::test]
+    async fn a_post_whose_time_is_over_is_missed_whenever_it_was_due_last() {
+        let noon = FixedClock::noon().now();
+        for connected in [true, false] {
+            let mut publisher = sandbox();
+            publisher.expect_send().never();
+            let publishers: Vec<Arc<dyn Publisher>> =
+                if connected { vec![Arc::new(publisher)] } else { Vec::new() };
+            let mut late = claimed("words", "words");
+            late.post.scheduled_time = Some(noon - Duration::hours(6) - Duration::seconds(1));
+
+            let publish = publish_with(ledger_that_takes_all(), publishers);
+            let settled = publish.deliver(&late).await.unwrap();
+
+            assert!(matches!(settled.settlement, Settlement::Missed { .. }), "{settled:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_its_account_a_post_waits_and_uses_up_nothing() {
+        let to_send = claimed("words", "words");
+        let to_look_for = open(claimed("words", "words"));
+
+        let publish = publish_with(ledger_that_takes_all(), Vec::new());
+        let held = publish.deliver(&to_send).await.unwrap();
+        let looked = publish.deliver(&to_look_for).await.unwrap();
+
+        assert!(matches!(held.settlement, Settlement::Held { .. }), "{held:?}");
+        let not_asked = matches!(
+            looked.settlement,
+            Settlement::Look { looked: Looked::NotAsked, is_held: true, .. }
+        );
+        assert!(not_asked, "{looked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_post_of_the_same_words_that_another_post_holds_is_not_adopted() {
+        let mut ledger = MockLedger::new();
+        ledger
+            .expect_ownership()
+            .withf(|_, _, ids| ids == ["1"])
+            .returning(|_, _, _| Ok(Ownership { taken: ["1".to_owned()].into(), rivals: 0 }));
+        ledger.expect_settle().returning(|_, _, _, _| Ok(Recorded::AsDecided));
+        let mut publisher = sandbox();
+        publisher.expect_find().returning(|_, _| Finding::Alike {
+            posts: vec![Lookalike { id: "1".into(), url: String::new(), is_exact: true }],
+            after: Duration::zero(),
+        });
+
+        let publish = publish(ledger, publisher);
+        let settled = publish.deliver(&open(claimed("words", "words"))).await.unwrap();
+
+        let absent =
+            matches!(settled.settlement, Settlement::Retry { state: DeliveryState::Absent, .. });
+        assert!(absent, "{settled:?}");
     }
 }

@@ -15,6 +15,7 @@
 mod actor;
 mod clock;
 mod entropy;
+mod error_chain;
 pub mod ids;
 mod page;
 mod port_error;
@@ -28,6 +29,7 @@ pub use clock::{Clock, SystemClock, to_micros};
 pub use entropy::Entropy;
 #[cfg(any(test, feature = "testing"))]
 pub use entropy::MockEntropy;
+pub use error_chain::error_chain;
 pub use ids::Version;
 pub use page::{Cursor, Direction, InvalidCursor, Limit, Page, PageRequest};
 pub use port_error::{PortError, PortErrorKind};

@@ -21,7 +21,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use waggle_content::ports::Publisher;
-use waggle_content::{DoubtPolicy, Finding, Outcome, Platform, Prepared, PublishablePost};
+use waggle_content::{
+    DoubtPolicy, Finding, Mark, Marker, Outcome, Platform, Prepared, PublishablePost,
+};
 use waggle_kernel::Clock;
 
 /// How long the slow faults take.
@@ -141,10 +143,8 @@ impl Sandbox {
     /// [`io::Error`] if the timeline cannot be read.
     pub async fn timeline(&self, most: usize) -> io::Result<Vec<SandboxPost>> {
         let path = self.path.clone();
-        let (mut posts, _) = blocking(move || read(&path)).await?;
-        posts.reverse();
-        posts.truncate(most);
-        Ok(posts)
+        let timeline = blocking(move || read(&path)).await?;
+        Ok(timeline.posts.into_iter().rev().take(most).map(|(_, post)| post).collect())
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -194,7 +194,17 @@ impl Publisher for Sandbox {
             key: format!("post-{}", post.id),
             request,
             hash: publication.hash(),
+            marker: None,
         })
+    }
+
+    /// The length of the timeline: what is posted later begins there or behind.
+    async fn mark(&self) -> Mark {
+        let path = self.path.clone();
+        match blocking(move || length(&path)).await {
+            Ok(length) => Mark::At(Marker(length.to_string())),
+            Err(error) => Mark::Away { reason: format!("the timeline: {error}") },
+        }
     }
 
     async fn send(&self, prepared: &Prepared) -> Outcome {
@@ -235,30 +245,37 @@ impl Publisher for Sandbox {
         }
     }
 
-    async fn find(&self, prepared: &Prepared, since: DateTime<Utc>) -> Finding {
+    async fn find(&self, prepared: &Prepared, since: Option<Marker>) -> Finding {
         if self.has(Fault::Blind) {
             let reason = "the sandbox was told to let nobody look".to_owned();
             return Finding::CannotTell { reason };
         }
+        let Some(since) = since.and_then(|marker| marker.0.parse::<u64>().ok()) else {
+            let reason = "it is not known how long the timeline was before it was sent".to_owned();
+            return Finding::CannotTell { reason };
+        };
         self.slow(Fault::SlowLook).await;
         let path = self.path.clone();
         match blocking(move || read(&path)).await {
-            Ok((posts, is_whole)) => {
-                let goes_back_to = posts.first().map(|post| post.at);
-                let found =
-                    posts.into_iter().find(|post| post.key == prepared.key && post.at >= since);
-                match found {
-                    Some(post) => Finding::Found { url: url(&post.id), id: post.id },
-                    None if is_whole || goes_back_to.is_some_and(|at| at < since) => {
-                        Finding::Absent
-                    }
-                    None => Finding::CannotTell {
-                        reason: "more was posted since than one look shows".to_owned(),
-                    },
-                }
-            }
+            Ok(timeline) => find(&timeline, &prepared.key, since),
             Err(error) => Finding::TryLater { reason: format!("the timeline: {error}") },
         }
+    }
+}
+
+/// Looks for a post with this key that begins at `since` or behind.
+fn find(timeline: &Timeline, key: &str, since: u64) -> Finding {
+    let cannot_tell = |reason: &str| Finding::CannotTell { reason: reason.to_owned() };
+    let found = timeline.posts.iter().find(|(at, post)| *at >= since && post.key == key);
+    match found {
+        Some((_, post)) => Finding::Found { url: url(&post.id), id: post.id.clone() },
+        None if timeline.length < since => {
+            cannot_tell("the timeline is shorter than it was before it was sent")
+        }
+        None if timeline.read_from > since => {
+            cannot_tell("more was posted since than one look shows")
+        }
+        None => Finding::Absent { after: chrono::Duration::zero() },
     }
 }
 
@@ -280,7 +297,9 @@ fn append(path: &Path, key: String, text: String, at: DateTime<Utc>) -> io::Resu
     // Other processes may post to the same timeline.
     file.lock()?;
     let length = file.metadata()?.len();
-    let post = SandboxPost { id: format!("sandbox-{}", length + 1), key, text, at };
+    // The time keeps ids apart that a timeline gives out after it was deleted.
+    let id = format!("sandbox-{}-{}", at.timestamp(), length + 1);
+    let post = SandboxPost { id, key, text, at };
     let mut line = Vec::new();
     if length > 0 && last_byte(&mut file)? != b'\n' {
         line.push(b'\n');
@@ -299,22 +318,47 @@ fn last_byte(file: &mut File) -> io::Result<u8> {
     Ok(byte[0])
 }
 
-/// The latest posts of the timeline, oldest first, and whether these are all. A line that a crash cut off is none.
-fn read(path: &Path) -> io::Result<(Vec<SandboxPost>, bool)> {
+/// The end of the timeline's file.
+struct Timeline {
+    /// The latest posts, oldest first, each with the place in the file where it begins.
+    posts: Vec<(u64, SandboxPost)>,
+    /// From where on it was read.
+    read_from: u64,
+    /// How long it is.
+    length: u64,
+}
+
+fn length(path: &Path) -> io::Result<u64> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the end of the timeline. A line that a crash cut off is no post.
+fn read(path: &Path) -> io::Result<Timeline> {
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), true)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Timeline { posts: Vec::new(), read_from: 0, length: 0 });
+        }
         Err(error) => return Err(error),
     };
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LOOK_BYTES)))?;
+    let read_from = length.saturating_sub(LOOK_BYTES);
+    file.seek(SeekFrom::Start(read_from))?;
     let mut bytes = Vec::new();
     file.take(LOOK_BYTES).read_to_end(&mut bytes)?;
-    let posts = bytes
-        .split(|&byte| byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect();
-    Ok((posts, length <= LOOK_BYTES))
+    let mut posts = Vec::new();
+    let mut at = read_from;
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        if let Ok(post) = serde_json::from_slice(line) {
+            posts.push((at, post));
+        }
+        at += u64::try_from(line.len()).unwrap_or_default();
+    }
+    Ok(Timeline { posts, read_from, length })
 }
 
 #[cfg(test)]
@@ -336,6 +380,7 @@ mod tests {
             id: PostId::new(id),
             platform: Platform::Sandbox,
             approved_hash: publication.hash(),
+            scheduled_time: None,
             publication,
         };
         sandbox.prepare(&post).unwrap()
@@ -345,15 +390,22 @@ mod tests {
     async fn what_is_sent_is_found_and_what_is_sent_twice_is_there_twice() {
         let sandbox = sandbox("twice", Vec::new());
         let prepared = prepared(&sandbox, 1);
-        let noon = FixedClock::noon().now();
-        assert_eq!(sandbox.find(&prepared, noon).await, Finding::Absent);
+        let Mark::At(before) = sandbox.mark().await else { panic!("the timeline has a length") };
+        let absent = Finding::Absent { after: chrono::Duration::zero() };
+        assert_eq!(sandbox.find(&prepared, Some(before.clone())).await, absent);
 
         let sent = sandbox.send(&prepared).await;
         sandbox.send(&prepared).await;
 
         let Outcome::Published { id, .. } = sent else { panic!("{sent:?}") };
         assert!(id.starts_with("sandbox-"), "{id}");
-        assert!(matches!(sandbox.find(&prepared, noon).await, Finding::Found { .. }));
+        let Mark::At(after) = sandbox.mark().await else { panic!("the timeline has a length") };
+        let found = sandbox.find(&prepared, Some(before)).await;
+        assert!(matches!(found, Finding::Found { .. }), "{found:?}");
+        // What was posted before the marker is not what was sent after it.
+        assert_eq!(sandbox.find(&prepared, Some(after)).await, absent);
+        let unknown = sandbox.find(&prepared, None).await;
+        assert!(matches!(unknown, Finding::CannotTell { .. }), "{unknown:?}");
         assert_eq!(sandbox.timeline(10).await.unwrap().len(), 2);
     }
 
@@ -367,6 +419,19 @@ mod tests {
             assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
             assert_eq!(sandbox.timeline(10).await.unwrap().len(), there, "{fault:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_timeline_that_was_deleted_proves_no_absence() {
+        let sandbox = sandbox("deleted", Vec::new());
+        let prepared = prepared(&sandbox, 1);
+        sandbox.send(&prepared).await;
+        let Mark::At(marker) = sandbox.mark().await else { panic!("the timeline has a length") };
+        std::fs::remove_file(&sandbox.path).unwrap();
+
+        let finding = sandbox.find(&prepared, Some(marker)).await;
+
+        assert!(matches!(finding, Finding::CannotTell { .. }), "{finding:?}");
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! X, by its API v2 (<https://docs.x.com/x-api>).
 //!
-//! X takes no key that would make a repeated request harmless, so a doubt is settled by reading the own
-//! timeline back.
+//! X takes no key that would make a repeated request harmless, so an unknown outcome is reconciled
+//! by reading the own timeline back. Times in such a look come from X's own clock: see [`time`].
 
 #![expect(
     clippy::indexing_slicing,
@@ -11,13 +11,14 @@
 mod answers;
 mod matching;
 mod oauth1;
+mod time;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Client, Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -26,10 +27,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 use url::Url;
 use waggle_content::ports::Publisher;
-use waggle_content::{DoubtPolicy, Finding, Outcome, Platform, Prepared, PublishablePost};
-use waggle_kernel::{Clock, Entropy};
+use waggle_content::{
+    DoubtPolicy, Finding, Mark, Marker, Outcome, Platform, Prepared, PublishablePost,
+};
+use waggle_kernel::{Clock, Entropy, error_chain};
 
 pub use self::oauth1::OAuth1;
+use self::time::PlatformTime;
 
 /// How the account that posts is proved.
 pub enum XCredentials {
@@ -61,7 +65,7 @@ impl XCredentials {
     }
 }
 
-/// A look goes back a little before the attempt, as clocks differ.
+/// A look goes back a little before the attempt, as the clocks of X's servers differ.
 const CLOCK_SKEW: chrono::Duration = chrono::Duration::seconds(60);
 /// The most that an answer may have, in bytes.
 const MOST_ANSWER: usize = 4 * 1024 * 1024;
@@ -77,6 +81,7 @@ pub struct X {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     own_id: OnceCell<String>,
+    time: PlatformTime,
 }
 
 /// Why a request got no answer.
@@ -117,7 +122,9 @@ impl X {
             .no_proxy()
             .user_agent(concat!("waggle/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { base, credentials, doubt, client, clock, entropy, own_id: OnceCell::new() })
+        let time = PlatformTime::new(Arc::clone(&clock));
+        let own_id = OnceCell::new();
+        Ok(Self { base, credentials, doubt, client, clock, entropy, own_id, time })
     }
 
     async fn call(
@@ -136,7 +143,9 @@ impl X {
             XCredentials::OAuth1(keys) => {
                 let chance =
                     self.entropy.bytes().map_err(|error| NoAnswer::NotSent(error.to_string()))?;
-                keys.authorization(method.as_str(), &url, query, &chance, self.clock.now())
+                // X refuses a signature whose time is too far from its own.
+                let now = self.time.now().unwrap_or_else(|| self.clock.now());
+                keys.authorization(method.as_str(), &url, query, &chance, now)
             }
         };
         let mut request =
@@ -147,10 +156,11 @@ impl X {
         let mut response = request.send().await.map_err(|error| {
             // The address of a failed request is not for the record: it says nothing new.
             let connecting = error.is_connect() || error.is_builder();
-            let reason = chain(&error.without_url());
+            let reason = error_chain(&error.without_url());
             if connecting { NoAnswer::NotSent(reason) } else { NoAnswer::Unknown(reason) }
         })?;
         let (status, headers) = (response.status(), response.headers().clone());
+        self.time.read(&headers);
         let mut bytes = Vec::new();
         loop {
             match response.chunk().await {
@@ -161,7 +171,7 @@ impl X {
                 Ok(Some(_)) => {
                     return Err(NoAnswer::Unknown("the answer is too large".to_owned()));
                 }
-                Err(error) => return Err(NoAnswer::Unknown(chain(&error.without_url()))),
+                Err(error) => return Err(NoAnswer::Unknown(error_chain(&error.without_url()))),
             }
         }
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
@@ -199,15 +209,31 @@ impl X {
     }
 
     async fn look(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Finding> {
+        let answer = self.look_with_headers(path, query).await?;
+        Ok(answer.body)
+    }
+
+    async fn look_with_headers(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Answer, Finding> {
         match self.call(Method::GET, path, query, None).await {
-            Ok(answer) => answers::of_look(answer.status, answer.body),
+            Ok(answer) => {
+                answers::of_look(answer.status, &answer.body)?;
+                Ok(answer)
+            }
             Err(NoAnswer::NotSent(reason) | NoAnswer::Unknown(reason)) => {
                 Err(Finding::TryLater { reason })
             }
         }
     }
 
-    async fn search(&self, prepared: &Prepared, since: DateTime<Utc>) -> Result<Finding, Finding> {
+    async fn search(&self, prepared: &Prepared, since: Option<Marker>) -> Result<Finding, Finding> {
+        let cannot_tell = |reason: &str| Finding::CannotTell { reason: reason.to_owned() };
+        let since = since.as_ref().and_then(time::of_marker).ok_or_else(|| {
+            cannot_tell("X's time before it was sent is not known, so nobody can say where to look")
+        })?;
         let own_id = self.own_id().await?;
         let start = (since - CLOCK_SKEW).to_rfc3339_opts(SecondsFormat::Secs, true);
         let query = [
@@ -215,8 +241,12 @@ impl X {
             ("max_results", "100".to_owned()),
             ("tweet.fields", FIELDS.to_owned()),
         ];
-        let answer = self.look(&["2", "users", own_id, "tweets"], &query).await?;
-        Ok(matching::find(&prepared.request, &answer))
+        let answer = self.look_with_headers(&["2", "users", own_id, "tweets"], &query).await?;
+        let posts = answers::timeline(&answer.body)?;
+        let after = time::of_answer(&answer.headers)
+            .map(|now| now - since)
+            .ok_or_else(|| cannot_tell("X's answer does not say what time it is there"))?;
+        Ok(matching::find(&prepared.request, &posts, after))
     }
 }
 
@@ -254,7 +284,28 @@ impl Publisher for X {
             key: format!("post-{}", post.id),
             request,
             hash: publication.hash(),
+            marker: None,
         })
+    }
+
+    /// X's time. It is asked for it where it has said nothing for a while: whose account it is
+    /// costs the least.
+    async fn mark(&self) -> Mark {
+        if let Some(now) = self.time.now() {
+            return Mark::At(time::marker(now));
+        }
+        match self.call(Method::GET, &["2", "users", "me"], &[], None).await {
+            Ok(answer) => {
+                if let (StatusCode::OK, Some(id)) =
+                    (answer.status, answer.body["data"]["id"].as_str())
+                {
+                    // It is known already if this fails.
+                    let _ = self.own_id.set(id.to_owned());
+                }
+                self.time.now().map_or(Mark::NotGiven, |now| Mark::At(time::marker(now)))
+            }
+            Err(NoAnswer::NotSent(reason) | NoAnswer::Unknown(reason)) => Mark::Away { reason },
+        }
     }
 
     async fn send(&self, prepared: &Prepared) -> Outcome {
@@ -267,22 +318,11 @@ impl Publisher for X {
         }
     }
 
-    async fn find(&self, prepared: &Prepared, since: DateTime<Utc>) -> Finding {
+    async fn find(&self, prepared: &Prepared, since: Option<Marker>) -> Finding {
         match self.search(prepared, since).await {
             Ok(finding) | Err(finding) => finding,
         }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

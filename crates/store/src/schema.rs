@@ -186,7 +186,7 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::{BigInt, Json, Nullable, Text};
+    use diesel::sql_types::{BigInt, Bool, Json, Nullable, Text};
     use crate::types::UtcMicros;
 
     posts (id) {
@@ -215,6 +215,21 @@ table! {
         created_at -> UtcMicros,
         updated_at -> UtcMicros,
         version -> BigInt,
+        round -> BigInt,
+        is_held -> Bool,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::types::UtcMicros;
+
+    public_posts (platform, platform_post_id) {
+        platform -> Text,
+        platform_post_id -> Text,
+        post_id -> BigInt,
+        url -> Text,
+        found_at -> UtcMicros,
     }
 }
 
@@ -247,12 +262,14 @@ table! {
         id -> BigInt,
         post_id -> BigInt,
         attempt -> BigInt,
+        round -> BigInt,
         state -> Text,
         platform -> Text,
         channel -> Text,
         key -> Text,
         request -> Json,
         hash -> Text,
+        marker -> Nullable<Text>,
         started_at -> UtcMicros,
         settled_at -> Nullable<UtcMicros>,
         platform_post_id -> Nullable<Text>,
@@ -461,6 +478,7 @@ allow_tables_to_appear_in_same_query!(
     generated_tweets,
     google_accounts,
     posts,
+    public_posts,
     sessions,
     source_tweets,
     twitter_posts,

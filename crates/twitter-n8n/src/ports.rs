@@ -219,9 +219,11 @@ pub trait GeneratedTweetRepository: Send + Sync {
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait PostQueue: Send + Sync {
-    /// Makes a post of the tweet, with its details for X and the link to the tweet, due at the time asked
-    /// for; or renews the one that there is, if it did not go out. If the tweet is queued already,
-    /// that post is returned as it is.
+    /// Makes a post of the tweet, with its details for X and the link to the tweet, due at the time
+    /// asked for. A post that waits is moved to the platform and time asked for. One that did not
+    /// go out is put back into the queue, if the caller has seen that: a call that comes late must
+    /// not bring back what was cancelled meanwhile. A call that asks for what is planned already
+    /// changes nothing.
     ///
     /// # Errors
     ///

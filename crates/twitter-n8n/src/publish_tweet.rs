@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
-use waggle_kernel::ids::{GeneratedTweetId, PostId};
-use waggle_kernel::{Actor, Clock, ContentHash, Forbidden, PortError, Scope};
+use waggle_kernel::ids::{GeneratedTweetId, PostId, Version};
+use waggle_kernel::{Actor, Clock, ContentHash, Forbidden, PortError, Scope, to_micros};
 
 use crate::generated_tweet::Approval;
 use crate::ports::{GeneratedTweetRepository, PostQueue};
@@ -18,8 +18,10 @@ pub struct QueueRequest {
     pub tweet: GeneratedTweetId,
     /// The platform, by the name that posts have.
     pub platform: String,
-    /// When it is due.
-    pub due_at: DateTime<Utc>,
+    /// When it is due; at once if no time is named.
+    pub at: Option<DateTime<Utc>>,
+    /// The version of the tweet that the caller saw.
+    pub expected: Option<Version>,
     /// What was approved; the queue takes nothing else.
     pub approval: Approval,
     /// Who queues it, as [`Actor`] shows it.
@@ -28,12 +30,19 @@ pub struct QueueRequest {
     pub now: DateTime<Utc>,
 }
 
+impl QueueRequest {
+    /// When it is due.
+    pub fn due_at(&self) -> DateTime<Utc> {
+        self.at.unwrap_or(self.now)
+    }
+}
+
 /// The post that a tweet became.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueuedPost {
     /// The post.
     pub id: PostId,
-    /// Whether it was queued before.
+    /// Whether it was queued before, for the same platform and time.
     pub was_queued: bool,
 }
 
@@ -43,15 +52,25 @@ pub enum QueueRefused {
     /// It is not approved with this content any more.
     #[error("the tweet is not approved with this content any more")]
     NotApproved,
-    /// Its batch was put away.
-    #[error("the batch of the tweet was put away; restore it first")]
+    /// Its batch was archived.
+    #[error("the batch of the tweet is archived; restore it first")]
     BatchDeleted,
-    /// It waits for another platform.
-    #[error("the tweet is queued for {platform}; cancel that post first")]
-    QueuedElsewhere {
-        /// Which.
-        platform: String,
+    /// The tweet, or its post, was changed since the caller saw it.
+    #[error(
+        "the tweet was changed in between; read it again and repeat the call with its version in If-Match"
+    )]
+    Stale,
+    /// A post that left the queue is put back only by a caller who has seen that it did.
+    #[error(
+        "the post of the tweet is {status}; to put it back into the queue, read the tweet and send its version in If-Match"
+    )]
+    NeedsVersion {
+        /// Where the post stands.
+        status: &'static str,
     },
+    /// A worker sends it at this moment.
+    #[error("the post is being sent at this moment; wait for its end before changing it")]
+    OnItsWay,
     /// It went out, or nobody knows yet whether it did.
     #[error("a post of the tweet went out, or it is not known yet whether it did")]
     AlreadyOut,
@@ -76,7 +95,9 @@ impl PublishTweet {
     /// How far ahead a post may be due, in days.
     pub const MOST_DAYS_AHEAD: i64 = 366;
 
-    /// Queues the tweet for `platform`, due `at` that time or at once.
+    /// Queues the tweet for `platform`, due `at` that time or at once, if it still has the version
+    /// `expected` that the caller saw. A post that waits already is moved to that platform and
+    /// time.
     ///
     /// # Errors
     ///
@@ -85,11 +106,14 @@ impl PublishTweet {
         &self,
         actor: &Actor,
         id: GeneratedTweetId,
+        expected: Option<Version>,
         platform: &str,
         at: Option<DateTime<Utc>>,
     ) -> Result<QueuedPost, PublishTweetError> {
         actor.require(Scope::Publish)?;
         let now = self.clock.now();
+        // As the store keeps it: a call that is repeated has to be known again.
+        let at = at.map(to_micros);
         if at.is_some_and(|at| at < now - chrono::Duration::minutes(Self::MOST_MINUTES_AGO)) {
             return Err(PublishTweetError::Past);
         }
@@ -98,6 +122,9 @@ impl PublishTweet {
         }
         let tweet = self.tweets.find(id).await?.ok_or(PublishTweetError::NotFound)?;
         let status = tweet.status();
+        if status == Status::Posted && expected.is_some_and(|seen| seen != tweet.version()) {
+            return Err(QueueRefused::Stale.into());
+        }
         let approval = tweet
             .approval()
             .filter(|_| status.after(Action::Publish).is_some())
@@ -110,7 +137,8 @@ impl PublishTweet {
         let request = QueueRequest {
             tweet: id,
             platform: platform.to_owned(),
-            due_at: at.unwrap_or(now),
+            at,
+            expected,
             approval,
             actor: actor.to_string(),
             now,
@@ -192,7 +220,7 @@ mod tests {
             queue: Arc::new(queue),
             clock: Arc::new(FixedClock::noon()),
         };
-        publish.run(actor, GeneratedTweetId::new(1), "sandbox", None).await
+        publish.run(actor, GeneratedTweetId::new(1), None, "sandbox", None).await
     }
 
     #[tokio::test]

@@ -359,7 +359,7 @@ pub async fn mails_wait_until_they_are_taken(
     events.record(&happened).await.expect("it is written down");
 
     let lease = Duration::minutes(3);
-    let claim = async |at, most| queue.claim(at, at + lease, most).await.expect("it answers");
+    let claim = async |at, most| queue.claim(at, at + lease, most).await.expect("it answers").mails;
     let mut claimers = Vec::new();
     for _ in 0..4 {
         let queue = Arc::clone(&queue);
@@ -367,7 +367,7 @@ pub async fn mails_wait_until_they_are_taken(
     }
     let mut claimed: Vec<QueuedMail> = Vec::new();
     for claimer in claimers {
-        claimed.extend(claimer.await.expect("no panic").expect("the store answers"));
+        claimed.extend(claimer.await.expect("no panic").expect("the store answers").mails);
     }
     // Others may have held what one of them looked at.
     claimed.extend(claim(noon(), 20).await);

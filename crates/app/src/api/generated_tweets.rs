@@ -188,7 +188,7 @@ struct PublishBody {
 /// What was queued.
 #[derive(Object)]
 struct QueuedView {
-    /// Whether it was queued before; then nothing was changed.
+    /// Whether it was queued before, for the same platform and time; then nothing was changed.
     was_queued: bool,
     post: PostView,
 }
@@ -438,7 +438,11 @@ impl GeneratedTweetsApi {
 
     /// Publish an approved tweet, now or at a time.
     ///
-    /// Scope: `publish`. The post is queued; pressing twice queues it once. Watch the post to see it go out.
+    /// Scope: `publish`. The post is queued; a repeated call queues it once, and one with another
+    /// platform or time moves a post that waits. With `If-Match` it is queued only if the tweet
+    /// still has that version. To put a post back into the queue that was cancelled, failed or was
+    /// missed, `If-Match` is required (428), so that a call that comes late cannot bring it back.
+    /// Watch the post to see it go out.
     #[oai(
         path = "/generated-tweets/:id/publish",
         method = "post",
@@ -449,6 +453,7 @@ impl GeneratedTweetsApi {
         caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
         body: Json<PublishBody>,
     ) -> Result<Json<QueuedView>, Problem> {
         let PublishBody { platform, at } = body.0;
@@ -463,8 +468,10 @@ impl GeneratedTweetsApi {
                 "the platform {platform} is not connected; its credentials are missing in the settings"
             )));
         }
-        let id = GeneratedTweetId::new(id.0);
-        let queued = app.publish_tweet.run(&caller.actor, id, platform.name(), at).await?;
+        let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
+        let at = time("at", at)?;
+        let queued =
+            app.publish_tweet.run(&caller.actor, id, expected, platform.name(), at).await?;
         app.wake.notify_one();
         // The right to publish includes seeing what was queued.
         let post = app.posts.find(&waggle_kernel::Actor::system(), queued.id).await?;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use poem::web::Data;
-use poem_openapi::param::{Path, Query};
+use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
+use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::Value;
 use waggle_content::{
@@ -14,7 +15,7 @@ use waggle_content::{
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, PostId};
 
 use super::Tag;
-use super::query::page;
+use super::query::{if_match, page};
 use crate::app::App;
 use crate::http::{Caller, Problem};
 
@@ -59,6 +60,16 @@ impl From<TwitterDetails> for TwitterPostView {
     }
 }
 
+/// Where a post is public.
+#[derive(Object)]
+#[oai(rename = "PublicAddress")]
+struct PublicAddressView {
+    /// The platform's id of it.
+    platform_post_id: String,
+    /// Its address; empty where it is not known.
+    url: String,
+}
+
 /// A post.
 #[derive(Object)]
 #[oai(rename = "Post")]
@@ -75,10 +86,16 @@ pub(super) struct PostView {
     published_time: Option<DateTime<Utc>>,
     /// When it is looked at next, while it is queued.
     due_at: Option<DateTime<Utc>>,
+    /// Whether it waits for the owner of its account, as `last_error` says. It goes on when the
+    /// credentials change.
+    is_held: bool,
     /// The platform's id of it; empty until it is public.
     platform_post_id: String,
     /// Its address on the platform.
     url: String,
+    /// Everything of it that is known to be public. There is more than one if it went out more than
+    /// once; then its status is `unknown` until a person has resolved it.
+    public: Vec<PublicAddressView>,
     /// How many deliveries were begun since it was queued last.
     attempts: u32,
     /// What went wrong last.
@@ -110,6 +127,15 @@ impl From<Post> for PostView {
             scheduled_time: post.scheduled_time,
             published_time: post.published_time,
             due_at: post.due_at,
+            is_held: post.is_held,
+            public: post
+                .public
+                .into_iter()
+                .map(|public| PublicAddressView {
+                    platform_post_id: public.platform_post_id,
+                    url: public.url,
+                })
+                .collect(),
             platform_post_id: post.platform_post_id,
             url: post.url,
             attempts: post.attempts,
@@ -132,6 +158,11 @@ impl From<Post> for PostView {
     }
 }
 
+/// A post as the API shows it.
+pub(crate) fn post_json(post: Post) -> Value {
+    PostView::from(post).to_json().unwrap_or_default()
+}
+
 /// A page of posts, newest first.
 #[derive(Object)]
 struct PostPage {
@@ -146,7 +177,8 @@ struct DeliveryView {
     id: i64,
     /// Its number, from 1.
     attempt: u32,
-    /// `in_flight`, `published`, `refused`, `not_sent`, `absent` or `unknown`.
+    /// `in_flight`, `published`, `refused`, `not_sent`, `absent`, `unknown`, or `also_published` if
+    /// it turned out to be public after another delivery had taken its place.
     state: String,
     platform: String,
     /// The account that it was sent with; empty where it is not known.
@@ -226,7 +258,7 @@ impl From<PostStatusName> for PostStatus {
     }
 }
 
-/// What a person found out about a post in doubt.
+/// What a person found out about a post whose outcome is unknown.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ResolveBody {
@@ -303,26 +335,31 @@ impl PostsApi {
 
     /// Take a scheduled post out of the queue.
     ///
-    /// Scope: `publish`. A post that is on its way cannot be stopped.
+    /// Scope: `publish`. A post that is on its way cannot be stopped. With `If-Match` it is
+    /// cancelled only if it still has that version.
     #[oai(path = "/posts/:id/cancel", method = "post", operation_id = "cancel_post")]
     async fn cancel_post(
         &self,
         caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
     ) -> Result<Json<PostView>, Problem> {
-        Ok(Json(app.posts.cancel(&caller.actor, PostId::new(id.0)).await?.into()))
+        let (id, expected) = (PostId::new(id.0), if_match(version.0.as_deref())?);
+        Ok(Json(app.posts.cancel(&caller.actor, id, expected).await?.into()))
     }
 
-    /// Say whether a post in doubt went out.
+    /// Say whether a post went out whose outcome is unknown.
     ///
-    /// Scope: `publish`. A post that did not go out can be published again.
+    /// Scope: `publish`. A post that did not go out can be published again. With `If-Match` it is
+    /// resolved only if it still has that version.
     #[oai(path = "/posts/:id/resolve", method = "post", operation_id = "resolve_post")]
     async fn resolve_post(
         &self,
         caller: Caller,
         app: Data<&Arc<App>>,
         id: Path<i64>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
         body: Json<ResolveBody>,
     ) -> Result<Json<PostView>, Problem> {
         let resolution = if body.published {
@@ -333,7 +370,8 @@ impl PostsApi {
         } else {
             Resolution::NotPublished
         };
-        let post = app.posts.resolve(&caller.actor, PostId::new(id.0), &resolution).await?;
+        let (id, expected) = (PostId::new(id.0), if_match(version.0.as_deref())?);
+        let post = app.posts.resolve(&caller.actor, id, expected, &resolution).await?;
         Ok(Json(post.into()))
     }
 }

@@ -20,8 +20,9 @@ use super::Tag;
 use super::query::{if_match, page, text};
 use crate::app::App;
 use crate::connections::Maker;
-use crate::http::{Caller, Problem, chain};
+use crate::http::{Caller, Problem};
 use crate::{live_google, live_settings, mailing};
+use waggle_kernel::error_chain;
 
 /// How long a counterpart may take to answer a test.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -537,6 +538,6 @@ async fn test_google(app: &App, values: &Values) -> Result<String, String> {
             "there have to be GOOGLE_OAUTH_CLIENT_ID, GOOGLE_OAUTH_CLIENT_SECRET and PUBLIC_URL"
                 .to_owned(),
         ),
-        Err(problem) => Err(chain(&problem)),
+        Err(problem) => Err(error_chain(&problem)),
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use tracing::error;
 use waggle_accounts::ports::Exhausted;
 use waggle_content::ManagePostsError;
-use waggle_kernel::{Clock as _, Forbidden, PortError, PortErrorKind, SystemClock};
+use waggle_kernel::{Clock as _, Forbidden, PortError, PortErrorKind, SystemClock, error_chain};
 use waggle_settings::SettingsError;
 use waggle_twitter_n8n::{
     Action, ManageBatchesError, MoveRefused, PublishTweetError, QueueRefused, ReceiveBatchError,
@@ -21,7 +21,7 @@ use waggle_twitter_n8n::{
 
 use super::around::request_id;
 use super::pace::TooFast;
-use crate::api::{campaign_batch_json, generated_tweet_json};
+use crate::api::{campaign_batch_json, generated_tweet_json, post_json};
 
 mod accounts;
 
@@ -145,18 +145,6 @@ fn for_callers(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(500).collect()
 }
 
-/// An error with its causes, for the log.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 impl ResponseError for Problem {
     fn status(&self) -> StatusCode {
         self.status
@@ -218,6 +206,7 @@ impl ApiResponse for Problem {
                 response(404, "There is no such thing."),
                 response(409, "It does not fit the present state, which the answer shows."),
                 response(422, "A value makes no sense."),
+                response(428, "The version that the caller saw is missing in If-Match."),
                 response(429, "Too often; the header Retry-After says when to come again."),
                 response(503, "The database is busy or away; try again later."),
             ],
@@ -238,7 +227,7 @@ impl From<Forbidden> for Problem {
 impl From<PortError> for Problem {
     fn from(problem: PortError) -> Self {
         // It is answered here and nowhere else, so it is logged here.
-        error!(request.id = %request_id(), error = %chain(&problem), "a request failed");
+        error!(request.id = %request_id(), error = %error_chain(&problem), "a request failed");
         match problem.kind() {
             PortErrorKind::Broken => Self::internal(),
             PortErrorKind::Unavailable => {
@@ -346,6 +335,9 @@ impl From<PublishTweetError> for Problem {
             PublishTweetError::TooFarAhead | PublishTweetError::Past => Self::invalid(detail),
             PublishTweetError::Refused(QueueRefused::Port(error))
             | PublishTweetError::Port(error) => error.into(),
+            PublishTweetError::Refused(QueueRefused::NeedsVersion { .. }) => {
+                Self::new(StatusCode::PRECONDITION_REQUIRED, detail)
+            }
             PublishTweetError::ContentChanged { .. } | PublishTweetError::Refused(_) => {
                 Self::conflict(detail)
             }
@@ -362,6 +354,12 @@ impl From<ManagePostsError> for Problem {
             ManagePostsError::NoPlatformId => Self::invalid(detail),
             ManagePostsError::Illegal { status, .. } => {
                 Self::conflict(detail).with("current_status", json!(status.name()))
+            }
+            ManagePostsError::IsPublic { .. } | ManagePostsError::Taken { .. } => {
+                Self::conflict(detail)
+            }
+            ManagePostsError::Stale { current } => {
+                Self::conflict(detail).with("current", post_json(*current))
             }
             ManagePostsError::Port(error) => error.into(),
         }

@@ -237,7 +237,13 @@ pub(super) async fn post_tweet_to_x(
         let actor = actor(app.0, request, Scope::Publish).await?;
         let platform = app.default_platform();
         let id = GeneratedTweetId::new(number(&id)?);
-        let queued = app.publish_tweet.run(&actor, id, platform.name(), None).await?;
+        // These clients know no versions: what they ask for is meant for the tweet as it is.
+        let version = match if_match(request.header("if-match"))? {
+            Some(version) => version,
+            None => app.review.find(&Actor::system(), id).await?.version(),
+        };
+        let (expected, name) = (Some(version), platform.name());
+        let queued = app.publish_tweet.run(&actor, id, expected, name, None).await?;
         app.wake.notify_one();
         // Without an account on X nothing pretends to be X.
         Ok(json!({

@@ -6,8 +6,10 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use waggle_content::{Finding, Outcome};
 
+use super::time;
+
 /// The address of a post by its id alone.
-const POST_URL: &str = "https://x.com/i/web/status/";
+pub(super) const POST_URL: &str = "https://x.com/i/web/status/";
 /// X's windows are a quarter of an hour; where it does not say when one ends, a whole one is waited for.
 const WINDOW: Duration = Duration::minutes(15);
 
@@ -27,11 +29,7 @@ pub(super) fn of_post(
             _ => Outcome::Unknown { reason: "X's answer has no id in it".to_owned() },
         },
         StatusCode::FORBIDDEN if says(body, "duplicate content") => Outcome::Duplicate { reason },
-        StatusCode::FORBIDDEN if is_about_the_account(body) => Outcome::Channel { reason },
-        StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED => Outcome::Channel { reason },
-        StatusCode::TOO_MANY_REQUESTS if kind_ends(body, "usage-capped") => {
-            Outcome::Channel { reason }
-        }
+        status if is_about_the_account(status, body) => Outcome::Channel { reason },
         StatusCode::TOO_MANY_REQUESTS => Outcome::Wait { until: reset(headers, now), reason },
         // The request may have been taken before something behind it broke.
         status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
@@ -43,18 +41,47 @@ pub(super) fn of_post(
     }
 }
 
-/// What the answer to a read means: its body, or why there is no finding.
-pub(super) fn of_look(status: StatusCode, body: Value) -> Result<Value, Finding> {
-    let reason = reason(status, &body);
+/// Whether the answer to a read has what was asked for; otherwise what follows from it.
+pub(super) fn of_look(status: StatusCode, body: &Value) -> Result<(), Finding> {
+    let reason = reason(status, body);
     match status {
-        StatusCode::OK if body.is_object() => Ok(body),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PAYMENT_REQUIRED => {
-            Err(Finding::CannotTell {
-                reason: format!("X does not let its posts be read: {reason}"),
-            })
-        }
+        StatusCode::OK if body.is_object() => Ok(()),
+        // An app that X does not let read cannot be told apart from one whose plan has no reading.
+        StatusCode::FORBIDDEN if !is_locked(body) => Err(Finding::CannotTell {
+            reason: format!("X does not let its posts be read: {reason}"),
+        }),
+        status if is_about_the_account(status, body) => Err(Finding::Channel { reason }),
         _ => Err(Finding::TryLater { reason }),
     }
+}
+
+/// The posts of a timeline, if the answer is whole: a count, as many posts, each with an id and a
+/// text, nothing that X could not show, and no further page.
+pub(super) fn timeline(body: &Value) -> Result<Vec<&Value>, Finding> {
+    let cannot_tell = |reason: String| Err(Finding::CannotTell { reason });
+    if body["errors"].as_array().is_some_and(|errors| !errors.is_empty())
+        || !(body["errors"].is_null() || body["errors"].is_array())
+    {
+        return cannot_tell(format!("X's answer has errors: {}", reason(StatusCode::OK, body)));
+    }
+    let Some(count) = body["meta"]["result_count"].as_u64() else {
+        return cannot_tell("X's answer has no count of its posts".to_owned());
+    };
+    let posts: Vec<&Value> = match &body["data"] {
+        Value::Null => Vec::new(),
+        Value::Array(posts) => posts.iter().collect(),
+        _ => return cannot_tell("X's answer has no list of posts".to_owned()),
+    };
+    if u64::try_from(posts.len()) != Ok(count) {
+        return cannot_tell(format!("X's answer has {} posts and says {count}", posts.len()));
+    }
+    if posts.iter().any(|post| !post["id"].is_string() || !post["text"].is_string()) {
+        return cannot_tell("X's answer has a post without an id or a text".to_owned());
+    }
+    if !body["meta"]["next_token"].is_null() {
+        return cannot_tell("more was posted since than one look shows".to_owned());
+    }
+    Ok(posts)
 }
 
 /// What the answer to the question whose account it is means, in words.
@@ -102,34 +129,87 @@ fn reason(status: StatusCode, body: &Value) -> String {
     }
 }
 
-fn says(body: &Value, words: &str) -> bool {
-    body["detail"].as_str().is_some_and(|detail| detail.to_lowercase().contains(words))
-        || body["errors"][0]["message"]
-            .as_str()
-            .is_some_and(|message| message.to_lowercase().contains(words))
+/// Every text of an answer in which X may say what the matter is, in lower case.
+fn words(body: &Value) -> impl Iterator<Item = String> {
+    let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    std::iter::once(body)
+        .chain(errors)
+        .flat_map(|part| {
+            ["detail", "title", "message", "reason", "error_description"].map(|key| &part[key])
+        })
+        .filter_map(|text| text.as_str().map(str::to_lowercase))
 }
 
-fn kind_ends(body: &Value, end: &str) -> bool {
-    body["type"].as_str().is_some_and(|kind| kind.ends_with(end))
+fn says(body: &Value, part: &str) -> bool {
+    words(body).any(|text| text.contains(part))
 }
 
-/// Locked or suspended accounts, and apps that X does not serve: no post of theirs would fare better.
-fn is_about_the_account(body: &Value) -> bool {
-    ["client-forbidden", "not-enrolled", "unsupported-authentication"]
-        .into_iter()
-        .any(|end| kind_ends(body, end))
-        || says(body, "suspended")
-        || says(body, "not permitted to access this feature")
-        || says(body, "temporarily locked")
-        || body["errors"][0]["code"] == 326
-        || matches!(
-            body["reason"].as_str(),
-            Some("client-not-enrolled" | "official-client-forbidden")
-        )
+fn has_kind(body: &Value, kinds: &[&str]) -> bool {
+    let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    std::iter::once(body)
+        .chain(errors)
+        .filter_map(|part| part["type"].as_str())
+        .any(|kind| kinds.iter().any(|end| kind.ends_with(end)))
 }
 
-/// When the present window ends, by `x-rate-limit-reset` in seconds since 1970.
+fn has_code(body: &Value, codes: &[i64]) -> bool {
+    let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    std::iter::once(body)
+        .chain(errors)
+        .filter_map(|part| part["code"].as_i64())
+        .any(|code| codes.contains(&code))
+}
+
+/// Whether the account is suspended or locked.
+fn is_locked(body: &Value) -> bool {
+    // 64: suspended; 231: a sign-in has to be verified; 326: locked; 416: the app is suspended.
+    has_code(body, &[64, 231, 326, 416])
+        || ["suspended", "temporarily locked", "is locked"].iter().any(|part| says(body, part))
+}
+
+/// Whether the credentials, the account, the app or its plan are the matter: then no post would
+/// fare better, and its owner has to act.
+fn is_about_the_account(status: StatusCode, body: &Value) -> bool {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED => true,
+        StatusCode::TOO_MANY_REQUESTS => {
+            has_kind(body, &["usage-capped"]) || says(body, "usage cap") || says(body, "monthly")
+        }
+        StatusCode::FORBIDDEN => {
+            is_locked(body)
+                || has_kind(
+                    body,
+                    &[
+                        "client-forbidden",
+                        "not-enrolled",
+                        "oauth1-permissions",
+                        "oauth2-permissions",
+                        "unsupported-authentication",
+                        "usage-capped",
+                    ],
+                )
+                // 32, 89, 99, 135, 215: credentials; 87, 220, 261, 453: what the app may do.
+                || has_code(body, &[32, 87, 89, 99, 135, 215, 220, 261, 453])
+                || [
+                    "not permitted to access this feature",
+                    "client-not-enrolled",
+                    "official-client-forbidden",
+                    "app permissions",
+                    "cannot perform write actions",
+                    "access level",
+                    "when authenticating requests",
+                ]
+                .iter()
+                .any(|part| says(body, part))
+        }
+        _ => false,
+    }
+}
+
+/// When the present window ends. X says so by its own clock, in seconds since 1970
+/// (`x-rate-limit-reset`); how long that is from now is told by its `Date`.
 fn reset(headers: &HeaderMap, now: DateTime<Utc>) -> DateTime<Utc> {
+    let theirs = time::of_answer(headers);
     ["x-user-limit-24hour", "x-app-limit-24hour", "x-rate-limit"]
         .into_iter()
         .filter(|window| {
@@ -139,9 +219,11 @@ fn reset(headers: &HeaderMap, now: DateTime<Utc>) -> DateTime<Utc> {
         })
         .find_map(|window| number(headers, &format!("{window}-reset")))
         .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
-        .filter(|&reset| reset > now && reset < now + Duration::days(2))
-        // A second more, as the window ends within that one.
-        .map_or(now + WINDOW, |reset| reset + Duration::seconds(1))
+        .zip(theirs)
+        .map(|(reset, theirs)| reset - theirs)
+        .filter(|&wait| wait >= Duration::zero() && wait < Duration::days(2))
+        // A second more, as both are cut to seconds.
+        .map_or(now + WINDOW, |wait| now + wait + Duration::seconds(1))
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<i64> {

@@ -1,85 +1,88 @@
-//! Tells the own post on a timeline: X gives texts back changed, with its own links in them.
+//! Tells the own post on a timeline, where X shows texts in another spelling than they were sent
+//! in.
+//!
+//! X puts its own links into a text, escapes `&`, `<` and `>`, writes host names in punycode and
+//! paths with percent signs, normalises Unicode, and may cut a long text off. A post is *exact* if
+//! it says what was sent in one of these spellings. It is *similar* if the two differ only in
+//! links, white space and punctuation, which is where X rewrites: then nobody can tell, and it is
+//! never taken for absent.
 
+use std::collections::HashMap;
+
+use chrono::Duration;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
-use waggle_content::Finding;
+use url::Url;
+use waggle_content::{Finding, Lookalike};
 
-/// Looks for what `request` said in the answer to a read of the own timeline.
-pub(super) fn find(request: &Value, timeline: &Value) -> Finding {
-    let posts = timeline["data"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let found: Vec<&str> = posts
+/// Looks for what `request` said among the posts of the own timeline, which X has had `after` to
+/// show it on.
+pub(super) fn find(request: &Value, posts: &[&Value], after: Duration) -> Finding {
+    let alike: Vec<Lookalike> = posts
         .iter()
-        .filter(|post| is_same(request, post))
-        .filter_map(|post| post["id"].as_str())
-        .collect();
-    match found.as_slice() {
-        [id] => {
-            Finding::Found { id: (*id).to_owned(), url: format!("https://x.com/i/web/status/{id}") }
-        }
-        [] if timeline["meta"]["next_token"].is_string() => {
-            Finding::CannotTell { reason: "more was posted since than one look shows".to_owned() }
-        }
-        // X turns a link to a post into a quote of it and shows the text without the link, now and then.
-        [] if has_status_link(request["text"].as_str().unwrap_or_default()) => {
-            let reason =
-                "the text has a link to a post, which X may show in another form".to_owned();
-            Finding::CannotTell { reason }
-        }
-        [] => Finding::Absent,
-        _ => Finding::CannotTell {
-            reason: format!("{} posts of the same text are there", found.len()),
-        },
-    }
-}
-
-fn is_same(request: &Value, post: &Value) -> bool {
-    let text = request["text"].as_str().unwrap_or_default();
-    let shown = post["text"].as_str().unwrap_or_default();
-    let quoted = target(post, "quoted");
-    // A link to a post at the end of a text makes a quote of it.
-    let is_quote_asked_for = quoted == request["quote_tweet_id"].as_str()
-        || quoted.is_some_and(|id| has_status_link(text) && text.contains(id));
-    [true, false].into_iter().any(|keep| same_text(text) == same_text(&expanded(shown, post, keep)))
-        && target(post, "replied_to") == request["reply"]["in_reply_to_tweet_id"].as_str()
-        && is_quote_asked_for
-}
-
-fn has_status_link(text: &str) -> bool {
-    text.contains("/status/")
-}
-
-/// The text with X's links replaced by what they stand for; `keep` says whether a link to a post at the end was
-/// in the text that was sent.
-fn expanded(shown: &str, post: &Value, keep: bool) -> String {
-    let mut text = shown.to_owned();
-    let links = post["entities"]["urls"].as_array().map(Vec::as_slice).unwrap_or_default();
-    for link in links {
-        let (Some(short), Some(long)) = (link["url"].as_str(), link["expanded_url"].as_str())
-        else {
-            continue;
-        };
-        // The link to an attached file or a quoted post was not in the text that was sent.
-        let is_shown_as_quote = !keep && has_status_link(long) && text.ends_with(short);
-        let attached = link["media_key"].is_string() || is_shown_as_quote;
-        text = text.replacen(short, if attached { "" } else { long }, 1);
-    }
-    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-}
-
-/// Texts that differ in normalisation, white space at the ends, or the form of bare links are the same.
-fn same_text(text: &str) -> String {
-    text.nfc()
-        .collect::<String>()
-        .split_whitespace()
-        .map(|word| {
-            let word = word
-                .strip_prefix("https://")
-                .or_else(|| word.strip_prefix("http://"))
-                .unwrap_or(word);
-            word.strip_suffix('/').unwrap_or(word)
+        .filter_map(|post| {
+            let likeness = likeness(request, post)?;
+            let id = post["id"].as_str()?.to_owned();
+            let url = format!("{}{id}", super::answers::POST_URL);
+            Some(Lookalike { id, url, is_exact: likeness == Likeness::Exact })
         })
-        .collect::<Vec<_>>()
-        .join(" ")
+        .collect();
+    if !alike.is_empty() {
+        return Finding::Alike { posts: alike, after };
+    }
+    // X turns a link to a post into a quote of it and shows the text without the link, now and
+    // then.
+    if request["text"].as_str().is_some_and(has_status_link) {
+        let reason = "the text has a link to a post, which X may show in another form".to_owned();
+        return Finding::CannotTell { reason };
+    }
+    Finding::Absent { after }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Likeness {
+    Similar,
+    Exact,
+}
+
+/// `None` if it is another post for certain.
+fn likeness(request: &Value, post: &Value) -> Option<Likeness> {
+    let sent = canonical(request["text"].as_str().unwrap_or_default());
+    let reply = same_target(
+        request["reply"]["in_reply_to_tweet_id"].as_str(),
+        target(post, "replied_to"),
+        |_| None,
+    )?;
+    let quote =
+        same_target(request["quote_tweet_id"].as_str(), target(post, "quoted"), |quoted| {
+            // A link to a post at the end of a text makes a quote of it; a short link may lead to
+            // one.
+            if has_status_link(&sent) && sent.contains(quoted) {
+                Some(Likeness::Exact)
+            } else {
+                sent.split(' ').any(is_link).then_some(Likeness::Similar)
+            }
+        })?;
+    let text =
+        [true, false].into_iter().filter_map(|keep| Shown::of(post, keep).likeness(&sent)).max()?;
+    Some(text.min(reply).min(quote))
+}
+
+/// How alike two references to another post are; `unasked` says what one is worth that nobody asked
+/// for.
+fn same_target(
+    asked: Option<&str>,
+    shown: Option<&str>,
+    unasked: impl FnOnce(&str) -> Option<Likeness>,
+) -> Option<Likeness> {
+    match (asked, shown) {
+        (None, None) => Some(Likeness::Exact),
+        (Some(asked), Some(shown)) => (asked == shown).then_some(Likeness::Exact),
+        // X leaves a reference out where the other post is gone.
+        (Some(_), None) => Some(Likeness::Similar),
+        (None, Some(shown)) => unasked(shown),
+    }
 }
 
 /// The post that this one refers to in this way, under either of X's names for it.
@@ -92,30 +95,336 @@ fn target<'a>(post: &'a Value, kind: &str) -> Option<&'a str> {
         .and_then(|reference| reference["id"].as_str())
 }
 
+fn has_status_link(text: &str) -> bool {
+    text.contains("/status/")
+}
+
+/// A part of a text that X shows.
+enum Part {
+    Char(char),
+    /// A link of X's own, with what it stands for where X says that.
+    Link(Option<String>),
+}
+
+/// A text as X shows it.
+struct Shown {
+    parts: Vec<Part>,
+    is_cut_off: bool,
+}
+
+/// Stand for X's links while a text is made canonical: characters of a plane that is for private
+/// use.
+const PLACEHOLDERS: std::ops::Range<u32> = 0xF_0000..0xF_1000;
+
+impl Shown {
+    /// The text of `post`; `keep` says whether links to attached files and quoted posts at its end
+    /// were in the text that was sent.
+    fn of(post: &Value, keep: bool) -> Self {
+        let mut text = post["text"].as_str().unwrap_or_default().to_owned();
+        let mut links: HashMap<char, Option<String>> = HashMap::new();
+        let mut placeholders = PLACEHOLDERS.filter_map(char::from_u32);
+        let entities = post["entities"]["urls"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for entity in entities {
+            let Some(short) = entity["url"].as_str().filter(|short| !short.is_empty()) else {
+                continue;
+            };
+            let long = entity["expanded_url"].as_str();
+            let is_attached = entity["media_key"].is_string()
+                || (long.is_some_and(has_status_link) && text.trim_end().ends_with(short));
+            let Some(placeholder) = placeholders.next() else { break };
+            if is_attached && !keep {
+                text = text.replacen(short, "", 1);
+            } else {
+                text = text.replacen(short, placeholder.encode_utf8(&mut [0; 4]), 1);
+                links.insert(placeholder, long.map(unescaped));
+            }
+        }
+        let mut words: Vec<String> = Vec::new();
+        for word in canonical(&text).split(' ') {
+            match placeholders.next() {
+                // A link of X's own that it does not explain.
+                Some(placeholder) if word.contains("://t.co/") => {
+                    links.insert(placeholder, None);
+                    words.push(placeholder.to_string());
+                }
+                _ => words.push(word.to_owned()),
+            }
+        }
+        let text = words.join(" ");
+        let is_cut_off = text.ends_with('…');
+        let parts =
+            text.chars().map(|c| links.remove(&c).map_or(Part::Char(c), Part::Link)).collect();
+        Self { parts, is_cut_off }
+    }
+
+    fn likeness(&self, sent: &str) -> Option<Likeness> {
+        let text: Vec<char> = sent.chars().collect();
+        let expanded = self.expanded();
+        if self.matches(&text, Some(same_link))
+            || links_canonical(sent) == links_canonical(&expanded)
+        {
+            return Some(Likeness::Exact);
+        }
+        let (sent_bones, shown_bones) = (skeleton(sent), skeleton(&expanded));
+        let is_similar = self.matches(&text, None)
+            || (!sent_bones.is_empty() && sent_bones == shown_bones)
+            || (self.is_cut_off
+                && !shown_bones.is_empty()
+                && sent_bones.starts_with(shown_bones.trim_end_matches('…')));
+        is_similar.then_some(Likeness::Similar)
+    }
+
+    /// The text with X's links replaced by what they stand for.
+    fn expanded(&self) -> String {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Char(c) => text.push(*c),
+                Part::Link(Some(long)) => text.push_str(long),
+                Part::Link(None) => text.push_str("https://t.co/"),
+            }
+        }
+        text
+    }
+
+    /// Whether `sent` is this text with something without white space in place of each link. With
+    /// `is_link`, it has to be what the link stands for.
+    fn matches(&self, sent: &[char], is_link: Option<fn(&str, &str) -> bool>) -> bool {
+        // `reach[at]` says whether the parts that were seen, which are the last ones, match
+        // `sent[at..]`.
+        let mut reach = vec![false; sent.len() + 1];
+        if let Some(end) = reach.last_mut() {
+            *end = true;
+        }
+        for part in self.parts.iter().rev() {
+            let mut before = vec![false; sent.len() + 1];
+            match part {
+                Part::Char(c) => {
+                    for (at, own) in sent.iter().enumerate() {
+                        if own == c && reach.get(at + 1) == Some(&true) {
+                            mark(&mut before, at);
+                        }
+                    }
+                }
+                Part::Link(long) => {
+                    for at in 0..sent.len() {
+                        let mut word = String::new();
+                        for (end, own) in sent.iter().enumerate().skip(at) {
+                            if own.is_whitespace() {
+                                break;
+                            }
+                            word.push(*own);
+                            let fits = reach.get(end + 1) == Some(&true)
+                                && is_link.is_none_or(|is_link| {
+                                    long.as_ref().is_some_and(|long| is_link(&word, long))
+                                });
+                            if fits {
+                                mark(&mut before, at);
+                                break;
+                            }
+                        }
+                    }
+                }
+            }
+            reach = before;
+        }
+        reach.first() == Some(&true)
+    }
+}
+
+fn mark(reach: &mut [bool], at: usize) {
+    if let Some(place) = reach.get_mut(at) {
+        *place = true;
+    }
+}
+
+/// A text without escapes, in one normal form, with single spaces and nothing invisible.
+fn canonical(text: &str) -> String {
+    let visible: String =
+        unescaped(text).nfc().filter(|&c| c.is_whitespace() || !is_invisible(c)).collect();
+    visible.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&amp;", "&")
+}
+
+/// Characters that show nothing and that X may drop: controls, zero width, direction marks,
+/// variation selectors.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{AD}' | '\u{200B}'..='\u{200C}' | '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{FE0E}'..='\u{FE0F}' | '\u{FEFF}')
+}
+
+/// Whether a word can be a link: it has a scheme, or a dot with something on both sides.
+fn is_link(word: &str) -> bool {
+    word.contains("://")
+        || word.char_indices().any(|(at, c)| {
+            let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+            c == '.'
+                && is_part(word.get(..at).and_then(|before| before.chars().next_back()))
+                && is_part(word.get(at + 1..).and_then(|after| after.chars().next()))
+        })
+}
+
+fn same_link(one: &str, other: &str) -> bool {
+    canonical_link(one) == canonical_link(other)
+}
+
+/// A link in one spelling: without its scheme, the host in punycode, nothing percent-encoded, no
+/// slash or dot at the end.
+fn canonical_link(link: &str) -> String {
+    let link = unescaped(link);
+    let link = link.trim_end_matches(['.', ',', ';', ':', '!', '?']);
+    let with_scheme = if link.contains("://") { link.to_owned() } else { format!("http://{link}") };
+    let Ok(url) = Url::parse(&with_scheme) else { return link.to_lowercase() };
+    let decoded =
+        |text: &str| percent_decode_str(text).decode_utf8_lossy().nfc().collect::<String>();
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_lowercase();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let path = decoded(url.path());
+    let query = url.query().map(|query| format!("?{}", decoded(query))).unwrap_or_default();
+    let fragment = url.fragment().map(|part| format!("#{}", decoded(part))).unwrap_or_default();
+    format!("{host}{port}{}{query}{fragment}", path.trim_end_matches('/'))
+}
+
+/// The text with each word that can be a link in one spelling.
+fn links_canonical(text: &str) -> String {
+    let word = |word: &str| if is_link(word) { canonical_link(word) } else { word.to_owned() };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// What is left of a text without links, white space and ASCII punctuation, in one spelling.
+fn skeleton(text: &str) -> String {
+    text.split(' ')
+        .filter(|word| !is_link(word))
+        .flat_map(|word| word.nfkc().flat_map(char::to_lowercase))
+        .filter(|c| !c.is_ascii_punctuation() && !c.is_whitespace() && !is_invisible(*c))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    fn timeline(posts: &Value) -> Value {
-        json!({ "data": posts, "meta": { "result_count": 1 } })
+    fn after() -> Duration {
+        Duration::seconds(30)
+    }
+
+    fn look(request: &Value, posts: &Value) -> Finding {
+        let posts: Vec<&Value> = posts.as_array().unwrap().iter().collect();
+        find(request, &posts, after())
+    }
+
+    /// Whether the one post on the timeline is what was sent; `None` if it is another post for
+    /// certain.
+    fn is_exact(request: &Value, post: &Value) -> Option<bool> {
+        match look(request, &json!([post])) {
+            Finding::Alike { posts, .. } => Some(posts[0].is_exact),
+            Finding::Absent { .. } => None,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn a_post_is_known_again_behind_x_links_and_escapes() {
         let request = json!({ "text": "Q&A at https://example.com/talk <today>" });
-        let posts = json!([{
+        let post = json!({
             "id": "7",
             "text": "Q&amp;A at https://t.co/abc &lt;today&gt;",
             "entities": { "urls": [
                 { "url": "https://t.co/abc", "expanded_url": "https://example.com/talk" }
             ] },
-        }]);
+        });
 
-        let finding = find(&request, &timeline(&posts));
+        assert_eq!(is_exact(&request, &post), Some(true));
+    }
 
-        assert!(matches!(finding, Finding::Found { ref id, .. } if id == "7"), "{finding:?}");
+    #[test]
+    fn a_link_is_known_again_in_the_spelling_of_x() {
+        for (sent, shown) in [
+            ("bücher.example", "http://xn--bcher-kva.example"),
+            ("https://bücher.example/a", "https://xn--bcher-kva.example/a"),
+            ("https://example.com/ünï", "https://example.com/%C3%BCn%C3%AF"),
+            ("https://example.com/%c3%bc", "https://example.com/%C3%BC"),
+            ("https://example.com/?a=1&b=2", "https://example.com/?a=1&amp;b=2"),
+            ("https://example.com./a", "https://example.com/a"),
+            ("Example.COM", "http://example.com/"),
+            ("https://example.com:443/a", "https://example.com/a"),
+        ] {
+            let request = json!({ "text": format!("Read {sent} now") });
+            let entity = json!({
+                "id": "7", "text": "Read https://t.co/abc now",
+                "entities": { "urls": [{ "url": "https://t.co/abc", "expanded_url": shown }] },
+            });
+            let plain = json!({ "id": "7", "text": format!("Read {shown} now") });
+
+            assert_eq!(is_exact(&request, &entity), Some(true), "{sent}");
+            assert_eq!(is_exact(&request, &plain), Some(true), "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_link_without_white_space_around_it_is_known_again() {
+        let request = json!({ "text": "見て(https://example.com/ü)。" });
+        let post = json!({
+            "id": "7", "text": "見て(https://t.co/abc)。",
+            "entities": { "urls": [
+                { "url": "https://t.co/abc", "expanded_url": "https://example.com/%C3%BC" }
+            ] },
+        });
+
+        assert_eq!(is_exact(&request, &post), Some(true));
+    }
+
+    #[test]
+    fn what_differs_only_where_x_rewrites_is_never_absent() {
+        let link =
+            |long: &str| json!({ "urls": [{ "url": "https://t.co/a", "expanded_url": long }] });
+        for (sent, post) in [
+            // Another link: it may have been unwound, or carry a parameter of X's own.
+            (
+                "Read https://sho.rt/x",
+                json!({ "text": "Read https://t.co/a",
+                "entities": link("https://example.com/long") }),
+            ),
+            // A link that is not explained.
+            ("Read https://sho.rt/x", json!({ "text": "Read https://t.co/a" })),
+            // A link that is not shown at all.
+            ("Read https://sho.rt/x", json!({ "text": "Read" })),
+            ("Hello... world!", json!({ "text": "Hello… world" })),
+            ("A long text that X cuts off somewhere", json!({ "text": "A long text that X…" })),
+        ] {
+            let mut post = post;
+            post["id"] = json!("7");
+
+            assert_eq!(is_exact(&json!({ "text": sent }), &post), Some(false), "{sent}");
+        }
+    }
+
+    #[test]
+    fn other_words_are_another_post() {
+        let request = json!({ "text": "Read https://example.com/a" });
+        for text in ["Write https://example.com/a", "Read it", "", "https://example.com/a"] {
+            assert_eq!(is_exact(&request, &json!({ "id": "7", "text": text })), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn invisible_characters_and_normal_forms_make_no_difference() {
+        let request = json!({ "text": "Cafe\u{301}\u{200B}  au\u{A0}lait\r\n" });
+
+        assert_eq!(
+            is_exact(&request, &json!({ "id": "7", "text": "Caf\u{e9} au lait" })),
+            Some(true)
+        );
     }
 
     #[test]
@@ -124,16 +433,15 @@ mod tests {
         let reply = |name: &str, id: &str| {
             let mut post = json!({ "id": "7", "text": "Yes" });
             post[name] = json!([{ "type": "replied_to", "id": id }]);
-            json!([post])
+            post
         };
 
         for name in ["referenced_tweets", "referenced_posts"] {
-            let other = find(&request, &timeline(&reply(name, "2")));
-            let same = find(&request, &timeline(&reply(name, "1")));
-
-            assert_eq!(other, Finding::Absent);
-            assert!(matches!(same, Finding::Found { .. }), "{same:?}");
+            assert_eq!(is_exact(&request, &reply(name, "2")), None);
+            assert_eq!(is_exact(&request, &reply(name, "1")), Some(true));
         }
+        // X leaves the reference out where the other post is gone.
+        assert_eq!(is_exact(&request, &json!({ "id": "7", "text": "Yes" })), Some(false));
     }
 
     #[test]
@@ -143,32 +451,46 @@ mod tests {
             { "url": "https://t.co/x", "expanded_url": "https://x.com/a/status/1" }
         ] });
         let quoted = json!([{ "type": "quoted", "id": "1" }]);
-        let kept = json!([{ "id": "7", "text": "Look https://t.co/x", "entities": links,
-                            "referenced_tweets": quoted }]);
-        let dropped = json!([{ "id": "7", "text": "Look", "referenced_tweets": quoted }]);
+        let kept = json!({ "id": "7", "text": "Look https://t.co/x", "entities": links,
+                           "referenced_tweets": quoted });
+        let dropped = json!({ "id": "7", "text": "Look", "referenced_tweets": quoted });
 
-        assert!(matches!(find(&request, &timeline(&kept)), Finding::Found { .. }));
-        // In a form that nobody foresaw it is for a person, and never sent again.
-        let finding = find(&request, &timeline(&dropped));
-        assert!(matches!(finding, Finding::CannotTell { .. }), "{finding:?}");
+        assert_eq!(is_exact(&request, &kept), Some(true));
+        // In another form it is for a person, and never sent again.
+        assert_eq!(is_exact(&request, &dropped), Some(false));
+        let unforeseen = look(&request, &json!([{ "id": "7", "text": "See there" }]));
+        assert!(matches!(unforeseen, Finding::CannotTell { .. }), "{unforeseen:?}");
     }
 
     #[test]
-    fn two_of_the_same_are_for_a_person() {
-        let request = json!({ "text": "Yes" });
-        let posts = json!([{ "id": "7", "text": "Yes" }, { "id": "8", "text": "Yes" }]);
+    fn an_attached_file_is_no_difference() {
+        let post = json!({
+            "id": "7", "text": "Look https://t.co/x",
+            "entities": { "urls": [
+                { "url": "https://t.co/x", "expanded_url": "https://x.com/a/status/7/photo/1",
+                  "media_key": "3_7" }
+            ] },
+        });
 
-        let finding = find(&request, &timeline(&posts));
-
-        assert!(matches!(finding, Finding::CannotTell { .. }), "{finding:?}");
+        assert_eq!(is_exact(&json!({ "text": "Look" }), &post), Some(true));
     }
 
     #[test]
-    fn an_absence_on_a_page_that_goes_on_proves_nothing() {
-        let request = json!({ "text": "Yes" });
-        let page = json!({ "data": [{ "id": "7", "text": "No" }], "meta": { "next_token": "n" } });
+    fn an_empty_timeline_has_nothing() {
+        let finding = look(&json!({ "text": "Yes" }), &json!([]));
 
-        assert!(matches!(find(&request, &page), Finding::CannotTell { .. }));
-        assert_eq!(find(&request, &json!({ "meta": { "result_count": 0 } })), Finding::Absent);
+        assert_eq!(finding, Finding::Absent { after: after() });
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_shown_as_it_was_sent_is_exact(text in "\\PC{1,80}") {
+            let canonical = canonical(&text);
+            proptest::prop_assume!(!canonical.is_empty() && !has_status_link(&text));
+
+            let found = is_exact(&json!({ "text": text }), &json!({ "id": "7", "text": text }));
+
+            proptest::prop_assert!(found.is_some(), "{canonical}");
+        }
     }
 }

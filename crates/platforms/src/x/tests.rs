@@ -9,7 +9,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
 use waggle_content::ports::Publisher as _;
-use waggle_content::{DoubtPolicy, Finding, Outcome, Platform, Prepared, PublishablePost};
+use waggle_content::{
+    DoubtPolicy, Finding, Mark, Marker, Outcome, Platform, Prepared, PublishablePost,
+};
 use waggle_kernel::ids::PostId;
 use waggle_kernel::{Clock as _, FixedClock, MockEntropy, Publication};
 
@@ -70,6 +72,7 @@ fn prepared(x: &X) -> Prepared {
         id: PostId::new(1),
         platform: Platform::X,
         approved_hash: publication.hash(),
+        scheduled_time: None,
         publication,
     })
     .unwrap()
@@ -164,11 +167,54 @@ async fn each_refusal_is_taken_for_what_it_is() {
 }
 
 #[tokio::test]
+async fn what_the_owner_of_the_account_has_to_act_on_is_no_fault_of_the_post() {
+    let kind = |name: &str| json!({ "type": format!("https://api.twitter.com/2/problems/{name}") });
+    let code = |code: i64| json!({ "errors": [{ "message": "no", "code": code }] });
+    let detail =
+        |text: &str| json!({ "detail": text, "type": "about:blank", "title": "Forbidden" });
+    for (status, body) in [
+        (403, kind("oauth1-permissions")),
+        (403, kind("client-forbidden")),
+        (403, kind("unsupported-authentication")),
+        (403, json!({ "errors": [kind("usage-capped")] })),
+        (
+            403,
+            detail(
+                "Your client app is not configured with the appropriate oauth1 app permissions for this endpoint.",
+            ),
+        ),
+        (403, detail("Your account has been suspended")),
+        (403, detail("Your account is temporarily locked.")),
+        (403, json!({ "reason": "client-not-enrolled" })),
+        (403, code(64)),
+        (403, code(261)),
+        (403, code(326)),
+        (403, code(453)),
+        (
+            429,
+            json!({ "title": "UsageCapExceeded", "detail": "Usage cap exceeded: Monthly product cap" }),
+        ),
+    ] {
+        let outcome = sent(status, body.clone()).await;
+
+        assert!(matches!(outcome, Outcome::Channel { .. }), "{body}: {outcome:?}");
+    }
+    for body in [code(186), code(385), detail("You are not permitted to perform this action.")] {
+        let outcome = sent(403, body.clone()).await;
+
+        assert!(matches!(outcome, Outcome::Refused { .. }), "{body}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_rate_limit_is_waited_out_as_its_header_says() {
-    let reset = FixedClock::noon().now().timestamp() + 300;
+    // X's clock is an hour behind ours: how long it is until then is told by its own.
+    let noon = FixedClock::noon().now();
+    let reset = noon.timestamp() - 3_600 + 300;
     let fake = fake(bearer(), move |_| {
         Response::builder()
             .status(poem::http::StatusCode::TOO_MANY_REQUESTS)
+            .header("date", "Thu, 01 Jan 2026 11:00:00 GMT")
             .header("x-rate-limit-reset", reset.to_string())
             .header("x-rate-limit-remaining", "0")
             .body("{}")
@@ -178,7 +224,7 @@ async fn a_rate_limit_is_waited_out_as_its_header_says() {
     let outcome = fake.x.send(&prepared(&fake.x)).await;
 
     let Outcome::Wait { until, .. } = outcome else { panic!("{outcome:?}") };
-    assert_eq!(until.timestamp(), reset + 1);
+    assert_eq!(until, noon + chrono::Duration::seconds(301));
 }
 
 #[tokio::test]
@@ -208,34 +254,114 @@ async fn a_refused_connection_is_not_sent_and_a_cut_one_is_unknown() {
     assert!(matches!(unknown, Outcome::Unknown { .. }), "{unknown:?}");
 }
 
-#[tokio::test]
-async fn a_doubt_is_settled_by_reading_the_own_timeline() {
-    let fake = fake(bearer(), |path| {
-        if path.starts_with("/2/users/me") {
-            json_answer(200, &json!({ "data": { "id": "42", "username": "waggle" } }))
+/// Where X stood at noon, by its own clock.
+fn noon() -> Marker {
+    Marker("2026-01-01T12:00:00.000Z".into())
+}
+
+/// What a look gives at a quarter past noon by X's clock, if the timeline is this.
+async fn found(timeline: Value) -> (Finding, Seen) {
+    let fake = fake(bearer(), move |path| {
+        let body = if path.starts_with("/2/users/me") {
+            json!({ "data": { "id": "42", "username": "waggle" } })
         } else {
-            json_answer(200, &json!({ "data": [{ "id": "7", "text": "words" }] }))
-        }
+            timeline.clone()
+        };
+        let mut answer = json_answer(200, &body);
+        answer.headers_mut().insert("date", "Thu, 01 Jan 2026 12:15:00 GMT".parse().unwrap());
+        answer
+    })
+    .await;
+    let finding = fake.x.find(&prepared(&fake.x), Some(noon())).await;
+    (finding, fake.seen)
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_reconciled_by_reading_the_own_timeline() {
+    let timeline =
+        json!({ "data": [{ "id": "7", "text": "words" }], "meta": { "result_count": 1 } });
+
+    let (finding, seen) = found(timeline).await;
+
+    let is_there =
+        matches!(&finding, Finding::Alike { posts, .. } if posts[0].id == "7" && posts[0].is_exact);
+    assert!(is_there, "{finding:?}");
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0].1, "/2/users/me");
+    let path = &seen[1].1;
+    assert!(path.starts_with("/2/users/42/tweets?start_time=2026-01-01T11%3A59%3A00Z"), "{path}");
+}
+
+#[tokio::test]
+async fn an_absence_says_how_long_it_is_by_the_clock_of_x() {
+    let (finding, _) = found(json!({ "meta": { "result_count": 0 } })).await;
+
+    assert_eq!(finding, Finding::Absent { after: chrono::Duration::minutes(15) });
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_wholly_understood_proves_no_absence() {
+    let post = json!({ "id": "7", "text": "other" });
+    for timeline in [
+        json!({}),
+        json!({ "data": [] }),
+        json!({ "errors": [{ "title": "Not Found Error" }] }),
+        json!({ "errors": [{ "title": "Not Found Error" }], "meta": { "result_count": 0 } }),
+        json!({ "errors": {}, "meta": { "result_count": 0 } }),
+        json!({ "data": [post], "meta": {} }),
+        json!({ "data": [post], "meta": { "result_count": 2 } }),
+        json!({ "meta": { "result_count": 1 } }),
+        json!({ "data": {}, "meta": { "result_count": 0 } }),
+        json!({ "data": [{ "id": 7, "text": "other" }], "meta": { "result_count": 1 } }),
+        json!({ "data": [{ "id": "7" }], "meta": { "result_count": 1 } }),
+        json!({ "data": [post], "meta": { "result_count": 1, "next_token": "n" } }),
+    ] {
+        let (finding, _) = found(timeline.clone()).await;
+
+        assert!(matches!(finding, Finding::CannotTell { .. }), "{timeline}: {finding:?}");
+    }
+    for timeline in [json!([]), json!("words"), Value::Null] {
+        let (finding, _) = found(timeline.clone()).await;
+
+        assert!(matches!(finding, Finding::TryLater { .. }), "{timeline}: {finding:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_the_time_of_x_nobody_can_tell() {
+    let fake =
+        fake(bearer(), |_| json_answer(200, &json!({ "meta": { "result_count": 0 } }))).await;
+
+    let finding = fake.x.find(&prepared(&fake.x), None).await;
+
+    assert!(matches!(finding, Finding::CannotTell { .. }), "{finding:?}");
+}
+
+#[tokio::test]
+async fn the_time_of_x_is_asked_for_once() {
+    let fake = fake(bearer(), |_| {
+        let mut answer = json_answer(401, &json!({}));
+        answer.headers_mut().insert("date", "Thu, 01 Jan 2026 11:58:00 GMT".parse().unwrap());
+        answer
     })
     .await;
 
-    let finding = fake.x.find(&prepared(&fake.x), FixedClock::noon().now()).await;
+    let (first, second) = (fake.x.mark().await, fake.x.mark().await);
 
-    assert!(matches!(finding, Finding::Found { ref id, .. } if id == "7"), "{finding:?}");
-    let seen = fake.seen.lock().unwrap();
-    assert_eq!(seen[0].1, "/2/users/me");
-    assert!(
-        seen[1].1.starts_with("/2/users/42/tweets?start_time=2026-01-01T11%3A59%3A00Z"),
-        "{}",
-        seen[1].1
-    );
+    for mark in [first, second] {
+        let Mark::At(Marker(time)) = mark else { panic!("{mark:?}") };
+        assert!(time.starts_with("2026-01-01T11:58:00."), "{time}");
+    }
+    assert_eq!(fake.seen.lock().unwrap().len(), 1);
+    let nobody = x(Url::parse("http://127.0.0.1:1").unwrap(), bearer());
+    assert!(matches!(nobody.mark().await, Mark::Away { .. }));
 }
 
 #[tokio::test]
 async fn an_account_that_may_not_read_cannot_tell() {
     let fake = fake(bearer(), |_| json_answer(403, &json!({ "title": "Forbidden" }))).await;
 
-    let finding = fake.x.find(&prepared(&fake.x), FixedClock::noon().now()).await;
+    let finding = fake.x.find(&prepared(&fake.x), Some(noon())).await;
 
     assert!(matches!(finding, Finding::CannotTell { .. }), "{finding:?}");
 }

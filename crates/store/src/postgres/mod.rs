@@ -118,6 +118,7 @@ pub(crate) mod dialect {
     use diesel::prelude::*;
     use diesel_async::RunQueryDsl;
 
+    use super::repositories::LockedTweet;
     use super::{Conn, Pools};
     use crate::error::StoreError;
     use crate::schema::{
@@ -150,11 +151,13 @@ pub(crate) mod dialect {
     /// The ids of posts that are due, oldest first, and that no other transaction picks.
     pub(crate) async fn due_posts(
         connection: &mut Conn,
+        platforms: &[&str],
         now: Time,
         most: i64,
     ) -> QueryResult<Vec<i64>> {
         posts::table
             .filter(posts::due_at.le(now))
+            .filter(posts::platform.eq_any(platforms))
             .order((posts::due_at, posts::id))
             .limit(most)
             .select(posts::id)
@@ -224,18 +227,23 @@ pub(crate) mod dialect {
             .map(drop)
     }
 
-    /// The status and the approved hash of a generated tweet, which stays as it is until the transaction ends.
+    /// The generated tweet, which stays as it is until the transaction ends.
     pub(crate) async fn lock_tweet(
         connection: &mut Conn,
         id: i64,
-    ) -> QueryResult<Option<(String, Option<String>)>> {
+    ) -> QueryResult<Option<LockedTweet>> {
         generated_tweets::table
             .find(id)
-            .select((generated_tweets::status, generated_tweets::approved_hash))
+            .select(LockedTweet::as_select())
             .for_update()
             .first(connection)
             .await
             .optional()
+    }
+
+    /// The post stays as it is until the transaction ends. Its status.
+    pub(crate) async fn lock_post(connection: &mut Conn, id: i64) -> QueryResult<Option<String>> {
+        posts::table.find(id).select(posts::status).for_update().first(connection).await.optional()
     }
 
     /// The post of a generated tweet and its status, which stays as it is until the transaction ends.

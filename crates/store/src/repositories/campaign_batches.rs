@@ -293,6 +293,7 @@ async fn cancel_waiting_posts(
         .set((
             posts::status.eq(PostStatus::Cancelled.name()),
             posts::due_at.eq(None::<Time>),
+            posts::is_held.eq(false),
             posts::last_error.eq("the batch was put away after it was queued"),
             posts::updated_at.eq(now),
             posts::version.eq(posts::version + 1),

@@ -189,6 +189,7 @@ async fn write_change(
             .set((
                 posts::status.eq(PostStatus::Cancelled.name()),
                 posts::due_at.eq(None::<Time>),
+                posts::is_held.eq(false),
                 posts::last_error.eq("the tweet was changed after it was queued"),
                 posts::updated_at.eq(Time::from(stored.updated_at)),
                 posts::version.eq(posts::version + 1),
@@ -198,6 +199,18 @@ async fn write_change(
     }
     write_history(connection, id, &change.entry).await?;
     Ok(Ok(next))
+}
+
+/// Counts a change of what belongs to the tweet.
+pub(super) async fn touch(connection: &mut Conn, tweet: i64, now: Time) -> QueryResult<()> {
+    diesel::update(generated_tweets::table.find(tweet))
+        .set((
+            generated_tweets::updated_at.eq(now),
+            generated_tweets::version.eq(generated_tweets::version + 1),
+        ))
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 fn filtered<'a>(filter: &TweetFilter) -> generated_tweets::BoxedQuery<'a, Db> {

@@ -1,24 +1,25 @@
 //! The ledger of publishing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
-use waggle_content::ports::{ClaimRequest, Ledger, LedgerError};
+use waggle_content::ports::{ClaimRequest, ClaimedPosts, Ledger, LedgerError};
 use waggle_content::{
-    Claimed, DeliveryState, OpenDelivery, PostStatus, Prepared, PublishablePost, Settlement,
+    Claimed, DeliveryState, Doubt, Looked, Marker, OpenDelivery, Ownership, Platform, PostStatus,
+    Prepared, PublishablePost, Recorded, Settlement, Unreadable,
 };
 use waggle_kernel::ids::{DeliveryId, PostId};
-use waggle_kernel::{PortError, Publication};
+use waggle_kernel::{PortError, Publication, error_chain};
 use waggle_twitter_n8n::{Action, HistoryAction, NewHistoryEntry, Status};
 
 use super::generated_tweets::write_history;
 use super::{Conn, Repositories, batch_status, dialect};
 use crate::error::{StoreError, column, during, is_unique_violation};
-use crate::schema::{deliveries, generated_tweets, posts, twitter_posts};
+use crate::schema::{deliveries, generated_tweets, posts, public_posts, twitter_posts};
 use crate::types::Time;
 
 #[derive(Queryable, Selectable)]
@@ -28,8 +29,10 @@ struct PostRow {
     platform: String,
     content: String,
     approved_hash: String,
+    scheduled_time: Option<Time>,
     fence: i64,
     attempts: i64,
+    round: i64,
 }
 
 #[derive(Queryable, Selectable)]
@@ -37,42 +40,58 @@ struct PostRow {
 struct DoubtRow {
     id: i64,
     post_id: i64,
+    round: i64,
     state: String,
     platform: String,
     channel: String,
     key: String,
     request: Value,
     hash: String,
+    marker: Option<String>,
     started_at: Time,
     looks: i64,
     absences: i64,
 }
 
-/// Attempts whose end is not known, or was not at some time.
+/// Attempts that may have reached the platform, or may once have seemed to.
 const IN_DOUBT: [&str; 3] = ["in_flight", "unknown", "absent"];
 const OPEN: [&str; 2] = ["in_flight", "unknown"];
+/// The longest reason that is kept, in characters.
+const MOST_REASON: usize = 1_000;
 
 impl DoubtRow {
     fn is_open(&self) -> bool {
         OPEN.contains(&self.state.as_str())
     }
+}
 
-    fn open(self, first_doubt_at: DateTime<Utc>) -> Result<OpenDelivery, StoreError> {
-        Ok(OpenDelivery {
-            id: DeliveryId::new(self.id),
+impl TryFrom<DoubtRow> for OpenDelivery {
+    type Error = StoreError;
+
+    fn try_from(row: DoubtRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: DeliveryId::new(row.id),
             prepared: Prepared {
-                platform: self.platform.parse().map_err(column("deliveries.platform"))?,
-                channel: self.channel,
-                key: self.key,
-                request: self.request,
-                hash: self.hash.parse().map_err(column("deliveries.hash"))?,
+                platform: row.platform.parse().map_err(column("deliveries.platform"))?,
+                channel: row.channel,
+                key: row.key,
+                request: row.request,
+                hash: row.hash.parse().map_err(column("deliveries.hash"))?,
+                marker: row.marker.map(Marker),
             },
-            started_at: self.started_at.into(),
-            first_doubt_at,
-            looks: u32::try_from(self.looks).unwrap_or(u32::MAX),
-            absences: u32::try_from(self.absences).unwrap_or(u32::MAX),
+            started_at: row.started_at.into(),
+            looks: u32::try_from(row.looks).unwrap_or(u32::MAX),
+            absences: u32::try_from(row.absences).unwrap_or(u32::MAX),
         })
     }
+}
+
+/// The doubt of the present round. An open delivery belongs to it, whatever its own number says.
+fn doubt(doubts: &[DoubtRow], round: i64) -> Option<Doubt> {
+    let of_round = || doubts.iter().filter(|row| row.round == round || row.is_open());
+    let first = of_round().min_by_key(|row| row.id)?;
+    let is_known = of_round().all(|row| row.marker.is_some());
+    Some(Doubt { since: first.marker.clone().filter(|_| is_known).map(Marker) })
 }
 
 fn claimed(
@@ -80,44 +99,22 @@ fn claimed(
     doubts: Vec<DoubtRow>,
     lease_until: DateTime<Utc>,
 ) -> Result<Claimed, StoreError> {
-    let first_doubt_at = doubts.iter().map(|doubt| doubt.started_at).min().map(|time| time.0);
-    let open = doubts
-        .into_iter()
-        .find(DoubtRow::is_open)
-        .map(|doubt| {
-            let started_at = doubt.started_at.0;
-            doubt.open(first_doubt_at.unwrap_or(started_at))
-        })
-        .transpose()?;
+    let doubt = doubt(&doubts, row.round);
+    let open = doubts.into_iter().find(DoubtRow::is_open).map(TryInto::try_into).transpose()?;
     Ok(Claimed {
         post: PublishablePost {
             id: PostId::new(row.id),
             platform: row.platform.parse().map_err(column("posts.platform"))?,
             publication: Publication::of_text(row.content),
             approved_hash: row.approved_hash.parse().map_err(column("posts.approved_hash"))?,
+            scheduled_time: row.scheduled_time.map(Into::into),
         },
         fence: row.fence,
         lease_until,
         attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
         open,
-        first_doubt_at,
+        doubt,
     })
-}
-
-async fn mark_missed(connection: &mut Conn, before: Time, now: Time) -> QueryResult<()> {
-    diesel::update(posts::table)
-        .filter(posts::due_at.lt(before))
-        .filter(posts::status.eq(PostStatus::Scheduled.name()))
-        .set((
-            posts::status.eq(PostStatus::Missed.name()),
-            posts::due_at.eq(None::<Time>),
-            posts::last_error.eq("nothing was running when it was due; queue it again to publish"),
-            posts::updated_at.eq(now),
-            posts::version.eq(posts::version + 1),
-        ))
-        .execute(connection)
-        .await
-        .map(drop)
 }
 
 /// The generated tweet that a post was made from.
@@ -131,33 +128,52 @@ async fn tweet_of(connection: &mut Conn, post: i64) -> QueryResult<Option<i64>> 
         .map(Option::flatten)
 }
 
-/// Writes down that a post is public, whoever has it in hand; `false` if the delivery is settled already.
-pub(super) async fn record_published(
+/// Everything of a post that is known to be public, first to last.
+async fn public_ids(connection: &mut Conn, post: i64) -> QueryResult<Vec<String>> {
+    public_posts::table
+        .filter(public_posts::post_id.eq(post))
+        .order((public_posts::found_at, public_posts::platform_post_id))
+        .select(public_posts::platform_post_id)
+        .load(connection)
+        .await
+}
+
+/// Gives the platform's id to the post; if another post holds it, that one is the answer.
+pub(super) async fn take_id(
     connection: &mut Conn,
     post: i64,
-    delivery: i64,
+    platform: &str,
+    (platform_id, url): (&str, &str),
+    now: DateTime<Utc>,
+) -> QueryResult<Option<i64>> {
+    diesel::insert_into(public_posts::table)
+        .values((
+            public_posts::platform.eq(platform),
+            public_posts::platform_post_id.eq(platform_id),
+            public_posts::post_id.eq(post),
+            public_posts::url.eq(url),
+            public_posts::found_at.eq(Time::from(now)),
+        ))
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .await?;
+    let holder: i64 = public_posts::table
+        .find((platform, platform_id))
+        .select(public_posts::post_id)
+        .first(connection)
+        .await?;
+    Ok((holder != post).then_some(holder))
+}
+
+/// Makes the post published, and the tweet that it was made from posted.
+pub(super) async fn mark_published(
+    connection: &mut Conn,
+    post: i64,
+    tweet: Option<i64>,
     (platform_id, url): (&str, &str),
     actor: &str,
     now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let tweet = tweet_of(connection, post).await?;
-    if let Some(tweet) = tweet {
-        dialect::lock_tweet(connection, tweet).await?;
-        dialect::lock_post_of_tweet(connection, tweet).await?;
-    }
-    let settled = diesel::update(deliveries::table.find(delivery))
-        .filter(deliveries::state.eq_any(OPEN))
-        .set((
-            deliveries::state.eq(DeliveryState::Published.name()),
-            deliveries::settled_at.eq(Time::from(now)),
-            deliveries::platform_post_id.eq(platform_id),
-            deliveries::error.eq(None::<String>),
-        ))
-        .execute(connection)
-        .await?;
-    if settled == 0 {
-        return Ok(false);
-    }
+) -> Result<(), StoreError> {
     diesel::update(posts::table.find(post))
         .set((
             posts::status.eq(PostStatus::Published.name()),
@@ -165,13 +181,14 @@ pub(super) async fn record_published(
             posts::platform_post_id.eq(platform_id),
             posts::url.eq(url),
             posts::due_at.eq(None::<Time>),
+            posts::is_held.eq(false),
             posts::last_error.eq(None::<String>),
             posts::updated_at.eq(Time::from(now)),
             posts::version.eq(posts::version + 1),
         ))
         .execute(connection)
         .await?;
-    let Some(tweet) = tweet else { return Ok(true) };
+    let Some(tweet) = tweet else { return Ok(()) };
     let batch: Option<i64> = diesel::update(generated_tweets::table.find(tweet))
         .filter(generated_tweets::status.eq(Status::Approved.name()))
         .set((
@@ -199,7 +216,94 @@ pub(super) async fn record_published(
         write_history(connection, tweet, &entry).await?;
         batch_status::refresh(connection, batch).await?;
     }
-    Ok(true)
+    Ok(())
+}
+
+/// Leaves a post whose outcome is not clear to a person.
+async fn ask(connection: &mut Conn, post: i64, reason: &str, now: Time) -> QueryResult<()> {
+    diesel::update(posts::table.find(post))
+        .set((
+            posts::status.eq(PostStatus::Unknown.name()),
+            posts::due_at.eq(None::<Time>),
+            posts::is_held.eq(false),
+            posts::last_error.eq(reason),
+            posts::updated_at.eq(now),
+            posts::version.eq(posts::version + 1),
+        ))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Locks a post and the tweet that it was made from, which is returned.
+pub(super) async fn lock(connection: &mut Conn, post: i64) -> QueryResult<Option<i64>> {
+    let tweet = tweet_of(connection, post).await?;
+    if let Some(tweet) = tweet {
+        dialect::lock_tweet(connection, tweet).await?;
+    }
+    dialect::lock_post(connection, post).await?;
+    Ok(tweet)
+}
+
+/// Records that a post is public, whoever found out and however its delivery was settled meanwhile.
+pub(super) async fn record_published(
+    connection: &mut Conn,
+    (post, delivery): (i64, i64),
+    (platform_id, url): (&str, &str),
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<Recorded, StoreError> {
+    let tweet = lock(connection, post).await?;
+    let (state, platform): (String, String) = deliveries::table
+        .find(delivery)
+        .select((deliveries::state, deliveries::platform))
+        .first(connection)
+        .await?;
+    let is_open = OPEN.contains(&state.as_str());
+    let found = (platform_id, url);
+    if let Some(holder) = take_id(connection, post, &platform, found, now).await? {
+        let reason = format!("the platform's id {platform_id} belongs to post {holder}");
+        settle_delivery(connection, delivery, DeliveryState::Unknown, &reason, now.into()).await?;
+        ask(connection, post, &reason, now.into()).await?;
+        let (id, by) = (platform_id.to_owned(), PostId::new(holder));
+        return Ok(Recorded::IdTaken { id, by });
+    }
+    let after = if is_open { DeliveryState::Published } else { DeliveryState::AlsoPublished };
+    diesel::update(deliveries::table.find(delivery))
+        .filter(deliveries::state.ne(DeliveryState::Published.name()))
+        .set((
+            deliveries::state.eq(after.name()),
+            deliveries::settled_at.eq(Time::from(now)),
+            deliveries::platform_post_id.eq(platform_id),
+            deliveries::error.eq(None::<String>),
+        ))
+        .execute(connection)
+        .await?;
+    let ids = public_ids(connection, post).await?;
+    if ids.len() > 1 {
+        let reason = format!(
+            "it is public more than once, as {}: delete all but one there, then resolve the post",
+            ids.join(" and ")
+        );
+        ask(connection, post, &reason, now.into()).await?;
+        return Ok(Recorded::PublicTwice { ids });
+    }
+    let another_is_open = diesel::select(diesel::dsl::exists(
+        deliveries::table
+            .filter(deliveries::post_id.eq(post))
+            .filter(deliveries::state.eq_any(OPEN)),
+    ))
+    .get_result::<bool>(connection)
+    .await?;
+    if !another_is_open {
+        mark_published(connection, post, tweet, found, actor, now).await?;
+    }
+    // An attempt that is under way ends first: then it is clear whether the post is public twice.
+    Ok(if is_open {
+        Recorded::AsDecided
+    } else {
+        Recorded::PublicBefore { id: platform_id.to_owned() }
+    })
 }
 
 /// What a settlement other than "published" makes of a post: its status, when it is due, and why.
@@ -208,7 +312,8 @@ struct Turn<'a> {
     due_at: Option<DateTime<Utc>>,
     reason: &'a str,
     delivery: DeliveryState,
-    absent: bool,
+    looked: Looked,
+    is_held: bool,
 }
 
 impl<'a> Turn<'a> {
@@ -218,20 +323,28 @@ impl<'a> Turn<'a> {
             due_at,
             reason,
             delivery,
-            absent: false,
+            looked: Looked::Unanswered,
+            is_held: false,
         };
+        let not_sent = DeliveryState::NotSent;
         match settlement {
             Settlement::Published { .. } => None,
             Settlement::Retry { at, reason, state } => {
                 Some(turn(PostStatus::Scheduled, Some(*at), reason, *state))
             }
-            Settlement::Look { again_at, reason, absent } => Some(Self {
-                absent: *absent,
+            Settlement::Held { at, reason } => Some(Self {
+                is_held: true,
+                ..turn(PostStatus::Scheduled, Some(*at), reason, not_sent)
+            }),
+            Settlement::Look { again_at, reason, looked, is_held } => Some(Self {
+                looked: *looked,
+                is_held: *is_held,
                 ..turn(PostStatus::Publishing, Some(*again_at), reason, DeliveryState::Unknown)
             }),
-            Settlement::Failed { reason } => {
-                Some(turn(PostStatus::Failed, None, reason, DeliveryState::Refused))
+            Settlement::Failed { reason, state } => {
+                Some(turn(PostStatus::Failed, None, reason, *state))
             }
+            Settlement::Missed { reason } => Some(turn(PostStatus::Missed, None, reason, not_sent)),
             Settlement::Ask { reason } => {
                 Some(turn(PostStatus::Unknown, None, reason, DeliveryState::Unknown))
             }
@@ -239,57 +352,131 @@ impl<'a> Turn<'a> {
     }
 }
 
+async fn settle_delivery(
+    connection: &mut Conn,
+    delivery: i64,
+    state: DeliveryState,
+    reason: &str,
+    now: Time,
+) -> QueryResult<bool> {
+    diesel::update(deliveries::table.find(delivery))
+        .filter(deliveries::state.eq_any(OPEN))
+        .set((
+            deliveries::state.eq(state.name()),
+            deliveries::settled_at.eq(now),
+            deliveries::error.eq(reason),
+        ))
+        .execute(connection)
+        .await
+        .map(|settled| settled > 0)
+}
+
+/// `None` if the lease is lost.
 async fn record_turn(
     connection: &mut Conn,
     claimed: &Claimed,
     delivery: Option<DeliveryId>,
     turn: &Turn<'_>,
-    now: Time,
-) -> QueryResult<bool> {
-    let reason: String = turn.reason.chars().take(1_000).collect();
-    let written = diesel::update(posts::table.find(claimed.post.id.number()))
+    now: DateTime<Utc>,
+) -> Result<Option<Recorded>, StoreError> {
+    let post = claimed.post.id.number();
+    let tweet = lock(connection, post).await?;
+    let reason: String = turn.reason.chars().take(MOST_REASON).collect();
+    // What the account is to blame for is not counted as an attempt of the post.
+    let uncounted = i64::from(turn.is_held && delivery.is_some() && claimed.open.is_none());
+    let written = diesel::update(posts::table.find(post))
         .filter(posts::fence.eq(claimed.fence))
         .filter(posts::status.eq(PostStatus::Publishing.name()))
         .set((
             posts::status.eq(turn.status.name()),
             posts::due_at.eq(turn.due_at.map(Time::from)),
+            posts::is_held.eq(turn.is_held),
+            posts::attempts.eq(posts::attempts - uncounted),
             posts::last_error.eq(&reason),
-            posts::updated_at.eq(now),
+            posts::updated_at.eq(Time::from(now)),
             posts::version.eq(posts::version + 1),
         ))
         .execute(connection)
         .await?;
     if written == 0 {
-        return Ok(false);
+        return Ok(None);
     }
-    let Some(delivery) = delivery else { return Ok(true) };
-    let looked = i64::from(claimed.open.is_some());
-    let settled = diesel::update(deliveries::table.find(delivery.number()))
-        .filter(deliveries::state.eq_any(OPEN))
-        .set((
-            deliveries::state.eq(turn.delivery.name()),
-            deliveries::settled_at.eq(now),
-            deliveries::error.eq(&reason),
-            deliveries::looks.eq(deliveries::looks + looked),
-            deliveries::absences.eq(deliveries::absences + i64::from(turn.absent)),
-        ))
-        .execute(connection)
-        .await?;
-    Ok(settled > 0)
+    if let Some(delivery) = delivery.map(DeliveryId::number) {
+        if !settle_delivery(connection, delivery, turn.delivery, &reason, now.into()).await? {
+            return Ok(None);
+        }
+        let looked = i64::from(claimed.open.is_some() && turn.looked != Looked::NotAsked);
+        let absent = i64::from(turn.looked == Looked::Absent);
+        diesel::update(deliveries::table.find(delivery))
+            .set((
+                deliveries::looks.eq(deliveries::looks + looked),
+                deliveries::absences.eq(deliveries::absences + absent),
+            ))
+            .execute(connection)
+            .await?;
+    }
+    let is_over = !matches!(turn.status, PostStatus::Publishing | PostStatus::Unknown);
+    // An earlier attempt may have turned out to be public meanwhile.
+    if is_over && let Some((id, url)) = public_address(connection, post).await? {
+        mark_published(connection, post, tweet, (&id, &url), "system", now).await?;
+        return Ok(Some(Recorded::PublicBefore { id }));
+    }
+    Ok(Some(Recorded::AsDecided))
 }
 
-async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+async fn public_address(connection: &mut Conn, post: i64) -> QueryResult<Option<(String, String)>> {
+    public_posts::table
+        .filter(public_posts::post_id.eq(post))
+        .order(public_posts::found_at)
+        .select((public_posts::platform_post_id, public_posts::url))
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// Takes a post that cannot be read out of the queue. If an attempt is open, nobody knows whether
+/// it went out.
+async fn set_aside(
+    connection: &mut Conn,
+    post: i64,
+    open: Option<i64>,
+    reason: &str,
+    now: Time,
+) -> QueryResult<()> {
+    let Some(delivery) = open else {
+        return diesel::update(posts::table.find(post))
+            .set((
+                posts::status.eq(PostStatus::Failed.name()),
+                posts::due_at.eq(None::<Time>),
+                posts::last_error.eq(reason),
+                posts::updated_at.eq(now),
+            ))
+            .execute(connection)
+            .await
+            .map(drop);
+    };
+    settle_delivery(connection, delivery, DeliveryState::Unknown, reason, now).await?;
+    ask(connection, post, reason, now).await
+}
+
+/// The names of the platforms that this build knows.
+pub(super) fn known_platforms() -> Vec<&'static str> {
+    Platform::ALL.iter().map(|platform| platform.name()).collect()
+}
+
+async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedPosts, StoreError> {
     let now = Time::from(request.now);
-    mark_missed(connection, request.missed_before.into(), now).await?;
-    let ids = dialect::due_posts(connection, now, i64::from(request.most)).await?;
+    let platforms = known_platforms();
+    let ids = dialect::due_posts(connection, &platforms, now, i64::from(request.most)).await?;
     if ids.is_empty() {
-        return Ok(Vec::new());
+        return Ok(ClaimedPosts::default());
     }
     let mut rows: Vec<PostRow> = diesel::update(posts::table)
         .filter(posts::id.eq_any(&ids))
         .set((
             posts::status.eq(PostStatus::Publishing.name()),
             posts::due_at.eq(Time::from(request.lease_until)),
+            posts::is_held.eq(false),
             posts::fence.eq(posts::fence + 1),
             posts::updated_at.eq(now),
             posts::version.eq(posts::version + 1),
@@ -308,12 +495,20 @@ async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<Vec<Clai
         by_post.entry(doubt.post_id).or_default().push(doubt);
     }
     rows.sort_by_key(|row| ids.iter().position(|id| *id == row.id));
-    rows.into_iter()
-        .map(|row| {
-            let doubts = by_post.remove(&row.id).unwrap_or_default();
-            claimed(row, doubts, request.lease_until)
-        })
-        .collect()
+    let mut result = ClaimedPosts::default();
+    for row in rows {
+        let doubts = by_post.remove(&row.id).unwrap_or_default();
+        let (post, open) = (row.id, doubts.iter().find(|row| row.is_open()).map(|row| row.id));
+        match claimed(row, doubts, request.lease_until) {
+            Ok(claimed) => result.posts.push(claimed),
+            Err(error) => {
+                let reason = error_chain(&error);
+                set_aside(connection, post, open, &reason, now).await?;
+                result.unreadable.push(Unreadable { post: PostId::new(post), reason });
+            }
+        }
+    }
+    Ok(result)
 }
 
 /// The outer error is the store's, the inner one the ledger's.
@@ -327,24 +522,22 @@ async fn begin(
     let post = claimed.post.id.number();
     let hash = prepared.hash.to_string();
     if let Some(tweet) = tweet_of(connection, post).await? {
-        let approved = |(status, approved): (String, Option<String>)| {
-            status == Status::Approved.name() && approved.as_ref() == Some(&hash)
-        };
-        if !dialect::lock_tweet(connection, tweet).await?.is_some_and(approved) {
+        let locked = dialect::lock_tweet(connection, tweet).await?;
+        if !locked.is_some_and(|tweet| tweet.is_approved_with(prepared.hash)) {
             return Ok(Err(LedgerError::NotApproved));
         }
     }
-    let held = diesel::update(posts::table.find(post))
+    let round: Option<i64> = diesel::update(posts::table.find(post))
         .filter(posts::fence.eq(claimed.fence))
         .filter(posts::status.eq(PostStatus::Publishing.name()))
         .filter(posts::due_at.gt(needed_until))
         .filter(posts::approved_hash.eq(&hash))
         .set(posts::attempts.eq(posts::attempts + 1))
-        .execute(connection)
-        .await?;
-    if held == 0 {
-        return Ok(Err(LedgerError::NotHeld));
-    }
+        .returning(posts::round)
+        .get_result(connection)
+        .await
+        .optional()?;
+    let Some(round) = round else { return Ok(Err(LedgerError::NotHeld)) };
     let last: Option<i64> = deliveries::table
         .filter(deliveries::post_id.eq(post))
         .select(diesel::dsl::max(deliveries::attempt))
@@ -354,12 +547,14 @@ async fn begin(
         .values((
             deliveries::post_id.eq(post),
             deliveries::attempt.eq(last.unwrap_or(0) + 1),
+            deliveries::round.eq(round),
             deliveries::state.eq(DeliveryState::InFlight.name()),
             deliveries::platform.eq(prepared.platform.name()),
             deliveries::channel.eq(&prepared.channel),
             deliveries::key.eq(&prepared.key),
             deliveries::request.eq(&prepared.request),
             deliveries::hash.eq(&hash),
+            deliveries::marker.eq(prepared.marker.as_ref().map(|marker| &marker.0)),
             deliveries::started_at.eq(now),
         ))
         .returning(deliveries::id)
@@ -374,12 +569,13 @@ async fn begin(
 
 #[async_trait]
 impl Ledger for Repositories {
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, PortError> {
+    async fn claim(&self, request: &ClaimRequest) -> Result<ClaimedPosts, PortError> {
         during("claiming due posts", async {
             // Most of the time nothing is due, and the one writer need not be asked.
             let mut connection = self.pools.read().await?;
             let next: Option<Option<Time>> = posts::table
                 .filter(posts::due_at.le(Time::from(request.now)))
+                .filter(posts::platform.eq_any(known_platforms()))
                 .order(posts::due_at)
                 .select(posts::due_at)
                 .first(&mut connection)
@@ -387,7 +583,7 @@ impl Ledger for Repositories {
                 .optional()?;
             drop(connection);
             if next.is_none() {
-                return Ok(Vec::new());
+                return Ok(ClaimedPosts::default());
             }
             let mut transaction = self.pools.write().await?;
             let claimed = claim(transaction.connection(), request).await?;
@@ -419,35 +615,97 @@ impl Ledger for Repositories {
         result?
     }
 
+    async fn ownership(
+        &self,
+        post: PostId,
+        prepared: &Prepared,
+        ids: &[String],
+    ) -> Result<Ownership, PortError> {
+        during("finding whose posts these are", async {
+            let platform = prepared.platform.name();
+            let mut connection = self.pools.read().await?;
+            // The other deliveries first: one that is settled in between shows in the ids.
+            let rivals: i64 = deliveries::table
+                .filter(deliveries::platform.eq(platform))
+                .filter(deliveries::hash.eq(prepared.hash.to_string()))
+                .filter(deliveries::state.eq_any(OPEN))
+                .filter(deliveries::post_id.ne(post.number()))
+                .count()
+                .get_result(&mut connection)
+                .await?;
+            let taken: Vec<String> = public_posts::table
+                .filter(public_posts::platform.eq(platform))
+                .filter(public_posts::platform_post_id.eq_any(ids))
+                .filter(public_posts::post_id.ne(post.number()))
+                .select(public_posts::platform_post_id)
+                .load(&mut connection)
+                .await?;
+            Ok(Ownership {
+                taken: BTreeSet::from_iter(taken),
+                rivals: u32::try_from(rivals).unwrap_or(u32::MAX),
+            })
+        })
+        .await
+    }
+
     async fn settle(
         &self,
         claimed: &Claimed,
         delivery: Option<DeliveryId>,
         settlement: &Settlement,
         now: DateTime<Utc>,
-    ) -> Result<(), LedgerError> {
-        let written: Result<bool, PortError> = during("settling a delivery", async {
+    ) -> Result<Recorded, LedgerError> {
+        let recorded: Result<Option<Recorded>, PortError> = during("settling a delivery", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            let written = match (settlement, Turn::of(settlement), delivery) {
+            let recorded = match (settlement, Turn::of(settlement), delivery) {
                 (Settlement::Published { id, url }, _, Some(delivery)) => {
-                    let post = claimed.post.id.number();
+                    let of = (claimed.post.id.number(), delivery.number());
                     let found = (id.as_str(), url.as_str());
-                    record_published(connection, post, delivery.number(), found, "system", now)
-                        .await?
+                    Some(record_published(connection, of, found, "system", now).await?)
                 }
                 (_, Some(turn), delivery) => {
-                    record_turn(connection, claimed, delivery, &turn, now.into()).await?
+                    record_turn(connection, claimed, delivery, &turn, now).await?
                 }
-                (_, None, _) => false,
+                (_, None, _) => None,
             };
-            if written {
+            if recorded.is_some() {
                 transaction.commit().await?;
             }
-            Ok(written)
+            Ok(recorded)
         })
         .await;
-        if written? { Ok(()) } else { Err(LedgerError::NotHeld) }
+        recorded?.ok_or(LedgerError::NotHeld)
+    }
+
+    async fn release_held(
+        &self,
+        platform: Platform,
+        now: DateTime<Utc>,
+    ) -> Result<usize, PortError> {
+        during("releasing held posts", async {
+            let held = || {
+                posts::table
+                    .filter(posts::is_held.eq(true))
+                    .filter(posts::due_at.is_not_null())
+                    .filter(posts::platform.eq(platform.name()))
+            };
+            let mut connection = self.pools.read().await?;
+            let any: Option<i64> =
+                held().select(posts::id).first(&mut connection).await.optional()?;
+            drop(connection);
+            if any.is_none() {
+                return Ok(0);
+            }
+            let mut transaction = self.pools.write().await?;
+            let released = diesel::update(held())
+                .set((posts::due_at.eq(Time::from(now)), posts::is_held.eq(false)))
+                .execute(transaction.connection())
+                .await?;
+            transaction.commit().await?;
+            Ok(released)
+        })
+        .await
     }
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, PortError> {
@@ -455,6 +713,7 @@ impl Ledger for Repositories {
             let mut connection = self.pools.read().await?;
             let next: Option<Option<Time>> = posts::table
                 .filter(posts::due_at.is_not_null())
+                .filter(posts::platform.eq_any(known_platforms()))
                 .order(posts::due_at)
                 .select(posts::due_at)
                 .first(&mut connection)

@@ -5,9 +5,9 @@ use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
-use waggle_accounts::ports::MailQueue;
+use waggle_accounts::ports::{ClaimedMails, MailQueue};
 use waggle_accounts::{Letter, NewMail, QueuedMail, SealedSecret};
-use waggle_kernel::PortError;
+use waggle_kernel::{PortError, error_chain};
 
 use super::{Conn, Repositories, dialect};
 use crate::error::{StoreError, column, during};
@@ -71,6 +71,22 @@ pub(super) async fn put(connection: &mut Conn, new: &[NewMail]) -> QueryResult<(
     Ok(())
 }
 
+/// Keeps a mail for the operator to see. What nobody else may know is not kept longer than it is
+/// needed.
+async fn set_aside(connection: &mut Conn, id: i64, why: &str) -> QueryResult<()> {
+    let why: String = why.chars().take(MOST_ERROR).collect();
+    diesel::update(mails::table.find(id))
+        .set((
+            mails::due_at.eq(None::<Time>),
+            mails::last_error.eq(why),
+            mails::proof_key.eq(None::<String>),
+            mails::proof.eq(None::<Vec<u8>>),
+        ))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
 #[async_trait]
 impl MailQueue for Repositories {
     async fn claim(
@@ -78,8 +94,8 @@ impl MailQueue for Repositories {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
         most: u16,
-    ) -> Result<Vec<QueuedMail>, PortError> {
-        during("taking mails in hand", async {
+    ) -> Result<ClaimedMails, PortError> {
+        during("claiming mails", async {
             let now = Time::from(now);
             // Nothing is locked while there is nothing to do.
             let is_any: Option<i64> = mails::table
@@ -89,7 +105,7 @@ impl MailQueue for Repositories {
                 .await
                 .optional()?;
             if is_any.is_none() {
-                return Ok(Vec::new());
+                return Ok(ClaimedMails::default());
             }
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
@@ -107,8 +123,20 @@ impl MailQueue for Repositories {
                 .returning(MailRow::as_returning())
                 .get_results(connection)
                 .await?;
+            let mut claimed = ClaimedMails::default();
+            for row in rows {
+                let id = row.id;
+                match QueuedMail::try_from(row) {
+                    Ok(mail) => claimed.mails.push(mail),
+                    Err(error) => {
+                        let reason = error_chain(&error);
+                        set_aside(connection, id, &reason).await?;
+                        claimed.unreadable.push((id, reason));
+                    }
+                }
+            }
             transaction.commit().await?;
-            rows.into_iter().map(TryInto::try_into).collect()
+            Ok(claimed)
         })
         .await
     }
@@ -137,17 +165,7 @@ impl MailQueue for Repositories {
     async fn give_up(&self, id: i64, why: &str, _now: DateTime<Utc>) -> Result<(), PortError> {
         during("giving a mail up", async {
             let mut transaction = self.pools.write().await?;
-            let why: String = why.chars().take(MOST_ERROR).collect();
-            // What nobody else may know is not kept longer than it is needed.
-            diesel::update(mails::table.find(id))
-                .set((
-                    mails::due_at.eq(None::<Time>),
-                    mails::last_error.eq(why),
-                    mails::proof_key.eq(None::<String>),
-                    mails::proof.eq(None::<Vec<u8>>),
-                ))
-                .execute(transaction.connection())
-                .await?;
+            set_aside(transaction.connection(), id, why).await?;
             transaction.commit().await
         })
         .await

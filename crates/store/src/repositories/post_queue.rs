@@ -12,7 +12,7 @@ use waggle_twitter_n8n::{
     HistoryAction, NewHistoryEntry, QueueRefused, QueueRequest, QueuedPost, Status,
 };
 
-use super::generated_tweets::write_history;
+use super::generated_tweets::{touch, write_history};
 use super::{Conn, Repositories, dialect};
 use crate::error::{StoreError, column, during};
 use crate::schema::{campaign_batches, generated_tweets, posts, twitter_posts};
@@ -61,8 +61,8 @@ async fn insert(
                 posts::platform.eq(&request.platform),
                 posts::content.eq(&source.content),
                 posts::status.eq(PostStatus::Scheduled.name()),
-                posts::scheduled_time.eq(Time::from(request.due_at)),
-                posts::due_at.eq(Time::from(request.due_at.max(request.now))),
+                posts::scheduled_time.eq(Time::from(request.due_at())),
+                posts::due_at.eq(Time::from(request.due_at().max(request.now))),
             ),
             (
                 posts::hashtags.eq(json!([])),
@@ -104,9 +104,11 @@ async fn renew(
                 posts::platform.eq(&request.platform),
                 posts::content.eq(&source.content),
                 posts::status.eq(PostStatus::Scheduled.name()),
-                posts::scheduled_time.eq(Time::from(request.due_at)),
-                posts::due_at.eq(Time::from(request.due_at.max(request.now))),
+                posts::scheduled_time.eq(Time::from(request.due_at())),
+                posts::due_at.eq(Time::from(request.due_at().max(request.now))),
                 posts::attempts.eq(0),
+                posts::round.eq(posts::round + 1),
+                posts::is_held.eq(false),
                 posts::last_error.eq(None::<String>),
             ),
             (
@@ -122,6 +124,44 @@ async fn renew(
         .map(drop)
 }
 
+/// Where and when a post that waits is to go out.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = posts)]
+struct Waiting {
+    platform: String,
+    scheduled_time: Option<Time>,
+}
+
+impl Waiting {
+    /// Whether the request asks for what is planned already. "At once" is what a post is planned
+    /// for whose time has come.
+    fn is_as_asked(&self, request: &QueueRequest) -> bool {
+        let planned = self.scheduled_time.map(|time| time.0);
+        let is_time = match request.at {
+            Some(at) => planned == Some(at),
+            None => planned.is_some_and(|planned| planned <= request.now),
+        };
+        is_time && self.platform == request.platform
+    }
+}
+
+/// Sends a post that waits elsewhere, or at another time.
+async fn reschedule(connection: &mut Conn, post: i64, request: &QueueRequest) -> QueryResult<()> {
+    let due_at = request.due_at();
+    diesel::update(posts::table.find(post))
+        .set((
+            posts::platform.eq(&request.platform),
+            posts::scheduled_time.eq(Time::from(due_at)),
+            posts::due_at.eq(Time::from(due_at.max(request.now))),
+            posts::is_held.eq(false),
+            posts::updated_at.eq(Time::from(request.now)),
+            posts::version.eq(posts::version + 1),
+        ))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
 /// The outer error is the store's, the inner one the queue's.
 async fn queue(
     connection: &mut Conn,
@@ -129,13 +169,31 @@ async fn queue(
 ) -> Result<Result<QueuedPost, QueueRefused>, StoreError> {
     let tweet = request.tweet.number();
     let hash = request.approval.hash;
-    let approved = |(status, approved): (String, Option<String>)| {
-        status == Status::Approved.name() && approved == Some(hash.to_string())
+    let locked = dialect::lock_tweet(connection, tweet).await?;
+    let is_seen = |version: i64| request.expected.is_none_or(|seen| seen.number() == version);
+    let there = dialect::lock_post_of_tweet(connection, tweet).await?;
+    let waiting = match &there {
+        Some((id, status)) if status == PostStatus::Scheduled.name() => {
+            let found: Waiting =
+                posts::table.find(*id).select(Waiting::as_select()).first(connection).await?;
+            Some(found)
+        }
+        _ => None,
     };
-    if !dialect::lock_tweet(connection, tweet).await?.is_some_and(approved) {
+    // A call that is repeated changes nothing, whatever version it names.
+    if let (Some((id, _)), Some(waiting)) = (&there, &waiting)
+        && waiting.is_as_asked(request)
+        && locked.as_ref().is_some_and(|tweet| tweet.is_approved_with(hash))
+    {
+        return Ok(Ok(QueuedPost { id: PostId::new(*id), was_queued: true }));
+    }
+    let Some(locked) = locked else { return Ok(Err(QueueRefused::NotApproved)) };
+    if !is_seen(locked.version) {
+        return Ok(Err(QueueRefused::Stale));
+    }
+    if !locked.is_approved_with(hash) {
         return Ok(Err(QueueRefused::NotApproved));
     }
-    let there = dialect::lock_post_of_tweet(connection, tweet).await?;
     let source = source(connection, tweet).await?;
     if Publication::of_text(source.content.clone()).hash() != hash {
         return Ok(Err(QueueRefused::NotApproved));
@@ -148,22 +206,26 @@ async fn queue(
         Some((id, status)) => {
             let status: PostStatus = status.parse().map_err(column("posts.status"))?;
             match status {
-                PostStatus::Scheduled | PostStatus::Publishing => {
-                    let platform: String =
-                        posts::table.find(id).select(posts::platform).first(connection).await?;
-                    if platform != request.platform {
-                        return Ok(Err(QueueRefused::QueuedElsewhere { platform }));
+                PostStatus::Scheduled => reschedule(connection, id, request).await?,
+                PostStatus::Publishing => return Ok(Err(QueueRefused::OnItsWay)),
+                status if !status.can_be_queued_again() => {
+                    return Ok(Err(QueueRefused::AlreadyOut));
+                }
+                status => {
+                    // A call that was made before the post left the queue, and comes late, must not
+                    // bring it back. One that comes after a new approval is about that.
+                    let approved_at: Time =
+                        posts::table.find(id).select(posts::approved_at).first(connection).await?;
+                    if request.expected.is_none() && approved_at.0 == request.approval.at {
+                        return Ok(Err(QueueRefused::NeedsVersion { status: status.name() }));
                     }
-                    return Ok(Ok(QueuedPost { id: PostId::new(id), was_queued: true }));
-                }
-                status if status.can_be_queued_again() => {
                     renew(connection, id, request, &source).await?;
-                    id
                 }
-                _ => return Ok(Err(QueueRefused::AlreadyOut)),
             }
+            id
         }
     };
+    touch(connection, tweet, request.now.into()).await?;
     let entry = NewHistoryEntry {
         action: HistoryAction::Queued,
         actor: request.actor.clone(),
@@ -175,7 +237,7 @@ async fn queue(
         note: Some(format!(
             "post {id} for {}, due {}",
             request.platform,
-            request.due_at.to_rfc3339()
+            request.due_at().to_rfc3339()
         )),
     };
     write_history(connection, tweet, &entry).await?;

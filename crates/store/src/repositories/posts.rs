@@ -7,18 +7,18 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use waggle_content::ports::PostRepository;
 use waggle_content::{
-    Delivery, DeliveryState, Metrics, Post, PostFilter, PostStatus, Prepared, Resolution,
-    TwitterDetails,
+    Changed, Delivery, DeliveryState, Marker, Metrics, Post, PostFilter, PostStatus, Prepared,
+    PublicAddress, Recorded, Resolution, TwitterDetails,
 };
 use waggle_kernel::ids::{CampaignBatchId, DeliveryId, GeneratedTweetId, PostId, Version};
 use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
 use waggle_twitter_n8n::{HistoryAction, NewHistoryEntry, Status};
 
-use super::generated_tweets::write_history;
-use super::ledger::record_published;
-use super::{Conn, Db, Repositories, cursor_time, dialect, keyset, one_more};
+use super::generated_tweets::{touch, write_history};
+use super::ledger::{known_platforms, lock, mark_published, record_published, take_id};
+use super::{Conn, Db, Repositories, cursor_time, keyset, one_more};
 use crate::error::{StoreError, column, during};
-use crate::schema::{deliveries, posts, twitter_posts};
+use crate::schema::{deliveries, posts, public_posts, twitter_posts};
 use crate::types::Time;
 
 #[derive(Queryable, Selectable)]
@@ -48,6 +48,7 @@ struct Row {
     created_at: Time,
     updated_at: Time,
     version: i64,
+    is_held: bool,
 }
 
 #[derive(Queryable, Selectable)]
@@ -99,6 +100,8 @@ impl Row {
             scheduled_time: row.scheduled_time.map(Into::into),
             published_time: row.published_time.map(Into::into),
             due_at: row.due_at.map(Into::into),
+            is_held: row.is_held,
+            public: Vec::new(),
             platform_post_id: row.platform_post_id,
             url: row.url,
             attempts: u32::try_from(row.attempts).map_err(column("posts.attempts"))?,
@@ -135,6 +138,7 @@ struct DeliveryRow {
     key: String,
     request: Value,
     hash: String,
+    marker: Option<String>,
     started_at: Time,
     settled_at: Option<Time>,
     platform_post_id: Option<String>,
@@ -157,6 +161,7 @@ impl TryFrom<DeliveryRow> for Delivery {
                 key: row.key,
                 request: row.request,
                 hash: row.hash.parse().map_err(column("deliveries.hash"))?,
+                marker: row.marker.map(Marker),
             },
             started_at: row.started_at.into(),
             settled_at: row.settled_at.map(Into::into),
@@ -167,46 +172,60 @@ impl TryFrom<DeliveryRow> for Delivery {
     }
 }
 
-/// The generated tweet of a post, locked, and the status that the post has then.
-async fn lock(connection: &mut Conn, post: i64) -> QueryResult<(Option<i64>, Option<String>)> {
-    let tweet: Option<i64> = twitter_posts::table
-        .find(post)
-        .select(twitter_posts::generated_tweet_id)
-        .first::<Option<i64>>(connection)
-        .await
-        .optional()?
-        .flatten();
-    if let Some(tweet) = tweet {
-        dialect::lock_tweet(connection, tweet).await?;
-        let status = dialect::lock_post_of_tweet(connection, tweet).await?;
-        return Ok((Some(tweet), status.map(|(_, status)| status)));
+/// Adds to each of the posts what of it is public, in one query.
+async fn add_public(connection: &mut Conn, found: &mut [Post]) -> QueryResult<()> {
+    let ids: Vec<i64> = found.iter().map(|post| post.id.number()).collect();
+    let rows: Vec<(i64, String, String)> = public_posts::table
+        .filter(public_posts::post_id.eq_any(ids))
+        .order((public_posts::found_at, public_posts::platform_post_id))
+        .select((public_posts::post_id, public_posts::platform_post_id, public_posts::url))
+        .load(connection)
+        .await?;
+    for (id, platform_post_id, url) in rows {
+        if let Some(post) = found.iter_mut().find(|post| post.id.number() == id) {
+            post.public.push(PublicAddress { platform_post_id, url });
+        }
     }
-    let status =
-        posts::table.find(post).select(posts::status).first(connection).await.optional()?;
-    Ok((None, status))
+    Ok(())
 }
 
-/// Ends the way of a post without it having gone out.
+/// The status of a post that is locked, if it has the version that the caller saw.
+async fn seen(
+    connection: &mut Conn,
+    post: i64,
+    expected: Option<Version>,
+) -> QueryResult<Option<(String, String)>> {
+    let row: Option<(String, String, i64)> = posts::table
+        .find(post)
+        .select((posts::status, posts::platform, posts::version))
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(row
+        .filter(|(_, _, version)| expected.is_none_or(|expected| expected.number() == *version))
+        .map(|(status, platform, _)| (status, platform)))
+}
+
+/// Takes a post that did not go out off its way.
 async fn stop(
     connection: &mut Conn,
     post: i64,
     status: PostStatus,
-    expected: PostStatus,
     reason: &str,
     now: Time,
-) -> QueryResult<bool> {
-    let written = diesel::update(posts::table.find(post))
-        .filter(posts::status.eq(expected.name()))
+) -> QueryResult<()> {
+    diesel::update(posts::table.find(post))
         .set((
             posts::status.eq(status.name()),
             posts::due_at.eq(None::<Time>),
+            posts::is_held.eq(false),
             posts::last_error.eq(reason),
             posts::updated_at.eq(now),
             posts::version.eq(posts::version + 1),
         ))
         .execute(connection)
-        .await?;
-    Ok(written > 0)
+        .await
+        .map(drop)
 }
 
 async fn note(
@@ -237,11 +256,16 @@ impl PostRepository for Repositories {
             let row: Option<(Row, Option<TwitterRow>)> = posts::table
                 .left_join(twitter_posts::table)
                 .filter(posts::id.eq(id.number()))
+                .filter(posts::platform.eq_any(known_platforms()))
                 .select((Row::as_select(), Option::<TwitterRow>::as_select()))
                 .first(&mut connection)
                 .await
                 .optional()?;
-            row.map(|(row, twitter)| row.with(twitter)).transpose()
+            let Some((row, twitter)) = row else { return Ok(None) };
+            let mut found = [row.with(twitter)?];
+            add_public(&mut connection, &mut found).await?;
+            let [post] = found;
+            Ok(Some(post))
         })
         .await
     }
@@ -251,6 +275,7 @@ impl PostRepository for Repositories {
         during("listing posts", async {
             let mut query = posts::table
                 .left_join(twitter_posts::table)
+                .filter(posts::platform.eq_any(known_platforms()))
                 .select((Row::as_select(), Option::<TwitterRow>::as_select()))
                 .into_boxed::<Db>();
             if let Some(status) = filter.status {
@@ -267,10 +292,11 @@ impl PostRepository for Repositories {
             let mut connection = self.pools.read().await?;
             let rows: Vec<(Row, Option<TwitterRow>)> =
                 query.limit(one_more(page.limit)).load(&mut connection).await?;
-            let found = rows
+            let mut found = rows
                 .into_iter()
                 .map(|(row, twitter)| row.with(twitter))
                 .collect::<Result<Vec<_>, _>>()?;
+            add_public(&mut connection, &mut found).await?;
             Ok(Page::from_one_more(found, page.limit, |post| Cursor {
                 sort_value: post.created_at.timestamp_micros(),
                 id: post.id.number(),
@@ -294,20 +320,33 @@ impl PostRepository for Repositories {
         .await
     }
 
-    async fn cancel(&self, id: PostId, actor: &str, now: DateTime<Utc>) -> Result<bool, PortError> {
+    async fn cancel(
+        &self,
+        id: PostId,
+        expected: Option<Version>,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Changed, PortError> {
         during("cancelling a post", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            let (tweet, _) = lock(connection, id.number()).await?;
-            let (cancelled, scheduled) = (PostStatus::Cancelled, PostStatus::Scheduled);
-            let reason = format!("cancelled by {actor}");
             let number = id.number();
-            let done = stop(connection, number, cancelled, scheduled, &reason, now.into()).await?;
-            if let Some(tweet) = tweet.filter(|_| done) {
+            let tweet = lock(connection, number).await?;
+            let Some((status, _)) = seen(connection, number, expected).await? else {
+                return Ok(Changed::Stale);
+            };
+            if status != PostStatus::Scheduled.name() {
+                return Ok(Changed::NotAllowed);
+            }
+            let reason = format!("cancelled by {actor}");
+            stop(connection, number, PostStatus::Cancelled, &reason, now.into()).await?;
+            if let Some(tweet) = tweet {
+                // Whoever asks to publish what they saw before is told that it has changed.
+                touch(connection, tweet, now.into()).await?;
                 note(connection, tweet, actor, now, format!("post {id} left the queue")).await?;
             }
             transaction.commit().await?;
-            Ok(done)
+            Ok(Changed::Done)
         })
         .await
     }
@@ -315,47 +354,65 @@ impl PostRepository for Repositories {
     async fn resolve(
         &self,
         id: PostId,
+        expected: Option<Version>,
         resolution: &Resolution,
         actor: &str,
         now: DateTime<Utc>,
-    ) -> Result<bool, PortError> {
-        during("settling a doubt", async {
+    ) -> Result<Changed, PortError> {
+        during("resolving an unknown outcome", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            let (tweet, status) = lock(connection, id.number()).await?;
-            let unknown = PostStatus::Unknown;
-            if status.as_deref() != Some(unknown.name()) {
-                return Ok(false);
+            let number = id.number();
+            let tweet = lock(connection, number).await?;
+            let Some((status, platform)) = seen(connection, number, expected).await? else {
+                return Ok(Changed::Stale);
+            };
+            if status != PostStatus::Unknown.name() {
+                return Ok(Changed::NotAllowed);
             }
-            let delivery: i64 = deliveries::table
-                .filter(deliveries::post_id.eq(id.number()))
+            let delivery: Option<i64> = deliveries::table
+                .filter(deliveries::post_id.eq(number))
                 .filter(deliveries::state.eq(DeliveryState::Unknown.name()))
                 .select(deliveries::id)
                 .first(connection)
-                .await?;
-            let done = match resolution {
+                .await
+                .optional()?;
+            match resolution {
                 Resolution::Published { id: platform_id, url } => {
                     let found = (platform_id.as_str(), url.as_str());
-                    record_published(connection, id.number(), delivery, found, actor, now).await?
+                    if let Some(delivery) = delivery {
+                        let of = (number, delivery);
+                        let recorded = record_published(connection, of, found, actor, now).await?;
+                        if let Recorded::IdTaken { by, .. } = recorded {
+                            return Ok(Changed::Taken(by));
+                        }
+                    } else if let Some(holder) =
+                        take_id(connection, number, &platform, found, now).await?
+                    {
+                        return Ok(Changed::Taken(PostId::new(holder)));
+                    }
+                    // A person has said which one counts, if there were several.
+                    mark_published(connection, number, tweet, found, actor, now).await?;
                 }
                 Resolution::NotPublished => {
-                    diesel::update(deliveries::table.find(delivery))
-                        .set((
-                            deliveries::state.eq(DeliveryState::Absent.name()),
-                            deliveries::error.eq(format!("{actor} says that it did not go out")),
-                        ))
-                        .execute(connection)
-                        .await?;
                     let reason = format!("{actor} says that it did not go out");
+                    if let Some(delivery) = delivery {
+                        diesel::update(deliveries::table.find(delivery))
+                            .set((
+                                deliveries::state.eq(DeliveryState::Absent.name()),
+                                deliveries::error.eq(&reason),
+                            ))
+                            .execute(connection)
+                            .await?;
+                    }
                     if let Some(tweet) = tweet {
                         note(connection, tweet, actor, now, format!("post {id}: {reason}")).await?;
                     }
-                    let (failed, number) = (PostStatus::Failed, id.number());
-                    stop(connection, number, failed, unknown, &reason, now.into()).await?
+                    stop(connection, number, PostStatus::Failed, &reason, now.into()).await?;
                 }
-            };
+            }
             transaction.commit().await?;
-            Ok(done)
+            Ok(Changed::Done)
         })
         .await
     }

@@ -159,6 +159,7 @@ pub(crate) mod dialect {
     use diesel::prelude::*;
     use diesel_async::{RunQueryDsl, SimpleAsyncConnection as _};
 
+    use super::repositories::LockedTweet;
     use super::{Conn, Pools};
     use crate::error::StoreError;
     use crate::schema::{
@@ -189,11 +190,13 @@ pub(crate) mod dialect {
     /// The ids of posts that are due, oldest first. The single writer makes it safe.
     pub(crate) async fn due_posts(
         connection: &mut Conn,
+        platforms: &[&str],
         now: Time,
         most: i64,
     ) -> QueryResult<Vec<i64>> {
         posts::table
             .filter(posts::due_at.le(now))
+            .filter(posts::platform.eq_any(platforms))
             .order((posts::due_at, posts::id))
             .limit(most)
             .select(posts::id)
@@ -251,17 +254,22 @@ pub(crate) mod dialect {
         Ok(())
     }
 
-    /// The status and the approved hash of a generated tweet, which stays as it is until the transaction ends.
+    /// The generated tweet, which stays as it is until the transaction ends.
     pub(crate) async fn lock_tweet(
         connection: &mut Conn,
         id: i64,
-    ) -> QueryResult<Option<(String, Option<String>)>> {
+    ) -> QueryResult<Option<LockedTweet>> {
         generated_tweets::table
             .find(id)
-            .select((generated_tweets::status, generated_tweets::approved_hash))
+            .select(LockedTweet::as_select())
             .first(connection)
             .await
             .optional()
+    }
+
+    /// The post stays as it is until the transaction ends. Its status.
+    pub(crate) async fn lock_post(connection: &mut Conn, id: i64) -> QueryResult<Option<String>> {
+        posts::table.find(id).select(posts::status).first(connection).await.optional()
     }
 
     /// The post of a generated tweet and its status, which stays as it is until the transaction ends.

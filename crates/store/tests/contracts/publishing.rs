@@ -7,9 +7,10 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 use waggle_content::ports::{ClaimRequest, LedgerError};
 use waggle_content::{
-    Claimed, DeliveryState, Platform, PostStatus, Prepared, Resolution, Settlement,
+    Changed, Claimed, DeliveryState, Doubt, Looked, Marker, Platform, PostStatus, Prepared,
+    Recorded, Resolution, Settlement,
 };
-use waggle_kernel::ids::{DeliveryId, PostId};
+use waggle_kernel::ids::{DeliveryId, PostId, Version};
 use waggle_kernel::{Actor, Clock as _, FixedClock};
 use waggle_store::Ports;
 use waggle_twitter_n8n::ports::SaveError;
@@ -22,10 +23,16 @@ fn noon() -> DateTime<Utc> {
 
 /// Stores `count` tweets and approves them.
 async fn approved(ports: &Ports, count: usize) -> Vec<GeneratedTweet> {
-    let texts: Vec<(String, String)> =
-        (0..count).map(|n| (format!("t-{n}"), format!("words {n}"))).collect();
+    let texts: Vec<String> = (0..count).map(|n| format!("words {n}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    approved_texts(ports, &texts).await
+}
+
+/// Stores tweets with these texts and approves them.
+async fn approved_texts(ports: &Ports, texts: &[&str]) -> Vec<GeneratedTweet> {
+    let ids: Vec<String> = (0..texts.len()).map(|n| format!("t-{n}")).collect();
     let tweets: Vec<(&str, &str)> =
-        texts.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
+        ids.iter().map(String::as_str).zip(texts.iter().copied()).collect();
     ports.batches.receive(&batch("b", &tweets), noon()).await.unwrap();
     let waiting = tweets_of(&*ports.tweets, &TweetFilter::default()).await;
     let changes: Vec<_> = waiting
@@ -43,7 +50,8 @@ fn request(tweet: &GeneratedTweet, due_at: DateTime<Utc>) -> QueueRequest {
     QueueRequest {
         tweet: tweet.id(),
         platform: "sandbox".into(),
-        due_at,
+        at: Some(due_at),
+        expected: None,
         approval: tweet.approval().cloned().unwrap(),
         actor: "system".into(),
         now: noon(),
@@ -54,19 +62,26 @@ async fn queued(ports: &Ports, tweet: &GeneratedTweet) -> PostId {
     ports.queue.queue(&request(tweet, noon())).await.unwrap().id
 }
 
+/// The request of a caller who has seen the tweet as it is now.
+async fn seen(ports: &Ports, tweet: &GeneratedTweet, due_at: DateTime<Utc>) -> QueueRequest {
+    let version = ports.tweets.find(tweet.id()).await.unwrap().unwrap().version();
+    QueueRequest { expected: Some(version), ..request(tweet, due_at) }
+}
+
 fn claim_at(now: DateTime<Utc>, most: u16) -> ClaimRequest {
-    ClaimRequest {
-        now,
-        lease_until: now + Duration::seconds(60),
-        most,
-        missed_before: now - Duration::hours(6),
-    }
+    ClaimRequest { now, lease_until: now + Duration::seconds(60), most }
 }
 
 async fn claim_one(ports: &Ports, now: DateTime<Utc>) -> Claimed {
-    let mut claimed = ports.ledger.claim(&claim_at(now, 10)).await.unwrap();
+    let mut claimed = claim(ports, now, 10).await;
     assert_eq!(claimed.len(), 1);
     claimed.remove(0)
+}
+
+async fn claim(ports: &Ports, now: DateTime<Utc>, most: u16) -> Vec<Claimed> {
+    let claimed = ports.ledger.claim(&claim_at(now, most)).await.unwrap();
+    assert_eq!(claimed.unreadable, []);
+    claimed.posts
 }
 
 fn prepared(claimed: &Claimed) -> Prepared {
@@ -76,6 +91,7 @@ fn prepared(claimed: &Claimed) -> Prepared {
         key: format!("post-{}", claimed.post.id),
         request: json!({ "text": claimed.post.publication.text }),
         hash: claimed.post.publication.hash(),
+        marker: Some(Marker("7".to_owned())),
     }
 }
 
@@ -86,6 +102,14 @@ async fn begun(ports: &Ports, claimed: &Claimed, now: DateTime<Utc>) -> Delivery
 
 fn out() -> Settlement {
     Settlement::Published { id: "sandbox-1".into(), url: "/x".into() }
+}
+
+async fn cancelled(ports: &Ports, post: PostId) -> bool {
+    ports.posts.cancel(post, None, "system", noon()).await.unwrap() == Changed::Done
+}
+
+async fn resolve(ports: &Ports, post: PostId, resolution: &Resolution) -> Changed {
+    ports.posts.resolve(post, None, resolution, "token:1:me", noon()).await.unwrap()
 }
 
 async fn status_of(ports: &Ports, post: PostId) -> PostStatus {
@@ -113,7 +137,7 @@ async fn a_published_post_makes_its_tweet_posted(ports: Ports) {
     assert_eq!(posted.view().x_com_post_id.as_deref(), Some("sandbox-1"));
     let parent = ports.batches.find(tweet.view().batch).await.unwrap().unwrap();
     assert_eq!(parent.status.name(), "Published");
-    assert!(ports.ledger.claim(&claim_at(noon(), 10)).await.unwrap().is_empty());
+    assert!(claim(&ports, noon(), 10).await.is_empty());
     let again = ports.queue.queue(&request(&tweet, noon())).await;
     assert!(matches!(again, Err(QueueRefused::NotApproved)), "{again:?}");
 }
@@ -136,19 +160,78 @@ async fn many_queueings_make_one_post(ports: Ports) {
     assert_eq!((ids.len(), new), (1, 1));
 }
 
-async fn a_queued_tweet_does_not_go_elsewhere_unasked(ports: Ports) {
+async fn publishing_again_moves_a_post_that_waits(ports: Ports) {
+    let tweet = approved(&ports, 1).await.remove(0);
+    let first = request(&tweet, noon() + Duration::hours(1));
+    let post = ports.queue.queue(&first).await.unwrap();
+    let repeated = ports.queue.queue(&first).await.unwrap();
+    let to_x = QueueRequest {
+        platform: "x".into(),
+        ..seen(&ports, &tweet, noon() + Duration::hours(2)).await
+    };
+
+    let moved = ports.queue.queue(&to_x).await.unwrap();
+
+    assert_eq!((post.was_queued, repeated.was_queued, moved.was_queued), (false, true, false));
+    assert_eq!((post.id, post.id), (repeated.id, moved.id));
+    let found = ports.posts.find(post.id).await.unwrap().unwrap();
+    assert_eq!(found.platform, Platform::X);
+    let time = Some(noon() + Duration::hours(2));
+    assert_eq!((found.scheduled_time, found.due_at), (time, time));
+    // What the first caller saw is over.
+    let late = QueueRequest { expected: Some(tweet.version()), ..first.clone() };
+    let stale = ports.queue.queue(&late).await;
+    assert!(matches!(stale, Err(QueueRefused::Stale)), "{stale:?}");
+    // At once is another time, too.
+    let at_once =
+        QueueRequest { at: None, platform: "x".into(), ..seen(&ports, &tweet, noon()).await };
+    assert!(!ports.queue.queue(&at_once).await.unwrap().was_queued);
+    assert!(ports.queue.queue(&at_once).await.unwrap().was_queued);
+    let claimed = claim_one(&ports, noon()).await;
+    let elsewhere =
+        ports.queue.queue(&QueueRequest { platform: "sandbox".into(), ..at_once }).await;
+    assert!(
+        matches!(elsewhere, Err(QueueRefused::Stale | QueueRefused::OnItsWay)),
+        "{elsewhere:?}"
+    );
+    let seen_now = seen(&ports, &tweet, noon() + Duration::hours(3)).await;
+    let on_its_way = ports.queue.queue(&seen_now).await;
+    assert!(matches!(on_its_way, Err(QueueRefused::OnItsWay)), "{on_its_way:?}");
+    assert_eq!(claimed.post.platform, Platform::X);
+}
+
+async fn a_call_that_comes_late_does_not_bring_a_post_back(ports: Ports) {
+    let tweet = approved(&ports, 1).await.remove(0);
+    let late = QueueRequest { expected: Some(tweet.version()), ..request(&tweet, noon()) };
+    let post = ports.queue.queue(&late).await.unwrap().id;
+    assert!(cancelled(&ports, post).await);
+
+    let repeated = ports.queue.queue(&late).await;
+    let without = ports.queue.queue(&request(&tweet, noon())).await;
+
+    assert!(matches!(repeated, Err(QueueRefused::Stale)), "{repeated:?}");
+    let asked = matches!(without, Err(QueueRefused::NeedsVersion { status: "cancelled" }));
+    assert!(asked, "{without:?}");
+    assert_eq!(status_of(&ports, post).await, PostStatus::Cancelled);
+    let again = seen(&ports, &tweet, noon()).await;
+    assert_eq!(ports.queue.queue(&again).await.unwrap().id, post);
+    assert_eq!(status_of(&ports, post).await, PostStatus::Scheduled);
+}
+
+async fn only_what_the_caller_saw_is_cancelled_or_resolved(ports: Ports) {
     let tweet = approved(&ports, 1).await.remove(0);
     let post = queued(&ports, &tweet).await;
-    let to_x = QueueRequest { platform: "x".into(), ..request(&tweet, noon()) };
+    let version = ports.posts.find(post).await.unwrap().unwrap().version;
+    let other = Some(Version::new(version.number() + 1));
 
-    let refused = ports.queue.queue(&to_x).await;
+    let stale = ports.posts.cancel(post, other, "system", noon()).await.unwrap();
+    let done = ports.posts.cancel(post, Some(version), "system", noon()).await.unwrap();
+    let not_published = Resolution::NotPublished;
+    let resolved =
+        ports.posts.resolve(post, other, &not_published, "system", noon()).await.unwrap();
 
-    let elsewhere = matches!(&refused, Err(QueueRefused::QueuedElsewhere { platform }) if platform == "sandbox");
-    assert!(elsewhere, "{refused:?}");
-    assert!(ports.posts.cancel(post, "system", noon()).await.unwrap());
-    assert_eq!(ports.queue.queue(&to_x).await.unwrap().id, post);
-    let moved = ports.posts.find(post).await.unwrap().unwrap();
-    assert_eq!(moved.platform, Platform::X);
+    assert_eq!((stale, done), (Changed::Stale, Changed::Done));
+    assert_eq!(resolved, Changed::NotAllowed);
 }
 
 async fn what_is_not_approved_is_not_queued(ports: Ports) {
@@ -172,17 +255,19 @@ async fn what_is_not_approved_is_not_queued(ports: Ports) {
 async fn an_edit_takes_a_waiting_post_out_of_the_queue(ports: Ports) {
     let tweet = approved(&ports, 1).await.remove(0);
     let post = queued(&ports, &tweet).await;
+    let tweet = ports.tweets.find(tweet.id()).await.unwrap().unwrap();
     let edited = tweet.clone().edit(Some("other".into()), None, noon()).unwrap();
 
     let saved = ports.tweets.save(&[change(Action::Edit, &tweet, edited)]).await.unwrap();
 
     assert!(saved[0].is_ok(), "{saved:?}");
     assert_eq!(status_of(&ports, post).await, PostStatus::Cancelled);
-    assert!(ports.ledger.claim(&claim_at(noon(), 10)).await.unwrap().is_empty());
+    assert!(claim(&ports, noon(), 10).await.is_empty());
 
     // The same post goes out with the new words, once they are approved.
     let draft = ports.tweets.find(tweet.id()).await.unwrap().unwrap();
-    let again = draft.clone().approve(&Actor::system(), noon()).unwrap();
+    let later = noon() + Duration::seconds(1);
+    let again = draft.clone().approve(&Actor::system(), later).unwrap();
     ports.tweets.save(&[change(Action::Approve, &draft, again)]).await.unwrap();
     let tweet = ports.tweets.find(tweet.id()).await.unwrap().unwrap();
     assert_eq!(queued(&ports, &tweet).await, post);
@@ -204,11 +289,11 @@ async fn a_tweet_whose_post_is_on_its_way_does_not_change(ports: Ports) {
 
     assert!(matches!(while_claimed, Err(SaveError::InFlight)), "{while_claimed:?}");
     assert!(matches!(while_sent, Err(SaveError::InFlight)), "{while_sent:?}");
-    assert!(!ports.posts.cancel(claimed.post.id, "system", noon()).await.unwrap());
+    assert!(!cancelled(&ports, claimed.post.id).await);
     ports.ledger.settle(&claimed, Some(delivery), &out(), noon()).await.unwrap();
 }
 
-async fn no_post_is_in_two_hands(ports: Ports) {
+async fn no_post_has_two_leases(ports: Ports) {
     let tweets = approved(&ports, 40).await;
     for tweet in &tweets {
         queued(&ports, tweet).await;
@@ -219,7 +304,7 @@ async fn no_post_is_in_two_hands(ports: Ports) {
         tasks.push(tokio::spawn(async move {
             let mut mine = Vec::new();
             loop {
-                let claimed = ledger.claim(&claim_at(noon(), 3)).await.unwrap();
+                let claimed = ledger.claim(&claim_at(noon(), 3)).await.unwrap().posts;
                 if claimed.is_empty() {
                     return mine;
                 }
@@ -232,7 +317,7 @@ async fn no_post_is_in_two_hands(ports: Ports) {
         all.extend(task.await.unwrap());
     }
     // A hand that found every row locked by others went away early: what is left is for the next.
-    while let Some(claimed) = ports.ledger.claim(&claim_at(noon(), 40)).await.unwrap().pop() {
+    while let Some(claimed) = claim(&ports, noon(), 40).await.pop() {
         all.push(claimed.post.id);
     }
 
@@ -240,7 +325,7 @@ async fn no_post_is_in_two_hands(ports: Ports) {
     assert_eq!((all.len(), distinct.len()), (distinct.len(), 40));
 }
 
-async fn a_hand_that_lost_its_lease_can_neither_begin_nor_settle(ports: Ports) {
+async fn a_worker_that_lost_its_lease_can_neither_begin_nor_settle(ports: Ports) {
     let tweet = approved(&ports, 1).await.remove(0);
     let post = queued(&ports, &tweet).await;
     let slow = claim_one(&ports, noon()).await;
@@ -257,7 +342,8 @@ async fn a_hand_that_lost_its_lease_can_neither_begin_nor_settle(ports: Ports) {
     let refused =
         ports.ledger.begin(&slow, &prepared(&slow), later, later + Duration::seconds(1)).await;
     assert!(matches!(refused, Err(LedgerError::NotHeld)), "{refused:?}");
-    let failed = Settlement::Failed { reason: "of the slow hand".into() };
+    let failed =
+        Settlement::Failed { reason: "of the slow worker".into(), state: DeliveryState::NotSent };
     let refused = ports.ledger.settle(&slow, None, &failed, later).await;
     assert!(matches!(refused, Err(LedgerError::NotHeld)), "{refused:?}");
 
@@ -266,7 +352,7 @@ async fn a_hand_that_lost_its_lease_can_neither_begin_nor_settle(ports: Ports) {
     assert_eq!(status_of(&ports, post).await, PostStatus::Published);
 }
 
-async fn what_a_dead_hand_left_open_is_found_by_the_next(ports: Ports) {
+async fn what_a_dead_worker_left_open_is_found_by_the_next(ports: Ports) {
     let tweet = approved(&ports, 1).await.remove(0);
     let post = queued(&ports, &tweet).await;
     let dead = claim_one(&ports, noon()).await;
@@ -283,7 +369,12 @@ async fn what_a_dead_hand_left_open_is_found_by_the_next(ports: Ports) {
     let twice = ports.ledger.begin(&next, &prepared(&next), now, now).await;
     assert!(matches!(twice, Err(LedgerError::NotHeld)), "{twice:?}");
 
-    let look = Settlement::Look { again_at: now, reason: "no sign of it".into(), absent: true };
+    let look = Settlement::Look {
+        again_at: now,
+        reason: "no sign of it".into(),
+        looked: Looked::Absent,
+        is_held: false,
+    };
     ports.ledger.settle(&next, Some(delivery), &look, now).await.unwrap();
     let looking = claim_one(&ports, now).await;
     let open = looking.open.clone().unwrap();
@@ -293,7 +384,7 @@ async fn what_a_dead_hand_left_open_is_found_by_the_next(ports: Ports) {
     ports.ledger.settle(&looking, Some(delivery), &absent, now).await.unwrap();
     let again = claim_one(&ports, now).await;
     assert_eq!(again.open, None);
-    assert_eq!(again.first_doubt_at, Some(noon()));
+    assert_eq!(again.doubt, Some(Doubt { since: Some(Marker("7".to_owned())) }));
     let second = begun(&ports, &again, now).await;
     ports.ledger.settle(&again, Some(second), &out(), now).await.unwrap();
     let states: Vec<DeliveryState> =
@@ -301,7 +392,7 @@ async fn what_a_dead_hand_left_open_is_found_by_the_next(ports: Ports) {
     assert_eq!(states, [DeliveryState::Absent, DeliveryState::Published]);
 }
 
-async fn a_success_is_written_down_even_by_a_hand_that_lost_its_lease(ports: Ports) {
+async fn a_success_is_written_down_even_by_a_worker_that_lost_its_lease(ports: Ports) {
     let tweet = approved(&ports, 1).await.remove(0);
     let post = queued(&ports, &tweet).await;
     let slow = claim_one(&ports, noon()).await;
@@ -318,17 +409,215 @@ async fn a_success_is_written_down_even_by_a_hand_that_lost_its_lease(ports: Por
     assert_eq!(status_of(&ports, post).await, PostStatus::Published);
 }
 
-async fn a_post_that_was_due_long_ago_is_missed_and_not_sent(ports: Ports) {
+async fn a_missed_post_is_queued_again_by_a_person(ports: Ports) {
     let tweets = approved(&ports, 2).await;
     let post = queued(&ports, &tweets[0]).await;
     let late = noon() + Duration::hours(7);
+    let claimed = claim_one(&ports, late).await;
+    assert_eq!(claimed.post.scheduled_time, Some(noon()));
 
-    assert!(ports.ledger.claim(&claim_at(late, 10)).await.unwrap().is_empty());
+    let missed = Settlement::Missed { reason: "too late".into() };
+    ports.ledger.settle(&claimed, None, &missed, late).await.unwrap();
 
     assert_eq!(status_of(&ports, post).await, PostStatus::Missed);
-    let again = ports.queue.queue(&QueueRequest { now: late, ..request(&tweets[0], late) }).await;
-    assert_eq!(again.unwrap().id, post);
+    let again = QueueRequest { now: late, ..seen(&ports, &tweets[0], late).await };
+    assert_eq!(ports.queue.queue(&again).await.unwrap().id, post);
     assert_eq!(claim_one(&ports, late).await.post.id, post);
+}
+
+/// Queues a tweet, sends it, and leaves its outcome unknown.
+async fn lost(ports: &Ports, tweet: &GeneratedTweet) -> (Claimed, DeliveryId) {
+    queued(ports, tweet).await;
+    let claimed = claim_one(ports, noon()).await;
+    let delivery = begun(ports, &claimed, noon()).await;
+    (claimed, delivery)
+}
+
+fn not_there() -> Settlement {
+    Settlement::Retry { at: noon(), reason: "not there".into(), state: DeliveryState::Absent }
+}
+
+async fn an_id_belongs_to_one_post(ports: Ports) {
+    let tweets = approved(&ports, 2).await;
+    let (first, of_first) = lost(&ports, &tweets[0]).await;
+    let (second, of_second) = lost(&ports, &tweets[1]).await;
+    ports.ledger.settle(&first, Some(of_first), &out(), noon()).await.unwrap();
+    let ids = ["sandbox-1".to_owned(), "sandbox-2".to_owned()];
+
+    let ownership = ports.ledger.ownership(second.post.id, &prepared(&second), &ids).await.unwrap();
+    let own = ports.ledger.ownership(first.post.id, &prepared(&first), &ids).await.unwrap();
+    let recorded = ports.ledger.settle(&second, Some(of_second), &out(), noon()).await.unwrap();
+
+    assert_eq!(ownership.taken, BTreeSet::from(["sandbox-1".to_owned()]));
+    assert!(own.taken.is_empty(), "{own:?}");
+    let (id, by) = ("sandbox-1".to_owned(), first.post.id);
+    assert_eq!(recorded, Recorded::IdTaken { id, by });
+    assert_eq!(status_of(&ports, second.post.id).await, PostStatus::Unknown);
+    let same = Resolution::Published { id: "sandbox-1".into(), url: String::new() };
+    assert_eq!(resolve(&ports, second.post.id, &same).await, Changed::Taken(first.post.id));
+    let other = Resolution::Published { id: "sandbox-2".into(), url: String::new() };
+    assert_eq!(resolve(&ports, second.post.id, &other).await, Changed::Done);
+    assert_eq!(status_of(&ports, second.post.id).await, PostStatus::Published);
+}
+
+async fn deliveries_of_the_same_words_with_no_known_end_are_rivals(ports: Ports) {
+    let tweets = approved_texts(&ports, &["same", "same", "other"]).await;
+    let mut all = Vec::new();
+    for tweet in &tweets {
+        all.push(lost(&ports, tweet).await);
+    }
+    let rivals = async |of: &Claimed| {
+        ports.ledger.ownership(of.post.id, &prepared(of), &[]).await.unwrap().rivals
+    };
+
+    let before = (rivals(&all[0].0).await, rivals(&all[2].0).await);
+    ports.ledger.settle(&all[1].0, Some(all[1].1), &not_there(), noon()).await.unwrap();
+
+    assert_eq!((before, rivals(&all[0].0).await), ((1, 0), 0));
+}
+
+async fn what_arrives_late_is_recorded_and_stops_the_repetition(ports: Ports) {
+    let tweet = approved(&ports, 1).await.remove(0);
+    let (sleeper, first) = lost(&ports, &tweet).await;
+    let looking = claim_one(&ports, noon() + Duration::seconds(61)).await;
+    ports.ledger.settle(&looking, Some(first), &not_there(), noon()).await.unwrap();
+    assert_eq!(status_of(&ports, sleeper.post.id).await, PostStatus::Scheduled);
+
+    let recorded = ports.ledger.settle(&sleeper, Some(first), &out(), noon()).await.unwrap();
+
+    assert_eq!(recorded, Recorded::PublicBefore { id: "sandbox-1".into() });
+    let post = ports.posts.find(sleeper.post.id).await.unwrap().unwrap();
+    assert_eq!(post.status, PostStatus::Published);
+    assert_eq!(post.platform_post_id, "sandbox-1");
+    assert!(claim(&ports, noon(), 10).await.is_empty(), "it is not sent again");
+    let states: Vec<DeliveryState> =
+        ports.posts.deliveries(post.id).await.unwrap().iter().map(|one| one.state).collect();
+    assert_eq!(states, [DeliveryState::AlsoPublished]);
+    let posted = ports.tweets.find(tweet.id()).await.unwrap().unwrap();
+    assert_eq!(posted.status(), Status::Posted);
+}
+
+/// A worker slept through two looks, another sent the post again, and both arrived, in either order
+/// of their answers.
+async fn a_post_that_is_public_twice_shows_both_ids_and_asks_a_person(ports: Ports) {
+    let tweets = approved(&ports, 2).await;
+    for (tweet, sleeper_first) in tweets.iter().zip([true, false]) {
+        let (sleeper, first) = lost(&ports, tweet).await;
+        let looking = claim_one(&ports, noon() + Duration::seconds(61)).await;
+        ports.ledger.settle(&looking, Some(first), &not_there(), noon()).await.unwrap();
+        let again = claim_one(&ports, noon()).await;
+        let second = begun(&ports, &again, noon()).await;
+        let published = |id: &str| Settlement::Published {
+            id: format!("{id}-{sleeper_first}"),
+            url: String::new(),
+        };
+        let (a, b) = (published("a"), published("b"));
+        let mut answers = [(&sleeper, first, a), (&again, second, b)];
+        if !sleeper_first {
+            answers.reverse();
+        }
+
+        let [(of, delivery, answer), last] = &answers;
+        ports.ledger.settle(of, Some(*delivery), answer, noon()).await.unwrap();
+        let (of, delivery, answer) = last;
+        let recorded = ports.ledger.settle(of, Some(*delivery), answer, noon()).await.unwrap();
+
+        assert!(
+            matches!(&recorded, Recorded::PublicTwice { ids } if ids.len() == 2),
+            "{recorded:?}"
+        );
+        let post = ports.posts.find(sleeper.post.id).await.unwrap().unwrap();
+        assert_eq!(post.status, PostStatus::Unknown);
+        assert_eq!(post.public.len(), 2);
+        let reason = post.last_error.unwrap();
+        for public in &post.public {
+            assert!(reason.contains(&public.platform_post_id), "{reason}");
+        }
+        let id = post.public[1].platform_post_id.clone();
+        let one = Resolution::Published { id: id.clone(), url: String::new() };
+        assert_eq!(resolve(&ports, post.id, &one).await, Changed::Done);
+        let resolved = ports.posts.find(post.id).await.unwrap().unwrap();
+        assert_eq!((resolved.status, resolved.platform_post_id), (PostStatus::Published, id));
+    }
+}
+
+/// The sleeper's answer comes while the other attempt is under way; what that one ends with says
+/// what the post is.
+async fn an_attempt_under_way_ends_before_a_late_one_decides(ports: Ports) {
+    let tweet = approved(&ports, 1).await.remove(0);
+    let (sleeper, first) = lost(&ports, &tweet).await;
+    let looking = claim_one(&ports, noon() + Duration::seconds(61)).await;
+    ports.ledger.settle(&looking, Some(first), &not_there(), noon()).await.unwrap();
+    let again = claim_one(&ports, noon()).await;
+    let second = begun(&ports, &again, noon()).await;
+
+    ports.ledger.settle(&sleeper, Some(first), &out(), noon()).await.unwrap();
+    let between = status_of(&ports, sleeper.post.id).await;
+    let refused = Settlement::Failed { reason: "no".into(), state: DeliveryState::Refused };
+    let recorded = ports.ledger.settle(&again, Some(second), &refused, noon()).await.unwrap();
+
+    assert_eq!(between, PostStatus::Publishing);
+    assert_eq!(recorded, Recorded::PublicBefore { id: "sandbox-1".into() });
+    assert_eq!(status_of(&ports, sleeper.post.id).await, PostStatus::Published);
+}
+
+async fn what_was_resolved_belongs_to_its_round(ports: Ports) {
+    let tweet = approved(&ports, 1).await.remove(0);
+    let (claimed, delivery) = lost(&ports, &tweet).await;
+    let ask = Settlement::Ask { reason: "who knows".into() };
+    ports.ledger.settle(&claimed, Some(delivery), &ask, noon()).await.unwrap();
+    resolve(&ports, claimed.post.id, &Resolution::NotPublished).await;
+    let again = seen(&ports, &tweet, noon()).await;
+    ports.queue.queue(&again).await.unwrap();
+
+    let next = claim_one(&ports, noon()).await;
+
+    assert_eq!((next.doubt, next.open, next.attempts), (None, None, 0));
+}
+
+async fn a_failed_delivery_keeps_its_true_end(ports: Ports) {
+    let states = [DeliveryState::Refused, DeliveryState::NotSent, DeliveryState::Absent];
+    for (tweet, state) in approved(&ports, 3).await.iter().zip(states) {
+        let (claimed, delivery) = lost(&ports, tweet).await;
+
+        let failed = Settlement::Failed { reason: "over".into(), state };
+        ports.ledger.settle(&claimed, Some(delivery), &failed, noon()).await.unwrap();
+
+        let found = ports.posts.deliveries(claimed.post.id).await.unwrap();
+        assert_eq!(found[0].state, state);
+        assert_eq!(status_of(&ports, claimed.post.id).await, PostStatus::Failed);
+    }
+}
+
+async fn what_waits_for_an_account_uses_up_nothing_and_is_released(ports: Ports) {
+    let tweets = approved(&ports, 2).await;
+    let later = noon() + Duration::minutes(15);
+    let (sent, delivery) = lost(&ports, &tweets[0]).await;
+    let held = Settlement::Held { at: later, reason: "401".into() };
+    ports.ledger.settle(&sent, Some(delivery), &held, noon()).await.unwrap();
+    let (_, delivery) = lost(&ports, &tweets[1]).await;
+    let sought = claim_one(&ports, noon() + Duration::seconds(61)).await;
+    let look = Settlement::Look {
+        again_at: later,
+        reason: "401".into(),
+        looked: Looked::NotAsked,
+        is_held: true,
+    };
+    ports.ledger.settle(&sought, Some(delivery), &look, noon()).await.unwrap();
+    let post = ports.posts.find(sent.post.id).await.unwrap().unwrap();
+    assert!(post.is_held);
+    assert_eq!((post.attempts, post.last_error.as_deref()), (0, Some("401")));
+    assert!(claim(&ports, noon(), 10).await.is_empty());
+
+    let elsewhere = ports.ledger.release_held(Platform::X, noon()).await.unwrap();
+    let here = ports.ledger.release_held(Platform::Sandbox, noon()).await.unwrap();
+
+    assert_eq!((elsewhere, here), (0, 2));
+    let due = claim(&ports, noon(), 10).await;
+    assert_eq!(due.len(), 2);
+    let open = due.iter().find_map(|claimed| claimed.open.as_ref()).unwrap();
+    assert_eq!(open.looks, 0);
+    assert!(!ports.posts.find(sent.post.id).await.unwrap().unwrap().is_held);
 }
 
 async fn a_post_that_is_not_due_waits(ports: Ports) {
@@ -336,16 +625,16 @@ async fn a_post_that_is_not_due_waits(ports: Ports) {
     let due = noon() + Duration::hours(1);
     let post = ports.queue.queue(&request(&tweet, due)).await.unwrap().id;
 
-    assert!(ports.ledger.claim(&claim_at(noon(), 10)).await.unwrap().is_empty());
+    assert!(claim(&ports, noon(), 10).await.is_empty());
     assert_eq!(ports.ledger.next_due().await.unwrap(), Some(due));
-    assert!(ports.posts.cancel(post, "system", noon()).await.unwrap());
-    assert!(!ports.posts.cancel(post, "system", noon()).await.unwrap());
+    assert!(cancelled(&ports, post).await);
+    assert!(!cancelled(&ports, post).await);
     assert_eq!(ports.ledger.next_due().await.unwrap(), None);
     assert_eq!(status_of(&ports, post).await, PostStatus::Cancelled);
-    assert!(ports.ledger.claim(&claim_at(due, 10)).await.unwrap().is_empty());
+    assert!(claim(&ports, due, 10).await.is_empty());
 }
 
-async fn a_doubt_is_settled_by_a_person(ports: Ports) {
+async fn an_unknown_outcome_is_resolved_by_a_person(ports: Ports) {
     let tweets = approved(&ports, 2).await;
     for (tweet, published) in tweets.iter().zip([true, false]) {
         let post = queued(&ports, tweet).await;
@@ -362,16 +651,17 @@ async fn a_doubt_is_settled_by_a_person(ports: Ports) {
             Resolution::NotPublished
         };
 
-        let first = ports.posts.resolve(post, &resolution, "token:1:me", noon()).await.unwrap();
-        let second = ports.posts.resolve(post, &resolution, "token:1:me", noon()).await.unwrap();
+        let first = resolve(&ports, post, &resolution).await;
+        let second = resolve(&ports, post, &resolution).await;
 
-        assert!(first && !second);
+        assert_eq!((first, second), (Changed::Done, Changed::NotAllowed));
         let expected = if published { PostStatus::Published } else { PostStatus::Failed };
         assert_eq!(status_of(&ports, post).await, expected);
         let after = ports.tweets.find(tweet.id()).await.unwrap().unwrap();
         assert_eq!(after.status() == Status::Posted, published);
     }
-    assert!(!ports.queue.queue(&request(&tweets[1], noon())).await.unwrap().was_queued);
+    let again = seen(&ports, &tweets[1], noon()).await;
+    assert!(!ports.queue.queue(&again).await.unwrap().was_queued);
 }
 
 mod rules {
@@ -380,27 +670,47 @@ mod rules {
             crate::publishing::a_published_post_makes_its_tweet_posted(ports);
         many_queueings_make_one_post(ports) =>
             crate::publishing::many_queueings_make_one_post(ports);
-        a_queued_tweet_does_not_go_elsewhere_unasked(ports) =>
-            crate::publishing::a_queued_tweet_does_not_go_elsewhere_unasked(ports);
+        publishing_again_moves_a_post_that_waits(ports) =>
+            crate::publishing::publishing_again_moves_a_post_that_waits(ports);
+        a_call_that_comes_late_does_not_bring_a_post_back(ports) =>
+            crate::publishing::a_call_that_comes_late_does_not_bring_a_post_back(ports);
+        only_what_the_caller_saw_is_cancelled_or_resolved(ports) =>
+            crate::publishing::only_what_the_caller_saw_is_cancelled_or_resolved(ports);
         what_is_not_approved_is_not_queued(ports) =>
             crate::publishing::what_is_not_approved_is_not_queued(ports);
         an_edit_takes_a_waiting_post_out_of_the_queue(ports) =>
             crate::publishing::an_edit_takes_a_waiting_post_out_of_the_queue(ports);
         a_tweet_whose_post_is_on_its_way_does_not_change(ports) =>
             crate::publishing::a_tweet_whose_post_is_on_its_way_does_not_change(ports);
-        no_post_is_in_two_hands(ports) =>
-            crate::publishing::no_post_is_in_two_hands(ports);
-        a_hand_that_lost_its_lease_can_neither_begin_nor_settle(ports) =>
-            crate::publishing::a_hand_that_lost_its_lease_can_neither_begin_nor_settle(ports);
-        what_a_dead_hand_left_open_is_found_by_the_next(ports) =>
-            crate::publishing::what_a_dead_hand_left_open_is_found_by_the_next(ports);
-        a_success_is_written_down_even_by_a_hand_that_lost_its_lease(ports) =>
-            crate::publishing::a_success_is_written_down_even_by_a_hand_that_lost_its_lease(ports);
-        a_post_that_was_due_long_ago_is_missed_and_not_sent(ports) =>
-            crate::publishing::a_post_that_was_due_long_ago_is_missed_and_not_sent(ports);
+        no_post_has_two_leases(ports) =>
+            crate::publishing::no_post_has_two_leases(ports);
+        a_worker_that_lost_its_lease_can_neither_begin_nor_settle(ports) =>
+            crate::publishing::a_worker_that_lost_its_lease_can_neither_begin_nor_settle(ports);
+        what_a_dead_worker_left_open_is_found_by_the_next(ports) =>
+            crate::publishing::what_a_dead_worker_left_open_is_found_by_the_next(ports);
+        a_success_is_written_down_even_by_a_worker_that_lost_its_lease(ports) =>
+            crate::publishing::a_success_is_written_down_even_by_a_worker_that_lost_its_lease(ports);
+        a_missed_post_is_queued_again_by_a_person(ports) =>
+            crate::publishing::a_missed_post_is_queued_again_by_a_person(ports);
+        an_id_belongs_to_one_post(ports) =>
+            crate::publishing::an_id_belongs_to_one_post(ports);
+        deliveries_of_the_same_words_with_no_known_end_are_rivals(ports) =>
+            crate::publishing::deliveries_of_the_same_words_with_no_known_end_are_rivals(ports);
+        what_arrives_late_is_recorded_and_stops_the_repetition(ports) =>
+            crate::publishing::what_arrives_late_is_recorded_and_stops_the_repetition(ports);
+        a_post_that_is_public_twice_shows_both_ids_and_asks_a_person(ports) =>
+            crate::publishing::a_post_that_is_public_twice_shows_both_ids_and_asks_a_person(ports);
+        an_attempt_under_way_ends_before_a_late_one_decides(ports) =>
+            crate::publishing::an_attempt_under_way_ends_before_a_late_one_decides(ports);
+        what_was_resolved_belongs_to_its_round(ports) =>
+            crate::publishing::what_was_resolved_belongs_to_its_round(ports);
+        a_failed_delivery_keeps_its_true_end(ports) =>
+            crate::publishing::a_failed_delivery_keeps_its_true_end(ports);
+        what_waits_for_an_account_uses_up_nothing_and_is_released(ports) =>
+            crate::publishing::what_waits_for_an_account_uses_up_nothing_and_is_released(ports);
         a_post_that_is_not_due_waits(ports) =>
             crate::publishing::a_post_that_is_not_due_waits(ports);
-        a_doubt_is_settled_by_a_person(ports) =>
-            crate::publishing::a_doubt_is_settled_by_a_person(ports);
+        an_unknown_outcome_is_resolved_by_a_person(ports) =>
+            crate::publishing::an_unknown_outcome_is_resolved_by_a_person(ports);
     }
 }
