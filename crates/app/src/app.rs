@@ -13,8 +13,8 @@ use waggle_settings::ports::Environment;
 use waggle_settings::{Problem, SettingsError, SettingsManager, SettingsPorts};
 use waggle_store::Store;
 use waggle_twitter_n8n::{
-    BrowseSourceTweets, CheckDuplicates, ManageBatches, PublishTweet, ReceiveBatch, ReviewTweets,
-    WorkQueue,
+    BrowseSourceTweets, CheckDuplicates, EndRun, ManageBatches, PublishTweet, ReceiveBatch,
+    ReviewTweets, WorkQueue,
 };
 
 use crate::config::Config;
@@ -30,6 +30,7 @@ pub(crate) struct App {
     pub(crate) settings: Arc<SettingsManager>,
     pub(crate) check_duplicates: CheckDuplicates,
     pub(crate) receive_batch: ReceiveBatch,
+    pub(crate) end_run: EndRun,
     pub(crate) source_tweets: BrowseSourceTweets,
     pub(crate) work_queue: WorkQueue,
     pub(crate) batches: ManageBatches,
@@ -128,6 +129,7 @@ impl App {
                 source_tweets: ports.source_tweets.clone(),
                 clock: clock.clone(),
             },
+            end_run: EndRun { source_tweets: ports.source_tweets.clone(), clock: clock.clone() },
             receive_batch: ReceiveBatch { batches: ports.batches.clone(), clock: clock.clone() },
             source_tweets: BrowseSourceTweets { source_tweets: ports.source_tweets.clone() },
             work_queue: WorkQueue {

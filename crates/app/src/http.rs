@@ -22,9 +22,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use self::around::request_id;
-pub(crate) use self::body::JsonBody;
+pub(crate) use self::body::{JsonBody, depth};
 pub(crate) use self::caller::{Caller, caller};
-pub(crate) use self::client::client;
+pub(crate) use self::client::{client, client_address};
 pub(crate) use self::pace::Pace;
 pub(crate) use self::problem::Problem;
 pub(crate) use self::visitor::{GOOGLE_COOKIE, SESSION_COOKIE, SignedIn};

@@ -6,11 +6,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 use waggle_accounts::User;
-use waggle_kernel::Actor;
+use waggle_kernel::{Actor, error_chain};
 use waggle_settings::ports::SettingChanges;
 
 use crate::app::App;
-use waggle_kernel::error_chain;
 
 /// How long to wait before the database is asked again that did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -31,11 +30,31 @@ pub(crate) async fn run(
     }
 }
 
-/// Applies the list of super admins again and again: whoever was changed at the same moment is looked at once more.
+/// Applies the list of super admins again and again: users who were changed at the same moment are
+/// looked at once more.
 async fn repeat(app: &App) {
     loop {
         tokio::time::sleep(REPEAT).await;
         apply_super_admins(app).await;
+        log_lapsed(app).await;
+    }
+}
+
+/// Says which source tweets no batch was made of, and no run is told of any more.
+async fn log_lapsed(app: &App) {
+    const MOST: u16 = 1_000;
+
+    let offers = u32::try_from(app.settings.values().source_tweet_offers.count());
+    match app.end_run.mark_lapsed(offers.unwrap_or(u32::MAX), MOST).await {
+        Ok(lapsed) if lapsed.is_empty() => {}
+        Ok(lapsed) => {
+            let tweet_ids = lapsed.iter().take(20).cloned().collect::<Vec<_>>().join(" ");
+            let count = lapsed.len();
+            warn!(count, tweet_ids, "source tweets lapsed: no run made a batch of them");
+        }
+        Err(problem) => {
+            error!(error = %error_chain(&problem), "lapsed source tweets cannot be marked");
+        }
     }
 }
 

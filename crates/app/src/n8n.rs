@@ -7,6 +7,7 @@
 
 mod check_duplicate_tweet;
 mod json;
+mod note;
 mod receive_tweets;
 mod review;
 

@@ -66,6 +66,12 @@ settings! {
         ingest_max_bytes: Integer<1_024, 67_108_864> = "INGEST_MAX_BYTES", default "10485760";
         /// The most items that one call of the two n8n endpoints may have.
         ingest_max_items: Integer<1, 100_000> = "INGEST_MAX_ITEMS", default "10000";
+        /// How long a run of a workflow has for what it was told is new. If it hands in no batch by
+        /// then, the next run that reports the same tweets is told that they are new.
+        source_tweet_lease: Seconds<1, 2_592_000> = "SOURCE_TWEET_LEASE_SECONDS", default "3600";
+        /// How many runs are told of a tweet that it is new, one after the other, until one makes a
+        /// batch of it.
+        source_tweet_offers: Integer<1, 100> = "SOURCE_TWEET_OFFERS", default "2";
     }
     Http {
         /// The largest body that the native API takes, in bytes.

@@ -96,6 +96,10 @@ table! {
         is_processed -> Bool,
         lease -> Nullable<Text>,
         leased_until -> Nullable<UtcMicros>,
+        offers -> BigInt,
+        offered_at -> Nullable<UtcMicros>,
+        address -> Text,
+        lapsed_at -> Nullable<UtcMicros>,
     }
 }
 
@@ -467,6 +471,7 @@ table! {
 }
 
 joinable!(api_tokens -> users (user_id));
+joinable!(generated_tweets -> campaign_batches (campaign_batch_id));
 joinable!(google_accounts -> users (user_id));
 joinable!(sessions -> users (user_id));
 joinable!(twitter_posts -> posts (post_id));

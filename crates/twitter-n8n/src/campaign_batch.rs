@@ -40,8 +40,10 @@ pub struct NewCampaignBatch {
     pub source_tweet_ids: Vec<String>,
     /// The tweets.
     pub tweets: Vec<NewGeneratedTweet>,
-    /// Who handed it in, for the record.
+    /// Who hands it in, as [`Actor`](waggle_kernel::Actor) shows it.
     pub received_from: String,
+    /// The network address that it comes from; empty where it is not known.
+    pub address: String,
     /// Whether it came without a credential, from a trusted network.
     pub unauthenticated: bool,
 }
@@ -51,6 +53,8 @@ impl NewCampaignBatch {
     pub const MOST_ID: usize = 96;
     /// The longest title, in characters.
     pub const MOST_TITLE: usize = 255;
+    /// The longest description, in characters.
+    pub const MOST_DESCRIPTION: usize = 20_000;
 
     /// Checks the texts and makes the tweets' ids unique: a tweet that stands there twice is taken once,
     /// and one that bears the id of another is renamed.
@@ -67,7 +71,7 @@ impl NewCampaignBatch {
         }
         field("campaign_batch", &self.batch_id, Self::MOST_ID)?;
         field("title", &self.title, Self::MOST_TITLE)?;
-        field("description", &self.description, 20_000)?;
+        field("description", &self.description, Self::MOST_DESCRIPTION)?;
         field("source_type", &self.source_type, 50)?;
         field("generated_at", self.generated_at.as_deref().unwrap_or_default(), 100)?;
         field("execution_id", self.execution_id.as_deref().unwrap_or_default(), 255)?;
@@ -258,8 +262,12 @@ pub struct Received {
     pub stored: u32,
     /// How many tweets were there already.
     pub known: u32,
-    /// How many source tweets are now known to be worked through.
+    /// How many source tweets are now known to be processed.
     pub processed_source_tweets: u32,
+    /// How many open runs of the caller it ended, as it named neither a run nor tweets.
+    pub ended_runs: u32,
+    /// Whether it named a run that nobody knows.
+    pub is_run_unknown: bool,
 }
 
 /// Whether deleted batches are meant.

@@ -7,16 +7,17 @@ use thiserror::Error;
 use waggle_kernel::{Actor, Clock, Forbidden, PortError, Scope};
 
 use crate::ports::SourceTweetRepository;
-use crate::source_tweet::{NewSourceTweet, Run, Sighting};
+use crate::source_tweet::{NewSourceTweet, OfferPolicy, Run, Sighting};
 
 /// What the run that reports a tweet is told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// New to this run; stored by this call, or by an earlier try of the same run.
-    New {
-        /// Whether this very call stored it.
-        stored: bool,
-    },
+    /// New to this run; stored by this very call.
+    New,
+    /// New to this run, as an earlier try of the same run was told.
+    Replayed,
+    /// New to this run, as an earlier run made no batch of it.
+    OfferedAgain,
     /// Known from another run, or reported twice by this one.
     Duplicate,
 }
@@ -30,8 +31,9 @@ pub struct CheckDuplicates {
 }
 
 impl CheckDuplicates {
-    /// Gives a verdict for each of `tweets`, in order. The same run with the same tweets gets the same
-    /// verdicts again, so that a repeated call loses nothing.
+    /// Gives a verdict for each of `tweets`, in order. What the run is told is new is leased to it:
+    /// if it hands in no batch of it in time, the next run is told that it is new. The same run
+    /// with the same tweets gets the same verdicts again, so that a repeated call loses nothing.
     ///
     /// # Errors
     ///
@@ -41,13 +43,14 @@ impl CheckDuplicates {
         actor: &Actor,
         run: &Run,
         tweets: &[NewSourceTweet],
+        offers: OfferPolicy,
     ) -> Result<Vec<Verdict>, CheckDuplicatesError> {
         actor.require(Scope::Ingest)?;
         let mut seen = HashSet::with_capacity(tweets.len());
         let first: Vec<bool> =
             tweets.iter().map(|tweet| seen.insert(tweet.tweet_id.as_str())).collect();
         let sightings = if seen.len() == tweets.len() {
-            self.source_tweets.record(run, tweets, self.clock.now()).await?
+            self.source_tweets.record(run, tweets, offers, self.clock.now()).await?
         } else {
             let once: Vec<NewSourceTweet> = tweets
                 .iter()
@@ -55,15 +58,16 @@ impl CheckDuplicates {
                 .filter(|&(_, &first)| first)
                 .map(|(tweet, _)| tweet.clone())
                 .collect();
-            self.source_tweets.record(run, &once, self.clock.now()).await?
+            self.source_tweets.record(run, &once, offers, self.clock.now()).await?
         };
         let mut sightings = sightings.into_iter();
         Ok(first
             .into_iter()
             .map(|first| if first { sightings.next() } else { None })
             .map(|sighting| match sighting {
-                Some(Sighting::Stored) => Verdict::New { stored: true },
-                Some(Sighting::BroughtBefore) => Verdict::New { stored: false },
+                Some(Sighting::Stored) => Verdict::New,
+                Some(Sighting::BroughtBefore) => Verdict::Replayed,
+                Some(Sighting::OfferedAgain) => Verdict::OfferedAgain,
                 Some(Sighting::Known) | None => Verdict::Duplicate,
             })
             .collect())
@@ -91,10 +95,10 @@ mod tests {
 
     fn tweet(id: &str) -> NewSourceTweet {
         NewSourceTweet::new(
-            id.into(),
+            id,
             String::new(),
             String::new(),
-            String::new(),
+            "words".into(),
             Engagement::default(),
             "2025-08-14T14:30:31Z".into(),
             "success".into(),
@@ -108,9 +112,12 @@ mod tests {
             execution_id: "exec_1".into(),
             source_url: "unknown".into(),
             received_from: "system".into(),
+            address: String::new(),
             unauthenticated: false,
         }
     }
+
+    const OFFERS: OfferPolicy = OfferPolicy { lease: chrono::Duration::hours(1), most: 2 };
 
     fn check(source_tweets: MockSourceTweetRepository) -> CheckDuplicates {
         CheckDuplicates {
@@ -124,29 +131,28 @@ mod tests {
         let mut source_tweets = MockSourceTweetRepository::new();
         source_tweets
             .expect_record()
-            .withf(|_, tweets, _| tweets.len() == 2)
-            .returning(|_, _, _| Ok(vec![Sighting::Stored, Sighting::Known]));
+            .withf(|_, tweets, _, _| tweets.len() == 2)
+            .returning(|_, _, _, _| Ok(vec![Sighting::Stored, Sighting::Known]));
 
         let verdicts = check(source_tweets)
-            .run(&Actor::system(), &run(), &[tweet("1"), tweet("1"), tweet("2")])
+            .run(&Actor::system(), &run(), &[tweet("1"), tweet("1"), tweet("2")], OFFERS)
             .await
             .unwrap();
 
-        assert_eq!(
-            verdicts,
-            [Verdict::New { stored: true }, Verdict::Duplicate, Verdict::Duplicate]
-        );
+        assert_eq!(verdicts, [Verdict::New, Verdict::Duplicate, Verdict::Duplicate]);
     }
 
     #[tokio::test]
     async fn a_repeated_run_gets_its_tweets_again() {
         let mut source_tweets = MockSourceTweetRepository::new();
-        source_tweets.expect_record().returning(|_, _, _| Ok(vec![Sighting::BroughtBefore]));
+        source_tweets.expect_record().returning(|_, _, _, _| Ok(vec![Sighting::BroughtBefore]));
 
-        let verdicts =
-            check(source_tweets).run(&Actor::system(), &run(), &[tweet("1")]).await.unwrap();
+        let verdicts = check(source_tweets)
+            .run(&Actor::system(), &run(), &[tweet("1")], OFFERS)
+            .await
+            .unwrap();
 
-        assert_eq!(verdicts, [Verdict::New { stored: false }]);
+        assert_eq!(verdicts, [Verdict::Replayed]);
     }
 
     #[tokio::test]
@@ -155,7 +161,7 @@ mod tests {
         source_tweets.expect_record().never();
         let reader = Actor::system().limited_to(Scopes::of(&[Scope::Read]));
 
-        let result = check(source_tweets).run(&reader, &run(), &[tweet("1")]).await;
+        let result = check(source_tweets).run(&reader, &run(), &[tweet("1")], OFFERS).await;
 
         assert!(matches!(result, Err(CheckDuplicatesError::Forbidden(_))), "{result:?}");
     }

@@ -10,6 +10,7 @@ use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_kernel::{Actor, ContentHash, Publication};
 
 use crate::status::{Action, Status};
+use crate::unrendered::unrendered_part;
 use crate::weighted_length::{MOST, refused_character, weighted_length};
 
 /// A tweet as a workflow hands it in.
@@ -287,12 +288,18 @@ impl GeneratedTweet {
     }
 }
 
-/// Why X would not take a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+/// Why a text cannot go out.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unfit {
     /// There is nothing in it.
     #[error("the text is empty")]
     Empty,
+    /// The workflow meant to fill a part of it in and did not.
+    #[error("the text has '{part}' in it, which the workflow did not fill in")]
+    Unrendered {
+        /// That part, cut to what people read.
+        part: String,
+    },
     /// It is too long.
     #[error("the text counts {length} characters as X counts them, and {MOST} are allowed")]
     TooLong {
@@ -313,6 +320,9 @@ impl Unfit {
         if text.trim().is_empty() {
             return Some(Self::Empty);
         }
+        if let Some(part) = unrendered_part(text) {
+            return Some(Self::Unrendered { part: part.chars().take(40).collect() });
+        }
         if let Some(character) = refused_character(text) {
             return Some(Self::Character { character });
         }
@@ -322,7 +332,7 @@ impl Unfit {
 }
 
 /// A change that the rules do not allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MoveRefused {
     /// Not from where the tweet stands.
     #[error("the tweet is {status}, which does not allow to {action} it")]

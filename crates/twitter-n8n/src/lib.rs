@@ -32,6 +32,7 @@
 
 mod campaign_batch;
 mod check_duplicates;
+mod end_run;
 mod generated_tweet;
 mod history;
 mod manage_batches;
@@ -45,6 +46,7 @@ mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tweet_date;
+mod unrendered;
 pub mod weighted_length;
 mod work_queue;
 
@@ -53,6 +55,7 @@ pub use campaign_batch::{
     StatusCounts,
 };
 pub use check_duplicates::{CheckDuplicates, CheckDuplicatesError, Verdict};
+pub use end_run::EndRun;
 pub use generated_tweet::{
     Approval, GeneratedTweet, MoveRefused, NewGeneratedTweet, StoredTweet, TweetFilter, Unfit,
 };
@@ -62,10 +65,11 @@ pub use publish_tweet::{PublishTweet, PublishTweetError, QueueRefused, QueueRequ
 pub use receive_batch::{ReceiveBatch, ReceiveBatchError};
 pub use review_tweets::{ApproveMany, Refused, ReviewError, ReviewTweets, ReviewedMany, Selection};
 pub use source_tweet::{
-    Engagement, InvalidSourceTweet, NewSourceTweet, Run, RunKey, Sighting, SourceTweet,
-    SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
+    EndedRuns, Engagement, InvalidSourceTweet, Lapsed, NewSourceTweet, OfferPolicy, Run, RunKey,
+    RunsToEnd, Sighting, SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
 };
 pub use source_tweets::{BrowseSourceTweets, SourceTweetsError};
 pub use status::{Action, Status, UnknownStatus};
 pub use tweet_date::{UnreadableDate, parse_tweet_date};
+pub use unrendered::{is_unrendered, unrendered_part};
 pub use work_queue::{InvalidLease, Lease, LeaseOutcome, LeasedTweets, WorkQueue, WorkQueueError};

@@ -11,8 +11,8 @@ use crate::generated_tweet::{GeneratedTweet, TweetFilter};
 use crate::history::{HistoryEntry, NewHistoryEntry};
 use crate::publish_tweet::{QueueRefused, QueueRequest, QueuedPost};
 use crate::source_tweet::{
-    NewSourceTweet, Run, Sighting, SourceTweet, SourceTweetFilter, SourceTweetSort,
-    SourceTweetTotals,
+    EndedRuns, NewSourceTweet, OfferPolicy, Run, RunsToEnd, Sighting, SourceTweet,
+    SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
 };
 use crate::work_queue::{Lease, LeaseOutcome};
 
@@ -20,10 +20,14 @@ use crate::work_queue::{Lease, LeaseOutcome};
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait SourceTweetRepository: Send + Sync {
-    /// Stores those of `tweets` whose id is new, writes the numbers of the others over the old ones where
-    /// they differ, and says of each, in order, what was known. No id stands in `tweets` twice.
+    /// Stores those of `tweets` whose id is new, writes the numbers of the others over the old ones
+    /// where they differ, and says of each, in order, what was known. No id stands in `tweets`
+    /// twice.
     ///
-    /// Of two calls at the same moment, one stores a tweet and the other sees it.
+    /// What the run is told is new is leased to it. What an earlier run was told, whose lease
+    /// lapsed or was released, is offered to this one, as far as `offers` allows.
+    ///
+    /// Of two calls at the same moment, one gets a tweet and the other sees that.
     ///
     /// # Errors
     ///
@@ -32,8 +36,35 @@ pub trait SourceTweetRepository: Send + Sync {
         &self,
         run: &Run,
         tweets: &[NewSourceTweet],
+        offers: OfferPolicy,
         now: DateTime<Utc>,
     ) -> Result<Vec<Sighting>, PortError>;
+
+    /// Ends the leases of these runs: what they were told is new is processed, or free for the next
+    /// run that reports it.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer; then nothing ends.
+    async fn end_runs(
+        &self,
+        runs: &RunsToEnd,
+        outcome: LeaseOutcome,
+        now: DateTime<Utc>,
+    ) -> Result<EndedRuns, PortError>;
+
+    /// Marks those whose last lease lapsed and that no run is told of again, each once, at most
+    /// `most`, and returns their X ids.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the store cannot answer; then nothing is marked.
+    async fn mark_lapsed(
+        &self,
+        offers: u32,
+        most: u16,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, PortError>;
 
     /// The tweet with this id.
     ///
@@ -69,8 +100,9 @@ pub trait SourceTweetRepository: Send + Sync {
     /// [`PortError`] if the store cannot answer; then nothing is removed.
     async fn delete(&self, ids: &[SourceTweetId]) -> Result<Vec<String>, PortError>;
 
-    /// Gives up to `most` tweets that nobody has worked through or has in hand to `lease`, oldest first.
-    /// No tweet goes to two leases at once.
+    /// Gives up to `most` tweets that are neither processed nor leased to `lease`, oldest first.
+    /// What is leased to a run of the same caller counts as free: that caller claims what it
+    /// reported. No tweet goes to two leases at once.
     ///
     /// # Errors
     ///
@@ -93,6 +125,7 @@ pub trait SourceTweetRepository: Send + Sync {
         lease: &str,
         ids: Option<Vec<SourceTweetId>>,
         outcome: LeaseOutcome,
+        now: DateTime<Utc>,
     ) -> Result<u64, PortError>;
 }
 
@@ -101,8 +134,9 @@ pub trait SourceTweetRepository: Send + Sync {
 #[async_trait]
 pub trait CampaignBatchRepository: Send + Sync {
     /// Stores the tweets of `batch` that are not there yet: under its name if that is free, otherwise,
-    /// if any tweet is new, under the next free one of [`NewCampaignBatch::suffixed`]. Marks the source
-    /// tweets that it names as worked through.
+    /// if any tweet is new, under the next free one of [`NewCampaignBatch::suffixed`]. Marks the
+    /// source tweets that it names as processed; a batch that names none ends all open runs of the
+    /// same caller, or from the same network address.
     ///
     /// Of two calls at the same moment with the same batch, one stores it and the other sees it.
     ///

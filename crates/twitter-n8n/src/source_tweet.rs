@@ -1,11 +1,19 @@
 //! Tweets of monitored accounts, as workflows report them.
+//!
+//! ```text
+//! reported ──▶ leased to the run that was told it is new ──batch, done, acknowledge──▶ processed
+//!                 │        ▲
+//!                 ▼        └── the next run that reports it, while offers are left
+//!              lapsed ──(no offers left)──▶ lapsed for good
+//! ```
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use thiserror::Error;
 use waggle_kernel::ids::SourceTweetId;
 use waggle_kernel::{TextProblem, check_text};
 
 use crate::tweet_date::{UnreadableDate, parse_tweet_date};
+use crate::unrendered::{is_placeholder, is_unrendered};
 
 /// The numbers that X shows under a tweet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,7 +43,7 @@ impl Engagement {
 /// A tweet that a workflow reports, checked field by field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSourceTweet {
-    /// X's id of the tweet: 1 to 100 characters.
+    /// X's id of the tweet: 1 to 20 decimal digits.
     pub tweet_id: String,
     /// Where the workflow found it.
     pub url: String,
@@ -54,8 +62,8 @@ pub struct NewSourceTweet {
 }
 
 impl NewSourceTweet {
-    /// The longest id, in characters.
-    pub const MOST_ID: usize = 100;
+    /// The longest id, in digits: X's ids have 64 bits.
+    pub const MOST_ID: usize = 20;
     /// The longest address, in characters.
     pub const MOST_URL: usize = 2_048;
     /// The longest text, in characters: what X gives its largest accounts.
@@ -71,7 +79,7 @@ impl NewSourceTweet {
     ///
     /// [`InvalidSourceTweet`] names the field and what is wrong with it.
     pub fn new(
-        tweet_id: String,
+        tweet_id: &str,
         url: String,
         tweet_url: String,
         content: String,
@@ -82,10 +90,10 @@ impl NewSourceTweet {
         let field = |name, text: &str, most| {
             check_text(text, most).map_err(|problem| InvalidSourceTweet::Text { name, problem })
         };
-        if tweet_id.trim().is_empty() {
-            return Err(InvalidSourceTweet::NoId);
+        let tweet_id = Self::id(tweet_id)?;
+        if content.trim().is_empty() || is_placeholder(&content) {
+            return Err(InvalidSourceTweet::NoContent);
         }
-        field("tweet id", &tweet_id, Self::MOST_ID)?;
         field("url", &url, Self::MOST_URL)?;
         field("tweet url", &tweet_url, Self::MOST_URL)?;
         field("content", &content, Self::MOST_CONTENT)?;
@@ -108,12 +116,34 @@ impl NewSourceTweet {
     }
 }
 
+impl NewSourceTweet {
+    /// X's id of a tweet, without white space around it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSourceTweet`] unless it is 1 to 20 decimal digits.
+    pub fn id(text: &str) -> Result<String, InvalidSourceTweet> {
+        let id = text.trim();
+        if id.is_empty() || is_unrendered(id) {
+            return Err(InvalidSourceTweet::NoId);
+        }
+        let is_id = id.len() <= Self::MOST_ID && id.bytes().all(|byte| byte.is_ascii_digit());
+        if is_id { Ok(id.to_owned()) } else { Err(InvalidSourceTweet::NotAnId) }
+    }
+}
+
 /// Why a reported tweet is not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidSourceTweet {
     /// It has no id.
     #[error("the tweet id is missing")]
     NoId,
+    /// X has no such ids.
+    #[error("the tweet id is not 1 to 20 decimal digits; send ids as text, as X writes them")]
+    NotAnId,
+    /// It says nothing.
+    #[error("the text of the tweet is missing")]
+    NoContent,
     /// A text cannot be kept.
     #[error("the {name} {problem}")]
     Text {
@@ -172,8 +202,10 @@ pub struct Run {
     pub execution_id: String,
     /// Where the run says it comes from: at most 255 characters.
     pub source_url: String,
-    /// Who hands it in, for the record.
+    /// Who hands it in, as [`Actor`](waggle_kernel::Actor) shows it.
     pub received_from: String,
+    /// The network address that it calls from; empty where it is not known.
+    pub address: String,
     /// Whether it came without a credential, from a trusted network.
     pub unauthenticated: bool,
 }
@@ -185,8 +217,53 @@ pub enum Sighting {
     Stored,
     /// The same run had brought it before.
     BroughtBefore,
-    /// Another run had brought it.
+    /// Another run had been told that it is new, and has let its lease lapse.
+    OfferedAgain,
+    /// Another run has it, or it is processed, or no offer is left.
     Known,
+}
+
+/// How long a run has for what it was told is new, and how many runs are told so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfferPolicy {
+    /// How long the lease of a run lasts.
+    pub lease: Duration,
+    /// How many runs are told of a tweet that it is new, one after the other.
+    pub most: u32,
+}
+
+/// Which runs are over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunsToEnd {
+    /// The one with this name.
+    Named(String),
+    /// Every open run of the same caller, or from the same network address.
+    OfCaller {
+        /// Who calls, as [`Run::received_from`] has it.
+        received_from: String,
+        /// The network address that the call comes from; an empty one is nobody's.
+        address: String,
+    },
+}
+
+/// What was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EndedRuns {
+    /// How many runs.
+    pub runs: u32,
+    /// How many source tweets.
+    pub tweets: u32,
+}
+
+/// Which tweets count as lapsed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lapsed {
+    /// Those whose last lease ended before this time without a batch.
+    pub now: DateTime<Utc>,
+    /// Those that so many runs were told of.
+    pub offers: u32,
+    /// Whether they are meant, or all others.
+    pub is: bool,
 }
 
 /// A tweet of a monitored account, stored once.
@@ -196,7 +273,7 @@ pub struct SourceTweet {
     pub id: SourceTweetId,
     /// What was reported, with the numbers of the latest report.
     pub report: NewSourceTweet,
-    /// The run that brought it first.
+    /// The run that was told last that it is new.
     pub execution_id: String,
     /// Where that run came from.
     pub source_url: String,
@@ -210,8 +287,10 @@ pub struct SourceTweet {
     pub refreshed_at: Option<DateTime<Utc>>,
     /// Whether a batch was made from it.
     pub is_processed: bool,
-    /// Until when a workflow has it in hand.
+    /// Until when it is leased to a run or a claim; in the past if the lease lapsed.
     pub leased_until: Option<DateTime<Utc>>,
+    /// How many runs were told that it is new.
+    pub offers: u32,
 }
 
 /// Which source tweets are meant.
@@ -235,8 +314,10 @@ pub struct SourceTweetFilter {
     pub min_retweets: Option<i64>,
     /// With at least as many views.
     pub min_views: Option<i64>,
-    /// Worked through, or not.
+    /// Processed, or not.
     pub is_processed: Option<bool>,
+    /// Lapsed for good, or not.
+    pub lapsed: Option<Lapsed>,
 }
 
 /// By what source tweets are sorted.
@@ -293,7 +374,7 @@ mod tests {
         date: &str,
     ) -> Result<NewSourceTweet, InvalidSourceTweet> {
         NewSourceTweet::new(
-            tweet_id.into(),
+            tweet_id,
             String::new(),
             String::new(),
             content.into(),
@@ -314,7 +395,9 @@ mod tests {
                 report("1", "x", i64::MAX, date),
                 "the number of likes is not between 0 and 1000000000000",
             ),
-            (report(&"1".repeat(101), "x", 0, date), "the tweet id is longer than 100 characters"),
+            (report("undefined", "x", 0, date), "the tweet id is missing"),
+            (report("1", " ", 0, date), "the text of the tweet is missing"),
+            (report("1", "{{ $json.text }}", 0, date), "the text of the tweet is missing"),
         ];
 
         for (result, reason) in cases {
@@ -323,7 +406,11 @@ mod tests {
         assert!(
             report("1", "x", 0, "soon").unwrap_err().to_string().starts_with("the date is not")
         );
-        assert!(report("1", "", 0, date).is_ok());
+        for id in [&*"1".repeat(21), "1.95594E+18", "-1", "12.0", "１２", "1 2"] {
+            let result = report(id, "x", 0, date);
+            assert_eq!(result, Err(InvalidSourceTweet::NotAnId), "{id}");
+        }
+        assert_eq!(report(" 1 ", "x", 0, date).unwrap().tweet_id, "1");
     }
 
     #[test]

@@ -22,10 +22,13 @@ use crate::ports::{
     SourceTweetRepository,
 };
 use crate::source_tweet::{
-    Engagement, NewSourceTweet, Run, RunKey, Sighting, SourceTweetFilter, SourceTweetSort,
+    EndedRuns, Engagement, Lapsed, NewSourceTweet, OfferPolicy, Run, RunKey, RunsToEnd, Sighting,
+    SourceTweetFilter, SourceTweetSort,
 };
 use crate::status::{Action, Status};
 use crate::work_queue::{Lease, LeaseOutcome};
+
+const OFFERS: OfferPolicy = OfferPolicy { lease: Duration::hours(1), most: 2 };
 
 fn noon() -> DateTime<Utc> {
     FixedClock::noon().now()
@@ -40,6 +43,7 @@ fn run(key: RunKey) -> Run {
         key,
         source_url: "unknown".to_owned(),
         received_from: "system".to_owned(),
+        address: "10.0.0.7".to_owned(),
         unauthenticated: false,
     }
 }
@@ -57,7 +61,7 @@ fn report(number: i64) -> NewSourceTweet {
         views: number * 10,
     };
     NewSourceTweet::new(
-        format!("{}", 1000 + number),
+        &format!("{}", 1000 + number),
         "https://example.com".to_owned(),
         "https://x.com/i/web/status/1".to_owned(),
         format!("Tweet Number {number} 100% a_b Über Привет"),
@@ -92,6 +96,7 @@ pub fn batch(batch_id: &str, tweets: &[(&str, &str)]) -> NewCampaignBatch {
         source_tweet_ids: Vec::new(),
         tweets: tweets.iter().map(|(id, text)| NewGeneratedTweet::new(*id, *text)).collect(),
         received_from: "system".to_owned(),
+        address: "10.0.0.7".to_owned(),
         unauthenticated: false,
     }
     .checked()
@@ -105,7 +110,7 @@ pub fn batch(batch_id: &str, tweets: &[(&str, &str)]) -> NewCampaignBatch {
 /// If the implementation breaks the contract.
 pub async fn a_tweet_is_new_to_the_run_that_brought_it(tweets: Arc<dyn SourceTweetRepository>) {
     let record = async |run: &Run, number, now| {
-        tweets.record(run, &reports(number), now).await.expect("the store answers")
+        tweets.record(run, &reports(number), OFFERS, now).await.expect("the store answers")
     };
 
     let first = record(&execution("one"), 3, noon()).await;
@@ -115,7 +120,7 @@ pub async fn a_tweet_is_new_to_the_run_that_brought_it(tweets: Arc<dyn SourceTwe
     assert_eq!(first, [Sighting::Stored; 3]);
     assert_eq!(again, [Sighting::BroughtBefore; 3]);
     assert_eq!(other, [Sighting::Known, Sighting::Known, Sighting::Known, Sighting::Stored]);
-    assert_eq!(tweets.record(&execution("x"), &[], noon()).await.expect("it answers"), []);
+    assert_eq!(tweets.record(&execution("x"), &[], OFFERS, noon()).await.expect("it answers"), []);
 }
 
 /// A run without a name is known by its bytes, for an hour.
@@ -125,12 +130,16 @@ pub async fn a_tweet_is_new_to_the_run_that_brought_it(tweets: Arc<dyn SourceTwe
 /// If the implementation breaks the contract.
 pub async fn a_run_without_a_name_is_known_for_an_hour(tweets: Arc<dyn SourceTweetRepository>) {
     let nameless = run(RunKey::Body { hash: "abc".to_owned() });
-    let record =
-        async |now| tweets.record(&nameless, &reports(1), now).await.expect("the store answers");
+    let record = async |now| {
+        tweets.record(&nameless, &reports(1), OFFERS, now).await.expect("the store answers")
+    };
 
     assert_eq!(record(noon()).await, [Sighting::Stored]);
     assert_eq!(record(noon() + Duration::minutes(59)).await, [Sighting::BroughtBefore]);
-    assert_eq!(record(noon() + Duration::minutes(61)).await, [Sighting::Known]);
+    // Then it is another run, to whom the tweet is offered once more.
+    assert_eq!(record(noon() + Duration::minutes(61)).await, [Sighting::OfferedAgain]);
+    assert_eq!(record(noon() + Duration::minutes(119)).await, [Sighting::BroughtBefore]);
+    assert_eq!(record(noon() + Duration::minutes(122)).await, [Sighting::Known]);
 }
 
 /// Identical calls at the same moment all get every tweet; calls of different runs share them out.
@@ -143,7 +152,7 @@ pub async fn concurrent_reports_lose_nothing(tweets: Arc<dyn SourceTweetReposito
     for _ in 0..6 {
         let tweets = Arc::clone(&tweets);
         twins.push(tokio::spawn(async move {
-            tweets.record(&execution("twin"), &reports(40), noon()).await
+            tweets.record(&execution("twin"), &reports(40), OFFERS, noon()).await
         }));
     }
     let mut stored = 0;
@@ -163,7 +172,7 @@ pub async fn concurrent_reports_lose_nothing(tweets: Arc<dyn SourceTweetReposito
             if number % 2 == 1 {
                 mine.reverse();
             }
-            tweets.record(&rival, &mine, noon()).await
+            tweets.record(&rival, &mine, OFFERS, noon()).await
         }));
     }
     let mut stored = 0;
@@ -181,15 +190,18 @@ pub async fn concurrent_reports_lose_nothing(tweets: Arc<dyn SourceTweetReposito
 ///
 /// If the implementation breaks the contract.
 pub async fn a_later_report_refreshes_the_numbers_alone(tweets: Arc<dyn SourceTweetRepository>) {
-    tweets.record(&execution("one"), &reports(250), noon()).await.expect("the store answers");
+    tweets
+        .record(&execution("one"), &reports(250), OFFERS, noon())
+        .await
+        .expect("the store answers");
     let mut later = reports(250);
     for report in &mut later {
         report.engagement.likes += 100;
         "other words".clone_into(&mut report.content);
     }
-    let then = noon() + Duration::hours(1);
+    let then = noon() + Duration::minutes(59);
 
-    tweets.record(&execution("two"), &later, then).await.expect("the store answers");
+    tweets.record(&execution("two"), &later, OFFERS, then).await.expect("the store answers");
 
     let filter = SourceTweetFilter { min_likes: Some(100), ..SourceTweetFilter::default() };
     assert_eq!(tweets.totals(&filter).await.expect("it answers").tweets, 250);
@@ -198,10 +210,11 @@ pub async fn a_later_report_refreshes_the_numbers_alone(tweets: Arc<dyn SourceTw
     for report in &mut between {
         report.engagement.likes += 200;
     }
-    let first = NewSourceTweet { tweet_id: "0-first".to_owned(), ..report(1) };
+    let first = NewSourceTweet { tweet_id: "001".to_owned(), ..report(1) };
     between.insert(0, first.clone());
-    between.push(NewSourceTweet { tweet_id: "0-last".to_owned(), ..first });
-    let seen = tweets.record(&execution("three"), &between, then).await.expect("it answers");
+    between.push(NewSourceTweet { tweet_id: "002".to_owned(), ..first });
+    let seen =
+        tweets.record(&execution("three"), &between, OFFERS, then).await.expect("it answers");
     let new = seen.iter().filter(|&&sighting| sighting == Sighting::Stored).count();
     assert_eq!(
         (new, seen.first(), seen.last()),
@@ -245,7 +258,10 @@ async fn all_pages(
 ///
 /// If the implementation breaks the contract.
 pub async fn pages_show_every_tweet_once_and_in_order(tweets: Arc<dyn SourceTweetRepository>) {
-    tweets.record(&execution("one"), &reports(50), noon()).await.expect("the store answers");
+    tweets
+        .record(&execution("one"), &reports(50), OFFERS, noon())
+        .await
+        .expect("the store answers");
     let sorts = [
         SourceTweetSort::Date,
         SourceTweetSort::Likes,
@@ -275,9 +291,12 @@ pub async fn pages_show_every_tweet_once_and_in_order(tweets: Arc<dyn SourceTwee
 ///
 /// If the implementation breaks the contract.
 pub async fn each_filter_shows_what_it_means(tweets: Arc<dyn SourceTweetRepository>) {
-    tweets.record(&execution("one"), &reports(20), noon()).await.expect("the store answers");
+    tweets
+        .record(&execution("one"), &reports(20), OFFERS, noon())
+        .await
+        .expect("the store answers");
     let more: Vec<NewSourceTweet> = (20..30).map(report).collect();
-    tweets.record(&execution("two"), &more, noon()).await.expect("the store answers");
+    tweets.record(&execution("two"), &more, OFFERS, noon()).await.expect("the store answers");
     let none = SourceTweetFilter::default;
     let text = |text: &str| Some(text.to_owned());
     let cases: Vec<(SourceTweetFilter, i64)> = vec![
@@ -320,7 +339,7 @@ pub async fn each_filter_shows_what_it_means(tweets: Arc<dyn SourceTweetReposito
 ///
 /// If the implementation breaks the contract.
 pub async fn a_deleted_tweet_is_gone(tweets: Arc<dyn SourceTweetRepository>) {
-    tweets.record(&execution("one"), &reports(3), noon()).await.expect("the store answers");
+    tweets.record(&execution("one"), &reports(3), OFFERS, noon()).await.expect("the store answers");
     let all = all_pages(
         &*tweets,
         &SourceTweetFilter::default(),
@@ -336,12 +355,13 @@ pub async fn a_deleted_tweet_is_gone(tweets: Arc<dyn SourceTweetRepository>) {
     assert_eq!(tweets.find(gone).await.expect("it answers"), None);
     assert_eq!(tweets.find(kept).await.expect("it answers").as_ref(), Some(&all[1]));
     assert!(tweets.delete(&[gone]).await.expect("it answers").is_empty());
-    let again = tweets.record(&execution("one"), &reports(1), noon()).await.expect("it answers");
+    let again =
+        tweets.record(&execution("one"), &reports(1), OFFERS, noon()).await.expect("it answers");
     assert_eq!(again, [Sighting::Stored]);
 }
 
 fn lease(name: &str, until: DateTime<Utc>) -> Lease {
-    Lease { name: name.to_owned(), until }
+    Lease { name: name.to_owned(), until, holder: "system".to_owned() }
 }
 
 /// No tweet is in two hands; what is not ended in time is given on; what is ended stays ended.
@@ -350,7 +370,10 @@ fn lease(name: &str, until: DateTime<Utc>) -> Lease {
 ///
 /// If the implementation breaks the contract.
 pub async fn a_leased_tweet_is_in_one_hand(tweets: Arc<dyn SourceTweetRepository>) {
-    tweets.record(&execution("one"), &reports(30), noon()).await.expect("the store answers");
+    tweets
+        .record(&execution("one"), &reports(30), OFFERS, noon())
+        .await
+        .expect("the store answers");
     let soon = noon() + Duration::minutes(1);
     let mut tasks = Vec::new();
     for number in 0..5 {
@@ -377,17 +400,171 @@ pub async fn a_leased_tweet_is_in_one_hand(tweets: Arc<dyn SourceTweetRepository
     assert_eq!(second.len(), 30);
     assert!(second.is_sorted_by_key(|tweet| tweet.id.number()));
     let stale =
-        tweets.end_lease("lease-0", None, LeaseOutcome::Processed).await.expect("it answers");
+        tweets.end_lease("lease-0", None, LeaseOutcome::Processed, soon).await.expect("it answers");
     assert_eq!(stale, 0);
 
     let some = vec![second[0].id, second[1].id];
-    let done =
-        tweets.end_lease("second", Some(some), LeaseOutcome::Processed).await.expect("it answers");
+    let done = tweets
+        .end_lease("second", Some(some), LeaseOutcome::Processed, soon)
+        .await
+        .expect("it answers");
     let released =
-        tweets.end_lease("second", None, LeaseOutcome::Released).await.expect("it answers");
+        tweets.end_lease("second", None, LeaseOutcome::Released, soon).await.expect("it answers");
     assert_eq!((done, released), (2, 28));
+    let twice =
+        tweets.end_lease("second", None, LeaseOutcome::Released, soon).await.expect("it answers");
+    assert_eq!(twice, 0);
     let third = tweets.lease(&lease("third", later), 200, soon).await.expect("it answers");
     assert_eq!(third.len(), 28);
+}
+
+/// What a run was told is new is leased to it: the next run gets it when the lease lapsed or was
+/// released, as often as there are offers, and never what was processed.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn what_a_run_lets_lapse_is_offered_to_the_next(tweets: Arc<dyn SourceTweetRepository>) {
+    use Sighting::{BroughtBefore, Known, OfferedAgain, Stored};
+    let record = async |run: &str, minutes| {
+        let now = noon() + Duration::minutes(minutes);
+        tweets.record(&execution(run), &reports(2), OFFERS, now).await.expect("it answers")
+    };
+    let end = async |run: &str, outcome, minutes| {
+        let (run, now) = (RunsToEnd::Named(run.to_owned()), noon() + Duration::minutes(minutes));
+        tweets.end_runs(&run, outcome, now).await.expect("it answers")
+    };
+    let lapsed = async |minutes, is| {
+        let now = noon() + Duration::minutes(minutes);
+        let lapsed = Some(Lapsed { now, offers: OFFERS.most, is });
+        let filter = SourceTweetFilter { lapsed, ..SourceTweetFilter::default() };
+        tweets.totals(&filter).await.expect("it answers").tweets
+    };
+
+    assert_eq!(record("one", 0).await, [Stored, Stored]);
+    assert_eq!(record("two", 59).await, [Known, Known]);
+    assert_eq!(record("two", 60).await, [OfferedAgain, OfferedAgain]);
+    // Each run keeps what it was told; the lease is the second one's now.
+    assert_eq!(record("two", 61).await, [BroughtBefore, BroughtBefore]);
+    assert_eq!(record("one", 61).await, [Known, Known]);
+    assert_eq!(lapsed(119, true).await, 0);
+    assert_eq!(lapsed(120, true).await, 2);
+    assert_eq!(lapsed(120, false).await, 0);
+    assert_eq!(record("three", 200).await, [Known, Known]);
+    let now = noon() + Duration::minutes(200);
+    let marked = tweets.mark_lapsed(OFFERS.most, 100, now).await.expect("it answers");
+    assert_eq!(marked.len(), 2);
+    let again = tweets.mark_lapsed(OFFERS.most, 100, now).await.expect("it answers");
+    assert!(again.is_empty(), "each is marked once");
+    // The run itself may still come back, however late.
+    assert_eq!(record("two", 300).await, [BroughtBefore, BroughtBefore]);
+    assert_eq!(lapsed(300, true).await, 0);
+    let ended = end("two", LeaseOutcome::Processed, 300).await;
+    assert_eq!(ended, EndedRuns { runs: 1, tweets: 2 });
+    assert_eq!(record("four", 900).await, [Known, Known]);
+    assert_eq!(lapsed(900, true).await, 0);
+}
+
+/// A run that failed releases its tweets at once; runs without a name are ended by their caller.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_run_that_failed_releases_its_tweets(tweets: Arc<dyn SourceTweetRepository>) {
+    use Sighting::{Known, OfferedAgain, Stored};
+    let of = |name: &str, received_from: &str, address: &str| Run {
+        received_from: received_from.to_owned(),
+        address: address.to_owned(),
+        ..execution(name)
+    };
+    let record = async |run: &Run, number: i64| {
+        tweets.record(run, &[report(number)], OFFERS, noon()).await.expect("it answers").remove(0)
+    };
+    let end = async |received_from: &str, address: &str, outcome| {
+        let (received_from, address) = (received_from.to_owned(), address.to_owned());
+        let runs = RunsToEnd::OfCaller { received_from, address };
+        tweets.end_runs(&runs, outcome, noon()).await.expect("it answers")
+    };
+    assert_eq!(record(&of("a", "token:1:n8n", "10.0.0.1"), 1).await, Stored);
+    assert_eq!(record(&of("b", "token:2:n8n", "10.0.0.1"), 2).await, Stored);
+    assert_eq!(record(&of("c", "token:3:n8n", ""), 3).await, Stored);
+    assert_eq!(record(&of("d", "token:4:n8n", ""), 4).await, Stored);
+
+    let released = end("token:1:n8n", "10.0.0.9", LeaseOutcome::Released).await;
+    let nobody = end("network:10.0.0.9", "", LeaseOutcome::Released).await;
+    let processed = end("network:10.0.0.1", "10.0.0.1", LeaseOutcome::Processed).await;
+
+    assert_eq!(released, EndedRuns { runs: 1, tweets: 1 });
+    assert_eq!(nobody, EndedRuns::default());
+    // What was released is open no more.
+    assert_eq!(processed, EndedRuns { runs: 1, tweets: 1 });
+    let other = of("z", "token:9:n8n", "10.0.0.2");
+    assert_eq!(record(&other, 1).await, OfferedAgain);
+    for number in [2, 3, 4] {
+        assert_eq!(record(&other, number).await, Known, "{number}");
+    }
+}
+
+/// A claim gives what its caller reported, and leaves alone what another caller's run holds.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_claim_leaves_the_runs_of_others_alone(tweets: Arc<dyn SourceTweetRepository>) {
+    let other = Run { received_from: "token:9:n8n".to_owned(), ..execution("other") };
+    tweets.record(&execution("mine"), &[report(1)], OFFERS, noon()).await.expect("it answers");
+    tweets.record(&other, &[report(2)], OFFERS, noon()).await.expect("it answers");
+    let until = noon() + Duration::minutes(5);
+    let claim = async |name: &str, now| {
+        let leased = tweets.lease(&lease(name, until), 10, now).await.expect("it answers");
+        leased.into_iter().map(|tweet| tweet.report.tweet_id).collect::<Vec<_>>()
+    };
+
+    assert_eq!(claim("first", noon()).await, ["1001"]);
+    assert_eq!(claim("second", noon()).await, Vec::<String>::new());
+    let lapsed = noon() + Duration::hours(1);
+    assert_eq!(claim("third", lapsed).await, ["1001", "1002"]);
+}
+
+/// A batch that names neither a run nor tweets ends the open runs of its caller.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_batch_that_names_nothing_ends_the_runs_of_its_caller(
+    tweets: Arc<dyn SourceTweetRepository>,
+    batches: Arc<dyn CampaignBatchRepository>,
+) {
+    let nameless = Run {
+        execution_id: "exec_success".to_owned(),
+        ..run(RunKey::Body { hash: "abc".to_owned() })
+    };
+    let other = Run {
+        received_from: "token:9:n8n".to_owned(),
+        address: "10.0.0.9".to_owned(),
+        ..execution("other")
+    };
+    tweets.record(&execution("mine"), &[report(1)], OFFERS, noon()).await.expect("it answers");
+    tweets.record(&nameless, &[report(2)], OFFERS, noon()).await.expect("it answers");
+    tweets.record(&other, &[report(3)], OFFERS, noon()).await.expect("it answers");
+    let receive = async |name: &str, execution_id: Option<&str>| {
+        let execution_id = execution_id.map(str::to_owned);
+        let new = NewCampaignBatch { execution_id, ..batch(name, &[("t", name)]) };
+        batches.receive(&new, noon()).await.expect("it answers")
+    };
+
+    // The name that a run without one was given joins that run, and no other.
+    let made_up = receive("a", Some("exec_success")).await;
+    let unknown = receive("b", Some("no such run")).await;
+    let nothing = receive("c", None).await;
+    let replayed = receive("c", None).await;
+
+    assert_eq!((made_up.processed_source_tweets, made_up.is_run_unknown), (1, false));
+    assert_eq!((unknown.processed_source_tweets, unknown.is_run_unknown), (0, true));
+    assert_eq!((nothing.processed_source_tweets, nothing.ended_runs), (1, 1));
+    assert_eq!((replayed.processed_source_tweets, replayed.ended_runs), (0, 0));
+    let open = SourceTweetFilter { is_processed: Some(false), ..SourceTweetFilter::default() };
+    assert_eq!(tweets.totals(&open).await.expect("it answers").tweets, 1);
 }
 
 /// A batch is stored once; a replay stores nothing; other content under its name is kept under another.
@@ -458,9 +635,9 @@ pub async fn a_batch_marks_its_source_tweets(
     tweets: Arc<dyn SourceTweetRepository>,
     batches: Arc<dyn CampaignBatchRepository>,
 ) {
-    tweets.record(&execution("one"), &reports(3), noon()).await.expect("the store answers");
+    tweets.record(&execution("one"), &reports(3), OFFERS, noon()).await.expect("the store answers");
     let more: Vec<NewSourceTweet> = (3..6).map(report).collect();
-    tweets.record(&execution("two"), &more, noon()).await.expect("the store answers");
+    tweets.record(&execution("two"), &more, OFFERS, noon()).await.expect("the store answers");
     let made = NewCampaignBatch {
         execution_id: Some("one".to_owned()),
         source_tweet_ids: vec!["1000".to_owned(), "1004".to_owned(), "unheard-of".to_owned()],

@@ -24,6 +24,8 @@ pub struct Lease {
     pub name: String,
     /// When it runs out.
     pub until: DateTime<Utc>,
+    /// Who holds it, as [`Actor`] shows it.
+    pub holder: String,
 }
 
 /// How work on a source tweet ended.
@@ -82,7 +84,8 @@ impl WorkQueue {
             // Writing to a String cannot fail.
             let _ = write!(name, "{byte:02x}");
         }
-        let lease = Lease { name, until: now + Duration::seconds(i64::from(seconds)) };
+        let until = now + Duration::seconds(i64::from(seconds));
+        let lease = Lease { name, until, holder: actor.to_string() };
         let tweets = self.source_tweets.lease(&lease, most, now).await?;
         Ok(LeasedTweets { lease, tweets })
     }
@@ -100,7 +103,8 @@ impl WorkQueue {
         outcome: LeaseOutcome,
     ) -> Result<u64, WorkQueueError> {
         actor.require(Scope::Ingest)?;
-        let ended = self.source_tweets.end_lease(lease, ids, outcome).await?;
+        let now = self.clock.now();
+        let ended = self.source_tweets.end_lease(lease, ids, outcome, now).await?;
         if ended == 0 { Err(WorkQueueError::NotHeld) } else { Ok(ended) }
     }
 }

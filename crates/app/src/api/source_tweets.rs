@@ -8,8 +8,9 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 use waggle_kernel::ids::SourceTweetId;
+use waggle_kernel::{Clock as _, SystemClock};
 use waggle_twitter_n8n::{
-    LeaseOutcome, SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
+    Lapsed, LeaseOutcome, SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
 };
 
 use super::Tag;
@@ -45,7 +46,7 @@ pub(super) struct SourceTweetView {
     date_raw: String,
     /// What the workflow says of its own success.
     status: String,
-    /// The run that brought it first.
+    /// The run that was told last that it is new.
     execution_id: String,
     /// Where that run came from.
     source_url: String,
@@ -55,8 +56,10 @@ pub(super) struct SourceTweetView {
     unauthenticated: bool,
     /// Whether a batch was made from it.
     is_processed: bool,
-    /// Until when a workflow has it in hand.
+    /// Until when it is leased to a run or a claim; in the past if the lease lapsed.
     leased_until: Option<DateTime<Utc>>,
+    /// How many runs were told that it is new.
+    offers: u32,
     /// When it was stored.
     processed_at: DateTime<Utc>,
     /// When its numbers were last changed by a later report.
@@ -87,6 +90,7 @@ impl From<SourceTweet> for SourceTweetView {
             unauthenticated: tweet.unauthenticated,
             is_processed: tweet.is_processed,
             leased_until: tweet.leased_until,
+            offers: tweet.offers,
             processed_at: tweet.processed_at,
             refreshed_at: tweet.refreshed_at,
         }
@@ -219,7 +223,11 @@ fn filter(
     min_retweets: Option<i64>,
     min_views: Option<i64>,
     is_processed: Option<bool>,
+    lapsed: Option<bool>,
+    app: &App,
 ) -> Result<SourceTweetFilter, Problem> {
+    let offers = u32::try_from(app.settings.values().source_tweet_offers.count());
+    let offers = offers.unwrap_or(u32::MAX);
     Ok(SourceTweetFilter {
         search: text("search", search)?,
         tweet_id: text("tweet_id", tweet_id)?,
@@ -231,6 +239,7 @@ fn filter(
         min_retweets,
         min_views,
         is_processed,
+        lapsed: lapsed.map(|is| Lapsed { now: SystemClock.now(), offers, is }),
     })
 }
 
@@ -261,6 +270,8 @@ impl SourceTweetsApi {
         min_retweets: Query<Option<i64>>,
         min_views: Query<Option<i64>>,
         is_processed: Query<Option<bool>>,
+        /// Whether its last lease lapsed without a batch, and no run is told of it any more.
+        lapsed: Query<Option<bool>>,
         /// By what the list is sorted; by date when nothing is said.
         sort: Query<Option<SortBy>>,
         /// Which way; `desc` when nothing is said.
@@ -279,6 +290,8 @@ impl SourceTweetsApi {
             min_retweets.0,
             min_views.0,
             is_processed.0,
+            lapsed.0,
+            app.0,
         )?;
         let page = page(limit.0, cursor.0.as_deref())?;
         let (sort, way) = (SortBy::sort(sort.0), Order::direction(order.0));
@@ -307,6 +320,8 @@ impl SourceTweetsApi {
         min_retweets: Query<Option<i64>>,
         min_views: Query<Option<i64>>,
         is_processed: Query<Option<bool>>,
+        /// Whether its last lease lapsed without a batch, and no run is told of it any more.
+        lapsed: Query<Option<bool>>,
     ) -> Result<Json<TotalsView>, Problem> {
         let filter = filter(
             search.0,
@@ -319,6 +334,8 @@ impl SourceTweetsApi {
             min_retweets.0,
             min_views.0,
             is_processed.0,
+            lapsed.0,
+            app.0,
         )?;
         Ok(Json(app.source_tweets.totals(&caller.actor, &filter).await?.into()))
     }
@@ -344,6 +361,8 @@ impl SourceTweetsApi {
         min_retweets: Query<Option<i64>>,
         min_views: Query<Option<i64>>,
         is_processed: Query<Option<bool>>,
+        /// Whether its last lease lapsed without a batch, and no run is told of it any more.
+        lapsed: Query<Option<bool>>,
         sort: Query<Option<SortBy>>,
         order: Query<Option<Order>>,
     ) -> Result<Export, Problem> {
@@ -358,6 +377,8 @@ impl SourceTweetsApi {
             min_retweets.0,
             min_views.0,
             is_processed.0,
+            lapsed.0,
+            app.0,
         )?;
         let (sort, way) = (SortBy::sort(sort.0), Order::direction(order.0));
         let format = format.0.unwrap_or(Format::Csv);

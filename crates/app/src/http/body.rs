@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
 use hyper::body::Bytes;
-use poem::http::{StatusCode, header};
+use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Body, Endpoint, EndpointExt as _, Request, Response};
 
 use super::Problem;
@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const MOST_DISCARDED: usize = 64 * 1024 * 1024;
 /// How deep lists and objects may stand in one another.
 const MOST_DEPTH: usize = 64;
+/// How many texts, numbers, lists and members a body of the native API may have.
+const MOST_PARTS: usize = 20_000;
 
 /// Why a body is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +39,9 @@ pub(crate) enum BodyRefused {
     /// It did not come in time.
     #[error("the body did not come within {} seconds", PATIENCE.as_secs())]
     TooSlow,
+    /// It is made of too many parts.
+    #[error("the body has more than {MOST_PARTS} values")]
+    TooManyParts,
     /// It is too deep.
     #[error("the body has lists or objects more than {MOST_DEPTH} deep in one another")]
     TooDeep,
@@ -50,7 +55,7 @@ impl BodyRefused {
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::CutOff => StatusCode::BAD_REQUEST,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::TooDeep => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooDeep | Self::TooManyParts => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
 }
@@ -59,12 +64,27 @@ impl BodyRefused {
 pub(crate) struct JsonBody(pub(crate) Vec<u8>);
 
 impl JsonBody {
-    /// Reads a body of at most `most` bytes.
+    /// Reads a body of at most `most` bytes and of bounded depth and parts.
     ///
     /// # Errors
     ///
     /// [`BodyRefused`].
     pub(crate) async fn read(
+        request: &Request,
+        body: Body,
+        most: usize,
+    ) -> Result<Self, BodyRefused> {
+        let body = Self::read_loosely(request, body, most).await?;
+        within_bounds(&body.0)?;
+        Ok(body)
+    }
+
+    /// Reads a body of at most `most` bytes, whose reader sees to the bounds of what is in it.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyRefused`].
+    pub(crate) async fn read_loosely(
         request: &Request,
         body: Body,
         most: usize,
@@ -75,9 +95,17 @@ impl JsonBody {
         if !is_json(request) {
             return Err(BodyRefused::NotJson);
         }
-        let bytes = bounded(body, most).await?;
-        if depth(&bytes) > MOST_DEPTH { Err(BodyRefused::TooDeep) } else { Ok(Self(bytes)) }
+        bounded(body, most, announced(request)).await.map(Self)
     }
+}
+
+/// A value takes much more memory than its text: bounds come before it is read.
+fn within_bounds(json: &[u8]) -> Result<(), BodyRefused> {
+    if depth(json) > MOST_DEPTH {
+        return Err(BodyRefused::TooDeep);
+    }
+    let parts = json.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
+    if parts > MOST_PARTS { Err(BodyRefused::TooManyParts) } else { Ok(()) }
 }
 
 /// The native API: whoever is not let in is told so before his body is read, and bodies are bounded.
@@ -91,9 +119,13 @@ pub(super) fn limited<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<Outpu
         if announced(&request) > most {
             return Err(refuse(too_large(request.take_body(), most).await).into());
         }
-        let bytes = bounded(request.take_body(), most).await.map_err(refuse)?;
-        if depth(&bytes) > MOST_DEPTH {
-            return Err(refuse(BodyRefused::TooDeep).into());
+        let length = announced(&request);
+        let bytes = bounded(request.take_body(), most, length).await.map_err(refuse)?;
+        within_bounds(&bytes).map_err(refuse)?;
+        if is_json(&request) {
+            // Some clients send the header twice.
+            let json = HeaderValue::from_static("application/json");
+            request.headers_mut().insert(header::CONTENT_TYPE, json);
         }
         request.set_body(bytes);
         next.get_response_or_error(request).await
@@ -119,17 +151,27 @@ fn announced(request: &Request) -> usize {
 }
 
 fn is_json(request: &Request) -> bool {
-    let named = request.content_type().unwrap_or_default();
-    let name = named.split(';').next().unwrap_or_default().trim();
-    name.eq_ignore_ascii_case("application/json")
+    let is_json = |named: &str| {
+        let name = named.split(';').next().unwrap_or_default().trim();
+        name.eq_ignore_ascii_case("application/json")
+    };
+    let mut types = request.headers().get_all(header::CONTENT_TYPE).iter().peekable();
+    types.peek().is_some()
+        && types.all(|named| named.to_str().is_ok_and(|named| named.split(',').all(is_json)))
 }
 
-async fn bounded(body: Body, most: usize) -> Result<Vec<u8>, BodyRefused> {
-    tokio::time::timeout(PATIENCE, whole(body, most)).await.unwrap_or(Err(BodyRefused::TooSlow))
+async fn bounded(body: Body, most: usize, length: usize) -> Result<Vec<u8>, BodyRefused> {
+    tokio::time::timeout(PATIENCE, whole(body, most, length))
+        .await
+        .unwrap_or(Err(BodyRefused::TooSlow))
 }
 
-async fn whole(body: Body, most: usize) -> Result<Vec<u8>, BodyRefused> {
+async fn whole(body: Body, most: usize, length: usize) -> Result<Vec<u8>, BodyRefused> {
+    /// UTF-8's byte order mark, which some editors and programs write first.
+    const MARK: &[u8] = b"\xEF\xBB\xBF";
+
     let mut stream = body.into_bytes_stream();
+    // What is announced is not reserved before some of it is there.
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| BodyRefused::CutOff)?;
@@ -137,7 +179,15 @@ async fn whole(body: Body, most: usize) -> Result<Vec<u8>, BodyRefused> {
             discard(stream).await;
             return Err(BodyRefused::TooLarge { most });
         }
+        if bytes.capacity() < bytes.len() + chunk.len() {
+            let wanted = (bytes.len() * 2).max(chunk.len()).min(most);
+            let exact = if length > bytes.len() { length.min(wanted * 4) } else { wanted };
+            bytes.reserve_exact((exact - bytes.len()).max(chunk.len()));
+        }
         bytes.extend_from_slice(&chunk);
+    }
+    if bytes.starts_with(MARK) {
+        bytes.drain(..MARK.len());
     }
     Ok(bytes)
 }
@@ -160,7 +210,7 @@ async fn discard<E>(mut rest: impl Stream<Item = Result<Bytes, E>> + Unpin) {
 }
 
 /// How deep lists and objects stand in one another, without reading them.
-fn depth(json: &[u8]) -> usize {
+pub(crate) fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_text, mut escaped) = (false, false);
     for byte in json {

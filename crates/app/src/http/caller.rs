@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use poem::http::{StatusCode, header};
+use poem::http::{HeaderName, StatusCode, header};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
@@ -32,6 +32,17 @@ pub(crate) enum CallerRefused {
         "an API token is needed, as 'Authorization: Bearer wgl_...' or as the password of HTTP Basic, or a session"
     )]
     Missing,
+    /// There is one that is not sent as one.
+    #[error(
+        "the API token has to be sent as 'Authorization: Bearer wgl_...': the word Bearer is missing"
+    )]
+    NoScheme,
+    /// The token is where the user name belongs.
+    #[error(
+        "the API token has to be the password of HTTP Basic, and it is the user name: any user name \
+         will do"
+    )]
+    AsUserName,
     /// There is one that opens nothing.
     #[error("the API token is wrong, expired or revoked")]
     Wrong,
@@ -68,9 +79,11 @@ impl From<CallerRefused> for Problem {
     fn from(refused: CallerRefused) -> Self {
         let detail = refused.to_string();
         match refused {
-            CallerRefused::Missing | CallerRefused::Wrong | CallerRefused::NoSession => {
-                Self::new(StatusCode::UNAUTHORIZED, detail)
-            }
+            CallerRefused::Missing
+            | CallerRefused::NoScheme
+            | CallerRefused::AsUserName
+            | CallerRefused::Wrong
+            | CallerRefused::NoSession => Self::new(StatusCode::UNAUTHORIZED, detail),
             CallerRefused::Scope(_) | CallerRefused::NoPerson | CallerRefused::CrossSite => {
                 Self::new(StatusCode::FORBIDDEN, detail)
             }
@@ -171,11 +184,21 @@ pub(crate) async fn caller(
     let actor = match bearer(app, request).await {
         Err(CallerRefused::Missing) if scope == Scope::Ingest => {
             let address = trusted(app, request).ok_or(CallerRefused::Missing)?;
+            if is_of_a_browser(request) {
+                return Err(CallerRefused::CrossSite);
+            }
             Actor::trusted_network(address)
         }
         result => result?,
     };
     allowed(actor, scope)
+}
+
+/// Whether a browser sent the request: it may do so for any site that somebody in the trusted
+/// network looks at.
+fn is_of_a_browser(request: &Request) -> bool {
+    let is_fetch = |name: &HeaderName| name.as_str().starts_with("sec-fetch-");
+    request.headers().contains_key(header::ORIGIN) || request.headers().keys().any(is_fetch)
 }
 
 fn allowed(actor: Actor, scope: Scope) -> Result<Actor, CallerRefused> {
@@ -192,25 +215,30 @@ fn presented(request: &Request) -> Result<Option<String>, CallerRefused> {
     if headers.next().is_some() {
         return Err(CallerRefused::Wrong);
     }
-    let (scheme, credential) = header
-        .to_str()
-        .ok()
-        .and_then(|header| header.split_once(' '))
-        .ok_or(CallerRefused::Wrong)?;
+    let header = header.to_str().map_err(|_| CallerRefused::Wrong)?.trim();
+    if is_token(header) {
+        return Err(CallerRefused::NoScheme);
+    }
+    let (scheme, credential) = header.split_once(' ').ok_or(CallerRefused::Wrong)?;
     let credential = credential.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
         return Ok(Some(credential.to_owned()));
     }
     if scheme.eq_ignore_ascii_case("basic") {
-        return STANDARD
-            .decode(credential)
-            .ok()
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-            .and_then(|pair| pair.split_once(':').map(|(_, password)| password.to_owned()))
-            .map(Some)
-            .ok_or(CallerRefused::Wrong);
+        let pair = STANDARD.decode(credential).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let (user, password) =
+            pair.as_deref().and_then(|pair| pair.split_once(':')).ok_or(CallerRefused::Wrong)?;
+        if is_token(user) && !is_token(password) {
+            return Err(CallerRefused::AsUserName);
+        }
+        return Ok(Some(password.to_owned()));
     }
     Err(CallerRefused::Wrong)
+}
+
+/// Whether a text looks like an API token of Waggle's.
+fn is_token(text: &str) -> bool {
+    text.starts_with("wgl_") && !text.contains(' ')
 }
 
 /// The address of a caller from a trusted network.

@@ -18,7 +18,7 @@ pub(crate) fn client(app: &App, request: &Request) -> Client {
 }
 
 /// The address that a request comes from: that of the connection, whatever headers say, unless it is that of a trusted proxy.
-pub(super) fn client_address(values: &Values, request: &Request) -> Option<IpAddr> {
+pub(crate) fn client_address(values: &Values, request: &Request) -> Option<IpAddr> {
     let Addr::SocketAddr(peer) = &request.remote_addr().0 else { return None };
     let forwarded = request.headers().get_all("x-forwarded-for").iter();
     // What a stranger wrote into the line must not hide what the proxy wrote behind it.

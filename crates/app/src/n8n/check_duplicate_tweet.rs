@@ -8,23 +8,25 @@ use poem::http::{HeaderValue, StatusCode};
 use poem::web::Data;
 use poem::{Body, Request, Response, handler};
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use waggle_kernel::{Actor, ActorKind, Scope};
 use waggle_twitter_n8n::{
-    CheckDuplicatesError, Engagement, InvalidSourceTweet, NewSourceTweet, Run, RunKey, Verdict,
+    CheckDuplicatesError, Engagement, NewSourceTweet, OfferPolicy, Run, RunKey, Verdict,
 };
 
 use super::json as loose;
+use super::json::Members;
+use super::note::{Note, Notes};
 use crate::app::App;
-use crate::http::{JsonBody, Problem, caller};
+use crate::http::{JsonBody, Problem, caller, client_address};
 
 /// `POST /api/check-duplicate-tweet` and its three other addresses. Scope: `ingest`.
 #[handler]
 pub(super) async fn handle(request: &Request, body: Body, app: Data<&Arc<App>>) -> Response {
     let mut response = match answer(request, body, app.0).await {
-        Ok(answer) => json_response(StatusCode::OK, &answer),
+        Ok(response) => response,
         Err(refusal) => refusal.response(),
     };
     // The service that the workflow was written for echoed this header.
@@ -39,31 +41,39 @@ pub(super) async fn handle(request: &Request, body: Body, app: Data<&Arc<App>>) 
 struct Refusal {
     status: StatusCode,
     message: String,
+    errors: Vec<Note>,
 }
 
 impl Refusal {
     fn unusable(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, message: message.into() }
+        let (status, message) = (StatusCode::UNPROCESSABLE_ENTITY, message.into());
+        Self { status, message, errors: Vec::new() }
     }
 
     fn unreadable(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, message: message.into() }
+        Self { status: StatusCode::BAD_REQUEST, ..Self::unusable(message) }
     }
 
     fn response(&self) -> Response {
-        let body = json!({
+        let mut body = json!({
             "status": "error",
             "message": self.message,
             "data": null,
             "request_id": Problem::request_id(),
         });
+        if !self.errors.is_empty()
+            && let Some(body) = body.as_object_mut()
+        {
+            body.insert("errors".to_owned(), json!(self.errors));
+        }
         json_response(self.status, &body)
     }
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self { status: problem.status(), message: problem.detail().to_owned() }
+        let (status, message) = (problem.status(), problem.detail().to_owned());
+        Self { status, message, errors: Vec::new() }
     }
 }
 
@@ -77,43 +87,39 @@ pub(super) fn json_response(status: StatusCode, body: &impl Serialize) -> Respon
 }
 
 /// One envelope of tweets, read as far as it goes.
-struct Report {
+struct Report<'a> {
+    /// Its place in the list that the body is.
+    element: usize,
     run: Run,
-    items: Vec<Item>,
+    items: Vec<Item<'a>>,
 }
-
-/// The envelopes of a body, each with its place in the list that the body is.
-type Reports = Vec<(usize, Report)>;
 
 /// An item as it came, and what was read of it.
-struct Item {
-    raw: Box<RawValue>,
-    tweet: Result<NewSourceTweet, BadItem>,
-}
-
-/// An item that is not stored.
-struct BadItem {
-    tweet_id: Option<String>,
-    message: String,
+struct Item<'a> {
+    raw: &'a RawValue,
+    tweet: NewSourceTweet,
 }
 
 #[derive(Serialize)]
-struct Answer {
-    data: Found,
+struct Answer<'a> {
+    data: Found<'a>,
     debug_info: DebugInfo,
     /// The items that were not stored, and why. Not there when all were.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<ItemError>,
+    errors: Vec<Note>,
+    /// What of stored items was not taken over, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Note>,
     message: String,
     status: &'static str,
     summary: Summary,
 }
 
 #[derive(Serialize)]
-struct Found {
+struct Found<'a> {
     duplicate_ids: Vec<String>,
     execution_id: String,
-    new_tweets: Vec<Box<RawValue>>,
+    new_tweets: Vec<&'a RawValue>,
     source_url: String,
 }
 
@@ -121,6 +127,7 @@ struct Found {
 #[expect(clippy::struct_field_names, reason = "the workflow knows them by these names")]
 struct DebugInfo {
     error_count: usize,
+    warning_count: usize,
     processed_count: usize,
     saved_count: usize,
     /// How many of the new tweets an earlier try of this run had stored.
@@ -128,115 +135,176 @@ struct DebugInfo {
 }
 
 #[derive(Serialize)]
-struct ItemError {
-    /// The element of the list that the body is, from 0.
-    element: usize,
-    /// The item in it, from 0.
-    index: usize,
-    tweet_id: Option<String>,
-    message: String,
-}
-
-#[derive(Serialize)]
 struct Summary {
     duplicates_found: usize,
     execution_id_duplicates: usize,
     new_tweets_found: usize,
+    /// How many of the new tweets an earlier run was told of that made no batch of them.
+    offered_again: usize,
     saved_to_database: usize,
     total_processed: usize,
     tweet_id_duplicates: usize,
 }
 
-async fn answer(request: &Request, body: Body, app: &App) -> Result<Answer, Refusal> {
+async fn answer(request: &Request, body: Body, app: &App) -> Result<Response, Refusal> {
     let actor = caller(app, request, Scope::Ingest).await.map_err(Problem::from)?;
     let values = app.settings.values();
-    let body = JsonBody::read(request, body, values.ingest_max_bytes.count())
-        .await
-        .map_err(|reason| Refusal { status: reason.status(), message: reason.to_string() })?;
-    let header = request.header("x-execution-id").map(str::trim).filter(|id| !id.is_empty());
-    let (reports, errors) =
-        loose::aside(&body.0, |body| read(body, header, &actor, values.ingest_max_items.count()))?;
-    if reports.is_empty() {
-        let message = errors.first().map_or("there is nothing in the body", |error| &error.message);
-        return Err(Refusal::unusable(message));
+    let body =
+        JsonBody::read_loosely(request, body, values.ingest_max_bytes.count()).await.map_err(
+            |reason| Refusal { status: reason.status(), ..Refusal::unusable(reason.to_string()) },
+        )?;
+    let body = loose::decoded(body.0).map_err(Refusal::unreadable)?;
+    let header = request.header("x-execution-id").map(str::trim);
+    let origin = Origin {
+        header: header.filter(|id| !loose::is_missing(id)),
+        received_from: actor.to_string(),
+        address: client_address(&values, request).map(|ip| ip.to_string()).unwrap_or_default(),
+        unauthenticated: matches!(actor.kind(), ActorKind::TrustedNetwork { .. }),
+    };
+    let (most, size) = (values.ingest_max_items.count(), body.len());
+    let read = loose::aside(|| read(&body, &origin, most), size)?;
+    if read.reports.iter().all(|report| report.items.is_empty())
+        && let Some(first) = read.errors.first()
+    {
+        let message = if read.total == 0 {
+            first.to_owned()
+        } else {
+            format!("none of the tweets can be stored; the first: {first}")
+        };
+        return Err(Refusal { errors: read.errors.shown(), ..Refusal::unusable(message) });
     }
-    decide(app, &actor, reports, errors).await
+    let offers = OfferPolicy {
+        lease: values.source_tweet_lease.duration(),
+        most: u32::try_from(values.source_tweet_offers.count()).unwrap_or(u32::MAX),
+    };
+    decide(app, &actor, read, offers).await
 }
 
-/// The envelopes of a body. A list may have good ones and bad ones; one that stands alone has to be good.
-fn read(
-    body: &[u8],
-    header: Option<&str>,
-    actor: &Actor,
-    most: usize,
-) -> Result<(Reports, Vec<ItemError>), Refusal> {
-    let (elements, _) = loose::elements(body, most).map_err(Refusal::unreadable)?;
-    let mut reports = Vec::new();
-    let mut errors = Vec::new();
-    let mut count = 0;
-    for (index, element) in elements.into_iter().enumerate() {
-        match report(element, header, body, actor) {
-            Ok(report) => {
-                count += report.items.len();
-                if count > most {
-                    return Err(Refusal::unusable(format!("there are more than {most} tweets")));
-                }
-                reports.push((index, report));
+/// Where a call comes from.
+struct Origin<'a> {
+    header: Option<&'a str>,
+    received_from: String,
+    address: String,
+    unauthenticated: bool,
+}
+
+/// What was read of a body.
+#[derive(Default)]
+struct Read<'a> {
+    reports: Vec<Report<'a>>,
+    errors: Notes,
+    warnings: Notes,
+    /// How many items there are, good and bad.
+    total: usize,
+}
+
+/// The envelopes of a body. A list may have good ones and bad ones; one that stands alone has to be
+/// good.
+fn read<'a>(body: &'a [u8], origin: &Origin<'_>, most: usize) -> Result<Read<'a>, Refusal> {
+    let elements = loose::elements(body, most).map_err(Refusal::unreadable)?;
+    let mut read = Read::default();
+    for (element, raw) in elements.into_iter().enumerate() {
+        let left = most - read.total;
+        match report(element, raw, body, origin, left, &mut read) {
+            Ok(report) => read.reports.push(report),
+            Err(BadReport::Unusable(message)) => {
+                read.errors.push(Note { element, index: None, tweet_id: None, message });
             }
-            Err(message) => {
-                errors.push(ItemError { element: index, index: 0, tweet_id: None, message });
+            Err(BadReport::TooMany) => {
+                return Err(Refusal::unusable(format!("there are more than {most} tweets")));
             }
         }
     }
-    Ok((reports, errors))
+    Ok(read)
 }
 
-fn report(
-    element: &RawValue,
-    header: Option<&str>,
+/// Why an envelope is not read.
+enum BadReport {
+    Unusable(String),
+    TooMany,
+}
+
+/// The members of an envelope that count.
+const ENVELOPE: &[&str] =
+    &["execution_id", "source_url", "tweets", "data", "msg", "status", "error", "message"];
+
+fn report<'a>(
+    element: usize,
+    raw: &'a RawValue,
     body: &[u8],
-    actor: &Actor,
-) -> Result<Report, String> {
-    let envelope = loose::members(element)?;
+    origin: &Origin<'_>,
+    most: usize,
+    read: &mut Read<'a>,
+) -> Result<Report<'a>, BadReport> {
+    let envelope = Members::of(raw, ENVELOPE).map_err(BadReport::Unusable)?;
     if let Some(words) = loose::own_error(&envelope) {
-        return Err(words);
+        return Err(BadReport::Unusable(words));
     }
-    let member = |name: &str| envelope.get(name).copied();
     // twitterapi.io's own answer has its tweets under `data`, or at the top.
-    let inner = member("data").and_then(|data| loose::members(data).ok());
-    let nested = inner.as_ref().and_then(|data| data.get("tweets").copied());
-    let tweets = nested.or(member("tweets")).ok_or_else(|| {
-        "tweets is missing; expected is {\"execution_id\", \"source_url\", \"tweets\": [...]}"
-            .to_owned()
+    let inner = envelope.get("data").and_then(|data| Members::of(data, ENVELOPE).ok());
+    let nested = inner.as_ref().and_then(|data| data.get("tweets"));
+    let tweets = nested.or(envelope.get("tweets")).ok_or_else(|| {
+        let expected = "{\"execution_id\", \"source_url\", \"tweets\": [...]}";
+        BadReport::Unusable(format!("tweets is missing; expected is {expected}"))
     })?;
-    let named = |name: &'static str, most| -> Result<Option<String>, String> {
-        let text = loose::text(member(name)).map_err(|problem| format!("{name} {problem}"))?;
-        let text = text.filter(|text| !text.trim().is_empty());
-        text.map(|text| loose::kept(name, text, most)).transpose()
+    let items = loose::items(tweets, most).map_err(|error| match error {
+        loose::BadList::TooMany(_) => BadReport::TooMany,
+        other => BadReport::Unusable(other.of("tweets", "items")),
+    })?;
+    let warn = |message: String| Note { element, index: None, tweet_id: None, message };
+    let mut named = |name: &'static str, most| match envelope.name(name, most) {
+        Ok(text) => text,
+        Err(message) => {
+            read.warnings.push(warn(format!("{message}; it counts as missing")));
+            None
+        }
     };
-    let given = named("execution_id", 255)?.or(header.map(|id| id.chars().take(255).collect()));
-    let word = named("msg", 200)?.or(named("status", 200)?);
-    let is_foreign = nested.is_some() || member("msg").is_some();
+    let given =
+        named("execution_id", 255).or(origin.header.map(|id| id.chars().take(255).collect()));
+    let word = named("msg", 200).or_else(|| named("status", 200));
+    let default_source = if nested.is_some() { "api_detailed" } else { "unknown" };
+    let source_url = named("source_url", 255).unwrap_or_else(|| default_source.to_owned());
+    let is_foreign = nested.is_some() || envelope.get("msg").is_some();
     let execution_id = match (&given, is_foreign) {
         (Some(id), _) => id.clone(),
         (None, true) => format!("exec_{}", word.as_deref().unwrap_or("unknown")),
         (None, false) => "unknown".to_owned(),
     };
-    let default_source = if nested.is_some() { "api_detailed" } else { "unknown" };
-    let source_url = named("source_url", 255)?.unwrap_or_else(|| default_source.to_owned());
     let key = match given {
         Some(id) => RunKey::Execution(id),
-        // Whoever does not name his runs is known by what he sends.
+        // A run without a name is known by what it sends.
         None => RunKey::Body { hash: hash(body) },
     };
-    let items = loose::list("tweets", tweets)?
-        .into_iter()
-        .map(|raw| Item { tweet: item(&raw), raw })
-        .collect();
-    let unauthenticated = matches!(actor.kind(), ActorKind::TrustedNetwork { .. });
-    let received_from = actor.to_string();
-    let run = Run { key, execution_id, source_url, received_from, unauthenticated };
-    Ok(Report { run, items })
+    let run = Run {
+        key,
+        execution_id,
+        source_url,
+        received_from: origin.received_from.clone(),
+        address: origin.address.clone(),
+        unauthenticated: origin.unauthenticated,
+    };
+    let mut good = Vec::new();
+    for (index, raw) in items.into_iter().enumerate() {
+        read.total += 1;
+        let note = |tweet_id: &Option<String>, message: String| Note {
+            element,
+            index: Some(index),
+            tweet_id: tweet_id.clone(),
+            message,
+        };
+        let mut warnings = Vec::new();
+        match item(raw, &mut warnings) {
+            Ok(tweet) => {
+                let id = Some(tweet.tweet_id.clone());
+                for message in warnings {
+                    read.warnings.push(note(&id, message));
+                }
+                good.push(Item { raw, tweet });
+            }
+            Err(BadItem { tweet_id, message }) => read.errors.push(note(&tweet_id, message)),
+        }
+    }
+    Ok(Report { element, run, items: good })
 }
 
 /// The SHA-256 of a body, in hexadecimal.
@@ -249,10 +317,11 @@ fn hash(body: &[u8]) -> String {
     text
 }
 
-/// The keys of one of the two dialects that workflows write tweets in.
+/// The keys of one of the two dialects that workflows write tweets in; where there are several, the
+/// first that is there counts.
 struct Dialect {
-    id: &'static str,
-    content: &'static str,
+    id: &'static [&'static str],
+    content: &'static [&'static str],
     likes: &'static str,
     retweets: &'static str,
     replies: &'static str,
@@ -260,13 +329,13 @@ struct Dialect {
     views: &'static str,
     url: &'static str,
     tweet_url: &'static str,
-    date: &'static str,
+    date: &'static [&'static str],
     status: Option<&'static str>,
 }
 
 const SIMPLE: Dialect = Dialect {
-    id: "Tweet ID",
-    content: "Content",
+    id: &["id_str", "Tweet ID"],
+    content: &["Content", "full_text", "text"],
     likes: "Likes",
     retweets: "Retweets",
     replies: "Replies",
@@ -274,14 +343,14 @@ const SIMPLE: Dialect = Dialect {
     views: "Views",
     url: "URL",
     tweet_url: "Tweet",
-    date: "Date",
+    date: &["Date"],
     status: Some("Status"),
 };
 
-/// As twitterapi.io writes them.
+/// As twitterapi.io writes them, and X itself.
 const DETAILED: Dialect = Dialect {
-    id: "id",
-    content: "text",
+    id: &["id_str", "id"],
+    content: &["full_text", "text"],
     likes: "likeCount",
     retweets: "retweetCount",
     replies: "replyCount",
@@ -289,58 +358,110 @@ const DETAILED: Dialect = Dialect {
     views: "viewCount",
     url: "url",
     tweet_url: "twitterUrl",
-    date: "createdAt",
+    date: &["createdAt", "created_at"],
     status: None,
 };
 
-fn item(raw: &RawValue) -> Result<NewSourceTweet, BadItem> {
-    let item = loose::object(raw).map_err(|message| BadItem { tweet_id: None, message })?;
-    let dialect = if item.contains_key(SIMPLE.id) { &SIMPLE } else { &DETAILED };
-    let tweet_id =
-        loose::id_of(item.get(dialect.id)).map_err(|problem| format!("{} {problem}", dialect.id));
-    let known_id = tweet_id.as_ref().ok().filter(|id| !id.trim().is_empty());
-    let known_id = known_id.map(|id| loose::short(id));
-    tweet_id
-        .and_then(|id| match &known_id {
-            Some(_) => tweet(&item, dialect, id),
-            None => Err(InvalidSourceTweet::NoId.to_string()),
-        })
-        .map_err(|message| BadItem { tweet_id: known_id, message })
+/// The members of an item that count, in either dialect.
+const ITEM: &[&str] = &[
+    "Tweet ID",
+    "Content",
+    "Likes",
+    "Retweets",
+    "Replies",
+    "Quotes",
+    "Views",
+    "URL",
+    "Tweet",
+    "Date",
+    "Status",
+    "id",
+    "id_str",
+    "text",
+    "full_text",
+    "likeCount",
+    "retweetCount",
+    "replyCount",
+    "quoteCount",
+    "viewCount",
+    "url",
+    "twitterUrl",
+    "createdAt",
+    "created_at",
+];
+
+/// An item that is not stored.
+struct BadItem {
+    tweet_id: Option<String>,
+    message: String,
+}
+
+fn item(raw: &RawValue, warnings: &mut Vec<String>) -> Result<NewSourceTweet, BadItem> {
+    let bad = |tweet_id: Option<String>, message: String| BadItem { tweet_id, message };
+    let item = Members::of(raw, ITEM).map_err(|message| bad(None, message))?;
+    let dialect = if item.has("Tweet ID") { &SIMPLE } else { &DETAILED };
+    let id = text_id(&item, dialect).map_err(|message| bad(None, message))?;
+    let id = NewSourceTweet::id(&id).map_err(|problem| {
+        bad(Some(loose::short(&id)).filter(|id| !id.is_empty()), problem.to_string())
+    })?;
+    tweet(&item, dialect, &id, warnings).map_err(|message| bad(Some(id), message))
+}
+
+/// The id as text: `id_str` is there because JavaScript rounds large numbers, so it wins.
+fn text_id(item: &Members<'_>, dialect: &Dialect) -> Result<String, String> {
+    let named = |name: &&'static str| item.get(name).map(|raw| (*name, raw));
+    let Some((name, raw)) = dialect.id.iter().find_map(named) else {
+        return Ok(String::new());
+    };
+    loose::id_of(Some(raw)).map_err(|problem| format!("{name} {problem}"))
 }
 
 fn tweet(
-    item: &Map<String, Value>,
+    item: &Members<'_>,
     dialect: &Dialect,
-    tweet_id: String,
+    tweet_id: &str,
+    warnings: &mut Vec<String>,
 ) -> Result<NewSourceTweet, String> {
-    let text = |name: &str| {
-        item.get(name)
-            .map_or(Ok(None), loose::text_of)
-            .map(Option::unwrap_or_default)
-            .map_err(|problem| format!("{name} {problem}"))
+    let text = |name: &str| item.text(name).map(Option::unwrap_or_default);
+    // A number that cannot be read costs the number, and not the tweet.
+    let mut count = |name: &str| {
+        let count = loose::count_of(item.get(name)).and_then(|count| {
+            let is_possible = (0..=NewSourceTweet::MOST_COUNT).contains(&count);
+            let range =
+                || format!("is {count}, which is not between 0 and {}", NewSourceTweet::MOST_COUNT);
+            if is_possible { Ok(count) } else { Err(range()) }
+        });
+        count.unwrap_or_else(|problem| {
+            warnings.push(format!("{name} {problem}; it counts as 0"));
+            0
+        })
     };
-    let count =
-        |name: &str| loose::count_of(item.get(name)).map_err(|problem| format!("{name} {problem}"));
     let engagement = Engagement {
-        likes: count(dialect.likes)?,
-        retweets: count(dialect.retweets)?,
-        replies: count(dialect.replies)?,
-        quotes: count(dialect.quotes)?,
-        views: count(dialect.views)?,
+        likes: count(dialect.likes),
+        retweets: count(dialect.retweets),
+        replies: count(dialect.replies),
+        quotes: count(dialect.quotes),
+        views: count(dialect.views),
     };
-    let date = match item.get(dialect.date) {
-        None | Some(Value::Null) => {
-            return Err(format!("{} is missing; a tweet has a date", dialect.date));
+    let mut content = String::new();
+    for name in dialect.content {
+        content = text(name)?;
+        if !content.trim().is_empty() {
+            break;
         }
-        Some(Value::String(date)) => date.clone(),
-        Some(_) => return Err(format!("{} is not a text", dialect.date)),
+    }
+    let named = dialect.date.first().copied().unwrap_or_default();
+    let date = match item.first_of(dialect.date) {
+        None => return Err(format!("{named} is missing; a tweet has a date")),
+        Some(raw) if raw.get().starts_with('"') => loose::text_of(raw)?.unwrap_or_default(),
+        Some(_) => return Err(format!("{named} is not a text")),
     };
-    let status = dialect.status.map(text).transpose()?.filter(|status| !status.is_empty());
+    let status = dialect.status.map(text).transpose()?.filter(|status| !loose::is_missing(status));
     NewSourceTweet::new(
         tweet_id,
         text(dialect.url)?,
         text(dialect.tweet_url)?,
-        text(dialect.content)?,
+        content,
         engagement,
         date,
         status.unwrap_or_else(|| "success".to_owned()),
@@ -352,78 +473,81 @@ fn tweet(
 async fn decide(
     app: &App,
     actor: &Actor,
-    reports: Reports,
-    mut errors: Vec<ItemError>,
-) -> Result<Answer, Refusal> {
-    let first = reports.first().map(|(_, report)| report.run.clone());
+    read: Read<'_>,
+    offers: OfferPolicy,
+) -> Result<Response, Refusal> {
+    let Read { reports, errors, warnings, total } = read;
+    let (execution_id, source_url) = reports
+        .iter()
+        .min_by_key(|report| report.element)
+        .map(|report| (report.run.execution_id.clone(), report.run.source_url.clone()))
+        .unwrap_or_default();
     let mut runs: Vec<(Run, Vec<NewSourceTweet>)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    // For each good item: the item as it came, its id, the run it belongs to and its place in that run.
-    let mut items: Vec<(Box<RawValue>, String, usize, usize)> = Vec::new();
-    let mut total = 0;
-    for (element, report) in reports {
+    // For each good item: the item as it came, the run it belongs to and its place in that run.
+    let mut items: Vec<(&RawValue, usize, usize)> = Vec::new();
+    for report in reports {
         let place = *places.entry(report.run.key.stored()).or_insert_with(|| {
-            runs.push((report.run.clone(), Vec::new()));
+            runs.push((report.run, Vec::new()));
             runs.len() - 1
         });
-        for (index, item) in report.items.into_iter().enumerate() {
-            total += 1;
-            match (item.tweet, runs.get_mut(place)) {
-                (Ok(tweet), Some((_, tweets))) => {
-                    items.push((item.raw, tweet.tweet_id.clone(), place, tweets.len()));
-                    tweets.push(tweet);
-                }
-                (Err(BadItem { tweet_id, message }), _) => {
-                    errors.push(ItemError { element, index, tweet_id, message });
-                }
-                (Ok(_), None) => {}
+        if let Some((_, tweets)) = runs.get_mut(place) {
+            for item in report.items {
+                items.push((item.raw, place, tweets.len()));
+                tweets.push(item.tweet);
             }
         }
     }
     let mut verdicts = Vec::with_capacity(runs.len());
     for (run, tweets) in &runs {
-        let of_run =
-            app.check_duplicates.run(actor, run, tweets).await.map_err(|error| match error {
-                CheckDuplicatesError::Forbidden(error) => Problem::from(error),
-                CheckDuplicatesError::Port(error) => Problem::from(error),
-            })?;
-        verdicts.push(of_run);
+        let of_run = app.check_duplicates.run(actor, run, tweets, offers).await;
+        verdicts.push(of_run.map_err(|error| match error {
+            CheckDuplicatesError::Forbidden(error) => Problem::from(error),
+            CheckDuplicatesError::Port(error) => Problem::from(error),
+        })?);
     }
     let mut new_tweets = Vec::new();
     let mut duplicate_ids = Vec::new();
-    let mut stored = 0;
-    for (raw, tweet_id, run, place) in items {
-        match verdicts.get(run).and_then(|verdicts| verdicts.get(place)) {
-            Some(Verdict::New { stored: now }) => {
-                stored += usize::from(*now);
-                new_tweets.push(raw);
+    let (mut replayed, mut offered_again) = (0, 0);
+    for (raw, run, place) in items {
+        let verdict = verdicts.get(run).and_then(|verdicts| verdicts.get(place));
+        match verdict.unwrap_or(&Verdict::Duplicate) {
+            Verdict::Duplicate => {
+                let tweet = runs.get(run).and_then(|(_, tweets)| tweets.get(place));
+                duplicate_ids.extend(tweet.map(|tweet| tweet.tweet_id.clone()));
+                continue;
             }
-            _ => duplicate_ids.push(tweet_id),
+            Verdict::New => {}
+            Verdict::Replayed => replayed += 1,
+            Verdict::OfferedAgain => offered_again += 1,
         }
+        new_tweets.push(raw);
     }
-    let (execution_id, source_url) =
-        first.map(|run| (run.execution_id, run.source_url)).unwrap_or_default();
     let (new, duplicates) = (new_tweets.len(), duplicate_ids.len());
-    Ok(Answer {
-        message: message(new, duplicates, errors.len()),
+    let answer = Answer {
+        message: message(new, duplicates, errors.count()),
         status: "success",
         debug_info: DebugInfo {
-            error_count: errors.len(),
+            error_count: errors.count(),
+            warning_count: warnings.count(),
             processed_count: total,
             saved_count: new,
-            replayed_count: new - stored,
+            replayed_count: replayed,
         },
-        errors,
+        errors: errors.shown(),
+        warnings: warnings.shown(),
         data: Found { duplicate_ids, execution_id, new_tweets, source_url },
         summary: Summary {
             duplicates_found: duplicates,
             execution_id_duplicates: 0,
             new_tweets_found: new,
+            offered_again,
             saved_to_database: new,
             total_processed: total,
             tweet_id_duplicates: duplicates,
         },
-    })
+    };
+    Ok(json_response(StatusCode::OK, &answer))
 }
 
 fn message(new: usize, duplicates: usize, errors: usize) -> String {

@@ -1,10 +1,11 @@
-//! `receive-tweets`: a workflow hands in batches of generated tweets.
+//! `receive-tweets`: a workflow hands in batches of generated tweets, or says that its run is over.
 
 #![expect(
     clippy::indexing_slicing,
     reason = "reading JSON by a key gives null where there is none; it does not panic"
 )]
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -12,16 +13,19 @@ use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Body, Request, Response, handler};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use waggle_kernel::{Actor, ActorKind, Scope};
 use waggle_twitter_n8n::{
-    NewCampaignBatch, NewGeneratedTweet, ReceiveBatchError, Received, Status,
+    EndedRuns, LeaseOutcome, NewCampaignBatch, NewGeneratedTweet, NewSourceTweet,
+    ReceiveBatchError, Received, RunsToEnd, Status,
 };
 
 use super::check_duplicate_tweet::json_response;
 use super::json as loose;
+use super::json::{Members, Parts};
+use super::note::{Note, Notes};
 use crate::app::App;
-use crate::http::{JsonBody, Problem, caller};
+use crate::http::{JsonBody, Problem, caller, client_address};
 
 /// `POST /api/receive-tweets` and its three other addresses. Scope: `ingest`.
 #[handler]
@@ -35,22 +39,34 @@ pub(super) async fn handle(request: &Request, body: Body, app: Data<&Arc<App>>) 
 /// A refusal in the envelope of the workflow.
 struct Refusal {
     status: StatusCode,
-    campaign_batch: Value,
+    campaign_batch: Box<Value>,
     message: String,
+    /// The tweets that could not be read.
+    errors: Vec<Note>,
+    /// How many source tweets a workflow that failed has given back.
+    released: Option<u32>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, campaign_batch: json!("unknown"), message: message.into() }
+        let (campaign_batch, message) = (Box::new(json!("unknown")), message.into());
+        Self { status, campaign_batch, message, errors: Vec::new(), released: None }
     }
 
     fn body(&self) -> Value {
-        json!({
+        let mut body = json!({
             "campaign_batch": self.campaign_batch,
             "message": self.message,
             "status": "error",
             "request_id": Problem::request_id(),
-        })
+        });
+        if !self.errors.is_empty() {
+            body["errors"] = json!(self.errors);
+        }
+        if let Some(released) = self.released {
+            body["released_source_tweets"] = json!(released);
+        }
+        body
     }
 }
 
@@ -60,34 +76,78 @@ impl From<Problem> for Refusal {
     }
 }
 
-/// A batch as it was read, with what was not quite right in it.
+/// Who hands something in.
+struct Origin {
+    received_from: String,
+    address: String,
+    unauthenticated: bool,
+}
+
+impl Origin {
+    /// The run with this name, or all that this caller has open.
+    fn runs(&self, named: Option<String>) -> RunsToEnd {
+        named.map_or_else(
+            || RunsToEnd::OfCaller {
+                received_from: self.received_from.clone(),
+                address: self.address.clone(),
+            },
+            RunsToEnd::Named,
+        )
+    }
+}
+
+/// An element of a call, as it was read.
+enum Element {
+    /// A batch, with what was not quite right in it.
+    Batch(Box<Read>),
+    /// The run is over, and there is no batch.
+    Done(Option<String>),
+    /// The workflow failed, in its own words.
+    Failed { run: Option<String>, words: String },
+    /// It cannot be used.
+    Refused(Refusal),
+}
+
 struct Read {
     echo: Value,
     batch: NewCampaignBatch,
-    errors: Vec<Value>,
-    warnings: Vec<String>,
+    errors: Notes,
+    warnings: Notes,
 }
 
 async fn answer(request: &Request, body: Body, app: &App) -> Result<Value, Refusal> {
     let actor = caller(app, request, Scope::Ingest).await.map_err(Problem::from)?;
     let values = app.settings.values();
-    let body = JsonBody::read(request, body, values.ingest_max_bytes.count())
+    let body = JsonBody::read_loosely(request, body, values.ingest_max_bytes.count())
         .await
         .map_err(|reason| Refusal::new(reason.status(), reason.to_string()))?;
-    let batches =
-        loose::aside(&body.0, |body| read(body, &actor, values.ingest_max_items.count()))?;
+    let bad = |message| Refusal::new(StatusCode::BAD_REQUEST, message);
+    let body = loose::decoded(body.0).map_err(bad)?;
+    let origin = Origin {
+        received_from: actor.to_string(),
+        address: client_address(&values, request).map(|ip| ip.to_string()).unwrap_or_default(),
+        unauthenticated: matches!(actor.kind(), ActorKind::TrustedNetwork { .. }),
+    };
+    let (most, size) = (values.ingest_max_items.count(), body.len());
+    let elements = loose::aside(|| read(&body, &origin, most), size)?;
+    drop(body);
     let mut answers = Vec::new();
     let mut refusals = Vec::new();
-    for (element, batch) in batches.into_iter().enumerate() {
-        let stored = match batch {
-            Ok(batch) => store(app, &actor, batch).await,
-            Err(refusal) => Err(refusal),
+    for (place, element) in elements.into_iter().enumerate() {
+        let answered = match element {
+            Element::Batch(batch) => store(app, &actor, place, *batch).await,
+            Element::Done(run) => done(app, &actor, place, origin.runs(run)).await,
+            Element::Failed { run, words } => {
+                Err(failed(app, &actor, origin.runs(run), words).await)
+            }
+            Element::Refused(refusal) => Err(refusal),
         };
-        match stored {
+        match answered {
             Ok(answer) => answers.push(answer),
-            // What is not the caller's fault has to be tried again, as a whole; what is stored stays known.
+            // What is not the caller's fault has to be tried again, as a whole; what is stored
+            // stays known.
             Err(refusal) if refusal.status.is_server_error() => return Err(refusal),
-            Err(refusal) => refusals.push((element, refusal)),
+            Err(refusal) => refusals.push((place, refusal)),
         }
     }
     whole(&answers, refusals)
@@ -100,21 +160,33 @@ fn whole(answers: &[Value], refusals: Vec<(usize, Refusal)>) -> Result<Value, Re
         return Err(refusals.into_iter().next().map_or_else(nothing, |(_, refusal)| refusal));
     }
     let alone = answers.len() == 1 && refusals.is_empty();
-    let stored: u64 = answers.iter().filter_map(|answer| answer["stored_count"].as_u64()).sum();
+    let sum = |name: &str| -> u64 { answers.iter().filter_map(|one| one[name].as_u64()).sum() };
     let mut answer = answers.first().cloned().unwrap_or_default();
     if !alone {
         let refused: Vec<Value> = refusals
             .iter()
             .map(|(element, refusal)| {
-                json!({
-                    "element": element,
-                    "campaign_batch": refusal.campaign_batch,
-                    "message": refusal.message,
-                })
+                let mut refused = refusal.body();
+                refused["element"] = json!(element);
+                refused
             })
             .collect();
-        answer["message"] = json!(format!("Received {stored} tweets (saved to database)"));
-        answer["stored_count"] = json!(stored);
+        let stored = sum("stored_count");
+        let mut message = format!("Received {stored} tweets (saved to database)");
+        if let Some((element, refusal)) = refusals.first() {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                message,
+                "; {} of {} batches were refused (see refused_batches), the first at {element}: {}",
+                refusals.len(),
+                refusals.len() + answers.len(),
+                refusal.message
+            );
+        }
+        answer["message"] = json!(message);
+        for name in ["stored_count", "known_count", "error_count", "processed_source_tweets"] {
+            answer[name] = json!(sum(name));
+        }
         answer["batches"] = json!(answers);
         if !refused.is_empty() {
             answer["refused_batches"] = json!(refused);
@@ -123,16 +195,16 @@ fn whole(answers: &[Value], refusals: Vec<(usize, Refusal)>) -> Result<Value, Re
     Ok(answer)
 }
 
-async fn store(app: &App, actor: &Actor, read: Read) -> Result<Value, Refusal> {
-    let Read { echo, batch, errors, warnings } = read;
-    let claimed = batch.batch_id.clone();
+async fn store(app: &App, actor: &Actor, element: usize, read: Read) -> Result<Value, Refusal> {
+    let Read { echo, batch, errors, mut warnings } = read;
+    let (claimed, run) = (batch.batch_id.clone(), batch.execution_id.clone());
     let received = app.receive_batch.run(actor, batch).await.map_err(|error| {
         let invalid = matches!(error, ReceiveBatchError::Invalid(_));
         let refusal = Refusal::from(Problem::from(error));
         let status = if invalid { StatusCode::UNPROCESSABLE_ENTITY } else { refusal.status };
-        Refusal { campaign_batch: echo.clone(), status, ..refusal }
+        Refusal { campaign_batch: Box::new(echo.clone()), status, ..refusal }
     })?;
-    let Received { id, batch_id, stored, known, processed_source_tweets } = received;
+    let Received { id, batch_id, stored, known, processed_source_tweets, .. } = received;
     let mut message = format!("Received {stored} tweets (saved to database)");
     if batch_id != claimed {
         // Writing to a String cannot fail.
@@ -144,6 +216,23 @@ async fn store(app: &App, actor: &Actor, read: Read) -> Result<Value, Refusal> {
     } else if stored == 0 && known > 0 {
         message.push_str("; all of them were received before");
     }
+    if errors.count() > 0 {
+        let _ = write!(message, "; {} could not be read (see errors)", errors.count());
+    }
+    let mut warn = |message: String| {
+        warnings.push(Note { element, index: None, tweet_id: None, message });
+    };
+    if received.is_run_unknown {
+        let run = loose::short(run.as_deref().unwrap_or_default());
+        warn(format!("execution_id '{run}' is no run that reported tweets; it ends none"));
+    }
+    if received.ended_runs > 1 {
+        let runs = received.ended_runs;
+        warn(format!(
+            "the batch names no run, so it ended all {runs} open runs of this caller; send \
+             execution_id to end one alone"
+        ));
+    }
     let mut answer = json!({
         "campaign_batch": echo,
         "message": message,
@@ -152,9 +241,11 @@ async fn store(app: &App, actor: &Actor, read: Read) -> Result<Value, Refusal> {
         "campaign_batch_id": id.number(),
         "stored_count": stored,
         "known_count": known,
-        "error_count": errors.len(),
+        "error_count": errors.count(),
+        "warning_count": warnings.count(),
         "processed_source_tweets": processed_source_tweets,
     });
+    let (errors, warnings) = (errors.shown(), warnings.shown());
     if !errors.is_empty() {
         answer["errors"] = json!(errors);
     }
@@ -164,257 +255,414 @@ async fn store(app: &App, actor: &Actor, read: Read) -> Result<Value, Refusal> {
     Ok(answer)
 }
 
-fn read(body: &[u8], actor: &Actor, most: usize) -> Result<Vec<Result<Read, Refusal>>, Refusal> {
-    let (elements, _) = loose::elements(body, most)
+/// The run rightly made no batch: its source tweets are processed.
+async fn done(app: &App, actor: &Actor, element: usize, runs: RunsToEnd) -> Result<Value, Refusal> {
+    let ended = app.end_run.run(actor, &runs, LeaseOutcome::Processed).await;
+    let EndedRuns { runs: ended_runs, tweets } = ended.map_err(Problem::from)?;
+    let is_named = matches!(runs, RunsToEnd::Named(_));
+    let message = match (is_named, ended_runs) {
+        (_, 1) => format!("The run is done; {tweets} source tweets are processed"),
+        (_, 0) => "There is no such open run; nothing was ended".to_owned(),
+        (_, many) => format!("{many} runs are done; {tweets} source tweets are processed"),
+    };
+    let mut answer = json!({
+        "campaign_batch": null,
+        "message": message,
+        "status": "success",
+        "stored_count": 0,
+        "known_count": 0,
+        "error_count": 0,
+        "processed_source_tweets": tweets,
+    });
+    if !is_named && ended_runs > 1 {
+        let message = "no run was named, so all open runs of this caller are done".to_owned();
+        let note = Note { element, index: None, tweet_id: None, message };
+        answer["warnings"] = json!([note]);
+    }
+    Ok(answer)
+}
+
+/// The run failed: its source tweets are free for the next one.
+async fn failed(app: &App, actor: &Actor, runs: RunsToEnd, words: String) -> Refusal {
+    match app.end_run.run(actor, &runs, LeaseOutcome::Released).await {
+        Ok(EndedRuns { tweets, .. }) => Refusal {
+            released: Some(tweets),
+            ..Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, words)
+        },
+        Err(error) => Problem::from(error).into(),
+    }
+}
+
+fn read(body: &[u8], origin: &Origin, most: usize) -> Result<Vec<Element>, Refusal> {
+    let elements = loose::elements(body, most)
         .map_err(|message| Refusal::new(StatusCode::BAD_REQUEST, message))?;
-    let mut count = 0;
-    elements
-        .into_iter()
-        .map(|element| {
-            let batch = batch(element, actor, most);
-            if let Ok(batch) = &batch {
-                count += batch.batch.tweets.len() + batch.errors.len();
+    let mut reader = Reader { origin, most, left: most, parts: Parts::of(body) };
+    elements.into_iter().enumerate().map(|(place, raw)| reader.element(place, raw)).collect()
+}
+
+/// The members of a batch that count.
+const BATCH: &[&str] = &[
+    "campaign_batch",
+    "analysis_summary",
+    "tweet_count",
+    "ready_for_deployment",
+    "source_type",
+    "title",
+    "description",
+    "generated_at",
+    "execution_id",
+    "source_tweet_ids",
+    "tweets",
+    "done",
+    "error",
+    "message",
+];
+
+/// The members of a tweet that count.
+const TWEET: &[&str] = &[
+    "id",
+    "type",
+    "content",
+    "character_count",
+    "engagement_hook",
+    "coophive_elements",
+    "discord_voice_patterns",
+    "theme_connection",
+    "ready_for_deployment",
+    "status",
+    "is_edited",
+];
+
+/// Reads the elements of one call within its bounds.
+struct Reader<'a> {
+    origin: &'a Origin,
+    most: usize,
+    /// How many tweets there may still be.
+    left: usize,
+    parts: Parts,
+}
+
+impl Reader<'_> {
+    /// The outer error is about the whole call.
+    fn element(&mut self, place: usize, raw: &RawValue) -> Result<Element, Refusal> {
+        let unusable = |message| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message);
+        let members = match Members::of(raw, BATCH) {
+            Ok(members) => members,
+            Err(message) => return Ok(Element::Refused(unusable(message))),
+        };
+        let mut warnings = Notes::default();
+        let mut warn = |message: String| {
+            warnings.push(Note { element: place, index: None, tweet_id: None, message });
+        };
+        let run = members.name("execution_id", 255).unwrap_or_else(|problem| {
+            warn(format!("{problem}; it counts as missing"));
+            None
+        });
+        if let Some(words) = loose::own_error(&members) {
+            return Ok(Element::Failed { run, words });
+        }
+        let is_done = matches!(loose::flag_of(members.get("done")), Ok(Some(true)));
+        if is_done && members.get("campaign_batch").is_none() {
+            return Ok(Element::Done(run));
+        }
+        self.batch(place, &members, run, warnings)
+    }
+
+    fn batch(
+        &mut self,
+        element: usize,
+        members: &Members<'_>,
+        run: Option<String>,
+        mut warnings: Notes,
+    ) -> Result<Element, Refusal> {
+        let echo = members.get("campaign_batch").filter(|raw| raw.get().len() <= 1_000);
+        let echo = echo.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let echo: Value = echo.unwrap_or(json!("unknown"));
+        let refuse = |status, message: String| {
+            let refusal = Refusal::new(status, message);
+            Ok(Element::Refused(Refusal { campaign_batch: Box::new(echo.clone()), ..refusal }))
+        };
+        let batch_id = match loose::id_of(members.get("campaign_batch")) {
+            Ok(id) if loose::is_missing(&id) => {
+                let found = loose::short(&id);
+                let message = format!(
+                    "campaign_batch is missing: the batch needs an id{}",
+                    if found.is_empty() { String::new() } else { format!(", and not '{found}'") }
+                );
+                return refuse(StatusCode::BAD_REQUEST, message);
             }
-            if count > most {
-                let message = format!("there are more than {most} tweets");
+            Ok(id) => id,
+            Err(problem) => {
+                let message = format!("campaign_batch {problem}");
+                return refuse(StatusCode::UNPROCESSABLE_ENTITY, message);
+            }
+        };
+        let raw_tweets = match members.get("tweets").map(|raw| loose::items(raw, self.left)) {
+            None => Vec::new(),
+            Some(Ok(tweets)) => tweets,
+            Some(Err(loose::BadList::TooMany(_))) => {
+                let message = format!("there are more than {} tweets", self.most);
                 return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message));
             }
-            Ok(batch)
-        })
-        .collect()
-}
-
-fn batch(element: &RawValue, actor: &Actor, most: usize) -> Result<Read, Refusal> {
-    let unusable = |message: String| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message);
-    let members = loose::members(element).map_err(unusable)?;
-    if let Some(words) = loose::own_error(&members) {
-        return Err(unusable(words));
-    }
-    let echo: Value = members
-        .get("campaign_batch")
-        .and_then(|raw| serde_json::from_str(raw.get()).ok())
-        .unwrap_or(Value::Null);
-    let refuse = |message: String| Refusal {
-        campaign_batch: if echo.is_null() { json!("unknown") } else { echo.clone() },
-        ..unusable(message)
-    };
-    let mut envelope = Map::new();
-    for (name, raw) in &members {
-        if name != "tweets" {
-            let value = serde_json::from_str(raw.get()).map_err(|error| {
-                refuse(format!("{} cannot be read: {error}", loose::short(name)))
-            })?;
-            envelope.insert(name.clone(), value);
-        }
-    }
-    let batch_id = loose::id_of(envelope.get("campaign_batch"))
-        .map_err(|problem| refuse(format!("campaign_batch {problem}")))?;
-    if batch_id.trim().is_empty() {
-        let message = "campaign_batch is missing: the batch needs an id";
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, message));
-    }
-    let mut warnings = Vec::new();
-    let mut fields = Fields { of: &envelope, warnings: &mut warnings };
-    let mut batch = NewCampaignBatch {
-        batch_id,
-        analysis_summary: summary(&envelope),
-        brand_alignment_score: fields.score(),
-        total_tweets: fields.count("tweet_count").map_err(refuse)?,
-        ready_for_deployment: fields.count("ready_for_deployment").map_err(refuse)?,
-        source_type: fields
-            .text("source_type")
-            .map_err(refuse)?
-            .unwrap_or_else(|| "multi_agent_automation".to_owned()),
-        title: fields
-            .text("title")
-            .map_err(refuse)?
-            .unwrap_or_else(|| "Generated Content".to_owned()),
-        description: fields.text("description").map_err(refuse)?.unwrap_or_default(),
-        generated_at: fields.text("generated_at").map_err(refuse)?,
-        execution_id: fields.text("execution_id").map_err(refuse)?,
-        source_tweet_ids: source_ids(&envelope, most).map_err(refuse)?,
-        tweets: Vec::new(),
-        received_from: actor.to_string(),
-        unauthenticated: matches!(actor.kind(), ActorKind::TrustedNetwork { .. }),
-    };
-    if has_nul(&batch.analysis_summary) {
-        return Err(refuse("analysis_summary has a NUL character".to_owned()));
-    }
-    let raw_tweets = match members.get("tweets") {
-        None => Vec::new(),
-        Some(raw) if raw.get() == "null" => Vec::new(),
-        Some(raw) => loose::list("tweets", raw).map_err(refuse)?,
-    };
-    let mut errors = Vec::new();
-    for (index, raw) in raw_tweets.iter().enumerate() {
-        match tweet(raw, index, &mut warnings) {
-            Ok(tweet) => batch.tweets.push(tweet),
-            Err((id, message)) => {
-                errors.push(json!({ "index": index, "tweet_id": id, "message": message }));
+            Some(Err(other)) => {
+                let message = other.of("tweets", "items");
+                return refuse(StatusCode::UNPROCESSABLE_ENTITY, message);
+            }
+        };
+        self.left -= raw_tweets.len();
+        let mut batch = self.envelope(element, members, batch_id, run, &mut warnings);
+        let mut errors = Notes::default();
+        let mut seen = Seen::default();
+        for (index, raw) in raw_tweets.iter().enumerate() {
+            let note = |tweet_id: &Option<String>, message: String| Note {
+                element,
+                index: Some(index),
+                tweet_id: tweet_id.clone(),
+                message,
+            };
+            let mut notes = Vec::new();
+            match self.tweet(raw, &mut notes) {
+                Ok(tweet) => {
+                    let id = Some(tweet.claimed_id.clone()).filter(|id| !id.is_empty());
+                    notes.extend(seen.note(index, &tweet));
+                    for message in notes {
+                        warnings.push(note(&id, message));
+                    }
+                    batch.tweets.push(tweet);
+                }
+                Err((id, message)) => errors.push(note(&id, message)),
             }
         }
-    }
-    if batch.tweets.is_empty()
-        && let Some(first) = errors.first()
-    {
-        let first = first["message"].as_str().unwrap_or_default();
-        return Err(refuse(format!("none of the tweets can be stored; the first: {first}")));
-    }
-    // A workflow that is wrong about everything is wrong about everything in the same way.
-    warnings.truncate(100);
-    Ok(Read { echo, batch, errors, warnings })
-}
-
-/// The members of an envelope, read one by one.
-struct Fields<'a> {
-    of: &'a Map<String, Value>,
-    warnings: &'a mut Vec<String>,
-}
-
-impl Fields<'_> {
-    fn text(&self, name: &str) -> Result<Option<String>, String> {
-        self.of
-            .get(name)
-            .map_or(Ok(None), loose::text_of)
-            .map(|text| text.filter(|text| !text.is_empty()))
-            .map_err(|problem| format!("{name} {problem}"))
+        if batch.tweets.is_empty()
+            && let Some(first) = errors.first()
+        {
+            let message = format!("none of the tweets can be stored; the first: {first}");
+            let refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message);
+            let errors = errors.shown();
+            return Ok(Element::Refused(Refusal {
+                campaign_batch: Box::new(echo),
+                errors,
+                ..refusal
+            }));
+        }
+        Ok(Element::Batch(Box::new(Read { echo, batch, errors, warnings })))
     }
 
-    fn count(&self, name: &str) -> Result<i64, String> {
-        loose::count_of(self.of.get(name)).map_err(|problem| format!("{name} {problem}"))
-    }
-
-    /// The score of the analysis: a number, also as text; anything else is kept in the analysis alone.
-    fn score(&mut self) -> Option<f64> {
-        let value = self.of.get("analysis_summary")?.get("brand_alignment_score")?;
-        let score = match value {
-            Value::Null => return None,
-            Value::Number(number) => number.as_f64(),
-            Value::String(text) => text.trim().parse().ok(),
-            _ => None,
+    /// Everything of a batch but its tweets. What is wrong with it costs that, and not the tweets.
+    fn envelope(
+        &mut self,
+        element: usize,
+        members: &Members<'_>,
+        batch_id: String,
+        execution_id: Option<String>,
+        warnings: &mut Notes,
+    ) -> NewCampaignBatch {
+        let mut warn = |message: String| {
+            warnings.push(Note { element, index: None, tweet_id: None, message });
         };
-        let score = score.filter(|score: &f64| score.is_finite());
-        if score.is_none() {
-            self.warnings.push(
-                "brand_alignment_score is not a number; it stands in analysis_summary alone"
-                    .to_owned(),
+        let summary = members.get("analysis_summary").map(|raw| self.parts.value(raw));
+        let analysis_summary = summary.unwrap_or_else(|| Ok(json!({}))).unwrap_or_else(|why| {
+            warn(format!("analysis_summary {why}; it is not kept"));
+            json!({})
+        });
+        let brand_alignment_score = score(&analysis_summary).unwrap_or_else(|()| {
+            warn(
+                "brand_alignment_score is not a number; it is kept in analysis_summary".to_owned(),
             );
-        }
-        score
-    }
-}
-
-fn summary(envelope: &Map<String, Value>) -> Value {
-    envelope
-        .get("analysis_summary")
-        .filter(|value| !value.is_null())
-        .cloned()
-        .unwrap_or_else(|| json!({}))
-}
-
-fn source_ids(envelope: &Map<String, Value>, most: usize) -> Result<Vec<String>, String> {
-    match envelope.get("source_tweet_ids") {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(ids)) if ids.len() > most => {
-            Err(format!("source_tweet_ids has more than {most} ids"))
-        }
-        Some(Value::Array(ids)) => ids
-            .iter()
-            .map(|id| {
-                let id = loose::id_of(Some(id))?;
-                loose::kept("it", id, 100)
+            None
+        });
+        let mut count = |name: &str| {
+            let count = loose::count_of(members.get(name));
+            let count = count
+                .and_then(|count| if count < 0 { Err(format!("is {count}")) } else { Ok(count) });
+            count.unwrap_or_else(|why| {
+                warn(format!("{name} {why}; it counts as 0"));
+                0
             })
-            .collect::<Result<_, _>>()
-            .map_err(|problem| format!("an element of source_tweet_ids: {problem}")),
-        Some(_) => Err("source_tweet_ids is not a list".to_owned()),
-    }
-}
-
-/// A tweet of a batch, or its id and why it is not stored.
-fn tweet(
-    raw: &RawValue,
-    index: usize,
-    warnings: &mut Vec<String>,
-) -> Result<NewGeneratedTweet, (Option<String>, String)> {
-    let item = loose::object(raw).map_err(|message| (None, message))?;
-    let id = loose::id_of(item.get("id")).map_err(|problem| (None, format!("id {problem}")))?;
-    let named = Some(loose::short(&id)).filter(|id| !id.is_empty());
-    let mut notes = Vec::new();
-    let tweet = fields(&item, id.trim(), &mut notes).map_err(|message| (named, message))?;
-    warnings.extend(notes.into_iter().map(|note| format!("tweet {}: {note}", index + 1)));
-    Ok(tweet)
-}
-
-fn fields(
-    item: &Map<String, Value>,
-    id: &str,
-    notes: &mut Vec<String>,
-) -> Result<NewGeneratedTweet, String> {
-    let text = |name: &'static str, most| {
-        let text = item
-            .get(name)
-            .map_or(Ok(None), loose::text_of)
-            .map_err(|problem| format!("{name} {problem}"))?;
-        loose::kept(name, text.unwrap_or_default(), most)
-    };
-    let any = |name: &'static str| {
-        let value = item.get(name).filter(|value| !value.is_null());
-        let value = value.cloned().unwrap_or_else(|| json!([]));
-        if has_nul(&value) { Err(format!("{name} has a NUL character")) } else { Ok(value) }
-    };
-    if id.is_empty() {
-        notes.push("it had no id and is given one".to_owned());
-    }
-    let tweet_id = loose::kept("id", id.to_owned(), 100)?;
-    let content = match item.get("content") {
-        Some(Value::String(content)) => {
-            loose::kept("content", content.clone(), NewGeneratedTweet::MOST_CONTENT)?
+        };
+        let (total_tweets, ready_for_deployment) =
+            (count("tweet_count"), count("ready_for_deployment"));
+        let mut text = |name: &'static str, most: usize| {
+            let text = members.text(name).and_then(|text| {
+                let Some(text) = text else { return Ok(None) };
+                if text.contains('\0') {
+                    return Err(format!("{name} has a NUL character"));
+                }
+                if text.chars().nth(most).is_some() {
+                    let cut: String = text.chars().take(most).collect();
+                    warn(format!("{name} is longer than {most} characters and was cut"));
+                    return Ok(Some(cut));
+                }
+                Ok(Some(text))
+            });
+            text.unwrap_or_else(|why| {
+                warn(format!("{why}; it is not kept"));
+                None
+            })
+        };
+        let source_type = text("source_type", 50).filter(|text| !loose::is_missing(text));
+        let title = text("title", NewCampaignBatch::MOST_TITLE);
+        let description = text("description", NewCampaignBatch::MOST_DESCRIPTION);
+        let generated_at = text("generated_at", 100);
+        let source_tweet_ids = source_ids(members, self.most, &mut warn);
+        NewCampaignBatch {
+            batch_id,
+            analysis_summary,
+            brand_alignment_score,
+            total_tweets,
+            ready_for_deployment,
+            source_type: source_type.unwrap_or_else(|| "multi_agent_automation".to_owned()),
+            title: title.unwrap_or_else(|| "Generated Content".to_owned()),
+            description: description.unwrap_or_default(),
+            generated_at,
+            execution_id,
+            source_tweet_ids,
+            tweets: Vec::new(),
+            received_from: self.origin.received_from.clone(),
+            address: self.origin.address.clone(),
+            unauthenticated: self.origin.unauthenticated,
         }
-        None | Some(Value::Null) => return Err("content is missing".to_owned()),
-        Some(_) => return Err("content is not a text".to_owned()),
-    };
-    let claimed_character_count = match item.get("character_count") {
-        None | Some(Value::Null) => None,
-        value => loose::count_of(value)
-            .inspect_err(|problem| notes.push(format!("character_count {problem}")))
-            .ok(),
-    };
-    let claimed_ready = loose::flag_of(item.get("ready_for_deployment"))
-        .inspect_err(|problem| notes.push(format!("ready_for_deployment {problem}")))
-        .unwrap_or_default();
-    let is_edited = loose::flag_of(item.get("is_edited")).unwrap_or_default().unwrap_or(false);
-    if let Some(Value::String(status)) = item.get("status")
-        && !matches!(status.parse(), Ok(Status::BrandAligned | Status::Draft))
-    {
-        notes.push(format!(
-            "its status '{}' is not taken over; only people approve and reject",
-            loose::short(status)
-        ));
     }
-    let kind = text("type", 50)?;
-    Ok(NewGeneratedTweet {
-        claimed_id: tweet_id.clone(),
-        tweet_id,
-        kind: if kind.is_empty() { "generated".to_owned() } else { kind },
-        content,
-        claimed_character_count,
-        claimed_ready,
-        engagement_hook: text("engagement_hook", NewGeneratedTweet::MOST_CONTENT)?,
-        coophive_elements: any("coophive_elements")?,
-        discord_voice_patterns: any("discord_voice_patterns")?,
-        theme_connection: text("theme_connection", NewGeneratedTweet::MOST_CONTENT)?,
-        is_edited,
-    })
+
+    /// A tweet of a batch, or its id and why it is not stored.
+    fn tweet(
+        &mut self,
+        raw: &RawValue,
+        notes: &mut Vec<String>,
+    ) -> Result<NewGeneratedTweet, (Option<String>, String)> {
+        let item = Members::of(raw, TWEET).map_err(|message| (None, message))?;
+        let id = loose::id_of(item.get("id")).map_err(|problem| (None, format!("id {problem}")))?;
+        let id = if loose::is_missing(&id) { "" } else { id.trim() };
+        let named = Some(loose::short(id)).filter(|id| !id.is_empty());
+        self.fields(&item, id, notes).map_err(|message| (named, message))
+    }
+
+    fn fields(
+        &mut self,
+        item: &Members<'_>,
+        id: &str,
+        notes: &mut Vec<String>,
+    ) -> Result<NewGeneratedTweet, String> {
+        if id.is_empty() {
+            notes.push("it had no id and is given one".to_owned());
+        }
+        let tweet_id = loose::kept("id", id.to_owned(), 100)?;
+        let content = match item.get("content") {
+            Some(raw) if raw.get().starts_with('"') => loose::kept(
+                "content",
+                loose::text_of(raw)?.unwrap_or_default(),
+                NewGeneratedTweet::MOST_CONTENT,
+            )?,
+            None => return Err("content is missing".to_owned()),
+            Some(_) => return Err("content is not a text".to_owned()),
+        };
+        let claimed_character_count = match item.get("character_count") {
+            None => None,
+            raw => loose::count_of(raw)
+                .inspect_err(|problem| notes.push(format!("character_count {problem}")))
+                .ok(),
+        };
+        let claimed_ready = loose::flag_of(item.get("ready_for_deployment"))
+            .inspect_err(|problem| notes.push(format!("ready_for_deployment {problem}")))
+            .unwrap_or_default();
+        let is_edited = loose::flag_of(item.get("is_edited")).unwrap_or_default().unwrap_or(false);
+        if let Ok(Some(status)) = item.text("status")
+            && !matches!(status.parse(), Ok(Status::BrandAligned | Status::Draft))
+        {
+            notes.push(format!(
+                "its status '{}' is not taken over; only people approve and reject",
+                loose::short(&status)
+            ));
+        }
+        // What stands beside the words costs itself alone if it cannot be kept.
+        let mut text = |name: &'static str, most| {
+            let text = item.text(name).map(Option::unwrap_or_default);
+            text.and_then(|text| loose::kept(name, text, most)).unwrap_or_else(|problem| {
+                notes.push(format!("{problem}; it is not kept"));
+                String::new()
+            })
+        };
+        let kind = text("type", 50);
+        let engagement_hook = text("engagement_hook", NewGeneratedTweet::MOST_CONTENT);
+        let theme_connection = text("theme_connection", NewGeneratedTweet::MOST_CONTENT);
+        let mut any = |name: &'static str| match item.get(name).map(|raw| self.parts.value(raw)) {
+            None => json!([]),
+            Some(Ok(value)) => value,
+            Some(Err(problem)) => {
+                notes.push(format!("{name} {problem}; it is not kept"));
+                json!([])
+            }
+        };
+        Ok(NewGeneratedTweet {
+            claimed_id: tweet_id.clone(),
+            tweet_id,
+            kind: if loose::is_missing(&kind) { "generated".to_owned() } else { kind },
+            content,
+            claimed_character_count,
+            claimed_ready,
+            engagement_hook,
+            coophive_elements: any("coophive_elements"),
+            discord_voice_patterns: any("discord_voice_patterns"),
+            theme_connection,
+            is_edited,
+        })
+    }
 }
 
-/// Whether a text anywhere in `value` has a NUL character, which PostgreSQL cannot keep.
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(has_nul),
-        Value::Object(members) => {
-            members.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
+/// The tweets of a batch that came before, to tell what becomes of one that is like them.
+#[derive(Default)]
+struct Seen {
+    fingerprints: HashMap<String, usize>,
+    ids: HashMap<String, usize>,
+}
+
+impl Seen {
+    /// What the sender has to know of a tweet that stands there twice, or bears the id of another.
+    fn note(&mut self, index: usize, tweet: &NewGeneratedTweet) -> Option<String> {
+        if let Some(first) = self.fingerprints.get(&tweet.fingerprint()) {
+            return Some(format!("it is the same as the tweet at {first}, and is stored once"));
         }
-        _ => false,
+        self.fingerprints.insert(tweet.fingerprint(), index);
+        if tweet.claimed_id.is_empty() {
+            return None;
+        }
+        if let Some(first) = self.ids.get(&tweet.claimed_id) {
+            return Some(format!("it has the id of the tweet at {first}, and is given its own"));
+        }
+        self.ids.insert(tweet.claimed_id.clone(), index);
+        None
     }
+}
+
+/// The score of the analysis: a number, also as text. `Err` if it is something else.
+fn score(summary: &Value) -> Result<Option<f64>, ()> {
+    let score = match &summary["brand_alignment_score"] {
+        Value::Null => return Ok(None),
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    score.filter(|score: &f64| score.is_finite()).map(Some).ok_or(())
+}
+
+/// The ids of the source tweets that a batch names; one that is none costs itself alone.
+fn source_ids(members: &Members<'_>, most: usize, warn: &mut impl FnMut(String)) -> Vec<String> {
+    let Some(raw) = members.get("source_tweet_ids") else { return Vec::new() };
+    let items = match loose::items(raw, most) {
+        Ok(items) => items,
+        Err(problem) => {
+            warn(format!("{}; they are not linked", problem.of("source_tweet_ids", "ids")));
+            return Vec::new();
+        }
+    };
+    let mut ids = Vec::with_capacity(items.len());
+    for (index, raw) in items.into_iter().enumerate() {
+        let id = loose::id_of(Some(raw))
+            .and_then(|id| NewSourceTweet::id(&id).map_err(|problem| problem.to_string()));
+        match id {
+            Ok(id) => ids.push(id),
+            Err(problem) => warn(format!("source_tweet_ids at {index}: {problem}")),
+        }
+    }
+    ids
 }

@@ -133,12 +133,19 @@ pub(crate) mod dialect {
     /// The ids of source tweets that nobody has in hand, oldest first, and that no other transaction picks.
     pub(crate) async fn waiting_source_tweets(
         connection: &mut Conn,
+        holder: &str,
         now: Time,
         most: i64,
     ) -> QueryResult<Vec<i64>> {
         source_tweets::table
             .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(NOT_PROCESSED))
-            .filter(source_tweets::lease.is_null().or(source_tweets::leased_until.le(now)))
+            .filter(
+                source_tweets::lease.is_null().or(source_tweets::leased_until.le(now)).or(
+                    source_tweets::lease
+                        .eq(source_tweets::run_key.nullable())
+                        .and(source_tweets::received_from.eq(holder)),
+                ),
+            )
             .order(source_tweets::id)
             .limit(most)
             .select(source_tweets::id)

@@ -18,10 +18,11 @@ use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
 use waggle_twitter_n8n::ports::{CampaignBatchRepository, SaveError};
 use waggle_twitter_n8n::{
-    BatchFilter, BatchStatus, CampaignBatch, Deleted, GeneratedTweet, NewCampaignBatch,
-    NewGeneratedTweet, Received, RunKey, StatusCounts,
+    BatchFilter, BatchStatus, CampaignBatch, Deleted, GeneratedTweet, LeaseOutcome,
+    NewCampaignBatch, NewGeneratedTweet, Received, RunKey, RunsToEnd, StatusCounts,
 };
 
+use super::source_tweets::{distinct, end_leases, open_tweets};
 use super::{
     Conn, Db, Repositories, batch_status, containing, cursor_time, dialect, keyset, lower, one_more,
 };
@@ -209,39 +210,69 @@ async fn insert_tweets(
     Ok(())
 }
 
-/// The batch that came before under this name with its namesakes, and what they were handed in with.
-async fn family(connection: &mut Conn, batch_id: &str) -> QueryResult<(usize, HashSet<String>)> {
-    let members: Vec<i64> = campaign_batches::table
-        .filter(campaign_batches::claimed_batch_id.eq(batch_id))
-        .or_filter(campaign_batches::batch_id.eq(batch_id))
-        .select(campaign_batches::id)
-        .load(connection)
-        .await?;
-    let count = members.len();
-    let known: Vec<String> = generated_tweets::table
-        .filter(generated_tweets::campaign_batch_id.eq_any(members))
-        .select(generated_tweets::fingerprint)
-        .load(connection)
-        .await?;
-    Ok((count, known.into_iter().collect()))
+/// Which of these tweets the batches with this name have, whatever number is behind it. That takes
+/// as long for a name that has come a thousand times as for one that has come twice.
+async fn known(
+    connection: &mut Conn,
+    batch_id: &str,
+    tweets: &[NewGeneratedTweet],
+) -> QueryResult<HashSet<String>> {
+    let mut known = HashSet::new();
+    for chunk in tweets.chunks(CHUNK) {
+        let prints: Vec<String> = chunk.iter().map(NewGeneratedTweet::fingerprint).collect();
+        let there: Vec<String> = generated_tweets::table
+            .inner_join(campaign_batches::table)
+            .filter(generated_tweets::fingerprint.eq_any(prints))
+            .filter(
+                campaign_batches::claimed_batch_id
+                    .eq(batch_id)
+                    .or(campaign_batches::batch_id.eq(batch_id)),
+            )
+            .select(generated_tweets::fingerprint)
+            .load(connection)
+            .await?;
+        known.extend(there);
+    }
+    Ok(known)
 }
 
-/// Links the batch to the source tweets that it names and marks them; returns how many.
+/// The number behind the name of the latest batch that came under it; 1 where it has none.
+async fn latest_number(connection: &mut Conn, batch_id: &str) -> QueryResult<u32> {
+    let latest: Option<String> = campaign_batches::table
+        .filter(campaign_batches::claimed_batch_id.eq(batch_id))
+        .order(campaign_batches::id.desc())
+        .select(campaign_batches::batch_id)
+        .first(connection)
+        .await
+        .optional()?;
+    let number = latest.as_deref().and_then(|latest| latest.strip_prefix(batch_id));
+    Ok(number.and_then(|rest| rest.strip_prefix("-v")).and_then(|n| n.parse().ok()).unwrap_or(1))
+}
+
+/// What a batch did to source tweets.
+#[derive(Default)]
+struct Linked {
+    processed: usize,
+    ended_runs: u32,
+    is_run_unknown: bool,
+}
+
+/// Links the batch to the source tweets that it was made from, and marks them as processed: those
+/// that it names, or those of all open runs of its caller where it names none.
 async fn link_sources(
     connection: &mut Conn,
     batch: i64,
     named: &NewCampaignBatch,
-) -> QueryResult<usize> {
+    now: Time,
+) -> QueryResult<Linked> {
+    let mut linked = Linked::default();
     let mut ids: Vec<i64> = Vec::new();
     if let Some(execution) = &named.execution_id {
-        let of_run: Vec<i64> = source_tweets::table
-            .filter(source_tweets::execution_id.eq(execution))
-            // A name that Waggle made up for a run without one joins nothing.
-            .filter(source_tweets::run_key.eq(RunKey::Execution(execution.clone()).stored()))
-            .select(source_tweets::id)
-            .load(connection)
-            .await?;
-        ids.extend(of_run);
+        ids = of_run(connection, execution).await?;
+        if ids.is_empty() {
+            ids = of_nameless_run(connection, execution, named, now).await?;
+        }
+        linked.is_run_unknown = ids.is_empty();
     }
     for chunk in named.source_tweet_ids.chunks(CHUNK * 10) {
         let by_name: Vec<i64> = source_tweets::table
@@ -250,6 +281,10 @@ async fn link_sources(
             .load(connection)
             .await?;
         ids.extend(by_name);
+    }
+    let names_nothing = named.execution_id.is_none() && named.source_tweet_ids.is_empty();
+    if names_nothing {
+        ids = open_tweets(connection, &caller_of(named), now).await?;
     }
     ids.sort_unstable();
     ids.dedup();
@@ -265,17 +300,52 @@ async fn link_sources(
             ))
             .execute(connection)
             .await?;
-        diesel::update(source_tweets::table)
-            .filter(source_tweets::id.eq_any(chunk))
-            .set((
-                source_tweets::is_processed.eq(true),
-                source_tweets::lease.eq(None::<String>),
-                source_tweets::leased_until.eq(None::<Time>),
-            ))
-            .execute(connection)
-            .await?;
     }
-    Ok(ids.len())
+    let runs = end_leases(connection, &ids, LeaseOutcome::Processed, now).await?;
+    if names_nothing {
+        linked.ended_runs = distinct(&runs);
+    }
+    linked.processed = ids.len();
+    Ok(linked)
+}
+
+fn caller_of(batch: &NewCampaignBatch) -> RunsToEnd {
+    RunsToEnd::OfCaller {
+        received_from: batch.received_from.clone(),
+        address: batch.address.clone(),
+    }
+}
+
+/// The source tweets that a run with this name was told are new.
+async fn of_run(connection: &mut Conn, execution: &str) -> QueryResult<Vec<i64>> {
+    source_tweets::table
+        .filter(source_tweets::execution_id.eq(execution))
+        .filter(source_tweets::run_key.eq(RunKey::Execution(execution.to_owned()).stored()))
+        .select(source_tweets::id)
+        .load(connection)
+        .await
+}
+
+/// The open source tweets of the caller's runs without a name to which Waggle has given this one.
+async fn of_nameless_run(
+    connection: &mut Conn,
+    execution: &str,
+    batch: &NewCampaignBatch,
+    now: Time,
+) -> QueryResult<Vec<i64>> {
+    let open = open_tweets(connection, &caller_of(batch), now).await?;
+    let mut ids = Vec::new();
+    for chunk in open.chunks(CHUNK * 10) {
+        let of_name: Vec<i64> = source_tweets::table
+            .filter(source_tweets::id.eq_any(chunk))
+            .filter(source_tweets::execution_id.eq(execution))
+            .filter(source_tweets::run_key.like("body:%"))
+            .select(source_tweets::id)
+            .load(connection)
+            .await?;
+        ids.extend(of_name);
+    }
+    Ok(ids)
 }
 
 /// Takes the posts of a batch that is put away out of the queue; one that is on its way cannot be stopped.
@@ -354,13 +424,13 @@ impl Repositories {
             let first = dialect::lock_batch(connection, &batch.batch_id)
                 .await?
                 .ok_or(diesel::result::Error::NotFound)?;
-            let (members, known) = family(connection, &batch.batch_id).await?;
+            let known = known(connection, &batch.batch_id, &batch.tweets).await?;
             let is_new = |tweet: &&NewGeneratedTweet| !known.contains(&tweet.fingerprint());
             let new: Vec<&NewGeneratedTweet> = all.into_iter().filter(is_new).collect();
             if new.is_empty() {
                 (first, new, false)
             } else {
-                let mut n = u32::try_from(members).unwrap_or(u32::MAX);
+                let mut n = latest_number(connection, &batch.batch_id).await?;
                 let id = loop {
                     n = n.saturating_add(1);
                     name = NewCampaignBatch::suffixed(&batch.batch_id, n);
@@ -374,15 +444,20 @@ impl Repositories {
         insert_tweets(connection, id, &new, now).await?;
         let known = batch.tweets.len() - new.len();
         // Where nothing was generated, nothing was worked through.
-        let is_made_from = is_new && !new.is_empty();
-        let processed = if is_made_from { link_sources(connection, id, batch).await? } else { 0 };
+        let linked = if is_new && !new.is_empty() {
+            link_sources(connection, id, batch, now.into()).await?
+        } else {
+            Linked::default()
+        };
         transaction.commit().await?;
         Ok(Received {
             id: CampaignBatchId::new(id),
             batch_id: name,
             stored: u32::try_from(new.len()).unwrap_or(u32::MAX),
             known: u32::try_from(known).unwrap_or(u32::MAX),
-            processed_source_tweets: u32::try_from(processed).unwrap_or(u32::MAX),
+            processed_source_tweets: u32::try_from(linked.processed).unwrap_or(u32::MAX),
+            ended_runs: linked.ended_runs,
+            is_run_unknown: linked.is_run_unknown,
         })
     }
 }

@@ -12,8 +12,8 @@ use waggle_kernel::ids::SourceTweetId;
 use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
 use waggle_twitter_n8n::ports::SourceTweetRepository;
 use waggle_twitter_n8n::{
-    Engagement, Lease, LeaseOutcome, NewSourceTweet, Run, Sighting, SourceTweet, SourceTweetFilter,
-    SourceTweetSort, SourceTweetTotals,
+    EndedRuns, Engagement, Lease, LeaseOutcome, NewSourceTweet, OfferPolicy, Run, RunKey,
+    RunsToEnd, Sighting, SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
 };
 
 use super::{Conn, Db, Repositories, containing, cursor_time, dialect, keyset, lower, one_more};
@@ -47,6 +47,7 @@ struct Row {
     refreshed_at: Option<Time>,
     is_processed: bool,
     leased_until: Option<Time>,
+    offers: i64,
 }
 
 impl From<Row> for SourceTweet {
@@ -77,6 +78,7 @@ impl From<Row> for SourceTweet {
             refreshed_at: row.refreshed_at.map(Into::into),
             is_processed: row.is_processed,
             leased_until: row.leased_until.map(Into::into),
+            offers: u32::try_from(row.offers).unwrap_or(u32::MAX),
         }
     }
 }
@@ -104,10 +106,19 @@ struct NewRow<'a> {
     unauthenticated: bool,
     processed_at: Time,
     refreshed_at: Option<Time>,
+    lease: &'a str,
+    leased_until: Time,
+    address: &'a str,
 }
 
 impl<'a> NewRow<'a> {
-    fn new(run: &'a Run, run_key: &'a str, tweet: &'a NewSourceTweet, now: Time) -> Self {
+    fn new(
+        run: &'a Run,
+        run_key: &'a str,
+        tweet: &'a NewSourceTweet,
+        now: Time,
+        leased_until: Time,
+    ) -> Self {
         let engagement = tweet.engagement;
         Self {
             tweet_id: &tweet.tweet_id,
@@ -130,6 +141,9 @@ impl<'a> NewRow<'a> {
             unauthenticated: run.unauthenticated,
             processed_at: now,
             refreshed_at: Some(now),
+            lease: run_key,
+            leased_until,
+            address: &run.address,
         }
     }
 }
@@ -141,6 +155,10 @@ struct Known {
     tweet_id: String,
     run_key: String,
     processed_at: Time,
+    offered_at: Option<Time>,
+    is_processed: bool,
+    leased_until: Option<Time>,
+    offers: i64,
     likes: i64,
     retweets: i64,
     replies: i64,
@@ -149,6 +167,17 @@ struct Known {
 }
 
 impl Known {
+    /// Whether no run or claim has it any more, and no batch was made of it.
+    fn has_lapsed(&self, now: DateTime<Utc>) -> bool {
+        !self.is_processed && self.leased_until.is_some_and(|until| until.0 <= now)
+    }
+
+    /// Whether the run with this key was told that it is new.
+    fn is_of(&self, run_key: &str, since: Option<DateTime<Utc>>) -> bool {
+        let told_at = self.offered_at.unwrap_or(self.processed_at).0;
+        self.run_key == run_key && since.is_none_or(|since| told_at >= since)
+    }
+
     const fn engagement(&self) -> Engagement {
         Engagement {
             likes: self.likes,
@@ -256,6 +285,20 @@ fn filtered<'a>(filter: &SourceTweetFilter) -> Boxed<'a> {
     if let Some(processed) = filter.is_processed {
         query = query.filter(source_tweets::is_processed.eq(processed));
     }
+    if let Some(lapsed) = filter.lapsed {
+        let is_lapsed = || {
+            source_tweets::lease
+                .is_not_null()
+                .and(source_tweets::leased_until.le(Time::from(lapsed.now)).assume_not_null())
+                .and(source_tweets::offers.ge(i64::from(lapsed.offers)))
+                .and(source_tweets::is_processed.eq(false))
+        };
+        query = if lapsed.is {
+            query.filter(is_lapsed())
+        } else {
+            query.filter(diesel::dsl::not(is_lapsed()).or(source_tweets::lease.is_null()))
+        };
+    }
     query
 }
 
@@ -273,11 +316,154 @@ fn after_prefix(prefix: &str) -> Option<String> {
     None
 }
 
+/// Offers to a run what an earlier one let lapse, and returns the X ids of what it got.
+async fn offer_again(
+    connection: &mut Conn,
+    run: &Run,
+    run_key: &str,
+    ids: &[String],
+    offers: OfferPolicy,
+    now: DateTime<Utc>,
+) -> QueryResult<HashSet<String>> {
+    let mut offered = HashSet::new();
+    for chunk in ids.chunks(CHUNK) {
+        let ids: Vec<String> = diesel::update(source_tweets::table)
+            .filter(source_tweets::tweet_id.eq_any(chunk))
+            .filter(source_tweets::is_processed.eq(false))
+            .filter(source_tweets::leased_until.le(Time::from(now)))
+            .filter(source_tweets::offers.lt(i64::from(offers.most)))
+            .set((
+                source_tweets::run_key.eq(run_key),
+                source_tweets::execution_id.eq(&run.execution_id),
+                source_tweets::source_url.eq(&run.source_url),
+                source_tweets::received_from.eq(&run.received_from),
+                source_tweets::unauthenticated.eq(run.unauthenticated),
+                source_tweets::address.eq(&run.address),
+                source_tweets::lease.eq(run_key),
+                source_tweets::leased_until.eq(Time::from(now + offers.lease)),
+                source_tweets::offers.eq(source_tweets::offers + 1),
+                source_tweets::offered_at.eq(Time::from(now)),
+            ))
+            .returning(source_tweets::tweet_id)
+            .get_results(connection)
+            .await?;
+        offered.extend(ids);
+    }
+    Ok(offered)
+}
+
+/// Renews the lapsed lease of a run that comes back.
+async fn renew(
+    connection: &mut Conn,
+    run_key: &str,
+    ids: &[String],
+    offers: OfferPolicy,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    for chunk in ids.chunks(CHUNK) {
+        diesel::update(source_tweets::table)
+            .filter(source_tweets::tweet_id.eq_any(chunk))
+            .filter(source_tweets::run_key.eq(run_key))
+            .filter(source_tweets::is_processed.eq(false))
+            .filter(source_tweets::leased_until.le(Time::from(now)))
+            .set((
+                source_tweets::lease.eq(run_key),
+                source_tweets::leased_until.eq(Time::from(now + offers.lease)),
+                source_tweets::lapsed_at.eq(None::<Time>),
+            ))
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Ends the leases of these rows; the runs that they belong to, one for each row.
+pub(super) async fn end_leases(
+    connection: &mut Conn,
+    ids: &[i64],
+    outcome: LeaseOutcome,
+    now: Time,
+) -> QueryResult<Vec<String>> {
+    let mut runs = Vec::new();
+    for chunk in ids.chunks(CHUNK * 10) {
+        let rows = diesel::update(source_tweets::table).filter(source_tweets::id.eq_any(chunk));
+        let ended: Vec<String> = match outcome {
+            LeaseOutcome::Processed => {
+                rows.set((
+                    source_tweets::is_processed.eq(true),
+                    source_tweets::lease.eq(None::<String>),
+                    source_tweets::leased_until.eq(None::<Time>),
+                ))
+                .returning(source_tweets::run_key)
+                .get_results(connection)
+                .await?
+            }
+            // A lease that is over: what nobody had is not offered, and this is.
+            LeaseOutcome::Released => {
+                rows.set((source_tweets::lease.eq(RELEASED), source_tweets::leased_until.eq(now)))
+                    .returning(source_tweets::run_key)
+                    .get_results(connection)
+                    .await?
+            }
+        };
+        runs.extend(ended);
+    }
+    Ok(runs)
+}
+
+/// The name of a lease that was given back: no run and no claim has this one.
+const RELEASED: &str = "released";
+
+/// The open source tweets of these runs.
+pub(super) async fn open_tweets(
+    connection: &mut Conn,
+    runs: &RunsToEnd,
+    now: Time,
+) -> QueryResult<Vec<i64>> {
+    let of_run = source_tweets::lease.eq(source_tweets::run_key.nullable());
+    let query = source_tweets::table
+        .filter(source_tweets::is_processed.eq(false))
+        .order(source_tweets::id)
+        .select(source_tweets::id)
+        .into_boxed::<Db>();
+    let query = match runs {
+        RunsToEnd::Named(name) => {
+            let key = RunKey::Execution(name.clone()).stored();
+            query
+                .filter(source_tweets::execution_id.eq(name.clone()))
+                .filter(of_run.and(source_tweets::run_key.eq(key)))
+        }
+        RunsToEnd::OfCaller { received_from, address } => {
+            let query = query
+                .filter(source_tweets::lease.is_not_null())
+                .filter(source_tweets::leased_until.gt(now))
+                .filter(of_run);
+            if address.is_empty() {
+                query.filter(source_tweets::received_from.eq(received_from.clone()))
+            } else {
+                query.filter(
+                    source_tweets::received_from
+                        .eq(received_from.clone())
+                        .or(source_tweets::address.eq(address.clone())),
+                )
+            }
+        }
+    };
+    query.load(connection).await
+}
+
+/// How many runs these are.
+pub(super) fn distinct(runs: &[String]) -> u32 {
+    let distinct: HashSet<&String> = runs.iter().collect();
+    u32::try_from(distinct.len()).unwrap_or(u32::MAX)
+}
+
 impl Repositories {
     async fn record_once(
         &self,
         run: &Run,
         tweets: &[NewSourceTweet],
+        offers: OfferPolicy,
         now: DateTime<Utc>,
     ) -> Result<Vec<Sighting>, StoreError> {
         if tweets.is_empty() {
@@ -286,7 +472,8 @@ impl Repositories {
         let run_key = run.key.stored();
         let ids: Vec<&str> = tweets.iter().map(|tweet| tweet.tweet_id.as_str()).collect();
         let mut there = seen(&mut *self.pools.read().await?, &ids).await?;
-        let row = |tweet| NewRow::new(run, &run_key, tweet, now.into());
+        let leased_until = Time::from(now + offers.lease);
+        let row = |tweet| NewRow::new(run, &run_key, tweet, now.into(), leased_until);
         let new: Vec<NewRow<'_>> = tweets
             .iter()
             .filter(|tweet| !there.contains_key(&tweet.tweet_id))
@@ -296,9 +483,16 @@ impl Repositories {
             let known = there.get(&tweet.tweet_id);
             known.is_some_and(|known| known.engagement() != tweet.engagement)
         };
-        let mut stored = HashSet::new();
+        let since = run.key.same_since(now);
+        let (mut stored, mut offered) = (HashSet::new(), HashSet::new());
+        let is_own = |known: &&Known| known.is_of(&run_key, since);
+        let is_offered = |known: &&Known| {
+            known.has_lapsed(now) && (is_own(known) || known.offers < i64::from(offers.most))
+        };
+        let is_any_offered = there.values().any(|known| is_offered(&known));
+        let is_any_changed = tweets.iter().any(|tweet| has_changed(&tweet, &there));
         // A report that says nothing new is answered without the one writer.
-        if !new.is_empty() || tweets.iter().any(|tweet| has_changed(&tweet, &there)) {
+        if !new.is_empty() || is_any_offered || is_any_changed {
             let missing: Vec<&str> = new.iter().map(|row| row.tweet_id).collect();
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
@@ -311,17 +505,21 @@ impl Repositories {
             }
             let changed = tweets.iter().filter(|tweet| has_changed(tweet, &there)).map(row);
             write(connection, changed.collect(), OnConflict::Update(NUMBERS)).await?;
+            let (own, of_others): (Vec<&Known>, Vec<&Known>) =
+                there.values().filter(is_offered).partition(is_own);
+            let ids =
+                |of: Vec<&Known>| of.into_iter().map(|known| known.tweet_id.clone()).collect();
+            let (own, of_others): (Vec<String>, Vec<String>) = (ids(own), ids(of_others));
+            offered = offer_again(connection, run, &run_key, &of_others, offers, now).await?;
+            renew(connection, &run_key, &own, offers, now).await?;
             transaction.commit().await?;
         }
-        let since = run.key.same_since(now);
-        let brought_before = |known: &Known| {
-            known.run_key == run_key && since.is_none_or(|since| known.processed_at.0 >= since)
-        };
         Ok(tweets
             .iter()
             .map(|tweet| match there.get(&tweet.tweet_id) {
                 _ if stored.contains(&tweet.tweet_id) => Sighting::Stored,
-                Some(known) if brought_before(known) => Sighting::BroughtBefore,
+                _ if offered.contains(&tweet.tweet_id) => Sighting::OfferedAgain,
+                Some(known) if known.is_of(&run_key, since) => Sighting::BroughtBefore,
                 _ => Sighting::Known,
             })
             .collect())
@@ -334,15 +532,75 @@ impl SourceTweetRepository for Repositories {
         &self,
         run: &Run,
         tweets: &[NewSourceTweet],
+        offers: OfferPolicy,
         now: DateTime<Utc>,
     ) -> Result<Vec<Sighting>, PortError> {
         let mut tries = 1;
         loop {
-            match self.record_once(run, tweets, now).await {
+            match self.record_once(run, tweets, offers, now).await {
                 Err(error) if error.is_worth_another_try(tries) => tries += 1,
                 result => return result.map_err(|error| error.during("recording source tweets")),
             }
         }
+    }
+
+    async fn end_runs(
+        &self,
+        runs: &RunsToEnd,
+        outcome: LeaseOutcome,
+        now: DateTime<Utc>,
+    ) -> Result<EndedRuns, PortError> {
+        during("ending runs", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let ids = open_tweets(connection, runs, now.into()).await?;
+            let ended = end_leases(connection, &ids, outcome, now.into()).await?;
+            transaction.commit().await?;
+            Ok(EndedRuns {
+                runs: distinct(&ended),
+                tweets: u32::try_from(ended.len()).unwrap_or(u32::MAX),
+            })
+        })
+        .await
+    }
+
+    async fn mark_lapsed(
+        &self,
+        offers: u32,
+        most: u16,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, PortError> {
+        during("marking lapsed source tweets", async {
+            let time = Time::from(now);
+            let lapsed = || {
+                source_tweets::table
+                    .filter(source_tweets::lease.is_not_null())
+                    .filter(source_tweets::leased_until.le(time))
+                    .filter(source_tweets::lapsed_at.is_null())
+                    .filter(source_tweets::offers.ge(i64::from(offers)))
+                    .filter(source_tweets::is_processed.eq(false))
+            };
+            let mut connection = self.pools.read().await?;
+            let ids: Vec<i64> = lapsed()
+                .order(source_tweets::leased_until)
+                .limit(most.into())
+                .select(source_tweets::id)
+                .load(&mut connection)
+                .await?;
+            drop(connection);
+            if ids.is_empty() {
+                return Ok(Vec::new());
+            }
+            let mut transaction = self.pools.write().await?;
+            let marked = diesel::update(lapsed().filter(source_tweets::id.eq_any(ids)))
+                .set(source_tweets::lapsed_at.eq(time))
+                .returning(source_tweets::tweet_id)
+                .get_results(transaction.connection())
+                .await?;
+            transaction.commit().await?;
+            Ok(marked)
+        })
+        .await
     }
 
     async fn find(&self, id: SourceTweetId) -> Result<Option<SourceTweet>, PortError> {
@@ -440,7 +698,8 @@ impl SourceTweetRepository for Repositories {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             let ids =
-                dialect::waiting_source_tweets(connection, now.into(), i64::from(most)).await?;
+                dialect::waiting_source_tweets(connection, &lease.holder, now.into(), most.into())
+                    .await?;
             let mut rows: Vec<Row> = diesel::update(source_tweets::table)
                 .filter(source_tweets::id.eq_any(ids))
                 .set((
@@ -462,37 +721,24 @@ impl SourceTweetRepository for Repositories {
         lease: &str,
         ids: Option<Vec<SourceTweetId>>,
         outcome: LeaseOutcome,
+        now: DateTime<Utc>,
     ) -> Result<u64, PortError> {
         during("ending a lease", async {
-            let processed = outcome == LeaseOutcome::Processed;
-            let changes = (
-                source_tweets::lease.eq(None::<String>),
-                source_tweets::leased_until.eq(None::<Time>),
-                source_tweets::is_processed.eq(processed),
-            );
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            let held = source_tweets::lease.eq(lease);
-            let ended = match ids {
-                None => {
-                    diesel::update(source_tweets::table)
-                        .filter(held)
-                        .set(changes)
-                        .execute(connection)
-                        .await?
-                }
-                Some(ids) => {
-                    let numbers: Vec<i64> = ids.into_iter().map(SourceTweetId::number).collect();
-                    diesel::update(source_tweets::table)
-                        .filter(held)
-                        .filter(source_tweets::id.eq_any(numbers))
-                        .set(changes)
-                        .execute(connection)
-                        .await?
-                }
-            };
+            let mut held = source_tweets::table
+                .filter(source_tweets::lease.eq(lease))
+                .order(source_tweets::id)
+                .select(source_tweets::id)
+                .into_boxed::<Db>();
+            if let Some(ids) = ids {
+                let numbers: Vec<i64> = ids.into_iter().map(SourceTweetId::number).collect();
+                held = held.filter(source_tweets::id.eq_any(numbers));
+            }
+            let held: Vec<i64> = held.load(connection).await?;
+            let ended = end_leases(connection, &held, outcome, now.into()).await?;
             transaction.commit().await?;
-            Ok(u64::try_from(ended).unwrap_or_default())
+            Ok(u64::try_from(ended.len()).unwrap_or_default())
         })
         .await
     }

@@ -131,6 +131,14 @@ mod rules {
             waggle_twitter_n8n::testing::a_deleted_tweet_is_gone(ports.source_tweets);
         a_leased_tweet_is_in_one_hand(ports) =>
             waggle_twitter_n8n::testing::a_leased_tweet_is_in_one_hand(ports.source_tweets);
+        what_a_run_lets_lapse_is_offered_to_the_next(ports) =>
+            waggle_twitter_n8n::testing::what_a_run_lets_lapse_is_offered_to_the_next(ports.source_tweets);
+        a_run_that_failed_releases_its_tweets(ports) =>
+            waggle_twitter_n8n::testing::a_run_that_failed_releases_its_tweets(ports.source_tweets);
+        a_claim_leaves_the_runs_of_others_alone(ports) =>
+            waggle_twitter_n8n::testing::a_claim_leaves_the_runs_of_others_alone(ports.source_tweets);
+        a_batch_that_names_nothing_ends_the_runs_of_its_caller(ports) =>
+            waggle_twitter_n8n::testing::a_batch_that_names_nothing_ends_the_runs_of_its_caller(ports.source_tweets, ports.batches);
         a_batch_loses_nothing(ports) =>
             waggle_twitter_n8n::testing::a_batch_loses_nothing(ports.batches);
         concurrent_batches_lose_nothing(ports) =>
