@@ -17,7 +17,7 @@ async fn source_tweets(waggle: &Waggle, run: &str, contents: &[&str]) {
         .iter()
         .enumerate()
         .map(|(n, content)| {
-            json!({ "Tweet ID": format!("{run}{n}"), "Content": content, "Likes": n * 10, "Views": n,
+            json!({ "Tweet ID": format!("{}{n}", u32::from(run.as_bytes()[0])), "Content": content, "Likes": n * 10, "Views": n,
                     "Date": format!("2025-08-{:02}T10:00:00Z", n + 1) })
         })
         .collect();
@@ -211,6 +211,9 @@ async fn a_token_opens_what_its_scopes_say(kind: Kind) {
         if let Some(body) = body {
             call = call.json(&body);
         }
+        if needed == "approve" {
+            call = call.header("If-Match", "\"2\"");
+        }
         answer(call).await.ok();
     }
 }
@@ -244,18 +247,41 @@ async fn a_review_goes_its_way(kind: Kind) {
     waggle.act(long, "approve").await.refused(422);
 
     // Many at once, with an exception; the one that is too long does not hold up the others.
-    let many = json!({ "ids": [one, two, three, long, 999_999], "except": [three] });
+    let mut seen = Vec::new();
+    for id in [one, two, three, long] {
+        seen.push(json!({ "id": id, "version": waggle.get(&path(id)).await.ok()["version"] }));
+    }
+    seen.push(json!({ "id": 999_999, "version": 1 }));
+    // Somebody edits the third before the approval of what was seen.
+    waggle.send(Method::PATCH, &path(three), Some(edit("3"))).await.ok();
+    let many = json!({ "tweets": seen });
     let many = waggle.post("/api/v1/generated-tweets/approve-many", many).await.ok();
     let ids = |list: &Value| -> Vec<i64> {
-        list.as_array().unwrap().iter().map(|tweet| tweet["id"].as_i64().unwrap()).collect()
+        let ids = list.as_array().unwrap().iter();
+        let mut ids: Vec<i64> = ids.map(|tweet| tweet["id"].as_i64().unwrap()).collect();
+        ids.sort_unstable();
+        ids
     };
     assert_eq!(ids(&many["approved"]), [one, two]);
-    assert_eq!(ids(&many["refused"]), [999_999, long]);
+    assert_eq!(ids(&many["refused"]), [three, long, 999_999]);
+    assert_eq!(waggle.get(&path(three)).await.ok()["status"], "Draft");
+    // Without the versions that the caller saw, nothing is approved.
+    for unseen in [json!({ "ids": [three] }), json!({ "campaign_batch_id": 1 })] {
+        let refused = waggle.post("/api/v1/generated-tweets/approve-many", unseen).await;
+        refused.refused(428);
+    }
+    waggle.send(Method::POST, &format!("{}/approve", path(three)), None).await.refused(428);
 
     // Deleting puts away; restoring brings back.
     waggle.send(Method::DELETE, &path(three), None).await.ok();
     let restored = waggle.act(three, "restore").await.ok();
-    assert_eq!(restored["status"], "Brand Aligned");
+    assert_eq!(restored["status"], "Draft");
+    // A reason is kept in the history.
+    let reason = json!({ "reason": "The claim has no source." });
+    waggle.send(Method::POST, &format!("{}/reject", path(three)), Some(reason)).await.ok();
+    let rejected = waggle.get(&format!("{}/history?limit=1", path(three))).await.ok();
+    assert_eq!(rejected["items"][0]["action"], "reject");
+    assert!(rejected.to_string().contains("The claim has no source."), "{rejected}");
 
     let history = waggle.get(&format!("{}/history?limit=2", path(one))).await.ok();
     let actions: Vec<&str> = history["items"]
@@ -322,7 +348,7 @@ async fn an_export_is_the_list(kind: Kind) {
             serde_json::from_str::<Value>(line).unwrap()["tweet_id"].as_str().unwrap().to_owned()
         })
         .collect();
-    assert_eq!(exported, ["a1", "a2", "a3"].map(str::to_owned).into());
+    assert_eq!(exported, ["971", "972", "973"].map(str::to_owned).into());
     let old = waggle.get("/twitter/sourcetweet/export/?type=all&execution_id=b").await;
     assert_eq!(old.text.lines().count(), 2, "{old:?}");
 }
@@ -488,7 +514,7 @@ async fn the_old_pages_go_on_working(kind: Kind) {
         .send(Method::DELETE, &format!("/twitter/api/delete-tweet/{}/", ids[0]), None)
         .await
         .ok();
-    assert_eq!(deleted["message"], "Tweet a0 deleted successfully");
+    assert_eq!(deleted["message"], "Tweet 970 deleted successfully");
     for path in ["tweet-details/999/", "tweet-details/nonsense/"] {
         let missing = waggle.get(&format!("/twitter/api/{path}")).await.refused(404);
         assert_eq!(missing["success"], false);

@@ -29,6 +29,7 @@ mod leases;
 mod ledger;
 mod n8n;
 mod odd_input;
+mod outages;
 mod quick_start;
 mod second_factor;
 mod settings;
@@ -176,6 +177,11 @@ impl Waggle {
 
     pub(crate) async fn act(&self, tweet: i64, action: &str) -> Answer {
         let path = format!("/api/v1/generated-tweets/{tweet}/{action}");
+        if action == "approve" {
+            let seen = self.get(&format!("/api/v1/generated-tweets/{tweet}")).await.json();
+            let request = self.request(Method::POST, &path).bearer_auth(&self.token);
+            return answer(request.header("if-match", seen["version"].to_string())).await;
+        }
         let body = (action == "publish").then(|| json!({}));
         self.send(Method::POST, &path, body).await
     }

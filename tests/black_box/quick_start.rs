@@ -86,6 +86,9 @@ fn the_quick_start_works_as_it_is_printed() {
     assert!(output.contains("\"stored_count\":1"), "{output}");
     assert!(output.contains("Approved"), "{output}");
     assert!(output.contains("\"platform\":\"sandbox\""), "{output}");
+    // It ends with the post on the timeline.
+    let timeline = output.lines().last().unwrap();
+    assert!(timeline.contains("Let idle GPUs find work"), "{output}");
 
     // The three commands that the first start prints work as well.
     let next: Vec<&str> = greeting

@@ -78,7 +78,9 @@ pub(crate) async fn fake_x() -> (String, Arc<Mutex<Vec<String>>>) {
 
 async fn a_change_is_in_effect_at_once(kind: Kind) {
     let waggle = Waggle::start(kind).await;
-    let body = json!({ "execution_id": "run", "tweets": [{ "id": "1", "text": "words" }] });
+    let body = json!({ "execution_id": "run", "tweets": [
+        { "id": "1", "text": "words", "createdAt": "2025-08-14T14:30:31Z" },
+    ] });
     let unknown = || waggle.request(Method::POST, "/api/check-duplicate-tweet").json(&body);
     answer(unknown()).await.refused(401);
 
@@ -276,6 +278,8 @@ async fn the_command_line_does_all_that_the_api_does(kind: Kind) {
     assert!(failed(&database, &["settings", "unset", "EMAIL_PROT"], "").contains("no setting"));
     let large = "x".repeat(300_000);
     assert!(failed(&database, &["settings", "set", "custom.x", "-"], &large).contains("more than"));
+    assert!(failed(&database, &["settings", "set", "EMAIL_PORT", "587"], "").contains("STARTTLS"));
+    run(&["settings", "set", "EMAIL_USE_TLS", "true"], "");
     run(&["settings", "set", "EMAIL_PORT", "587"], "");
     run(&["settings", "set", "custom.voice", "{\"tone\": \"dry\"}"], "");
     run(&["settings", "set", "SUPER_ADMIN_EMAILS", "a@b.example, c@d.example"], "");

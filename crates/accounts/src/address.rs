@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
 use thiserror::Error;
+use waggle_kernel::is_plain_local_part;
 
 /// A mail address: ASCII, in lower case, `local@domain` with nothing around it. Quoted local parts, comments, address
 /// literals, trailing dots and domains of one label are not taken, so that two texts that reach the same person are
@@ -54,7 +55,7 @@ impl FromStr for Address {
         };
         let is_number = |label: &str| label.bytes().all(|b| b.is_ascii_digit());
         let top = domain.rsplit('.').next().unwrap_or_default();
-        if local.len() > 64
+        if !is_plain_local_part(local)
             || !domain.contains('.')
             || !domain.split('.').all(is_label)
             || is_number(top)
@@ -106,6 +107,16 @@ mod tests {
             "joe@example.com ",
             "joe@example.com\r\nBcc: x@y.example",
             "\"joe\"@example.com",
+            "=?utf-8?q?joe?=@example.com",
+            "joe%evil.example@example.com",
+            "evil.example!joe@example.com",
+            "|joe@example.com",
+            "-joe@example.com",
+            ".joe@example.com",
+            "joe.@example.com",
+            "jo..e@example.com",
+            "@evil.example:joe@example.com",
+            "jo`e@example.com",
             "\"joe@evil.example\"@example.com",
             "joe(comment)@example.com",
             "joe@example.com(comment)",

@@ -20,7 +20,7 @@ use crate::ports::{Challenge, NewFactor, PasskeyError, PasskeyRepository, Passke
 use crate::second_factor::{SecondFactor, SecondFactorError};
 use crate::sessions::{NotRecent, Visitor};
 use crate::sign_in::SignedIn;
-use crate::user::is_hidden;
+use waggle_kernel::is_hidden;
 
 /// How long an authenticator may take to answer.
 const PATIENCE: Duration = Duration::minutes(5);

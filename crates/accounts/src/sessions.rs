@@ -94,7 +94,8 @@ impl Sessions {
         }
         if now - session.last_used_at >= Duration::minutes(1) {
             let idle_until = now + policy.life(&user).idle;
-            self.sessions.touch(session.id, now, idle_until).await?;
+            // That this cannot be written at the moment is no reason to refuse a request.
+            let _ = self.sessions.touch(session.id, now, idle_until).await;
         }
         Ok(Visitor { user, session })
     }

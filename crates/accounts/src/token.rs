@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use waggle_kernel::ids::{TokenId, UserId};
-use waggle_kernel::{Scopes, TextProblem, check_text};
+use waggle_kernel::{Scopes, TextProblem, check_text, is_hidden};
 
 const PREFIX: &str = "wgl_";
 const ID_LENGTH: usize = 12;
@@ -108,7 +108,7 @@ impl NewApiToken {
         if name.is_empty() {
             return Err(InvalidTokenName::Empty);
         }
-        if name.chars().any(char::is_control) {
+        if name.chars().any(is_hidden) {
             return Err(InvalidTokenName::Control);
         }
         check_text(name, Self::MOST_NAME)?;

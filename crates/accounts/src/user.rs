@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Actor, Version};
+use waggle_kernel::{Actor, Version, is_hidden};
 
 use crate::address::Address;
 use crate::password::StoredPassword;
@@ -82,12 +82,6 @@ impl FromStr for PersonName {
         }
         Ok(Self(text.to_owned()))
     }
-}
-
-/// Whether a character is not seen, or turns text round.
-pub(crate) fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The text is no name of a person.

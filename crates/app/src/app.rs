@@ -20,7 +20,7 @@ use waggle_twitter_n8n::{
 use crate::config::Config;
 use crate::connections::{LiveConnections, Maker};
 use crate::entropy::SystemEntropy;
-use crate::http::Pace;
+use crate::http::{Pace, Shares};
 use crate::people::People;
 use crate::policy;
 
@@ -39,6 +39,10 @@ pub(crate) struct App {
     pub(crate) posts: ManagePosts,
     pub(crate) publish_due: PublishDue,
     pub(crate) connections: Arc<LiveConnections>,
+    /// The database, to ask whether it answers.
+    pub(crate) store: Store,
+    /// Counts what network addresses have under way.
+    pub(crate) shares: Shares,
     /// Counts calls.
     pub(crate) pace: Pace,
     /// Tells the worker that something is due now.
@@ -151,6 +155,8 @@ impl App {
                 clock,
             },
             connections,
+            store: store.clone(),
+            shares: Shares::default(),
             pace: Pace::default(),
             wake: Notify::new(),
             post: Notify::new(),

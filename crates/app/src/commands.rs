@@ -14,10 +14,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use waggle_kernel::error_chain;
 use waggle_store::{Mode, Store};
 
-use crate::config::{Config, LogFormat};
-use waggle_kernel::error_chain;
+use crate::best_effort::{BestEffort, complain};
+use crate::config::{Config, LogFormat, check_names};
 
 /// n8n and AI agents draft posts, people decide, Waggle publishes: once, and provably.
 #[derive(Parser)]
@@ -60,9 +61,9 @@ pub(crate) fn run() -> ExitCode {
         Err(failure) => {
             let text = error_chain(failure.as_ref());
             if json {
-                eprintln!("{}", serde_json::json!({ "error": text }));
+                complain(&serde_json::json!({ "error": text }).to_string());
             } else {
-                eprintln!("waggle: {text}");
+                complain(&format!("waggle: {text}"));
             }
             ExitCode::FAILURE
         }
@@ -70,6 +71,7 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
+    check_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
     let config = Config::read(|name| std::env::var_os(name))?;
     begin_log(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -102,7 +104,10 @@ fn workers() -> usize {
 fn begin_log(config: &Config) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.log)
         .map_err(|error| format!("log (WAGGLE_LOG) is not understood: {error}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(BestEffort::default)
+        .log_internal_errors(false);
     match config.log_format {
         LogFormat::Text => {
             let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());

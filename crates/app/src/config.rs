@@ -89,6 +89,21 @@ pub(crate) enum ConfigError {
         /// The variable.
         name: &'static str,
     },
+    /// There is no such variable.
+    #[error("the environment variable {name} is unknown{}; Waggle reads {}", hint(.name), VARIABLES.join(", "))]
+    Unknown {
+        /// The variable.
+        name: String,
+    },
+    /// The filter would let through other lines than are meant.
+    #[error(
+        "log (WAGGLE_LOG) has '{part}', which is no level: write error, warn, info, debug or trace, or \
+         target=level"
+    )]
+    Log {
+        /// The part.
+        part: String,
+    },
     /// It is not clear which master key is meant.
     #[error(
         "WAGGLE_MASTER_KEY and master_key_file (WAGGLE_MASTER_KEY_FILE) are both set; one is enough"
@@ -104,6 +119,62 @@ pub(crate) enum ConfigError {
         /// What would do.
         expected: &'static str,
     },
+}
+
+/// The variables that are read here, and by the scripts of the project.
+const VARIABLES: [&str; 8] = [
+    "WAGGLE_CONFIG",
+    "WAGGLE_LISTEN",
+    "WAGGLE_DATABASE_URL",
+    "WAGGLE_DATA_DIR",
+    "WAGGLE_LOG",
+    "WAGGLE_LOG_FORMAT",
+    "WAGGLE_MASTER_KEY",
+    "WAGGLE_MASTER_KEY_FILE",
+];
+const OF_SCRIPTS: [&str; 2] = ["WAGGLE_TEST_POSTGRES_URL", "WAGGLE_POSTGRES_DURABLE"];
+
+/// The variable that was most likely meant.
+fn hint(name: &str) -> String {
+    let likeness = |known: &str| {
+        let same = |(a, b): &(char, char)| a == b;
+        let front = name.chars().zip(known.chars()).take_while(same).count();
+        let back = name.chars().rev().zip(known.chars().rev()).take_while(same).count();
+        (front + back).min(known.len())
+    };
+    let best = VARIABLES.into_iter().max_by_key(|known| likeness(known));
+    best.filter(|known| likeness(known) > "WAGGLE_".len() + 2)
+        .map(|known| format!("; did you mean {known}?"))
+        .unwrap_or_default()
+}
+
+/// Refuses variables that look like configuration and are none: a slip would go unnoticed.
+///
+/// # Errors
+///
+/// [`ConfigError::Unknown`].
+pub(crate) fn check_names(names: impl Iterator<Item = String>) -> Result<(), ConfigError> {
+    for name in names.filter(|name| name.starts_with("WAGGLE_")) {
+        let name = name.as_str();
+        if !VARIABLES.contains(&name) && !OF_SCRIPTS.contains(&name) {
+            return Err(ConfigError::Unknown { name: name.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// A bare word that is no level would be taken for the name of a target, and everything else be silent.
+fn check_log(filter: &str) -> Result<(), ConfigError> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    for part in filter.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let is_level = LEVELS.contains(&part.to_ascii_lowercase().as_str());
+        let is_target =
+            part.contains(['=', '[']) || part.contains("::") || part.starts_with("waggle");
+        if !is_level && !is_target {
+            return Err(ConfigError::Log { part: part.chars().take(40).collect() });
+        }
+    }
+    Ok(())
 }
 
 impl Config {
@@ -162,6 +233,7 @@ impl Config {
             (None, None) => MasterKeyPlace::DataDir(data_dir.join("master.key")),
         };
         let log = file.log.unwrap_or_default();
+        check_log(&log)?;
         Ok(Self { listen, database_url, data_dir, log, log_format, master_key })
     }
 }
@@ -196,6 +268,28 @@ mod tests {
 
         assert_eq!(empty.listen.port(), 8000);
         assert!(wrong.to_string().contains("WAGGLE_LISTEN"), "{wrong}");
+    }
+
+    #[test]
+    fn an_unknown_variable_is_named_with_the_one_that_was_meant() {
+        let check = |name: &str| check_names([name.to_owned()].into_iter());
+
+        let error = check("WAGGLE_DATABSE_URL").unwrap_err().to_string();
+
+        assert!(error.contains("did you mean WAGGLE_DATABASE_URL?"), "{error}");
+        assert!(check("WAGGLE_LOGFORMAT").unwrap_err().to_string().contains("WAGGLE_LOG_FORMAT?"));
+        assert!(check("WAGGLE_LISTEN").is_ok() && check("PATH").is_ok());
+    }
+
+    #[test]
+    fn a_filter_that_would_silence_the_log_is_refused() {
+        for text in ["verbose", "inof", "info,hyper", "debg,hyper=info"] {
+            let set = |name: &str| (name == "WAGGLE_LOG").then(|| text.into());
+            assert!(matches!(Config::read(set), Err(ConfigError::Log { .. })), "{text}");
+        }
+        for text in ["info", "warn,waggle=debug", "waggle::worker=trace", "OFF", ""] {
+            assert!(check_log(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

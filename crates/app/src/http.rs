@@ -5,10 +5,12 @@ mod around;
 mod body;
 mod caller;
 mod client;
+mod head_deadline;
 mod health;
 mod pace;
 mod problem;
 mod server;
+mod shares;
 mod visitor;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub(crate) use self::caller::{Caller, caller};
 pub(crate) use self::client::{client, client_address};
 pub(crate) use self::pace::Pace;
 pub(crate) use self::problem::Problem;
+pub(crate) use self::shares::Shares;
 pub(crate) use self::visitor::{GOOGLE_COOKIE, SESSION_COOKIE, SignedIn};
 use crate::app::App;
 use crate::live_google::CALLBACK;
@@ -34,11 +37,9 @@ use crate::{api, n8n, pages};
 
 /// Takes connections until `stop` says so; then ends the requests that have begun and returns.
 pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, stop: watch::Receiver<bool>) {
-    let places = {
-        let settings = Arc::clone(&app.settings);
-        move || settings.values().http_max_connections.count()
-    };
-    server::run(listener, Arc::new(endpoint(app)), places, stop).await;
+    let (settings, shares) = (Arc::clone(&app.settings), app.shares.clone());
+    let values = move || settings.values();
+    server::run(listener, Arc::new(endpoint(app)), shares, values, stop).await;
 }
 
 /// Every route, with what surrounds it.

@@ -10,12 +10,12 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use waggle_accounts::ports::Mailer;
 use waggle_accounts::{Delivered, Mail, MailFailure, QueuedMail};
-use waggle_kernel::PortError;
+use waggle_kernel::{PortError, error_chain};
 use waggle_mail::{Account, MailSetupError, Outbox, Security, Sender, Smtp};
 use waggle_settings::{Secret, SettingsManager, Values};
 
 use crate::app::App;
-use waggle_kernel::error_chain;
+use crate::supervisor;
 
 /// The mail server where a user name is set and no server, as the Django application has it.
 const USUAL_HOST: &str = "smtp.gmail.com";
@@ -173,7 +173,7 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             }
         }
         let has_begun = !running.is_empty();
-        while running.join_next().await.is_some() {}
+        supervisor::drain("mail", &mut running).await;
         if has_begun {
             continue;
         }

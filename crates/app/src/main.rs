@@ -2,6 +2,7 @@
 
 mod api;
 mod app;
+mod best_effort;
 mod commands;
 mod config;
 mod connections;
@@ -18,6 +19,7 @@ mod pages;
 mod people;
 mod policy;
 mod server_keys;
+mod supervisor;
 mod worker;
 
 use std::process::ExitCode;

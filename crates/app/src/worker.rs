@@ -11,13 +11,16 @@ use waggle_content::{Claimed, PublishDueError, Recorded, Settlement};
 use waggle_kernel::error_chain;
 
 use crate::app::App;
+use crate::supervisor;
 
 /// Delivers what is due until `stop` says so; then ends what has begun and returns.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
     let mut connected: Option<Arc<Connected>> = None;
     loop {
-        while running.try_join_next().is_some() {}
+        while let Some(result) = running.try_join_next() {
+            supervisor::ended("delivery", result);
+        }
         let values = app.settings.values();
         let at_once = values.publish_at_once.count();
         let free = at_once.saturating_sub(running.len());
@@ -48,13 +51,13 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = app.wake.notified() => {}
-            Some(_) = running.join_next() => {}
+            Some(result) = running.join_next() => supervisor::ended("delivery", result),
             // Another replica may have filled the queue.
             () = tokio::time::sleep(Duration::from_secs_f64(values.publish_poll.number())) => {}
             _ = stop.changed() => {}
         }
     }
-    while running.join_next().await.is_some() {}
+    supervisor::drain("delivery", &mut running).await;
 }
 
 /// Makes due what waits for the owner of an account whose credentials have changed since the last

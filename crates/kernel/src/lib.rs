@@ -34,4 +34,4 @@ pub use ids::Version;
 pub use page::{Cursor, Direction, InvalidCursor, Limit, Page, PageRequest};
 pub use port_error::{PortError, PortErrorKind};
 pub use publication::{ContentHash, InvalidContentHash, Publication};
-pub use text::{TextProblem, check_text};
+pub use text::{TextProblem, check_text, is_hidden, is_plain_local_part};

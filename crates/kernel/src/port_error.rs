@@ -9,6 +9,8 @@ use thiserror::Error;
 pub enum PortErrorKind {
     /// The counterpart is busy or away; the same call may succeed later.
     Unavailable,
+    /// It has no room to write; reading goes on.
+    Full,
     /// It broke; trying again is no help.
     Broken,
 }
@@ -36,6 +38,11 @@ impl PortError {
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
         Self { doing, kind: PortErrorKind::Unavailable, source: source.into() }
+    }
+
+    /// `doing` found no room to write.
+    pub fn full(doing: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { doing, kind: PortErrorKind::Full, source: source.into() }
     }
 
     /// Whether to try again.

@@ -158,6 +158,14 @@ pub struct Canonical {
 
 /// Reads a text and writes it the one way in which it is kept.
 pub(crate) fn canonical<T: SettingType>(text: &str) -> Result<Canonical, String> {
+    let trimmed = text.trim();
+    let is_quoted =
+        |mark: char| trimmed.len() > 1 && trimmed.starts_with(mark) && trimmed.ends_with(mark);
+    if is_quoted('"') || is_quoted('\'') {
+        let why = "has quotation marks around it, which do not belong to the value: write it without \
+                   them (Docker's --env-file keeps them)";
+        return Err(why.to_owned());
+    }
     let value = T::parse(text)?;
     Ok(Canonical { text: value.encode(), json: value.json() })
 }

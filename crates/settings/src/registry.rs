@@ -6,7 +6,7 @@ use crate::declaration::{Declaration, Group};
 use crate::kind::{Field, SettingType, canonical};
 use crate::values::{
     Address, BaseUrl, Boolean, Decimal, Domain, DoubtSeconds, Email, FaultName, HostName, Integer,
-    LimitRule, List, Network, RoleName, Seconds, Secret, Text,
+    LimitRule, List, Network, RoleName, Seconds, Secret, SiteUrl, Text,
 };
 
 macro_rules! settings {
@@ -78,6 +78,11 @@ settings! {
         api_max_bytes: Integer<65_536, 67_108_864> = "API_MAX_BYTES", default "1048576";
         /// The most connections that the server keeps at a time; further ones wait.
         http_max_connections: Integer<16, 65_536> = "HTTP_MAX_CONNECTIONS", default "2048";
+        /// The most connections that one network address may have at a time (a /64 of IPv6, and four times as many
+        /// a /48); trusted proxies may have any number. Further ones are refused.
+        http_connections_per_address: Integer<8, 65_536> = "HTTP_CONNECTIONS_PER_ADDRESS", default "256";
+        /// How long a connection is kept that is idle: longer than a proxy in front of Waggle keeps it.
+        http_keep_alive: Seconds<10, 3_600> = "HTTP_KEEP_ALIVE_SECONDS", default "90";
     }
     Publishing {
         /// How long a worker has a post in hand before another takes over: at least twice `PUBLISH_REQUEST_SECONDS`.
@@ -148,7 +153,7 @@ settings! {
     Sessions {
         /// The address by which people reach Waggle, such as `https://waggle.example.com`. Behind TLS session cookies
         /// are for TLS alone. When nothing is said, calls are compared with the name that they came to.
-        public_url: Option<BaseUrl> = "PUBLIC_URL";
+        public_url: Option<SiteUrl> = "PUBLIC_URL";
         /// How long a session lasts without anything being done.
         session_idle: Seconds<60, 2_592_000> = "SESSION_IDLE_SECONDS", default "86400";
         /// How long a session lasts, whatever is done.
@@ -232,6 +237,28 @@ pub(crate) static RULES: &[Rule] = &[
         keys: ["PUBLISH_LEASE_SECONDS", "PUBLISH_REQUEST_SECONDS"],
         text: "PUBLISH_LEASE_SECONDS has to be at least twice PUBLISH_REQUEST_SECONDS",
         holds: |values| values.publish_lease.duration() >= values.publish_request.duration() * 2,
+    },
+    Rule {
+        keys: ["EMAIL_PORT", "EMAIL_USE_TLS"],
+        text: "on port 587 TLS begins with STARTTLS: set EMAIL_USE_TLS to true and leave EMAIL_USE_SSL \
+               unset, or set EMAIL_PORT to 465",
+        holds: |values| {
+            let is_on = |value: Option<Boolean>| value.map(Boolean::is_on);
+            let begins_at_once =
+                is_on(values.email_use_ssl).unwrap_or_else(|| !values.email_use_tls.is_on());
+            values.email_port.number() != 587 || !begins_at_once
+        },
+    },
+    Rule {
+        keys: ["DEFAULT_FROM_EMAIL", "EMAIL_HOST"],
+        text: "with EMAIL_HOST mails need a sender: set DEFAULT_FROM_EMAIL, in the same change or \
+               before, or an EMAIL_HOST_USER that is an address",
+        holds: |values| {
+            let is_address = |user: &Text| Email::parse(&user.0).is_ok();
+            values.email_host.is_none()
+                || values.default_from_email.is_some()
+                || values.email_host_user.as_ref().is_some_and(is_address)
+        },
     },
     Rule {
         keys: ["EMAIL_USE_SSL", "EMAIL_HOST"],

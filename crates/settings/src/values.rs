@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 use url::{Host, Url};
-use waggle_kernel::check_text;
+use waggle_kernel::{check_text, is_hidden, is_plain_local_part};
 
 use crate::kind::{Kind, SettingType};
 
@@ -352,7 +352,9 @@ impl Item for Address {
     fn parse(text: &str) -> Result<Self, String> {
         let options = Options::default().without_display_text().without_domain_literal();
         let address = EmailAddress::parse_with_options(text, options)
-            .map_err(|_| format!("has '{text}' in it, which is no mail address"))?;
+            .ok()
+            .filter(|address| is_plain_local_part(address.local_part()))
+            .ok_or_else(|| format!("has '{text}' in it, which is no mail address"))?;
         Ok(Self(format!("{}@{}", address.local_part(), address.domain().to_lowercase())))
     }
 
@@ -377,12 +379,39 @@ impl SettingType for Email {
 
     fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        if text.contains(['\r', '\n']) {
-            return Err("has a line break in it".to_owned());
+        if text.chars().any(is_hidden) {
+            return Err("has a line break or a hidden character in it".to_owned());
         }
-        EmailAddress::parse_with_options(text, Options::default().without_domain_literal())
-            .map(|_| Self(text.to_owned()))
-            .map_err(|_| "has to be a mail address, with or without a name in front".to_owned())
+        let (name, address) = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
+            Some((name, address)) => (name.trim(), address.trim()),
+            None => ("", text),
+        };
+        let expected = || "has to be a mail address, with or without a name in front".to_owned();
+        let (local, domain) = address.rsplit_once('@').ok_or_else(expected)?;
+        // Mail servers take domains in ASCII.
+        let domain = match Host::parse(domain) {
+            Ok(Host::Domain(domain)) if !domain.ends_with('.') => domain,
+            _ => return Err(expected()),
+        };
+        if !is_plain_local_part(local) {
+            return Err(expected());
+        }
+        let name = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).map_or_else(
+            || name.to_owned(),
+            |name| name.replace("\\\"", "\"").replace("\\\\", "\\"),
+        );
+        if name.is_empty() {
+            return Ok(Self(format!("{local}@{domain}")));
+        }
+        // With a comma or an at sign in it a name has to be quoted (RFC 5322, section 3.2.4).
+        let is_plain =
+            |c: char| c.is_alphanumeric() || c == ' ' || "!#$%&'*+-/=?^_`{|}~".contains(c);
+        Ok(Self(if name.chars().all(is_plain) {
+            format!("{name} <{local}@{domain}>")
+        } else {
+            let name = name.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("\"{name}\" <{local}@{domain}>")
+        }))
     }
 
     fn encode(&self) -> String {
@@ -452,7 +481,15 @@ impl Item for HostName {
     const NAME: &'static str = "host names";
 
     fn parse(text: &str) -> Result<Self, String> {
+        if text == "*" {
+            return Err(
+                "has '*' in it, which would be any name: leave it empty for that".to_owned()
+            );
+        }
         let name = text.trim_start_matches("*.").trim_start_matches('.');
+        if name.contains('*') {
+            return Err(format!("has '{text}' in it; a '*' stands at the beginning alone"));
+        }
         let lead = if name.len() < text.len() { "." } else { "" };
         Host::parse(name)
             .map(|host| Self(format!("{lead}{host}")))
@@ -579,6 +616,36 @@ impl SettingType for BaseUrl {
 
     fn encode(&self) -> String {
         self.0.to_string()
+    }
+}
+
+/// The address of a web site: a [`BaseUrl`] without a path, as Waggle is at the root of its host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteUrl(BaseUrl);
+
+impl SiteUrl {
+    /// The URL.
+    pub const fn url(&self) -> &Url {
+        self.0.url()
+    }
+}
+
+impl SettingType for SiteUrl {
+    const KIND: Kind = Kind::Url;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let base = BaseUrl::parse(text)?;
+        if base.url().path() != "/" {
+            let site = base.url().origin().ascii_serialization();
+            return Err(format!(
+                "must not have a path: Waggle is at the root of its host, as {site}"
+            ));
+        }
+        Ok(Self(base))
+    }
+
+    fn encode(&self) -> String {
+        self.0.encode()
     }
 }
 

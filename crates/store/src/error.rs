@@ -1,6 +1,7 @@
 //! What can go wrong in here, and how little of it the ports say.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use thiserror::Error;
 use waggle_kernel::PortError;
@@ -42,10 +43,46 @@ pub enum StoreError {
     },
 }
 
+/// Whether a write failed because the disk was full, and none has succeeded since that was asked for.
+static DISK_FULL: AtomicBool = AtomicBool::new(false);
+
+/// Whether a write has failed for want of room.
+pub(crate) fn is_disk_full() -> bool {
+    DISK_FULL.load(Ordering::Relaxed)
+}
+
+/// A write has succeeded.
+pub(crate) fn disk_has_room() {
+    DISK_FULL.store(false, Ordering::Relaxed);
+}
+
 impl StoreError {
+    /// Remembers that the disk is full, if that is what this says.
+    pub(crate) fn note(&self) {
+        if self.is_about_room() {
+            DISK_FULL.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the database has no room to write.
+    pub fn is_about_room(&self) -> bool {
+        self.says(&["database or disk is full", "No space left on device", "disk quota exceeded"])
+    }
+
+    /// Whether the database's message has one of these words.
+    fn says(&self, words: &[&str]) -> bool {
+        let Self::Query(diesel::result::Error::DatabaseError(_, information)) = self else {
+            return false;
+        };
+        words.iter().any(|words| information.message().contains(words))
+    }
+
     /// The same as a port says it.
     pub(crate) fn during(self, doing: &'static str) -> PortError {
-        if self.is_transient() {
+        self.note();
+        if self.is_about_room() {
+            PortError::full(doing, self)
+        } else if self.is_transient() {
             PortError::unavailable(doing, self)
         } else {
             PortError::broken(doing, self)
@@ -59,27 +96,42 @@ impl StoreError {
     }
 
     fn is_deadlock(&self) -> bool {
-        use diesel::result::Error;
-        matches!(self, Self::Query(Error::DatabaseError(_, information))
-            if information.message().contains("deadlock detected"))
+        self.says(&["deadlock detected"])
     }
 
     fn is_transient(&self) -> bool {
         use diesel::result::{DatabaseErrorKind, Error};
         match self {
-            Self::Connection(_) => true,
-            Self::Query(Error::DatabaseError(kind, information)) => {
+            // The latter two: in a transaction that did not begin or whose connection is gone.
+            Self::Connection(_)
+            | Self::Query(Error::BrokenTransactionManager | Error::NotInTransaction) => true,
+            Self::Query(Error::DatabaseError(kind, _)) => {
                 matches!(
                     kind,
-                    DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ClosedConnection
-                ) || information.message().contains("database is locked")
-                    || information.message().contains("database or disk is full")
-                    || self.is_deadlock()
+                    DatabaseErrorKind::SerializationFailure
+                        | DatabaseErrorKind::ClosedConnection
+                        | DatabaseErrorKind::ReadOnlyTransaction
+                        | DatabaseErrorKind::UnableToSendCommand
+                ) || self.is_deadlock()
+                    || self.says(OUTAGES)
             }
             _ => false,
         }
     }
 }
+
+/// What SQLite and PostgreSQL say while they cannot serve, and may be able to later.
+const OUTAGES: &[&str] = &[
+    "database is locked",
+    "attempt to write a readonly database",
+    "terminating connection",
+    "the database system is",
+    "too many clients",
+    "remaining connection slots",
+    "canceling statement due to statement timeout",
+    "canceling statement due to conflict with recovery",
+    "cannot execute",
+];
 
 /// Does `work` and says what was being done if it fails.
 pub(crate) async fn during<T>(
@@ -107,4 +159,24 @@ pub(crate) fn is_unique_violation(error: &diesel::result::Error) -> bool {
 pub(crate) fn is_reference_violation(error: &diesel::result::Error) -> bool {
     use diesel::result::{DatabaseErrorKind, Error};
     matches!(error, Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _))
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection as _;
+    use diesel::{Connection as _, SqliteConnection};
+    use waggle_kernel::PortErrorKind;
+
+    use super::StoreError;
+
+    #[test]
+    fn a_full_disk_is_called_a_full_disk() {
+        let mut full = SqliteConnection::establish(":memory:").unwrap();
+        full.batch_execute("PRAGMA max_page_count = 1").unwrap();
+
+        let error = full.batch_execute("CREATE TABLE t (a TEXT)").unwrap_err();
+
+        let error = StoreError::from(error).during("writing");
+        assert_eq!(error.kind(), PortErrorKind::Full, "{error}");
+    }
 }

@@ -18,6 +18,7 @@ mod error;
 mod insert_many;
 mod migrations;
 mod one_of;
+mod pool;
 mod postgres;
 mod schema;
 mod setting_changes;
@@ -208,6 +209,18 @@ impl Store {
             Databases::Postgres { pools } => {
                 Ports::of(postgres::repositories::Repositories::new(pools.clone()))
             }
+        }
+    }
+
+    /// Whether the database answers, and can write if it could not before.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`], which says what is the matter.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        match &self.databases {
+            Databases::Sqlite { pools, .. } => sqlite::repositories::check(pools).await,
+            Databases::Postgres { pools } => postgres::repositories::check(pools).await,
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use diesel::migration::{Migration, MigrationMetadata, MigrationName, MigrationSource};
+use diesel::migration::{
+    Migration, MigrationMetadata, MigrationName, MigrationSource, MigrationVersion,
+};
 use diesel_async::{AsyncMigrationHarness, RunQueryDsl as _};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
@@ -107,6 +109,17 @@ where
     DB: diesel::backend::Backend + 'static,
     H: MigrationHarness<DB>,
 {
+    let known: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(StoreError::Migration)?;
+    let applied = harness.applied_migrations().map_err(StoreError::Migration)?;
+    let is_known =
+        |step: &MigrationVersion<'_>| known.iter().any(|one| one.name().version() == *step);
+    if let Some(unknown) = applied.iter().find(|step| !is_known(step)) {
+        let text = format!(
+            "the database has the step {unknown}, which this version of Waggle does not know: a newer \
+             version has upgraded it. Use that version, or restore a backup from before"
+        );
+        return Err(StoreError::Migration(text.into()));
+    }
     let run = match mode {
         Mode::Run => harness.run_pending_migrations(source),
         Mode::Fake => harness.run_pending_migrations(Faked(source)),

@@ -63,7 +63,7 @@ pub use history::{HistoryAction, HistoryEntry, NewHistoryEntry};
 pub use manage_batches::{ManageBatches, ManageBatchesError};
 pub use publish_tweet::{PublishTweet, PublishTweetError, QueueRefused, QueueRequest, QueuedPost};
 pub use receive_batch::{ReceiveBatch, ReceiveBatchError};
-pub use review_tweets::{ApproveMany, Refused, ReviewError, ReviewTweets, ReviewedMany, Selection};
+pub use review_tweets::{Refused, ReviewError, ReviewTweets, ReviewedMany};
 pub use source_tweet::{
     EndedRuns, Engagement, InvalidSourceTweet, Lapsed, NewSourceTweet, OfferPolicy, Run, RunKey,
     RunsToEnd, Sighting, SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,

@@ -6,7 +6,7 @@ use thiserror::Error;
 use waggle_kernel::ids::{CampaignBatchId, Version};
 use waggle_kernel::{
     Actor, Clock, Direction, Forbidden, Page, PageRequest, PortError, Scope, TextProblem,
-    check_text,
+    check_text, is_hidden,
 };
 
 use crate::campaign_batch::{BatchFilter, CampaignBatch, NewCampaignBatch};
@@ -70,6 +70,9 @@ impl ManageBatches {
             return Err(ManageBatchesError::NoTitle);
         }
         check_text(&title, NewCampaignBatch::MOST_TITLE)?;
+        if title.chars().any(is_hidden) {
+            return Err(ManageBatchesError::Hidden);
+        }
         self.change(id, expected, |batch| batch.title = title).await
     }
 
@@ -145,6 +148,9 @@ pub enum ManageBatchesError {
     /// A batch has to have a title.
     #[error("the title is empty")]
     NoTitle,
+    /// The title has a character that is not seen, or turns it round.
+    #[error("the title has a control character, or one that is hidden or turns text round")]
+    Hidden,
     /// The title cannot be kept.
     #[error("the title {0}")]
     Title(#[from] TextProblem),

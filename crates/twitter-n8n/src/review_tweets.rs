@@ -1,19 +1,20 @@
 //! People decide on generated tweets: one by one, or many at once with exceptions.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
-use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
+use waggle_kernel::ids::{GeneratedTweetId, Version};
 use waggle_kernel::{
-    Actor, Clock, Direction, Forbidden, Limit, Page, PageRequest, PortError, Scope, TextProblem,
+    Actor, Clock, Direction, Forbidden, Page, PageRequest, PortError, Scope, TextProblem,
     check_text,
 };
 
 use crate::generated_tweet::{GeneratedTweet, MoveRefused, NewGeneratedTweet, TweetFilter};
 use crate::history::{HistoryEntry, NewHistoryEntry};
 use crate::ports::{GeneratedTweetRepository, ReviewedTweet, SaveError};
-use crate::status::{Action, Status};
+use crate::status::Action;
 
 /// Shows and decides on generated tweets.
 pub struct ReviewTweets {
@@ -21,24 +22,6 @@ pub struct ReviewTweets {
     pub tweets: Arc<dyn GeneratedTweetRepository>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-}
-
-/// Which tweets to approve at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selection {
-    /// Those with these ids.
-    Ids(Vec<GeneratedTweetId>),
-    /// Those of a batch that wait for a decision.
-    Batch(CampaignBatchId),
-}
-
-/// Approval of many tweets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApproveMany {
-    /// Which.
-    pub of: Selection,
-    /// Which not.
-    pub except: Vec<GeneratedTweetId>,
 }
 
 /// A tweet of many that was not approved, and why.
@@ -62,6 +45,8 @@ pub struct ReviewedMany {
 impl ReviewTweets {
     /// The most tweets that are approved at once.
     pub const MOST: usize = 200;
+    /// The longest reason for a rejection, in characters.
+    pub const MOST_REASON: usize = 2_000;
 
     /// A page of those that `filter` means.
     ///
@@ -151,7 +136,7 @@ impl ReviewTweets {
         self.change(actor, id, expected, Action::Approve, change).await
     }
 
-    /// Turns the tweet down.
+    /// Turns the tweet down; the reason, if there is one, is kept in its history.
     ///
     /// # Errors
     ///
@@ -161,9 +146,16 @@ impl ReviewTweets {
         actor: &Actor,
         id: GeneratedTweetId,
         expected: Option<Version>,
+        reason: Option<String>,
     ) -> Result<GeneratedTweet, ReviewError> {
         actor.require(Scope::Write)?;
-        self.change(actor, id, expected, Action::Reject, GeneratedTweet::reject).await
+        if let Some(reason) = &reason {
+            let of = |problem| ReviewError::Text { name: "reason", problem };
+            check_text(reason, Self::MOST_REASON).map_err(of)?;
+        }
+        let reason = reason.filter(|reason| !reason.trim().is_empty());
+        let reject = GeneratedTweet::reject;
+        self.change_noted(actor, id, expected, Action::Reject, reason, reject).await
     }
 
     /// Puts the tweet away.
@@ -196,30 +188,39 @@ impl ReviewTweets {
         self.change(actor, id, expected, Action::Restore, GeneratedTweet::restore).await
     }
 
-    /// Approves many tweets; one that cannot be approved does not hold up the others.
+    /// Approves tweets, each at the version that the caller saw; one that cannot be approved does not
+    /// hold up the others.
     ///
     /// # Errors
     ///
-    /// [`ReviewError`] if nothing at all could be done; [`ReviewError::TooMany`] beyond [`Self::MOST`].
+    /// [`ReviewError`] if nothing at all could be done; [`ReviewError::TooMany`] beyond
+    /// [`Self::MOST`].
     pub async fn approve_many(
         &self,
         actor: &Actor,
-        request: &ApproveMany,
+        seen: &[(GeneratedTweetId, Version)],
     ) -> Result<ReviewedMany, ReviewError> {
         actor.require(Scope::Approve)?;
-        let mut found = self.selected(&request.of).await?;
+        if seen.len() > Self::MOST {
+            return Err(ReviewError::TooMany);
+        }
+        let versions: BTreeMap<GeneratedTweetId, Version> = seen.iter().copied().collect();
+        let ids: Vec<GeneratedTweetId> = versions.keys().copied().collect();
+        let mut found = self.tweets.find_many(&ids).await?;
         // Everybody who changes several tweets does so in the same order.
         found.sort_by_key(GeneratedTweet::id);
         let now = self.clock.now();
-        let mut refused = Vec::new();
-        if let Selection::Ids(ids) = &request.of {
-            let missing = ids.iter().filter(|&&id| found.iter().all(|tweet| tweet.id() != id));
-            refused.extend(missing.map(|&id| Refused { id, reason: ReviewError::NotFound }));
-        }
+        let mut refused: Vec<Refused> = ids
+            .iter()
+            .filter(|&&id| found.iter().all(|tweet| tweet.id() != id))
+            .map(|&id| Refused { id, reason: ReviewError::NotFound })
+            .collect();
         let mut changes = Vec::new();
         for before in found {
             let id = before.id();
-            if request.except.contains(&id) {
+            if versions.get(&id) != Some(&before.version()) {
+                let reason = ReviewError::Stale { current: Some(Box::new(before)) };
+                refused.push(Refused { id, reason });
                 continue;
             }
             match before.clone().approve(actor, now) {
@@ -245,31 +246,6 @@ impl ReviewTweets {
         Ok(ReviewedMany { approved, refused })
     }
 
-    async fn selected(&self, of: &Selection) -> Result<Vec<GeneratedTweet>, ReviewError> {
-        match of {
-            Selection::Ids(ids) if ids.len() > Self::MOST => Err(ReviewError::TooMany),
-            Selection::Ids(ids) => Ok(self.tweets.find_many(ids).await?),
-            Selection::Batch(batch) => {
-                let mut waiting = Vec::new();
-                for status in [Status::BrandAligned, Status::Draft] {
-                    let filter = TweetFilter {
-                        batch: Some(*batch),
-                        status: Some(status),
-                        ..TweetFilter::default()
-                    };
-                    let page =
-                        PageRequest::first(Limit::new(Limit::MOST).unwrap_or(Limit::DEFAULT));
-                    let found = self.tweets.list(&filter, Direction::Ascending, page).await?;
-                    if found.next.is_some() {
-                        return Err(ReviewError::TooMany);
-                    }
-                    waiting.extend(found.items);
-                }
-                if waiting.len() > Self::MOST { Err(ReviewError::TooMany) } else { Ok(waiting) }
-            }
-        }
-    }
-
     async fn change(
         &self,
         actor: &Actor,
@@ -278,12 +254,25 @@ impl ReviewTweets {
         action: Action,
         change: impl FnOnce(GeneratedTweet, DateTime<Utc>) -> Result<GeneratedTweet, MoveRefused> + Send,
     ) -> Result<GeneratedTweet, ReviewError> {
+        self.change_noted(actor, id, expected, action, None, change).await
+    }
+
+    async fn change_noted(
+        &self,
+        actor: &Actor,
+        id: GeneratedTweetId,
+        expected: Option<Version>,
+        action: Action,
+        note: Option<String>,
+        change: impl FnOnce(GeneratedTweet, DateTime<Utc>) -> Result<GeneratedTweet, MoveRefused> + Send,
+    ) -> Result<GeneratedTweet, ReviewError> {
         let before = self.existing(id).await?;
         if expected.is_some_and(|expected| expected != before.version()) {
             return Err(ReviewError::Stale { current: Some(Box::new(before)) });
         }
         let after = change(before.clone(), self.clock.now())?;
-        let entry = NewHistoryEntry::of_move(action, actor, &before, &after);
+        let entry =
+            NewHistoryEntry { note, ..NewHistoryEntry::of_move(action, actor, &before, &after) };
         let changes = [ReviewedTweet { tweet: after, entry }];
         let saved = self.tweets.save(&changes).await?.pop().unwrap_or(Err(SaveError::Stale));
         let [ReviewedTweet { tweet, .. }] = changes;
@@ -342,6 +331,7 @@ pub enum ReviewError {
 
 #[cfg(test)]
 mod tests {
+    use waggle_kernel::ids::CampaignBatchId;
     use waggle_kernel::{FixedClock, Scopes};
 
     use super::*;
@@ -406,21 +396,24 @@ mod tests {
     async fn one_of_many_that_is_too_long_does_not_hold_up_the_others() {
         let mut tweets = MockGeneratedTweetRepository::new();
         tweets.expect_find_many().returning(|_| {
-            Ok(vec![waiting(1, "fine"), waiting(2, &"x".repeat(300)), waiting(3, "left out")])
+            Ok(vec![
+                waiting(1, "fine"),
+                waiting(2, &"x".repeat(300)),
+                waiting(3, "seen at another version"),
+            ])
         });
         tweets
             .expect_save()
             .withf(|changes| changes.len() == 1)
             .returning(|_| Ok(vec![Ok(Version::new(2))]));
-        let ids = [1, 2, 3, 4].map(GeneratedTweetId::new).to_vec();
-        let request =
-            ApproveMany { of: Selection::Ids(ids), except: vec![GeneratedTweetId::new(3)] };
+        let seen = [(1, 1), (2, 1), (3, 7), (4, 1)]
+            .map(|(id, version)| (GeneratedTweetId::new(id), Version::new(version)));
 
-        let result = review(tweets).approve_many(&Actor::system(), &request).await.unwrap();
+        let result = review(tweets).approve_many(&Actor::system(), &seen).await.unwrap();
 
         let approved: Vec<i64> = result.approved.iter().map(|tweet| tweet.id().number()).collect();
         let refused: Vec<i64> = result.refused.iter().map(|refused| refused.id.number()).collect();
         assert_eq!(approved, [1]);
-        assert_eq!(refused, [4, 2]);
+        assert_eq!(refused, [4, 2, 3]);
     }
 }

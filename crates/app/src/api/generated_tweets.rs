@@ -10,10 +10,8 @@ use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::Value;
 use waggle_content::Platform;
-use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId};
-use waggle_twitter_n8n::{
-    ApproveMany, GeneratedTweet, HistoryEntry, ReviewTweets, Selection, Status, TweetFilter,
-};
+use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
+use waggle_twitter_n8n::{GeneratedTweet, HistoryEntry, ReviewTweets, Status, TweetFilter};
 
 use super::Tag;
 use super::posts::PostView;
@@ -148,16 +146,35 @@ struct EditBody {
     engagement_hook: Option<String>,
 }
 
-/// Which tweets to approve at once: those of `ids`, or those of `campaign_batch_id` that wait for a decision.
+/// A tweet at the version that the caller saw.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct SeenTweet {
+    id: i64,
+    version: i64,
+}
+
+/// Which tweets to approve at once.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ApproveManyBody {
+    /// The tweets, each at the version that the caller saw.
     #[oai(validator(max_items = 200))]
+    tweets: Option<Vec<SeenTweet>>,
+    /// Not taken any more (428): an approval covers what was seen.
+    #[oai(deprecated)]
     ids: Option<Vec<i64>>,
+    /// Not taken any more (428).
+    #[oai(deprecated)]
     campaign_batch_id: Option<i64>,
-    /// Those to leave out.
-    #[oai(default, validator(max_items = 200))]
-    except: Vec<i64>,
+}
+
+/// Why a tweet is turned down.
+#[derive(Object, Default)]
+#[oai(deny_unknown_fields, default)]
+struct RejectBody {
+    /// For the history; at most 2,000 characters.
+    reason: Option<String>,
 }
 
 /// A tweet of many that was not approved.
@@ -324,7 +341,8 @@ impl GeneratedTweetsApi {
 
     /// Approve a generated tweet.
     ///
-    /// Scope: `approve`. The approval covers exactly the present words; approving does not publish.
+    /// Scope: `approve`. The approval covers exactly the words that the caller saw: `If-Match` has to be
+    /// the version of the tweet as it was read (428 without). Approving does not publish.
     #[oai(
         path = "/generated-tweets/:id/approve",
         method = "post",
@@ -337,8 +355,13 @@ impl GeneratedTweetsApi {
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
     ) -> Result<Json<GeneratedTweetView>, Problem> {
-        let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
-        Ok(view(&app.review.approve(&caller.actor, id, expected).await?))
+        let expected = if_match(version.0.as_deref())?.ok_or_else(|| {
+            Problem::needs_version(
+                "read the tweet first, and send its version in If-Match: an approval covers what was seen",
+            )
+        })?;
+        let id = GeneratedTweetId::new(id.0);
+        Ok(view(&app.review.approve(&caller.actor, id, Some(expected)).await?))
     }
 
     /// Approve many generated tweets.
@@ -355,17 +378,23 @@ impl GeneratedTweetsApi {
         app: Data<&Arc<App>>,
         body: Json<ApproveManyBody>,
     ) -> Result<Json<ApprovedMany>, Problem> {
-        let ids = |ids: Vec<i64>| ids.into_iter().map(GeneratedTweetId::new).collect();
-        let of = match (body.0.ids, body.0.campaign_batch_id) {
-            (Some(list), None) => Selection::Ids(ids(list)),
-            (None, Some(batch)) => Selection::Batch(CampaignBatchId::new(batch)),
+        let tweets = match body.0 {
+            ApproveManyBody { tweets: Some(tweets), ids: None, campaign_batch_id: None } => tweets,
+            ApproveManyBody { tweets: None, ids: None, campaign_batch_id: None } => {
+                return Err(Problem::invalid("tweets is missing: send [{\"id\", \"version\"}]"));
+            }
             _ => {
-                let detail = "either ids or campaign_batch_id is needed, and not both";
-                return Err(Problem::invalid(detail));
+                return Err(Problem::needs_version(
+                    "read the tweets first, and send tweets as [{\"id\", \"version\"}]: an approval \
+                     covers what was seen",
+                ));
             }
         };
-        let request = ApproveMany { of, except: ids(body.0.except) };
-        let reviewed = app.review.approve_many(&caller.actor, &request).await?;
+        let seen: Vec<(GeneratedTweetId, Version)> = tweets
+            .into_iter()
+            .map(|tweet| (GeneratedTweetId::new(tweet.id), Version::new(tweet.version)))
+            .collect();
+        let reviewed = app.review.approve_many(&caller.actor, &seen).await?;
         Ok(Json(ApprovedMany {
             approved: reviewed.approved.iter().map(Into::into).collect(),
             refused: reviewed
@@ -381,7 +410,7 @@ impl GeneratedTweetsApi {
 
     /// Reject a generated tweet; it can be restored.
     ///
-    /// Scope: `write`.
+    /// Scope: `write`. A reason is kept in the history.
     #[oai(
         path = "/generated-tweets/:id/reject",
         method = "post",
@@ -393,9 +422,10 @@ impl GeneratedTweetsApi {
         app: Data<&Arc<App>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
+        body: Json<RejectBody>,
     ) -> Result<Json<GeneratedTweetView>, Problem> {
         let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
-        Ok(view(&app.review.reject(&caller.actor, id, expected).await?))
+        Ok(view(&app.review.reject(&caller.actor, id, expected, body.0.reason).await?))
     }
 
     /// Restore a rejected or deleted tweet; it waits for a decision again.

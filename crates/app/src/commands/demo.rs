@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use reqwest::{Client, Method, StatusCode};
+use reqwest::header::IF_MATCH;
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use waggle_accounts::{Client as Caller, WantedToken};
@@ -180,7 +181,7 @@ impl Walk {
         let edited = self.patch(second, json!({ "content": text })).await?;
         let draft = edited.body["status"] == "Draft";
         self.say("a person edits the second", &edited, draft, "it is a Draft now")?;
-        let refused = self.act(long, "approve", Value::Null).await?;
+        let refused = self.approve(long).await?;
         let unfit = refused.status == StatusCode::UNPROCESSABLE_ENTITY;
         self.say(
             "somebody tries to approve the one that is too long",
@@ -189,7 +190,7 @@ impl Walk {
             "refused, and kept",
         )?;
         for id in [first, second] {
-            let approved = self.act(id, "approve", Value::Null).await?;
+            let approved = self.approve(id).await?;
             let bound =
                 approved.body["approved_hash"].as_str().is_some_and(|hash| hash.len() == 64);
             self.say(
@@ -299,6 +300,18 @@ impl Walk {
         self.call(Method::POST, &format!("/api/v1/generated-tweets/{id}/{action}"), body).await
     }
 
+    /// Approves a tweet at the version that was read before.
+    async fn approve(&self, id: i64) -> Result<Answer, Failure> {
+        let path = format!("/api/v1/generated-tweets/{id}");
+        let seen = self.call(Method::GET, &path, None).await?;
+        let request = self
+            .client
+            .post(format!("{}{path}/approve", self.base))
+            .bearer_auth(self.reviewer.expose_secret())
+            .header(IF_MATCH, seen.body["version"].to_string());
+        answer(request).await
+    }
+
     async fn patch(&self, id: i64, body: Value) -> Result<Answer, Failure> {
         self.call(Method::PATCH, &format!("/api/v1/generated-tweets/{id}"), Some(body)).await
     }
@@ -325,9 +338,13 @@ impl Walk {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let response = request.send().await?;
-        Ok(Answer { status: response.status(), body: response.json().await? })
+        answer(request).await
     }
+}
+
+async fn answer(request: RequestBuilder) -> Result<Answer, Failure> {
+    let response = request.send().await?;
+    Ok(Answer { status: response.status(), body: response.json().await? })
 }
 
 /// A tweet as the workflow reports it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 use waggle_content::Platform;
@@ -17,21 +17,54 @@ use waggle_store::Store;
 use super::{Failure, open_current, print};
 use crate::app::App;
 use crate::config::Config;
+use crate::supervisor::supervise;
 use crate::{http, live_settings, mailing, worker};
 
 /// How long requests and deliveries that have begun may take to end.
 const DRAIN: Duration = Duration::from_secs(25);
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
-    let store = open_current(config).await?;
-    let server = Server::start(&store, config).await?;
-    let address = server.address;
-    print(&format!("Waggle is at http://{address}, on {}.", store.kind()));
-    greet(&server.app, address).await?;
-    asked_to_end().await?;
+    // First of all: as the first process of a container it would not be ended by default.
+    let mut end = Signals::new()?;
+    let starting = async {
+        let store = open_current(config).await?;
+        let server = Server::start(&store, config).await?;
+        let address = server.address;
+        print(&format!("Waggle is at http://{address}, on {}.", store.kind()));
+        greet(&server.app, address).await?;
+        Ok::<_, Failure>(server)
+    };
+    let server = tokio::select! {
+        server = starting => server?,
+        () = end.asked() => {
+            info!("asked to end before the start was over");
+            return Ok(());
+        }
+    };
+    end.asked().await;
     info!("asked to end: what has begun ends, nothing new starts");
     server.stop().await;
     Ok(())
+}
+
+/// The signals that ask the process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Self { terminate: signal(terminate)?, interrupt: signal(interrupt)? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// A server with its worker.
@@ -59,9 +92,21 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
             tokio::spawn(http::serve(listener, Arc::clone(&app), stopped.clone())),
-            tokio::spawn(worker::run(Arc::clone(&app), stopped.clone())),
-            tokio::spawn(mailing::run(Arc::clone(&app), stopped.clone())),
-            tokio::spawn(live_settings::run(Arc::clone(&app), store.setting_changes(), stopped)),
+            tokio::spawn(supervise("worker", stopped.clone(), {
+                let (app, stopped) = (Arc::clone(&app), stopped.clone());
+                move || worker::run(Arc::clone(&app), stopped.clone())
+            })),
+            tokio::spawn(supervise("mailing", stopped.clone(), {
+                let (app, stopped) = (Arc::clone(&app), stopped.clone());
+                move || mailing::run(Arc::clone(&app), stopped.clone())
+            })),
+            tokio::spawn(supervise("settings", stopped.clone(), {
+                let (app, store) = (Arc::clone(&app), store.clone());
+                move || {
+                    let (app, changes) = (Arc::clone(&app), store.setting_changes());
+                    live_settings::run(app, changes, stopped.clone())
+                }
+            })),
         ];
         info!(%address, database = store.kind(), "ready");
         Ok(Self { address, app, stop, tasks, _lock: lock })
@@ -117,16 +162,6 @@ async fn greet(app: &App, address: SocketAddr) -> Result<(), Failure> {
             "X is not connected: posts go to the sandbox, a timeline on this machine alone. To connect it: {} settings init",
             super::program()
         ));
-    }
-    Ok(())
-}
-
-async fn asked_to_end() -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
     Ok(())
 }

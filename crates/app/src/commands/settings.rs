@@ -121,9 +121,9 @@ pub(super) async fn run(
     let actor = Actor::system();
     let wrong = settings.problems().len();
     if wrong > 0 && !matches!(arguments.command, Command::Check) {
-        eprintln!(
+        crate::best_effort::complain(&format!(
             "waggle: {wrong} settings do not come into effect; 'waggle settings check' says why"
-        );
+        ));
     }
     match arguments.command {
         Command::List { group } => list(&settings, &actor, group, as_json)?,
@@ -204,7 +204,7 @@ fn get(
     } else if shown.is_set {
         print(&text_of(&shown));
     } else {
-        eprintln!("waggle: {key} is not set");
+        crate::best_effort::complain(&format!("waggle: {key} is not set"));
     }
     Ok(if shown.is_set { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -97,8 +97,8 @@ pub(super) async fn run(
                 print(&token.to_string());
             } else {
                 print(secret);
-                eprintln!(
-                    "This token is shown once. Waggle keeps a hash of it, and cannot show it again."
+                crate::best_effort::complain(
+                    "This token is shown once. Waggle keeps a hash of it, and cannot show it again.",
                 );
             }
         }

@@ -1,21 +1,27 @@
 //! Bodies are bounded before anything reads them: in size, in type, in depth.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
 use hyper::body::Bytes;
-use poem::http::{HeaderValue, StatusCode, header};
+use poem::http::{HeaderValue, Method, StatusCode, header};
 use poem::{Body, Endpoint, EndpointExt as _, Request, Response};
 
 use super::Problem;
+use super::access::{Access, access};
 use super::caller::let_in;
+use super::client::client_address;
+use super::shares::Part;
 use crate::app::App;
 
 /// How long a body may take to come: less than the answer may take as a whole.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How much of a body that is too large is read to its end, in bytes.
 const MOST_DISCARDED: usize = 64 * 1024 * 1024;
+/// The most that a body may have where everybody may call, in bytes.
+const MOST_OPEN: usize = 16 * 1024;
 /// How deep lists and objects may stand in one another.
 const MOST_DEPTH: usize = 64;
 /// How many texts, numbers, lists and members a body of the native API may have.
@@ -30,6 +36,9 @@ pub(crate) enum BodyRefused {
         /// The most that is taken.
         most: usize,
     },
+    /// The same network address has too much under way.
+    #[error("this network address sends too much at the same time; try again later")]
+    TooMuch,
     /// It is no JSON by its own word.
     #[error("the body has to be JSON, announced as 'Content-Type: application/json'")]
     NotJson,
@@ -52,6 +61,7 @@ impl BodyRefused {
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooMuch => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::CutOff => StatusCode::BAD_REQUEST,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -61,7 +71,11 @@ impl BodyRefused {
 }
 
 /// The bytes of a JSON body that is within the bounds.
-pub(crate) struct JsonBody(pub(crate) Vec<u8>);
+pub(crate) struct JsonBody {
+    pub(crate) bytes: Vec<u8>,
+    /// Counts them as long as they are worked on.
+    pub(crate) share: Part,
+}
 
 impl JsonBody {
     /// Reads a body of at most `most` bytes and of bounded depth and parts.
@@ -70,12 +84,13 @@ impl JsonBody {
     ///
     /// [`BodyRefused`].
     pub(crate) async fn read(
+        app: &App,
         request: &Request,
         body: Body,
         most: usize,
     ) -> Result<Self, BodyRefused> {
-        let body = Self::read_loosely(request, body, most).await?;
-        within_bounds(&body.0)?;
+        let body = Self::read_loosely(app, request, body, most).await?;
+        within_bounds(&body.bytes)?;
         Ok(body)
     }
 
@@ -85,17 +100,20 @@ impl JsonBody {
     ///
     /// [`BodyRefused`].
     pub(crate) async fn read_loosely(
+        app: &App,
         request: &Request,
         body: Body,
         most: usize,
     ) -> Result<Self, BodyRefused> {
         if announced(request) > most {
-            return Err(too_large(body, most).await);
+            return Err(too_large(body, most, waits(request)).await);
         }
         if !is_json(request) {
             return Err(BodyRefused::NotJson);
         }
-        bounded(body, most, announced(request)).await.map(Self)
+        let mut share = share_of(app, request);
+        let bytes = bounded(body, most, announced(request), &mut share).await?;
+        Ok(Self { bytes, share })
     }
 }
 
@@ -115,19 +133,29 @@ pub(super) fn limited<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<Outpu
         let app = request.data::<Arc<App>>().ok_or_else(Problem::internal)?;
         let app = Arc::clone(app);
         let_in(&app, &mut request).await.map_err(Problem::from)?;
-        let most = app.settings.values().api_max_bytes.count();
+        let is_open = access(request.method(), request.uri().path()) == Some(Access::Open);
+        let most = if is_open { MOST_OPEN } else { app.settings.values().api_max_bytes.count() };
         if announced(&request) > most {
-            return Err(refuse(too_large(request.take_body(), most).await).into());
+            let at_once = is_open || waits(&request);
+            return Err(refuse(too_large(request.take_body(), most, at_once).await).into());
         }
         let length = announced(&request);
-        let bytes = bounded(request.take_body(), most, length).await.map_err(refuse)?;
+        let mut share = share_of(&app, &request);
+        let body = request.take_body();
+        let mut bytes = bounded(body, most, length, &mut share).await.map_err(refuse)?;
         within_bounds(&bytes).map_err(refuse)?;
-        if is_json(&request) {
+        if bytes.is_empty() && *request.method() != Method::GET {
+            // An action without a body needs no announcement of one.
+            bytes.extend_from_slice(b"{}");
+            request.headers_mut().remove(header::CONTENT_TYPE);
+        }
+        if is_json(&request) || bytes == b"{}" {
             // Some clients send the header twice.
             let json = HeaderValue::from_static("application/json");
             request.headers_mut().insert(header::CONTENT_TYPE, json);
         }
         request.set_body(bytes);
+        request.extensions_mut().insert(Arc::new(share));
         next.get_response_or_error(request).await
     })
 }
@@ -160,13 +188,35 @@ fn is_json(request: &Request) -> bool {
         && types.all(|named| named.to_str().is_ok_and(|named| named.split(',').all(is_json)))
 }
 
-async fn bounded(body: Body, most: usize, length: usize) -> Result<Vec<u8>, BodyRefused> {
-    tokio::time::timeout(PATIENCE, whole(body, most, length))
+/// Whether the client waits to be asked for the body (RFC 9110, section 10.1.1): it sends none that is
+/// refused.
+fn waits(request: &Request) -> bool {
+    request.headers().contains_key(header::EXPECT)
+}
+
+/// What the sender of a request has under way.
+fn share_of(app: &App, request: &Request) -> Part {
+    let address = client_address(&app.settings.values(), request);
+    app.shares.body(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+}
+
+async fn bounded(
+    body: Body,
+    most: usize,
+    length: usize,
+    share: &mut Part,
+) -> Result<Vec<u8>, BodyRefused> {
+    tokio::time::timeout(PATIENCE, whole(body, most, length, share))
         .await
         .unwrap_or(Err(BodyRefused::TooSlow))
 }
 
-async fn whole(body: Body, most: usize, length: usize) -> Result<Vec<u8>, BodyRefused> {
+async fn whole(
+    body: Body,
+    most: usize,
+    length: usize,
+    share: &mut Part,
+) -> Result<Vec<u8>, BodyRefused> {
     /// UTF-8's byte order mark, which some editors and programs write first.
     const MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -178,6 +228,9 @@ async fn whole(body: Body, most: usize, length: usize) -> Result<Vec<u8>, BodyRe
         if bytes.len() + chunk.len() > most {
             discard(stream).await;
             return Err(BodyRefused::TooLarge { most });
+        }
+        if !share.hold(chunk.len()) {
+            return Err(BodyRefused::TooMuch);
         }
         if bytes.capacity() < bytes.len() + chunk.len() {
             let wanted = (bytes.len() * 2).max(chunk.len()).min(most);
@@ -192,8 +245,11 @@ async fn whole(body: Body, most: usize, length: usize) -> Result<Vec<u8>, BodyRe
     Ok(bytes)
 }
 
-async fn too_large(body: Body, most: usize) -> BodyRefused {
-    discard(body.into_bytes_stream()).await;
+/// Refuses a body that was announced; `at_once` says whether nothing of it is read.
+async fn too_large(body: Body, most: usize, at_once: bool) -> BodyRefused {
+    if !at_once {
+        discard(body.into_bytes_stream()).await;
+    }
     BodyRefused::TooLarge { most }
 }
 

@@ -136,9 +136,18 @@ pub(super) async fn let_in(app: &App, request: &mut Request) -> Result<(), Calle
     };
     // Nobody gets what the table does not name; whoever is known may hear that it is not there.
     let Some(access) = access else { return Ok(()) };
+    let scope = match access {
+        Access::Anyone(scope) | Access::Person(scope) | Access::FreshPerson(scope) => Some(scope),
+        _ => None,
+    };
+    // Whoever may not do it at all is not asked for a proof first.
+    let lacks_right = |actor: &Actor| scope.and_then(|scope| allowed(actor.clone(), scope).err());
     if let Some(visitor) = &visitor {
         let is_fresh = matches!(access, Access::FreshPerson(_) | Access::FreshEnrolling);
         come_far_enough(app, visitor, access)?;
+        if let Some(refused) = lacks_right(&actor) {
+            return Err(refused);
+        }
         if is_fresh {
             visitor.require_recent(SystemClock.now(), app.policy().recent)?;
         }

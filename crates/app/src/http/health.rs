@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Response, Route, get, handler};
 use serde_json::json;
+use tracing::warn;
+use waggle_kernel::error_chain;
 
 use crate::app::App;
+
+/// How long the database may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `/health/live` and `/health/ready`, for anybody.
 pub(super) fn routes() -> Route {
@@ -25,9 +31,19 @@ async fn ready(app: Data<&Arc<App>>) -> Response {
     if app.draining.load(Ordering::SeqCst) {
         return answer(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }
-    match app.publish_due.ledger.next_due().await {
-        Ok(_) => answer(StatusCode::OK, "ready"),
-        Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer"),
+    match tokio::time::timeout(PATIENCE, app.store.check()).await {
+        Ok(Ok(())) => answer(StatusCode::OK, "ready"),
+        Ok(Err(problem)) => {
+            let error = error_chain(&problem);
+            warn!(error, "not ready");
+            let text = if problem.is_about_room() {
+                "the disk of the database is full"
+            } else {
+                "the database does not answer"
+            };
+            answer(StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+        Err(_) => answer(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer in time"),
     }
 }
 

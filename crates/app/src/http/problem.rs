@@ -78,6 +78,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
+    /// It would be done to something that the caller has not seen (RFC 6585, section 3).
+    pub(crate) fn needs_version(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::PRECONDITION_REQUIRED, detail)
+    }
+
     /// It was done too often, and may be done again later.
     fn too_often(detail: String, exhausted: &Exhausted) -> Self {
         let left = (exhausted.until - SystemClock.now()).num_seconds() + 1;
@@ -230,6 +235,10 @@ impl From<PortError> for Problem {
         error!(request.id = %request_id(), error = %error_chain(&problem), "a request failed");
         match problem.kind() {
             PortErrorKind::Broken => Self::internal(),
+            PortErrorKind::Full => {
+                let detail = "the disk of the database is full; what was sent is not stored";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            }
             PortErrorKind::Unavailable => {
                 let detail = "the database is busy or away; try again later";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
@@ -275,7 +284,9 @@ impl From<ManageBatchesError> for Problem {
         match error {
             ManageBatchesError::Forbidden(error) => error.into(),
             ManageBatchesError::NotFound => Self::not_found(detail),
-            ManageBatchesError::NoTitle | ManageBatchesError::Title(_) => Self::invalid(detail),
+            ManageBatchesError::NoTitle
+            | ManageBatchesError::Hidden
+            | ManageBatchesError::Title(_) => Self::invalid(detail),
             ManageBatchesError::Stale { current } => {
                 Self::conflict(detail).with("current", campaign_batch_json(&current))
             }
@@ -336,7 +347,7 @@ impl From<PublishTweetError> for Problem {
             PublishTweetError::Refused(QueueRefused::Port(error))
             | PublishTweetError::Port(error) => error.into(),
             PublishTweetError::Refused(QueueRefused::NeedsVersion { .. }) => {
-                Self::new(StatusCode::PRECONDITION_REQUIRED, detail)
+                Self::needs_version(detail)
             }
             PublishTweetError::ContentChanged { .. } | PublishTweetError::Refused(_) => {
                 Self::conflict(detail)

@@ -16,25 +16,35 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, warn};
+use waggle_settings::Values;
 
-/// How long the head of a request may take, from its first byte or from the end of the request before.
+use super::head_deadline::{HeadDeadline, Phase};
+use super::shares::Shares;
+
+/// How long the head of a request may take, from the start of the connection or its first byte.
 const HEAD: Duration = Duration::from_secs(10);
 /// How long a client may leave an answer unread before the connection is closed.
 const WRITE: Duration = Duration::from_secs(20);
 /// The most that the head of a request may have, in bytes.
 const MOST_HEAD: usize = 64 * 1024;
 
-/// Takes connections, `most` at a time, until `stop` says so; then ends the requests that have begun.
+/// What a client is told that has too many connections.
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n\
+    content-length: 0\r\nconnection: close\r\n\r\n";
+
+/// Takes connections, a bounded number at a time and from one address, until `stop` says so; then ends the requests that have begun.
 pub(super) async fn run<E>(
     listener: TcpListener,
     endpoint: Arc<E>,
-    most: impl Fn() -> usize,
+    shares: Shares,
+    values: impl Fn() -> Arc<Values>,
     mut stop: watch::Receiver<bool>,
 ) where
     E: Endpoint<Output = Response> + 'static,
 {
+    let most = || values().http_max_connections.count();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MOST_HEAD);
+    http.timer(TokioTimer::new()).max_buf_size(MOST_HEAD);
     let graceful = GracefulShutdown::new();
     let mut places_made = most();
     let places = Arc::new(Semaphore::new(places_made));
@@ -65,25 +75,44 @@ pub(super) async fn run<E>(
             () = stopped(&mut stop) => break,
         };
         let _ = stream.set_nodelay(true);
+        let (address, now) = (peer.ip().to_canonical(), values());
+        // All connections of a proxy are those of its clients.
+        let share = if now.trusted_proxies.contains(address) {
+            None
+        } else {
+            let most = now.http_connections_per_address.count();
+            let Some(share) = shares.connect(address, most) else {
+                let _ = stream.try_write(TOO_MANY);
+                continue;
+            };
+            Some(share)
+        };
+        let keep_alive = now.http_keep_alive.duration().to_std().unwrap_or(HEAD);
+        http.header_read_timeout(keep_alive.max(HEAD));
         let (endpoint, local) = (Arc::clone(&endpoint), local.clone());
+        let phase = Phase::default();
+        let of_service = phase.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let (local, remote) = (LocalAddr(local.clone()), RemoteAddr(Addr::from(peer)));
             let request = poem::Request::from((request, local, remote, Scheme::HTTP));
-            let endpoint = Arc::clone(&endpoint);
+            let (endpoint, phase) = (Arc::clone(&endpoint), of_service.clone());
+            phase.request();
             async move {
-                Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await))
+                let response = endpoint.get_response(request).await;
+                phase.idle();
+                Ok::<_, Infallible>(hyper::Response::from(response))
             }
         });
         // Who does not read an answer must not keep it in our memory for ever.
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE));
-        let stream = TokioIo::new(Box::pin(stream));
+        let stream = TokioIo::new(HeadDeadline::new(Box::pin(stream), phase, HEAD));
         let connection = graceful.watch(http.serve_connection(stream, service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 debug!(%error, "a connection ended early");
             }
-            drop(place);
+            drop((place, share));
         });
     }
     drop(listener);

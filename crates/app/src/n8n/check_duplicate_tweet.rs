@@ -149,11 +149,13 @@ struct Summary {
 async fn answer(request: &Request, body: Body, app: &App) -> Result<Response, Refusal> {
     let actor = caller(app, request, Scope::Ingest).await.map_err(Problem::from)?;
     let values = app.settings.values();
-    let body =
-        JsonBody::read_loosely(request, body, values.ingest_max_bytes.count()).await.map_err(
-            |reason| Refusal { status: reason.status(), ..Refusal::unusable(reason.to_string()) },
-        )?;
-    let body = loose::decoded(body.0).map_err(Refusal::unreadable)?;
+    let most = values.ingest_max_bytes.count();
+    let whole_body = JsonBody::read_loosely(app, request, body, most).await;
+    let JsonBody { bytes, share: _share } = whole_body.map_err(|reason| Refusal {
+        status: reason.status(),
+        ..Refusal::unusable(reason.to_string())
+    })?;
+    let body = loose::decoded(bytes).map_err(Refusal::unreadable)?;
     let header = request.header("x-execution-id").map(str::trim);
     let origin = Origin {
         header: header.filter(|id| !loose::is_missing(id)),

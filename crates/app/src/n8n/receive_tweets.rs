@@ -118,11 +118,12 @@ struct Read {
 async fn answer(request: &Request, body: Body, app: &App) -> Result<Value, Refusal> {
     let actor = caller(app, request, Scope::Ingest).await.map_err(Problem::from)?;
     let values = app.settings.values();
-    let body = JsonBody::read_loosely(request, body, values.ingest_max_bytes.count())
-        .await
-        .map_err(|reason| Refusal::new(reason.status(), reason.to_string()))?;
+    let most = values.ingest_max_bytes.count();
+    let whole_body = JsonBody::read_loosely(app, request, body, most).await;
+    let JsonBody { bytes, share: _share } =
+        whole_body.map_err(|reason| Refusal::new(reason.status(), reason.to_string()))?;
     let bad = |message| Refusal::new(StatusCode::BAD_REQUEST, message);
-    let body = loose::decoded(body.0).map_err(bad)?;
+    let body = loose::decoded(bytes).map_err(bad)?;
     let origin = Origin {
         received_from: actor.to_string(),
         address: client_address(&values, request).map(|ip| ip.to_string()).unwrap_or_default(),

@@ -204,7 +204,7 @@ pub(super) async fn reject_generated_tweet(
     let result = async {
         let actor = actor(app.0, request, Scope::Write).await?;
         let version = if_match(request.header("if-match"))?;
-        app.review.reject(&actor, GeneratedTweetId::new(number(&id)?), version).await?;
+        app.review.reject(&actor, GeneratedTweetId::new(number(&id)?), version, None).await?;
         Ok(json!({ "success": true, "message": "Tweet rejected successfully" }))
     };
     answered(result.await)
@@ -293,10 +293,10 @@ async fn json_body(
     request: &Request,
     body: Body,
 ) -> Result<serde_json::Map<String, Value>, Problem> {
-    let body = JsonBody::read(request, body, app.settings.values().api_max_bytes.count())
+    let body = JsonBody::read(app, request, body, app.settings.values().api_max_bytes.count())
         .await
         .map_err(|reason| Problem::new(reason.status(), reason.to_string()))?;
-    match serde_json::from_slice(&body.0) {
+    match serde_json::from_slice(&body.bytes) {
         Ok(Value::Object(body)) => Ok(body),
         Ok(_) => Err(Problem::invalid("the body is not a JSON object")),
         Err(error) => {

@@ -7,16 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bb8::PooledConnection;
+use diesel::QueryableByName;
 use diesel::pg::Pg;
 use diesel_async::pooled_connection::{
-    AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
+    AsyncDieselConnectionManager, ManagerConfig, PoolableConnection as _, RecyclingMethod,
 };
 use diesel_async::{
-    AsyncConnection, AsyncPgConnection, SimpleAsyncConnection as _, TransactionManager as _,
+    AsyncConnection, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _,
+    TransactionManager as _,
 };
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::StoreError;
+use crate::pool::{ConnectErrors, get};
 
 pub(crate) type Db = Pg;
 pub(crate) type Conn = AsyncPgConnection;
@@ -30,28 +34,52 @@ pub(crate) mod repositories;
 
 const CONNECTIONS: u32 = 8;
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How many queries run at a time that may take long.
+const LONG_READS: usize = 3;
+/// How long such a query waits for its turn: less than a request may take.
+const LONG_PATIENCE: Duration = Duration::from_secs(25);
 
 /// The connections to one database.
 #[derive(Clone, Debug)]
 pub(crate) struct Pools {
     pool: Pool,
+    errors: ConnectErrors,
     parameters: Arc<tls::Parameters>,
+    long: Arc<Semaphore>,
 }
 
 impl Pools {
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
         let parameters = tls::Parameters::parse(url)?;
+        suits(&parameters).await?;
         let mut config = ManagerConfig::<Conn>::default();
-        config.recycling_method = RecyclingMethod::Fast;
+        // That costs nothing: the driver knows at once when the server has closed a connection.
+        config.recycling_method = RecyclingMethod::CustomFunction(Box::new(|connection| {
+            let is_broken = connection.is_broken();
+            let gone = || diesel::result::Error::BrokenTransactionManager;
+            std::future::ready(if is_broken { Err(gone()) } else { Ok(()) }).boxed()
+        }));
         let of_pool = parameters.clone();
-        config.custom_setup = Box::new(move |_| of_pool.clone().connect());
+        config.custom_setup = Box::new(move |_| of_pool.clone().connect_bounded());
+        let errors = ConnectErrors::default();
         let pool = bb8::Pool::builder()
             .max_size(CONNECTIONS)
-            .test_on_check_out(false)
+            .test_on_check_out(true)
+            .retry_connection(false)
             .connection_timeout(PATIENCE)
+            .error_sink(Box::new(errors.clone()))
             .build_unchecked(Manager::new_with_config(String::new(), config));
-        drop(get(&pool).await?);
-        Ok(Self { pool, parameters: Arc::new(parameters) })
+        let (parameters, long) = (Arc::new(parameters), Arc::new(Semaphore::new(LONG_READS)));
+        Ok(Self { pool, errors, parameters, long })
+    }
+
+    /// A connection for a query that may take long. Few run at a time, so that they leave connections
+    /// to the others; the rest wait.
+    pub(crate) async fn read_long(&self) -> Result<LongRead, StoreError> {
+        let permit = tokio::time::timeout(LONG_PATIENCE, Arc::clone(&self.long).acquire_owned());
+        let busy = || StoreError::Connection("too many long queries are under way".into());
+        let permit = permit.await.ok().and_then(Result::ok).ok_or_else(busy)?;
+        Ok(LongRead { connection: self.read().await?, _permit: permit })
     }
 
     /// A connection of its own that is told of changes of settings.
@@ -64,24 +92,92 @@ impl Pools {
 
     /// A connection outside a transaction.
     pub(crate) async fn read(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
-        get(&self.pool).await
+        get(&self.pool, &self.errors).await
     }
 
     /// A transaction; it is rolled back unless it is committed.
     pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
-        let mut connection = get(&self.pool).await?;
-        <Conn as AsyncConnection>::TransactionManager::begin_transaction(&mut *connection).await?;
-        Ok(Transaction { connection })
+        let mut tries = 0;
+        loop {
+            let mut connection = get(&self.pool, &self.errors).await?;
+            let begun =
+                <Conn as AsyncConnection>::TransactionManager::begin_transaction(&mut *connection);
+            match begun.await {
+                Ok(()) => return Ok(Transaction { connection }),
+                // Nothing has begun, so nothing is repeated: the server has ended the session.
+                Err(_) if connection.is_broken() && tries < CONNECTIONS => tries += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
-    /// A connection to migrate with.
-    pub(crate) async fn migrator(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
-        get(&self.pool).await
+    /// A transaction that is not worth waiting for.
+    pub(crate) async fn write_briefly(&self) -> Result<Transaction, StoreError> {
+        self.write().await
+    }
+
+    /// A connection of its own to migrate with, whose statements may take as long as they need.
+    pub(crate) async fn migrator(&self) -> Result<Conn, StoreError> {
+        let connected = tls::Parameters::clone(&self.parameters).connect().await;
+        connected.map_err(|error| StoreError::Connection(error.into()))
     }
 }
 
-async fn get(pool: &Pool) -> Result<PooledConnection<'static, Manager>, StoreError> {
-    pool.get_owned().await.map_err(|error| StoreError::Connection(error.into()))
+/// A connection for a query that may take long.
+pub(crate) struct LongRead {
+    connection: PooledConnection<'static, Manager>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl LongRead {
+    pub(crate) fn connection(&mut self) -> &mut Conn {
+        &mut self.connection
+    }
+}
+
+/// Refuses what only seems to work: a database that cannot keep every text, and a pooler that gives
+/// each transaction another session, so that prepared statements, locks and notifications get lost.
+async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
+    #[derive(QueryableByName)]
+    struct Session {
+        #[diesel(sql_type = diesel::sql_types::Integer)]
+        backend: i32,
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        encoding: String,
+    }
+    const QUESTION: &str = "SELECT pg_backend_pid() AS backend, \
+                            current_setting('server_encoding') AS encoding";
+    const POOLER: &str = "leads to a pooler in transaction mode, which loses what Waggle prepares, \
+                          locks and listens to; use its session mode, or the server itself";
+
+    let connect = || async {
+        let connected = parameters.clone().connect().await;
+        connected.map_err(|error| StoreError::Connection(error.into()))
+    };
+    let mut first = connect().await?;
+    let asked = diesel::sql_query(QUESTION).get_result::<Session>(&mut first).await?;
+    if !asked.encoding.eq_ignore_ascii_case("utf8") {
+        return Err(StoreError::Url(format!(
+            "leads to a database with the encoding {}; it has to be UTF8 (CREATE DATABASE waggle \
+             ENCODING 'UTF8' TEMPLATE template0)",
+            asked.encoding
+        )));
+    }
+    // Two sessions at a time have two backends, and each keeps its own.
+    let mut second = connect().await?;
+    second.batch_execute("BEGIN").await?;
+    let other = diesel::sql_query(QUESTION).get_result::<Session>(&mut second).await;
+    let again = tokio::time::timeout(
+        PATIENCE,
+        diesel::sql_query(QUESTION).get_result::<Session>(&mut first),
+    );
+    let is_pooled = match (other, again.await) {
+        (Ok(other), Ok(Ok(again))) => {
+            other.backend == asked.backend || again.backend != asked.backend
+        }
+        _ => true,
+    };
+    if is_pooled { Err(StoreError::Url(POOLER.to_owned())) } else { Ok(()) }
 }
 
 /// A connection that is told of changes of settings.

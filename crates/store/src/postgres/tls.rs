@@ -1,17 +1,19 @@
 //! Connecting to PostgreSQL, with TLS as the URL asks for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::ConnectionError;
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use futures_util::future::BoxFuture;
+use percent_encoding::percent_decode_str;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use url::Url;
+use waggle_kernel::error_chain;
 
 use crate::error::StoreError;
 
@@ -30,33 +32,38 @@ impl std::fmt::Debug for Parameters {
 }
 
 impl Parameters {
-    /// Reads `postgresql://user:password@host:port/database?sslmode=...&sslrootcert=...`. TLS always checks
-    /// the certificate and the name: `require`, `verify-ca` and `verify-full` are the same here.
+    /// Reads a URL as libpq does
+    /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>): several
+    /// hosts, `target_session_attrs`, sockets, `options`. TLS always checks the certificate and the
+    /// name: `require`, `verify-ca` and `verify-full` are the same here.
     pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
-        let mut url =
-            Url::parse(text).map_err(|error| StoreError::Url(format!("is no URL: {error}")))?;
+        let (base, query) = text.split_once('?').unwrap_or((text, ""));
         let mut root_file = None;
         let mut pairs = Vec::new();
-        for (name, value) in url.query_pairs() {
-            match (name.as_ref(), value.as_ref()) {
-                ("sslrootcert", file) => root_file = Some(file.to_owned()),
-                ("sslmode", "verify-ca" | "verify-full") => {
-                    pairs.push(("sslmode".to_owned(), "require".to_owned()));
+        // What is passed on stays as it was written: hosts and values have their own escapes.
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match (name, value) {
+                ("sslrootcert", "system") => {}
+                ("sslrootcert", file) => {
+                    root_file = Some(percent_decode_str(file).decode_utf8_lossy().into_owned());
                 }
-                ("sslmode", "allow") => {
-                    pairs.push(("sslmode".to_owned(), "prefer".to_owned()));
-                }
-                _ => pairs.push((name.into_owned(), value.into_owned())),
+                ("sslmode", "verify-ca" | "verify-full") => pairs.push("sslmode=require"),
+                ("sslmode", "allow") => pairs.push("sslmode=prefer"),
+                _ => pairs.push(pair),
             }
         }
-        url.set_query(None);
-        if !pairs.is_empty() {
-            url.query_pairs_mut().extend_pairs(pairs);
-        }
-        let mut config: Config = url.as_str().parse().map_err(|error: tokio_postgres::Error| {
+        let text =
+            if pairs.is_empty() { base.to_owned() } else { format!("{base}?{}", pairs.join("&")) };
+        let mut config: Config = text.parse().map_err(|error: tokio_postgres::Error| {
             // The library's message names the parameter, never the password.
-            StoreError::Url(format!("is not understood: {error}"))
+            StoreError::Url(format!("is not understood: {}", waggle_kernel::error_chain(&error)))
         })?;
+        // A server that is gone without a word is noticed within a quarter of a minute.
+        config.keepalives_idle(Duration::from_secs(10)).tcp_user_timeout(Duration::from_secs(15));
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(Duration::from_secs(5));
+        }
         if config.get_application_name().is_none() {
             config.application_name("waggle");
         }
@@ -68,10 +75,27 @@ impl Parameters {
         Ok(Self { config, tls })
     }
 
+    /// Connects, for statements that have an end: a query must not go on when nobody waits for it.
+    pub(super) fn connect_bounded(
+        self,
+    ) -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> {
+        let is_set = self.config.get_options().is_some_and(|o| o.contains("statement_timeout"));
+        Box::pin(async move {
+            let mut connection = self.connect().await?;
+            if !is_set {
+                connection
+                    .batch_execute("SET statement_timeout = '25s'")
+                    .await
+                    .map_err(ConnectionError::CouldntSetupConfiguration)?;
+            }
+            Ok(connection)
+        })
+    }
+
     pub(super) fn connect(self) -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> {
         Box::pin(async move {
             let bad =
-                |error: tokio_postgres::Error| ConnectionError::BadConnection(describe(&error));
+                |error: tokio_postgres::Error| ConnectionError::BadConnection(error_chain(&error));
             match self.tls {
                 None => {
                     let (client, connection) = self.config.connect(NoTls).await.map_err(bad)?;
@@ -84,18 +108,6 @@ impl Parameters {
             }
         })
     }
-}
-
-/// The error with its causes; the first alone says little.
-fn describe(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 fn client_config(root_file: Option<&str>) -> Result<ClientConfig, StoreError> {
@@ -118,4 +130,50 @@ fn client_config(root_file: Option<&str>) -> Result<ClientConfig, StoreError> {
         .with_safe_default_protocol_versions()
         .map_err(|error| StoreError::Connection(error.into()))
         .map(|builder| builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_postgres::config::{Host, TargetSessionAttrs};
+
+    use super::*;
+
+    fn parsed(url: &str) -> Config {
+        Parameters::parse(url).unwrap().config
+    }
+
+    #[test]
+    fn urls_are_read_as_libpq_reads_them() {
+        let several = parsed("postgresql://u@a:5433,b:5434/d?target_session_attrs=read-write");
+        assert_eq!(several.get_hosts(), [Host::Tcp("a".into()), Host::Tcp("b".into())]);
+        assert_eq!(several.get_ports(), [5433, 5434]);
+        assert_eq!(several.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+
+        for url in ["postgresql://u@%2Frun%2Fpg/d", "postgresql:///d?host=/run/pg&user=u"] {
+            assert_eq!(parsed(url).get_hosts(), [Host::Unix("/run/pg".into())], "{url}");
+        }
+        let options = parsed("postgresql://u@h/d?options=-c%20geqo%3Doff%20-c%20work_mem%3D8MB");
+        assert_eq!(options.get_options(), Some("-c geqo=off -c work_mem=8MB"));
+        let v6 = parsed("postgresql://u@[::1]:5433/d");
+        assert_eq!((v6.get_hosts(), v6.get_ports()), (&[Host::Tcp("::1".into())][..], &[5433][..]));
+        let escaped = parsed("postgresql://a%40b:p%40%2F%3F%23w@h/my%20db");
+        assert_eq!(escaped.get_user(), Some("a@b"));
+        assert_eq!(escaped.get_password(), Some(&b"p@/?#w"[..]));
+        assert_eq!(escaped.get_dbname(), Some("my db"));
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named_and_the_password_is_not() {
+        for (url, named) in [
+            ("postgresql://u:hush@h/d?sslcert=/a.pem", "sslcert"),
+            ("postgresql://u:hush@h/d?service=prod", "service"),
+            ("postgresql://u:hush@h/d?target_session_attrs=sometimes", "target_session_attrs"),
+            ("postgresql://u:hush@h:port/d", "port"),
+        ] {
+            let error = Parameters::parse(url).unwrap_err();
+            let text = error_chain(&error);
+
+            assert!(text.contains(named) && !text.contains("hush"), "{url}: {text}");
+        }
+    }
 }

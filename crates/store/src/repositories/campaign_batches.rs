@@ -505,14 +505,15 @@ impl CampaignBatchRepository for Repositories {
         during("listing batches", async {
             let query =
                 keyset!(filtered(filter), created_at, cursor_time, id, direction, page.after);
-            let mut connection = self.pools.read().await?;
+            let mut reader = self.pools.read_long().await?;
+            let connection = reader.connection();
             let rows: Vec<Row> = query
                 .limit(one_more(page.limit))
                 .select(Row::as_select())
-                .load(&mut connection)
+                .load(&mut *connection)
                 .await?;
             let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-            let counts = batch_status::counts(&mut connection, &ids).await?;
+            let counts = batch_status::counts(connection, &ids).await?;
             let batches = rows
                 .into_iter()
                 .map(|row| {

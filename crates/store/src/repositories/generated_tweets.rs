@@ -282,11 +282,11 @@ impl GeneratedTweetRepository for Repositories {
         during("listing generated tweets", async {
             let query =
                 keyset!(filtered(filter), created_at, cursor_time, id, direction, page.after);
-            let mut connection = self.pools.read().await?;
+            let mut reader = self.pools.read_long().await?;
             let rows: Vec<Row> = query
                 .limit(one_more(page.limit))
                 .select(Row::as_select())
-                .load(&mut connection)
+                .load(reader.connection())
                 .await?;
             let tweets =
                 rows.into_iter().map(GeneratedTweet::try_from).collect::<Result<Vec<_>, _>>()?;

@@ -19,7 +19,7 @@ mod tokens;
 mod users;
 mod verifications;
 
-pub(crate) use self::settings::revision as settings_revision;
+pub(crate) use self::settings::{check, revision as settings_revision};
 use super::{Conn, Db, Pools, dialect};
 
 /// What a transaction that has locked a generated tweet needs to know of it.

@@ -191,7 +191,7 @@ impl SessionRepository for Repositories {
         idle_until: DateTime<Utc>,
     ) -> Result<(), PortError> {
         during("writing down the use of a session", async {
-            let mut transaction = self.pools.write().await?;
+            let mut transaction = self.pools.write_briefly().await?;
             diesel::update(sessions::table.find(id.number()))
                 .set((
                     sessions::last_used_at.eq(Time::from(now)),

@@ -638,11 +638,11 @@ impl SourceTweetRepository for Repositories {
                     keyset!(query, total_engagement, number, id, way, after)
                 }
             };
-            let mut connection = self.pools.read().await?;
+            let mut reader = self.pools.read_long().await?;
             let rows: Vec<Row> = query
                 .limit(one_more(page.limit))
                 .select(Row::as_select())
-                .load(&mut connection)
+                .load(reader.connection())
                 .await?;
             let tweets = rows.into_iter().map(SourceTweet::from).collect();
             Ok(Page::from_one_more(tweets, page.limit, |tweet| Cursor {
@@ -655,14 +655,14 @@ impl SourceTweetRepository for Repositories {
 
     async fn totals(&self, filter: &SourceTweetFilter) -> Result<SourceTweetTotals, PortError> {
         during("adding up source tweets", async {
-            let mut connection = self.pools.read().await?;
+            let mut reader = self.pools.read_long().await?;
             let (tweets, likes, retweets, views, executions) = filtered(filter)
                 .select(sql::<(BigInt, BigInt, BigInt, BigInt, BigInt)>(
                     "COUNT(*), CAST(COALESCE(SUM(likes), 0) AS BIGINT), \
                      CAST(COALESCE(SUM(retweets), 0) AS BIGINT), \
                      CAST(COALESCE(SUM(views), 0) AS BIGINT), COUNT(DISTINCT execution_id)",
                 ))
-                .get_result(&mut connection)
+                .get_result(reader.connection())
                 .await?;
             Ok(SourceTweetTotals { tweets, likes, retweets, views, executions })
         })

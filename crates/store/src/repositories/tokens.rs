@@ -202,7 +202,7 @@ impl TokenRepository for Repositories {
 
     async fn touch(&self, id: TokenId, now: DateTime<Utc>) -> Result<(), PortError> {
         during("writing down the use of a token", async {
-            let mut transaction = self.pools.write().await?;
+            let mut transaction = self.pools.write_briefly().await?;
             diesel::update(api_tokens::table.find(id.number()))
                 .set(api_tokens::last_used_at.eq(Time::from(now)))
                 .execute(transaction.connection())

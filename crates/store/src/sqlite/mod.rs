@@ -21,6 +21,7 @@ use waggle_content::{DeliveryState, PostStatus};
 
 use self::runtime::OnWorker;
 use crate::error::StoreError;
+use crate::pool::{ConnectErrors, get};
 use crate::schema::{deliveries, posts};
 use crate::types::Time;
 
@@ -36,32 +37,69 @@ pub(crate) mod repositories;
 
 const READERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How many queries run at a time that may take long.
+const LONG_READERS: u32 = 2;
+/// How long such a query waits for its turn: less than a request may take.
+const LONG_PATIENCE: Duration = Duration::from_secs(25);
+/// How long something waits that may as well not be written.
+const BRIEFLY: Duration = Duration::from_millis(50);
 
 /// The connections to one file.
 #[derive(Clone, Debug)]
 pub(crate) struct Pools {
     writer: Pool,
     readers: Pool,
+    /// For queries that may take long: they run on threads of their own, a few at a time.
+    long_readers: Pool,
+    errors: ConnectErrors,
 }
 
 impl Pools {
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
         make_private(path)?;
-        let writer = pool(path, 1, WRITER_PRAGMAS, OnWorker { inline: false });
+        let errors = ConnectErrors::default();
+        let aside = OnWorker { inline: false };
+        let writer = pool(path, 1, WRITER_PRAGMAS, aside, PATIENCE, &errors);
         // The first connection of all makes the file and turns the write-ahead log on.
-        drop(writer.get().await.map_err(|error| StoreError::Connection(error.into()))?);
-        let readers = pool(path, READERS, READER_PRAGMAS, OnWorker { inline: true });
-        Ok(Self { writer, readers })
+        drop(get(&writer, &errors).await?);
+        let inline = OnWorker { inline: true };
+        let readers = pool(path, READERS, READER_PRAGMAS, inline, PATIENCE, &errors);
+        let long_readers = pool(path, LONG_READERS, READER_PRAGMAS, aside, LONG_PATIENCE, &errors);
+        Ok(Self { writer, readers, long_readers, errors })
+    }
+
+    /// A connection for a query that may take long. It runs on a thread of its own; few run at a time,
+    /// and the rest wait.
+    pub(crate) async fn read_long(&self) -> Result<LongRead, StoreError> {
+        Ok(LongRead { connection: get(&self.long_readers, &self.errors).await? })
+    }
+
+    /// A transaction that is not worth waiting for: if another one is under way, here or in another
+    /// program, it does not begin.
+    pub(crate) async fn write_briefly(&self) -> Result<Transaction, StoreError> {
+        let busy = || StoreError::Connection("another transaction is under way".into());
+        let writer = tokio::time::timeout(BRIEFLY, get(&self.writer, &self.errors));
+        let mut connection = writer.await.map_err(|_| busy())??;
+        connection
+            .spawn_blocking(|connection| {
+                connection.batch_execute("PRAGMA busy_timeout = 0")?;
+                let begun =
+                    AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE");
+                connection.batch_execute("PRAGMA busy_timeout = 5000")?;
+                begun
+            })
+            .await?;
+        Ok(Transaction { connection })
     }
 
     /// A connection that can only read.
     pub(crate) async fn read(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
-        get(&self.readers).await
+        get(&self.readers, &self.errors).await
     }
 
     /// A transaction; it is rolled back unless it is committed.
     pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
-        let mut connection = get(&self.writer).await?;
+        let mut connection = get(&self.writer, &self.errors).await?;
         // Deferred transactions that turn from reading to writing fail at once when another one writes.
         connection
             .spawn_blocking(|connection| {
@@ -73,7 +111,18 @@ impl Pools {
 
     /// The writer's connection, to migrate with.
     pub(crate) async fn migrator(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
-        get(&self.writer).await
+        get(&self.writer, &self.errors).await
+    }
+}
+
+/// A connection for a query that may take long.
+pub(crate) struct LongRead {
+    connection: PooledConnection<'static, Manager>,
+}
+
+impl LongRead {
+    pub(crate) fn connection(&mut self) -> &mut Conn {
+        &mut self.connection
     }
 }
 
@@ -113,7 +162,14 @@ const WRITER_PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = 
 const READER_PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; \
     PRAGMA temp_store = MEMORY; PRAGMA query_only = ON;";
 
-fn pool(path: &Path, size: u32, pragmas: &'static str, runtime: OnWorker) -> Pool {
+fn pool(
+    path: &Path,
+    size: u32,
+    pragmas: &'static str,
+    runtime: OnWorker,
+    patience: Duration,
+    errors: &ConnectErrors,
+) -> Pool {
     let mut config = ManagerConfig::<Conn>::default();
     config.recycling_method = RecyclingMethod::Fast;
     config.custom_setup = Box::new(move |url| {
@@ -130,12 +186,10 @@ fn pool(path: &Path, size: u32, pragmas: &'static str, runtime: OnWorker) -> Poo
         .idle_timeout(None)
         .max_lifetime(None)
         .test_on_check_out(false)
-        .connection_timeout(PATIENCE)
+        .retry_connection(false)
+        .connection_timeout(patience)
+        .error_sink(Box::new(errors.clone()))
         .build_unchecked(Manager::new_with_config(path.to_string_lossy(), config))
-}
-
-async fn get(pool: &Pool) -> Result<PooledConnection<'static, Manager>, StoreError> {
-    pool.get_owned().await.map_err(|error| StoreError::Connection(error.into()))
 }
 
 /// A transaction that has begun.

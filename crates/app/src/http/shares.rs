@@ -1,0 +1,155 @@
+//! What one network address may have under way: connections, and bytes of bodies that are being read.
+//!
+//! An IPv6 address counts with its /64, and that with its /48: whoever has one has all of it.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use waggle_accounts::network;
+
+/// How many bytes of bodies one address may have under way: a few of the largest batches.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// How many times as much the /48 of an IPv6 address may have as one /64.
+const WIDER: usize = 4;
+
+#[derive(Default)]
+struct Share {
+    connections: usize,
+    bytes: usize,
+}
+
+/// Counts what each network address has under way.
+#[derive(Clone, Default)]
+pub(crate) struct Shares {
+    counts: Arc<Mutex<HashMap<String, Share>>>,
+}
+
+/// A part of a share, which is given back when it is dropped.
+pub(crate) struct Part {
+    shares: Shares,
+    networks: Vec<(String, usize)>,
+    connections: usize,
+    bytes: usize,
+}
+
+impl Shares {
+    /// A connection from `address`, which may have `most`; `None` if that is one too many.
+    pub(super) fn connect(&self, address: IpAddr, most: usize) -> Option<Part> {
+        let mut part = self.part(address);
+        let fits = self
+            .with(&part.networks, |share, times| share.connections < most.saturating_mul(times));
+        if !fits {
+            return None;
+        }
+        part.connections = 1;
+        self.change(&part.networks, |share| share.connections += 1);
+        Some(part)
+    }
+
+    /// A body from `address`, of which nothing is there yet.
+    pub(super) fn body(&self, address: IpAddr) -> Part {
+        self.part(address)
+    }
+
+    fn part(&self, address: IpAddr) -> Part {
+        let mut networks = vec![(network(address), 1)];
+        if let IpAddr::V6(address) = address.to_canonical() {
+            let [a, b, c, ..] = address.segments();
+            networks.push((format!("{a:x}:{b:x}:{c:x}::/48"), WIDER));
+        }
+        Part { shares: self.clone(), networks, connections: 0, bytes: 0 }
+    }
+
+    fn with(&self, networks: &[(String, usize)], fits: impl Fn(&Share, usize) -> bool) -> bool {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        networks
+            .iter()
+            .all(|(network, times)| counts.get(network).is_none_or(|share| fits(share, *times)))
+    }
+
+    fn change(&self, networks: &[(String, usize)], change: impl Fn(&mut Share)) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        for (network, _) in networks {
+            let share = counts.entry(network.clone()).or_default();
+            change(share);
+            if share.connections == 0 && share.bytes == 0 {
+                counts.remove(network);
+            }
+        }
+    }
+}
+
+impl Part {
+    /// Adds bytes that are held; `false` if the address has too many.
+    pub(super) fn hold(&mut self, bytes: usize) -> bool {
+        let fits = self.shares.with(&self.networks, |share, times| {
+            share.bytes + bytes <= MOST_BYTES.saturating_mul(times)
+        });
+        if fits {
+            self.bytes += bytes;
+            self.shares.change(&self.networks, |share| share.bytes += bytes);
+        }
+        fits
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let (connections, bytes) = (self.connections, self.bytes);
+        self.shares.change(&self.networks, |share| {
+            share.connections = share.connections.saturating_sub(connections);
+            share.bytes = share.bytes.saturating_sub(bytes);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn one_address_takes_no_more_than_its_share_and_leaves_others_theirs() {
+        let shares = Shares::default();
+        let held: Vec<Part> =
+            (0..3).map(|_| shares.connect(address("192.0.2.1"), 3).unwrap()).collect();
+
+        assert!(shares.connect(address("192.0.2.1"), 3).is_none());
+        assert!(shares.connect(address("192.0.2.2"), 3).is_some());
+        drop(held);
+        assert!(shares.connect(address("192.0.2.1"), 3).is_some());
+        assert!(shares.counts.lock().unwrap().is_empty(), "nothing is kept of those who left");
+    }
+
+    #[test]
+    fn many_addresses_of_one_ipv6_network_are_few() {
+        let shares = Shares::default();
+        let mut held = Vec::new();
+        for host in 0..3 {
+            held.push(shares.connect(address(&format!("2001:db8::{host}")), 3).unwrap());
+        }
+        assert!(shares.connect(address("2001:db8::9"), 3).is_none(), "they share a /64");
+
+        for subnet in 1..=9 {
+            held.extend(shares.connect(address(&format!("2001:db8:0:{subnet}::1")), 3));
+        }
+        assert_eq!(held.len(), 12);
+        assert!(shares.connect(address("2001:db8:0:99::1"), 3).is_none(), "they share a /48");
+        assert!(shares.connect(address("2001:db8:1::1"), 3).is_some());
+    }
+
+    #[test]
+    fn bodies_are_bounded_together() {
+        let shares = Shares::default();
+        let (mut one, mut other) = (shares.body(address("::1")), shares.body(address("::1")));
+
+        assert!(one.hold(MOST_BYTES - 1));
+        assert!(!other.hold(2));
+        drop(one);
+        assert!(other.hold(2));
+    }
+}

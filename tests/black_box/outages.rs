@@ -1,0 +1,210 @@
+//! What databases, disks, logs and signals do to a server, and what it says then.
+
+use std::process::Stdio;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::database::{Database, Folder, Kind, server};
+use crate::process::{Process, command, token};
+use crate::{Waggle, answer, execute, on_both, run};
+
+const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                            WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_postgres_ends_are_replaced_and_never_a_500() {
+    let waggle = Waggle::start(Kind::Postgres).await;
+    for round in 0..3 {
+        // Every connection of the pool is in use once.
+        let calls = (0..16).map(|_| waggle.get("/api/v1/posts"));
+        futures_util::future::join_all(calls).await;
+
+        execute(&waggle.database, END_SESSIONS).await.unwrap();
+        let mut statuses = Vec::new();
+        for number in 0..10 {
+            let read = waggle.get("/api/v1/posts").await.status;
+            let body = json!({ "campaign_batch": format!("b-{round}-{number}"), "tweets": [] });
+            let write = waggle.post("/api/receive-tweets", body).await.status;
+            statuses.extend([read, write]);
+        }
+
+        assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
+        let served = statuses.iter().filter(|&&status| status == 200).count();
+        assert!(served >= 18, "{statuses:?}");
+        assert_eq!(statuses.last(), Some(&200), "{statuses:?}");
+    }
+}
+
+/// What a start that fails says.
+fn failed_start(database: &Database) -> String {
+    let output = run(database, &["serve"], "");
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn at(url: &str) -> Database {
+    Database { url: url.to_owned(), folder: Folder::new() }
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_opened_is_called_by_its_reason() {
+    let good = server();
+    let (_, host) = good.rsplit_once('@').unwrap();
+    let wrong_role = format!("postgresql://nobody_of_this_name:hush@{host}");
+    let cases = [
+        (good.replace("/postgres?", "/no_such_database?"), "no_such_database"),
+        (wrong_role, "nobody_of_this_name"),
+        ("postgresql://u:hush@127.0.0.1:1/d".to_owned(), "refused"),
+        ("postgresql://u:hush@no-such-host.invalid/d".to_owned(), "lookup"),
+    ];
+    for (url, reason) in cases {
+        let said = failed_start(&at(&url));
+
+        assert!(said.contains(reason) && !said.contains("hush"), "{reason}: {said}");
+        assert!(!said.contains("Timed out in bb8"), "{said}");
+    }
+    let database = Database::new(Kind::Sqlite).await;
+    std::fs::write(database.folder.0.join("waggle.db"), "this is a letter to my aunt").unwrap();
+    let said = failed_start(&database);
+    assert!(said.contains("not a database"), "{said}");
+}
+
+#[tokio::test]
+async fn a_database_that_would_lose_texts_is_refused() {
+    let database = Database::new(Kind::Postgres).await;
+    let name = format!("latin_{}", std::process::id());
+    let sql = format!(
+        "CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    );
+    execute(&database, &sql).await.unwrap();
+    let latin = at(&server().replacen("/postgres?", &format!("/{name}?"), 1));
+
+    let said = failed_start(&latin);
+
+    assert!(said.contains("LATIN1") && said.contains("UTF8"), "{said}");
+}
+
+async fn a_schema_from_the_future_is_refused(kind: Kind) {
+    let mut waggle = Waggle::start(kind).await;
+    waggle.process.kill();
+    let now = if kind == Kind::Sqlite { "CURRENT_TIMESTAMP" } else { "now()" };
+    let sql = format!("INSERT INTO __diesel_schema_migrations VALUES ('9999', {now})");
+    execute(&waggle.database, &sql).await.unwrap();
+
+    let said = failed_start(&waggle.database);
+
+    assert!(said.contains("9999") && said.contains("newer"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_are_answered_while_another_program_holds_the_lock() {
+    let waggle = Waggle::start(Kind::Sqlite).await;
+    let fresh = token(&waggle.database, &["read"]);
+    let path = waggle.database.url.strip_prefix("sqlite://").unwrap().to_owned();
+    let other = rusqlite::Connection::open(path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    // The stamp of the token's last use cannot be written, and decides nothing.
+    for _ in 0..3 {
+        let read = waggle.request(Method::GET, "/api/v1/posts").bearer_auth(&fresh);
+        answer(read).await.ok();
+    }
+    let write = waggle.post("/api/receive-tweets", json!({ "campaign_batch": "b", "tweets": [] }));
+    write.await.refused(503);
+
+    other.execute_batch("ROLLBACK").unwrap();
+    let write = waggle.post("/api/receive-tweets", json!({ "campaign_batch": "b", "tweets": [] }));
+    write.await.ok();
+}
+
+/// Starts a server whose log goes to `log`, and returns where it is.
+fn logging_to(database: &Database, log: Stdio) -> (std::process::Child, String) {
+    use std::io::{BufRead as _, BufReader};
+
+    let mut child =
+        command(database).arg("serve").stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let base = lines
+        .map_while(Result::ok)
+        .find_map(|line| {
+            let rest = line.strip_prefix("Waggle is at ")?.to_owned();
+            Some(rest.split(',').next()?.to_owned())
+        })
+        .unwrap();
+    (child, base)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_nobody_takes_stops_no_request() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for log in [Stdio::from(full), Stdio::piped()] {
+        let database = Database::new(Kind::Sqlite).await;
+        let (mut child, base) = logging_to(&database, log);
+        // The reader of the pipe, if it is one, is gone.
+        drop(child.stderr.take());
+        let token = token(&database, &["read"]);
+
+        for _ in 0..5 {
+            let request = crate::client().get(format!("{base}/api/v1/posts")).bearer_auth(&token);
+            answer(request).await.ok();
+        }
+
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+async fn a_server_is_ready_while_its_database_answers(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let ready = || async { waggle.get("/health/ready").await.status };
+    assert_eq!(ready().await, 200);
+    if kind == Kind::Postgres {
+        // A database that takes no connections is an outage.
+        let name = waggle.database.url.rsplit('/').next().unwrap().split('?').next().unwrap();
+        let other = Database::new(Kind::Postgres).await;
+        let allow = |is: bool| format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {is}");
+        execute(&other, &allow(false)).await.unwrap();
+        let end = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        );
+        execute(&other, &end).await.unwrap();
+
+        assert_eq!(ready().await, 503);
+        let refused = waggle.get("/api/v1/posts").await;
+        assert_eq!(refused.status, 503, "{refused:?}");
+
+        execute(&other, &allow(true)).await.unwrap();
+        assert_eq!(ready().await, 200);
+        assert_eq!(waggle.get("/api/v1/posts").await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_asked_to_end_while_it_starts_ends() {
+    for wait in [0, 5, 20, 60] {
+        let database = Database::new(Kind::Sqlite).await;
+        let mut child = command(&database)
+            .arg("serve")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
+        let sent = std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+
+        let begun = std::time::Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < crate::process::PATIENCE, "it does not end");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        // What it left can be used.
+        Process::start(&database, &[]).kill();
+    }
+}
+
+on_both! {
+    a_schema_from_the_future_is_refused,
+    a_server_is_ready_while_its_database_answers,
+}
