@@ -1,22 +1,32 @@
 # Every command a person types. `make help` lists them.
 
 # The program to run; a packager may name a built one: make run WAGGLE=/usr/bin/waggle
-WAGGLE ?= cargo run --quiet --bin waggle --
+WAGGLE ?= cargo run --bin waggle --
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check fmt docs reference bench
+.PHONY: help run demo install build test check fmt docs reference bench
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 
+# Says once that the first build takes minutes; cargo then shows what it builds.
+define building
+	@test -e target/debug/waggle || echo "Building Waggle. The first time this takes a few minutes." >&2
+endef
+
 run: ## build and start Waggle at http://127.0.0.1:8000, on SQLite in ./data
+	$(building)
 	@$(WAGGLE) serve
 
 demo: ## walk the main job over HTTP, and say what happened at each step
+	$(building)
 	@WAGGLE_LOG=$${WAGGLE_LOG:-error} $(WAGGLE) demo
 
 build: ## build the release binary, target/release/waggle
 	cargo build --release --bin waggle
+
+install: ## build the release binary and put `waggle` on the path (~/.cargo/bin)
+	cargo install --locked --path crates/app
 
 test: ## run every test, on SQLite and on a PostgreSQL that is started for it
 	scripts/with-postgres cargo test --workspace --quiet

@@ -379,7 +379,7 @@ async fn odd_requests_get_a_reason(kind: Kind) {
         ("/api/v1/source-tweets?cursor=nonsense", 422),
         ("/api/v1/source-tweets?sort=password", 400),
         ("/api/v1/source-tweets?date_from=yesterday", 400),
-        ("/api/v1/source-tweets?search=%00", 422),
+        ("/api/v1/source-tweets?search=%00", 400),
         ("/api/v1/source-tweets?min_likes=9223372036854775808", 400),
         ("/api/v1/source-tweets?date_from=-262143-01-01T00:00:00Z", 422),
         ("/api/v1/generated-tweets?created_from=-4800-01-01T00:00:00Z", 422),
@@ -663,6 +663,43 @@ async fn a_stranger_is_refused_before_his_body_comes() {
     assert_eq!(&answer, b"HTTP/1.1 401");
 }
 
+/// What cannot be meant is the caller's mistake, and never a failure of the database.
+async fn odd_requests_are_refused_with_a_400(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let address = waggle.process.base.trim_start_matches("http://").to_owned();
+    let said = async |line: &str, hosts: &str| {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "{line}\r\n{hosts}Authorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            waggle.token
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    for path in [
+        "/api/v1/settings/custom.a%00b",
+        "/api/generated-tweets/a%00b",
+        "/api/v1/source-tweets?q=a%00b",
+        "/%00",
+    ] {
+        let answer = said(&format!("GET {path} HTTP/1.1"), "Host: x\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("NUL"), "{path} {answer}");
+    }
+    for hosts in ["", "Host: x\r\nHost: y\r\n"] {
+        let answer = said("GET /api/v1/posts HTTP/1.1", hosts).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("Host"), "{answer}");
+    }
+    let answer = said("GET /api/v1/posts HTTP/1.0", "").await;
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    // A path of any length is a short line in the log.
+    let endless = format!("GET /{} HTTP/1.1", "x".repeat(5_000));
+    assert!(said(&endless, "Host: x\r\n").await.starts_with("HTTP/1.1 404 "));
+    let log = waggle.log();
+    assert!(log.contains("xxxx") && !log.contains(&"x".repeat(300)), "{log}");
+}
+
 /// Heads and bodies that drip do not hold a connection for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_that_drips_is_cut_off() {
@@ -683,6 +720,7 @@ async fn a_head_that_drips_is_cut_off() {
 }
 
 on_both! {
+    odd_requests_are_refused_with_a_400,
     every_operation_opens_to_those_whom_the_document_names,
     too_many_calls_are_refused,
     strangers_are_refused_at_the_old_addresses,

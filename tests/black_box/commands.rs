@@ -112,6 +112,25 @@ async fn what_makes_no_sense_in_the_environment_stops_the_start(kind: Kind) {
     );
 }
 
+async fn a_command_in_the_wrong_place_makes_no_database(kind: Kind) {
+    let database = process::database(kind).await;
+    for command in [
+        &["tokens", "list"][..],
+        &["users", "list"],
+        &["settings", "list"],
+        &["super-admins", "sync"],
+    ] {
+        let output = run(&database, command);
+
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("`waggle serve`"), "{command:?} {said}");
+        let left = std::fs::read_dir(&database.folder.0).unwrap().count();
+        assert_eq!(left, 0, "{command:?}");
+    }
+    assert!(run(&database, &["migrate"]).status.success());
+    assert!(run(&database, &["tokens", "list"]).status.success());
+}
+
 #[tokio::test]
 async fn a_wrong_database_is_an_error_and_never_another_database() {
     for url in
@@ -186,4 +205,5 @@ on_both! {
     tokens_are_made_listed_and_ended,
     the_schema_is_brought_up_to_date_and_shown,
     what_makes_no_sense_in_the_environment_stops_the_start,
+    a_command_in_the_wrong_place_makes_no_database,
 }

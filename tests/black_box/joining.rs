@@ -295,6 +295,39 @@ async fn codes_are_not_guessed(kind: Kind) {
     assert!(limited >= 10 && after - before <= 20, "{limited} {before} {after}");
 }
 
+/// What strangers ask for that nobody gets uses up nothing that the users need.
+async fn resets_for_nobody_do_not_stop_resets(kind: Kind) {
+    let waggle = Waggle::with_domain(kind).await;
+    user(&waggle, "joe", "viewer");
+    let limits = "mail.system=3/3600,code.system=3/3600,reset.client=1000/60,code.client=1000/60,\
+                  mail.pause=100/1,mail.address=100/60";
+    waggle.put("LIMITS", json!(limits)).await.ok();
+    let ask = async |name: &str| {
+        let email = format!("{name}@hive.example");
+        answer(waggle.open("password-reset", json!({ "email": email }))).await
+    };
+    let confirm = async |flow: &Value, code: &str| {
+        let body = json!({ "flow": flow["flow"], "code": code, "password": OTHER });
+        answer(waggle.open("password-reset/confirm", body)).await
+    };
+    for number in 0..8 {
+        let flow = ask(&format!("nobody-{number}")).await.ok();
+        confirm(&flow, "123456").await.refused(403);
+    }
+
+    let flow = ask("joe").await.ok();
+    let code = waggle.mail("joe@hive.example", "verification code").await.code();
+    // As it is read out: in groups.
+    let spoken = format!(" {}-{} ", &code[..3], &code[3..]);
+    confirm(&flow, &spoken).await.ok();
+
+    // The whole system's budget holds for mails that are sent, and is the same for who asks for nobody.
+    ask("joe").await.ok();
+    ask("joe").await.ok();
+    ask("joe").await.refused(429);
+    ask("nobody").await.refused(429);
+}
+
 async fn a_forgotten_password_is_replaced(kind: Kind) {
     let waggle = Waggle::with_domain(kind).await;
     user(&waggle, "joe", "editor");
@@ -597,6 +630,7 @@ async fn only_the_names_of_the_list_lead_here() {
 }
 
 on_both! {
+    resets_for_nobody_do_not_stop_resets,
     somebody_becomes_a_user_by_a_code,
     a_link_makes_whoever_opens_it_choose_the_password,
     nobody_learns_who_is_a_user,

@@ -4,6 +4,8 @@ use std::process::Stdio;
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::database::{Database, Folder, Kind, server};
 use crate::process::{Process, command, token};
@@ -201,6 +203,54 @@ async fn a_server_that_is_asked_to_end_while_it_starts_ends() {
         }
         // What it left can be used.
         Process::start(&database, &[]).kill();
+    }
+}
+
+/// One address holds all connections that it may have; another one is served.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_address_does_not_keep_others_out() {
+    let waggle = Waggle::with(Kind::Sqlite, &[("HTTP_CONNECTIONS_PER_ADDRESS", "16")]).await;
+    let address = waggle.process.base.trim_start_matches("http://").to_owned();
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        if let Ok(mut stream) = TcpStream::connect(&address).await {
+            let _ = stream.write_all(b"G").await;
+            held.push(stream);
+        }
+    }
+    let other = reqwest::Client::builder().local_address(Some([127, 0, 0, 2].into()));
+    let live = other.build().unwrap().get(format!("{}/health/live", waggle.process.base));
+
+    assert_eq!(live.send().await.unwrap().status(), 200);
+
+    // Those over the bound were refused, and those within it are open.
+    let mut refused = 0;
+    for stream in &mut held {
+        let mut byte = [0; 1];
+        let read = stream.read(&mut byte);
+        let closed = tokio::time::timeout(std::time::Duration::from_millis(20), read).await;
+        refused += i32::from(closed.is_ok());
+    }
+    assert!(refused >= 48, "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_body_at_an_open_route_is_refused_unread() {
+    let waggle = Waggle::start(Kind::Sqlite).await;
+    let address = waggle.process.base.trim_start_matches("http://").to_owned();
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n\
+             Content-Type: application/json\r\nContent-Length: 1000000\r\n{expect}\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+
+        let mut answer = [0; 12];
+        let read = stream.read_exact(&mut answer);
+        tokio::time::timeout(crate::process::PATIENCE, read).await.unwrap().unwrap();
+
+        assert_eq!(&answer, b"HTTP/1.1 413", "{expect}");
     }
 }
 

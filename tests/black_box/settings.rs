@@ -269,6 +269,7 @@ async fn a_command_reaches_a_running_server(kind: Kind) {
 async fn the_command_line_does_all_that_the_api_does(kind: Kind) {
     let database = crate::process::database(kind).await;
     let run = |arguments: &[&str], input: &str| ran(&database, arguments, input);
+    run(&["migrate"], "");
     assert!(
         failed(&database, &["settings", "set", "EMAIL_PORT", "many"], "").contains("EMAIL_PORT")
     );
@@ -302,6 +303,7 @@ async fn the_command_line_does_all_that_the_api_does(kind: Kind) {
     assert_eq!(exported["settings"]["EMAIL_PORT"], 587, "{exported}");
     assert_eq!(exported["secrets_left_out"], json!(["EMAIL_HOST_PASSWORD"]));
     let other = crate::process::database(kind).await;
+    ran(&other, &["migrate"], "");
     let dry = ran(&other, &["settings", "import", path, "--dry-run"], "");
     assert!(dry.contains("would be set"), "{dry}");
     assert!(ran(&other, &["settings", "history", "--json"], "").contains("[]"));

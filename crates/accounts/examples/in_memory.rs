@@ -375,6 +375,7 @@ fn policy() -> AccountPolicy {
             failures_per_account: 8,
             failures_per_client: 20,
             window: Duration::minutes(5),
+            limits: LimitTable::default(),
         },
         admission: Admission {
             domains: Some(vec!["hive.example".to_owned()]),

@@ -97,8 +97,11 @@ impl FromStr for Code {
     type Err = InvalidCode;
 
     fn from_str(text: &str) -> Result<Self, InvalidCode> {
-        let is_code = (4..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-        if is_code { Ok(Self(text.into())) } else { Err(InvalidCode) }
+        // People copy it with spaces and hyphens.
+        let kept = text.chars().filter(|c| !c.is_whitespace() && *c != '-').take(9);
+        let digits: String = kept.collect();
+        let is_code = (4..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        if is_code { Ok(Self(digits.into())) } else { Err(InvalidCode) }
     }
 }
 
@@ -266,11 +269,13 @@ mod tests {
 
     #[test]
     fn a_code_is_digits_and_nothing_else() {
-        for text in ["", "123", "123456789", "12 34", "١٢٣٤٥٦", "12345a", "-12345", "1234\n"]
+        for text in ["", "123", "123456789", "1 2 3 4 5 6 7 8 9", "١٢٣٤٥٦", "12345a", "12.345"]
         {
             assert!(text.parse::<Code>().is_err(), "{text:?}");
         }
-        assert_eq!("000000".parse::<Code>().unwrap().digits(), "000000");
+        for text in ["123456", "123 456", "123-456", " 12 34\u{a0}56\n"] {
+            assert_eq!(text.parse::<Code>().unwrap().digits(), "123456", "{text:?}");
+        }
     }
 
     #[test]

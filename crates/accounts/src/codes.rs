@@ -108,20 +108,29 @@ impl Codes {
     ) -> Result<(), CodeError> {
         let whose = whose(purpose, address, user);
         let budget = |limit: &NamedLimit, whose: &str| policy.limits.budget(limit, whose);
-        let budgets = [
-            budget(&MAIL_PAUSE, &whose),
-            budget(&MAIL_ADDRESS, &whose),
-            budget(&MAIL_SYSTEM, "all"),
-        ];
+        let [system, nothing] = of_system(&MAIL_SYSTEM, policy);
+        let budgets = [budget(&MAIL_PAUSE, &whose), budget(&MAIL_ADDRESS, &whose), system, nothing];
         self.take(&budgets, purpose, client, policy).await
     }
 
-    /// Makes a code, keeps it and mails it. Where nobody is to get one, all the same is done but the mail.
+    /// Makes a code, keeps it and mails it. Where nobody is to get one, all the same is done but the mail. Mails that are
+    /// not sent do not count for the whole system.
     pub(crate) async fn issue(
         &self,
         wanted: Wanted<'_>,
         policy: &AccountPolicy,
     ) -> Result<Issued, CodeError> {
+        let [system, nothing] = of_system(&MAIL_SYSTEM, policy);
+        let is_mailed = wanted.intent != Intent::Nothing || wanted.instead.is_some();
+        let issued = self.keep(wanted, policy).await;
+        let unused = if is_mailed && issued.is_ok() { nothing } else { system };
+        let given_back = self.limits.give_back(&[unused]).await;
+        let issued = issued?;
+        given_back?;
+        Ok(issued)
+    }
+
+    async fn keep(&self, wanted: Wanted<'_>, policy: &AccountPolicy) -> Result<Issued, CodeError> {
         let Wanted { purpose, address, intent, instead, mut event } = wanted;
         let now = self.clock.now();
         let expires_at = now + CODE_LIFE;
@@ -190,10 +199,13 @@ impl Codes {
             return self.refused(purpose, None, client).await;
         };
         // What is made up uses up nothing that others need.
-        let of_code = [policy.limits.budget(&CODE_SYSTEM, "all"), Self::failures(&found, policy)];
+        let [system, nothing] = of_system(&CODE_SYSTEM, policy);
+        let of_code = [system.clone(), nothing.clone(), Self::failures(&found, policy)];
         self.take(&of_code, purpose, client, policy).await?;
         let text = bound(purpose, &found.address, &flow, &code);
-        if !self.keys.is_marked(&text, &found.mark) || found.intent == Intent::Nothing {
+        let is_mailed = found.intent != Intent::Nothing;
+        if !self.keys.is_marked(&text, &found.mark) || !is_mailed {
+            self.limits.give_back(&[if is_mailed { nothing } else { system }]).await?;
             return self.refused(purpose, Some(&found.address), client).await;
         }
         let budgets: Vec<Budget> = of_client.into_iter().chain(of_code).collect();
@@ -251,6 +263,13 @@ impl Codes {
     }
 }
 
+/// The budget of the whole system for what is done in earnest, and a count without a bound for what only looks like it. Both are taken
+/// and one is given back, so that an address that nobody has costs the same writes, and uses up nothing.
+fn of_system(limit: &NamedLimit, policy: &AccountPolicy) -> [Budget; 2] {
+    let nothing = policy.limits.budget(limit, "nothing");
+    [policy.limits.budget(limit, "all"), Budget { most: i32::MAX.unsigned_abs(), ..nothing }]
+}
+
 /// Whose budget it is: that of an address, for one purpose, and of the user who asks for it.
 fn whose(purpose: Purpose, address: &Address, user: Option<UserId>) -> String {
     let user = user.map(|user| format!(":{user}")).unwrap_or_default();
@@ -299,7 +318,7 @@ mod tests {
         scene
             .limits
             .expect_give_back()
-            .withf(|budgets| budgets.len() == 2)
+            .withf(|budgets| budgets.len() == 3)
             .once()
             .returning(|_| Ok(()));
 
@@ -313,7 +332,13 @@ mod tests {
         let mut scene = Scene::new().with_code(RESET, intent());
         scene.limits.checkpoint();
         scene.limits.expect_take().returning(|_, _| Ok(None));
-        scene.limits.expect_give_back().never();
+        // The wrong code counts; only the count of what was not in earnest is given back.
+        scene
+            .limits
+            .expect_give_back()
+            .withf(|budgets| budgets.len() == 1 && budgets[0].key == "code.system:nothing")
+            .once()
+            .returning(|_| Ok(()));
         scene
             .events
             .expect_record()

@@ -286,7 +286,8 @@ impl ManageUsers {
             return Err(ManageUsersError::Limited(exhausted));
         }
         let (_, seen) = self.users.find_login(&login).await?.ok_or(ManageUsersError::NotFound)?;
-        if self.hasher.verify(present, &seen).await? == Verdict::Wrong {
+        let verdict = self.hasher.verify(present, &seen).await;
+        if self.limits.unless_failed(&budget, verdict).await? == Verdict::Wrong {
             let (kind, now) = (EventKind::PasswordChangeFailure, self.clock.now());
             let event = NewAuthEvent::of_user(kind, user, client, now);
             self.events.record(&event).await?;

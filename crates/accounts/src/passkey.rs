@@ -201,9 +201,11 @@ impl Passkeys {
     ) -> Result<SignedIn, PasskeysError> {
         let (user, now) = (&visitor.user, self.clock.now());
         let budgets = self.factor.allow_client(user, client, policy).await?;
-        let asked = self.passkeys.take(visitor.session.id, Challenge::Prove, now).await?;
-        let asked = asked.ok_or(PasskeysError::Stale)?;
-        let present = self.passkeys.list(user.id).await?;
+        let limits = &self.factor.limits;
+        let asked = self.passkeys.take(visitor.session.id, Challenge::Prove, now).await;
+        let asked = limits.unless_failed(&budgets, asked).await?.ok_or(PasskeysError::Stale)?;
+        let present = self.passkeys.list(user.id).await;
+        let present = limits.unless_failed(&budgets, present).await?;
         let proof = match self.verifier.finish_proving(user, &present, &asked, answer) {
             Ok(proof) => proof,
             Err(error) => {

@@ -403,6 +403,21 @@ pub trait Limits: Send + Sync {
     async fn forget(&self, keys: &[String]) -> Result<(), PortError>;
 }
 
+impl dyn Limits {
+    /// Gives `budgets` back where `done` is an error: what could not be looked at is nobody's failure.
+    pub(crate) async fn unless_failed<T, E>(
+        &self,
+        budgets: &[Budget],
+        done: Result<T, E>,
+    ) -> Result<T, E> {
+        if done.is_err() {
+            // The error that is returned says what is wrong.
+            let _ = self.give_back(budgets).await;
+        }
+        done
+    }
+}
+
 /// Keeps codes that were mailed. What happens because of them is written down in the same step, or it does not happen.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]

@@ -257,7 +257,8 @@ impl SecondFactor {
         };
         let (proof, method) = match typed {
             Typed::App(code) => {
-                let stored = self.factors.find_totp(user.id).await?;
+                let stored = self.factors.find_totp(user.id).await;
+                let stored = self.limits.unless_failed(&budgets, stored).await?;
                 let step = match stored.filter(|stored| stored.is_confirmed) {
                     Some(stored) => self.step(user, &stored, &code).await,
                     None => Ok(None),
@@ -276,10 +277,11 @@ impl SecondFactor {
         if matches!(result, Err(SecondFactorError::Refused)) {
             let why = "the code is wrong, or was used before";
             self.failed(user, why, None, client, policy).await?;
-        } else if result.is_ok() {
-            self.limits.give_back(&budgets).await?;
+            return result;
         }
-        result
+        let result = self.limits.unless_failed(&budgets, result).await?;
+        self.limits.give_back(&budgets).await?;
+        Ok(result)
     }
 
     /// Opens a session in place of the visitor's, by a proof that is used up thereby.

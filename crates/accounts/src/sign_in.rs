@@ -27,7 +27,7 @@ use crate::sessions::Visitor;
 use crate::user::{Login, User};
 
 /// How long sessions last, and how often somebody may fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignInPolicy {
     /// How long the sessions of admins last.
     pub admins: SessionLife,
@@ -39,6 +39,8 @@ pub struct SignInPolicy {
     pub failures_per_client: u32,
     /// In how long a time.
     pub window: Duration,
+    /// How often somebody is mailed that signing in is blocked.
+    pub limits: LimitTable,
 }
 
 impl SignInPolicy {
@@ -120,17 +122,23 @@ impl SignIn {
         let id = user.as_ref().map(|user| user.id);
         let (budgets, own) = budgets(id, login, client, policy);
         if let Some(exhausted) = self.limits.take(&budgets, now).await? {
-            self.limited(&exhausted, user.as_ref(), id, login, client).await?;
+            self.limited(&exhausted, user.as_ref(), id, login, client, policy).await?;
             return Err(SignInError::Limited(exhausted));
         }
         // Another name of the same user was tried too often. To say so would tell that the two are one.
-        let locked = self.limits.take(&own, now).await?;
+        let locked = self.limits.take(&own, now).await;
+        let locked = self.limits.unless_failed(&budgets, locked).await?;
         if let Some(exhausted) = &locked {
-            self.limited(exhausted, user.as_ref(), id, login, client).await?;
+            self.limited(exhausted, user.as_ref(), id, login, client, policy).await?;
         }
+        let all: Vec<Budget> = budgets.into_iter().chain(own).collect();
         let is_sane = password.expose_secret().len() <= 4 * NewPassword::MOST;
-        let verdict =
-            if is_sane { self.hasher.verify(password, &stored).await? } else { Verdict::Wrong };
+        let verdict = if is_sane {
+            let verdict = self.hasher.verify(password, &stored).await;
+            self.limits.unless_failed(&all, verdict).await?
+        } else {
+            Verdict::Wrong
+        };
         let user = match user {
             Some(user) if verdict != Verdict::Wrong && user.is_active && locked.is_none() => user,
             _ => {
@@ -143,7 +151,6 @@ impl SignIn {
                 return Err(SignInError::Refused);
             }
         };
-        let all: Vec<Budget> = budgets.into_iter().chain(own).collect();
         self.limits.give_back(&all).await?;
         let mut stored = stored;
         if verdict == Verdict::RightButOld {
@@ -225,7 +232,8 @@ impl SignIn {
         let login = Login::Email(user.email.clone());
         let found = self.users.find_login(&login).await?;
         let stored = found.map_or_else(StoredPassword::none, |(_, stored)| stored);
-        if self.hasher.verify(password, &stored).await? == Verdict::Wrong {
+        let verdict = self.hasher.verify(password, &stored).await;
+        if self.limits.unless_failed(&budget, verdict).await? == Verdict::Wrong {
             let event = NewAuthEvent::of_user(EventKind::LoginFailure, user, client, now);
             self.events.record(&event).await?;
             return Err(SignInError::Refused);
@@ -247,6 +255,7 @@ impl SignIn {
         user: Option<UserId>,
         login: &str,
         client: &Client,
+        policy: &SignInPolicy,
     ) -> Result<(), SignInError> {
         if exhausted.refusals > 1 {
             return Ok(());
@@ -255,7 +264,7 @@ impl SignIn {
         let is_lock = ["login:user:", "login:typed:"];
         let is_lock = is_lock.iter().any(|start| exhausted.budget.key.starts_with(start));
         if let Some(user) = locked.filter(|_| is_lock) {
-            let budget = [LimitTable::default().budget(&LOCKED_MAILS, &user.id.to_string())];
+            let budget = [policy.limits.budget(&LOCKED_MAILS, &user.id.to_string())];
             if self.limits.take(&budget, event.at).await?.is_none() {
                 event.mails = vec![NewMail::notice(user.email.clone(), Letter::Locked, event.at)];
             }
@@ -358,6 +367,7 @@ mod tests {
         failures_per_account: 8,
         failures_per_client: 20,
         window: Duration::minutes(5),
+        limits: LimitTable { otherwise: Vec::new() },
     };
 
     struct Scene {
@@ -418,6 +428,26 @@ mod tests {
         let signed_in = run(scene, "joe").await.unwrap();
 
         assert!(signed_in.token.expose_secret().starts_with("wgs_"));
+    }
+
+    #[tokio::test]
+    async fn a_password_that_could_not_be_compared_is_no_failed_sign_in() {
+        let mut scene = scene(Some(user(3, Role::Editor)), Verdict::Right);
+        scene.hasher.checkpoint();
+        scene
+            .hasher
+            .expect_verify()
+            .returning(|_, _| Err(PortError::unavailable("comparing", "it is busy")));
+        scene
+            .limits
+            .expect_give_back()
+            .withf(|budgets| budgets.iter().any(|budget| budget.key.starts_with("login:user:")))
+            .once()
+            .returning(|_| Ok(()));
+
+        let result = run(scene, "joe").await.map(drop);
+
+        assert!(matches!(result, Err(SignInError::Port(_))), "{result:?}");
     }
 
     #[tokio::test]

@@ -124,9 +124,17 @@ async fn open(config: &Config) -> Result<Store, Failure> {
     Ok(Store::open(&config.database_url).await?)
 }
 
-/// Opens the database and brings it up to date.
+/// Opens the database that is there, and brings it up to date. A command in the wrong folder makes none.
+async fn open_existing(config: &Config) -> Result<Store, Failure> {
+    bring_up_to_date(Store::open_existing(&config.database_url).await?).await
+}
+
+/// Opens the database, making it where it is missing, and brings it up to date.
 async fn open_current(config: &Config) -> Result<Store, Failure> {
-    let store = open(config).await?;
+    bring_up_to_date(open(config).await?).await
+}
+
+async fn bring_up_to_date(store: Store) -> Result<Store, Failure> {
     let applied = store.migrate(Mode::Run).await?;
     if !applied.is_empty() {
         tracing::info!(steps = ?applied, database = store.kind(), "the database was brought up to date");

@@ -7,13 +7,10 @@ use waggle_settings::{List, Values};
 
 /// The policy of this moment.
 pub(crate) fn of(values: &Values) -> AccountPolicy {
-    let limits = values.limits.0.iter();
     AccountPolicy {
         sign_in: sign_in(values),
         admission: admission(values),
-        limits: LimitTable {
-            otherwise: limits.map(|rule| (rule.name.clone(), rule.most, rule.seconds)).collect(),
-        },
+        limits: limits(values),
         code_length: CodeLength::new(
             u8::try_from(values.verification_code_digits.number()).unwrap_or_default(),
         ),
@@ -39,6 +36,13 @@ pub(crate) fn admission(values: &Values) -> Admission {
     }
 }
 
+fn limits(values: &Values) -> LimitTable {
+    let rules = values.limits.0.iter();
+    LimitTable {
+        otherwise: rules.map(|rule| (rule.name.clone(), rule.most, rule.seconds)).collect(),
+    }
+}
+
 fn sign_in(values: &Values) -> SignInPolicy {
     let most = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
     SignInPolicy {
@@ -53,6 +57,7 @@ fn sign_in(values: &Values) -> SignInPolicy {
         failures_per_account: most(values.login_failures_per_account.number()),
         failures_per_client: most(values.login_failures_per_client.number()),
         window: values.login_failure_window.duration(),
+        limits: limits(values),
     }
 }
 

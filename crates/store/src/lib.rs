@@ -161,6 +161,30 @@ impl Store {
         Ok(Self { databases })
     }
 
+    /// Opens a database that has Waggle's data in it; none is made.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if there is none, and for what [`Store::open`] fails with.
+    pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
+        let missing = || {
+            let problem = "names a database without Waggle's data: `waggle serve` or `waggle \
+                           migrate` makes one, and WAGGLE_DATA_DIR or WAGGLE_DATABASE_URL says \
+                           where it is";
+            StoreError::Url(problem.to_owned())
+        };
+        let is_file_missing =
+            url.strip_prefix("sqlite://").is_some_and(|path| !Path::new(path).exists());
+        if is_file_missing {
+            return Err(missing());
+        }
+        let store = Self::open(url).await?;
+        if store.migration_status().await?.iter().all(|step| !step.applied) {
+            return Err(missing());
+        }
+        Ok(store)
+    }
+
     /// Brings the schema up to date and returns the names of the steps that were missing. Processes that
     /// do this at the same moment wait for one another.
     ///

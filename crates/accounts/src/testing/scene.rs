@@ -30,6 +30,7 @@ pub(crate) fn policy() -> AccountPolicy {
             failures_per_account: 8,
             failures_per_client: 20,
             window: Duration::minutes(5),
+            limits: LimitTable::default(),
         },
         admission: Admission {
             domains: Some(vec!["hive.example".to_owned()]),
@@ -94,7 +95,8 @@ impl Scene {
         self
     }
 
-    pub(crate) fn codes(self) -> Arc<Codes> {
+    pub(crate) fn codes(mut self) -> Arc<Codes> {
+        self.limits.expect_give_back().returning(|_| Ok(()));
         let mut entropy = MockEntropy::new();
         entropy.expect_bytes().returning(|| Ok([7; 32]));
         Arc::new(Codes {

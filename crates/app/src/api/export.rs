@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::stream;
-use poem::Body;
+use poem::{Body, IntoResponse, Response};
 use poem_openapi::payload::Binary;
+use poem_openapi::registry::{MetaResponse, MetaResponses, Registry};
 use poem_openapi::{ApiResponse, Enum};
 use serde_json::{Value, json};
 use waggle_kernel::{Actor, Cursor, Direction, Limit, Page, PageRequest};
@@ -26,9 +27,35 @@ pub(crate) enum Format {
     Jsonl,
 }
 
-/// An export.
+/// An export: one response with two forms.
+pub(crate) struct Export(File);
+
+impl ApiResponse for Export {
+    /// Derived it would have the status 200 twice, which no reader of OpenAPI takes.
+    fn meta() -> MetaResponses {
+        let mut responses: Vec<MetaResponse> = Vec::new();
+        for mut form in File::meta().responses {
+            match responses.iter_mut().find(|response| response.status == form.status) {
+                Some(response) => response.content.append(&mut form.content),
+                None => responses.push(MetaResponse { description: "The file.", ..form }),
+            }
+        }
+        MetaResponses { responses }
+    }
+
+    fn register(registry: &mut Registry) {
+        File::register(registry);
+    }
+}
+
+impl IntoResponse for Export {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
 #[derive(ApiResponse)]
-pub(crate) enum Export {
+enum File {
     /// Comma-separated values with a header line.
     #[oai(status = 200, content_type = "text/csv; charset=utf-8")]
     Csv(Binary<Body>, #[oai(header = "Content-Disposition")] String),
@@ -90,10 +117,10 @@ pub(crate) async fn export<P: Pages>(pages: P, format: Format) -> Result<Export,
         Ok::<_, io::Error>(rest.chunks.pop_front().map(|chunk| (chunk, rest)))
     }));
     let disposition = |end| format!("attachment; filename=\"{name}.{end}\"");
-    Ok(match format {
-        Format::Csv => Export::Csv(Binary(body), disposition("csv")),
-        Format::Jsonl => Export::JsonLines(Binary(body), disposition("jsonl")),
-    })
+    Ok(Export(match format {
+        Format::Csv => File::Csv(Binary(body), disposition("csv")),
+        Format::Jsonl => File::JsonLines(Binary(body), disposition("jsonl")),
+    }))
 }
 
 impl<P: Pages> Rest<P> {
@@ -175,13 +202,12 @@ fn csv_lines(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
-/// The cell, with an apostrophe in front where a spreadsheet would take it for a formula.
+/// The cell, with an apostrophe in front where a spreadsheet would take it for a formula. Some take the full-width signs of
+/// East Asian keyboards for the same.
 fn neutral(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
+    const SIGNS: [char; 11] =
+        ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+    if cell.starts_with(SIGNS) { format!("'{cell}") } else { cell.to_owned() }
 }
 
 fn time(time: DateTime<Utc>) -> String {
@@ -246,10 +272,22 @@ mod tests {
 
     #[test]
     fn what_a_spreadsheet_would_run_gets_an_apostrophe() {
-        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+        for cell in
+            ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠A"]
+        {
             assert_eq!(neutral(cell), format!("'{cell}"));
         }
         assert_eq!(neutral("a=1"), "a=1");
+    }
+
+    #[test]
+    fn an_export_is_described_as_one_response_with_two_forms() {
+        let described = Export::meta().responses;
+
+        let statuses: Vec<_> = described.iter().map(|response| response.status).collect();
+        assert_eq!(statuses, [Some(200)]);
+        let forms = described[0].content.iter().map(|form| form.content_type);
+        assert_eq!(forms.collect::<Vec<_>>(), ["text/csv; charset=utf-8", "application/x-ndjson",]);
     }
 
     proptest! {

@@ -19,7 +19,7 @@ use waggle_settings::{
 };
 use waggle_store::Store;
 
-use super::{Failure, open_current, print};
+use super::{Failure, open_existing, print};
 use crate::config::Config;
 use crate::{app, people};
 
@@ -116,7 +116,7 @@ pub(super) async fn run(
         print(reference::table().trim_end());
         return Ok(ExitCode::SUCCESS);
     }
-    let store = open_current(config).await?;
+    let store = open_existing(config).await?;
     let settings = Arc::new(app::settings(&store, config).await?);
     let actor = Actor::system();
     let wrong = settings.problems().len();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use waggle_accounts::User;
 use waggle_kernel::Actor;
 
-use super::{Failure, open_current, print};
+use super::{Failure, open_existing, print};
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;
@@ -33,7 +33,7 @@ pub(super) async fn run(
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
     let Command::Sync = arguments.command;
-    let store = open_current(config).await?;
+    let store = open_existing(config).await?;
     let settings = app::settings(&store, config).await?;
     let admission = crate::policy::admission(&settings.values());
     let users = people::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));

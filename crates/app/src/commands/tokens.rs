@@ -11,7 +11,7 @@ use waggle_accounts::{Client, WantedToken};
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{Actor, Scope};
 
-use super::{Failure, open_current, print};
+use super::{Failure, open_existing, print};
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;
@@ -68,7 +68,7 @@ pub(super) async fn run(
     arguments: Arguments,
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
-    let store = open_current(config).await?;
+    let store = open_existing(config).await?;
     let tokens = people::tokens(&store);
     let (actor, client) = (Actor::system(), Client::default());
     match arguments.command {

@@ -10,7 +10,7 @@ use waggle_accounts::{Admission, Client, Role, User, UserChange, Wanted};
 use waggle_kernel::{Actor, Limit, PageRequest};
 
 use super::settings::{ask, standard_input};
-use super::{Failure, open_current, print};
+use super::{Failure, open_existing, print};
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;
@@ -90,7 +90,7 @@ pub(super) async fn run(
     arguments: Arguments,
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
-    let store = open_current(config).await?;
+    let store = open_existing(config).await?;
     let users = people::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
     let (actor, client) = (Actor::system(), Client::default());
     let change = async |login: &str, change: UserChange| {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use poem::http::uri::Authority;
-use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use poem::{Endpoint, IntoResponse as _, Request, Response};
 use tracing::{error, info};
 
@@ -55,13 +55,31 @@ async fn answered<E: Endpoint + 'static>(
     let status = response.status();
     set_headers(response.headers_mut(), &id, &path);
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let path = shortened(&path);
     info!(request.id = %id, %method, path, status = status.as_u16(), took_ms, "request");
     Ok(response)
+}
+
+/// The beginning of a path: a line of the log has an end.
+fn shortened(path: &str) -> &str {
+    const MOST: usize = 256;
+    &path[..path.floor_char_boundary(MOST)]
 }
 
 /// What no route takes.
 fn refused(request: &Request) -> Option<Problem> {
     let headers = request.headers();
+    let uri = request.uri();
+    if uri.path().contains("%00") || uri.query().is_some_and(|query| query.contains("%00")) {
+        let detail = "the URL has a NUL character in it, which no text has";
+        return Some(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    let hosts = headers.get_all(header::HOST).iter().count();
+    let needs_host = request.version() == Version::HTTP_11 && uri.authority().is_none();
+    if hosts > 1 || (needs_host && hosts == 0) {
+        let detail = "a request has exactly one Host header (RFC 9112, section 3.2)";
+        return Some(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
     let encoding = headers.get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| encoding != "identity") {
         let detail = "encoded bodies are not taken; send the body as it is";
