@@ -663,6 +663,19 @@ async fn a_stranger_is_refused_before_his_body_comes() {
     assert_eq!(&answer, b"HTTP/1.1 401");
 }
 
+/// A field that may be missing, but not null, has no null for its default.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_document_has_no_default_that_its_schemas_refuse() {
+    let waggle = Waggle::start(Kind::Sqlite).await;
+
+    let document = waggle.get("/openapi.json").await;
+
+    assert_eq!(document.status, 200);
+    assert!(
+        !document.text.contains("\"default\":null") && !document.text.contains("\"default\": null")
+    );
+}
+
 /// What cannot be meant is the caller's mistake, and never a failure of the database.
 async fn odd_requests_are_refused_with_a_400(kind: Kind) {
     let waggle = Waggle::start(kind).await;

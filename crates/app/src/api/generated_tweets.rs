@@ -170,8 +170,8 @@ struct ApproveManyBody {
 }
 
 /// Why a tweet is turned down.
-#[derive(Object, Default)]
-#[oai(deny_unknown_fields, default)]
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
 struct RejectBody {
     /// For the history; at most 2,000 characters.
     reason: Option<String>,
@@ -193,8 +193,8 @@ struct ApprovedMany {
 }
 
 /// Where and when to publish.
-#[derive(Object, Default)]
-#[oai(deny_unknown_fields, default)]
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
 struct PublishBody {
     /// `x` or `sandbox`; X when nothing is said, or the sandbox while X is not connected.
     platform: Option<String>,
