@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::database::{Database, Kind};
 use crate::process::{command, token};
-use crate::{Waggle, answer, on_both, process};
+use crate::{Waggle, answer, execute, on_both, process};
 
 fn run(database: &Database, arguments: &[&str]) -> Output {
     crate::run(database, arguments, "")
@@ -126,6 +126,12 @@ async fn a_command_in_the_wrong_place_makes_no_database(kind: Kind) {
         assert!(!output.status.success() && said.contains("`waggle serve`"), "{command:?} {said}");
         let left = std::fs::read_dir(&database.folder.0).unwrap().count();
         assert_eq!(left, 0, "{command:?}");
+    }
+    if kind == Kind::Postgres {
+        json(&database, &["migrate", "status", "--json"]);
+        // Nothing was written into what may be another program's database.
+        let record = execute(&database, "SELECT 1 FROM __diesel_schema_migrations").await;
+        assert!(record.is_err());
     }
     assert!(run(&database, &["migrate"]).status.success());
     assert!(run(&database, &["tokens", "list"]).status.success());

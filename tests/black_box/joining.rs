@@ -321,7 +321,8 @@ async fn resets_for_nobody_do_not_stop_resets(kind: Kind) {
     let spoken = format!(" {}-{} ", &code[..3], &code[3..]);
     confirm(&flow, &spoken).await.ok();
 
-    // The whole system's budget holds for mails that are sent, and is the same for who asks for nobody.
+    // The whole system's budget holds for mails that are sent, and is the same for who asks for
+    // nobody.
     ask("joe").await.ok();
     ask("joe").await.ok();
     ask("joe").await.refused(429);

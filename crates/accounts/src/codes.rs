@@ -113,8 +113,8 @@ impl Codes {
         self.take(&budgets, purpose, client, policy).await
     }
 
-    /// Makes a code, keeps it and mails it. Where nobody is to get one, all the same is done but the mail. Mails that are
-    /// not sent do not count for the whole system.
+    /// Makes a code, keeps it and mails it. Where nobody is to get one, all the same is done but
+    /// the mail. Mails that are not sent do not count for the whole system.
     pub(crate) async fn issue(
         &self,
         wanted: Wanted<'_>,
@@ -263,8 +263,9 @@ impl Codes {
     }
 }
 
-/// The budget of the whole system for what is done in earnest, and a count without a bound for what only looks like it. Both are taken
-/// and one is given back, so that an address that nobody has costs the same writes, and uses up nothing.
+/// The budget of the whole system for what is done in earnest, and a count without a bound for what
+/// only looks like it. Both are taken and one is given back, so that an address that nobody has
+/// costs the same writes, and uses up nothing.
 fn of_system(limit: &NamedLimit, policy: &AccountPolicy) -> [Budget; 2] {
     let nothing = policy.limits.budget(limit, "nothing");
     [policy.limits.budget(limit, "all"), Budget { most: i32::MAX.unsigned_abs(), ..nothing }]

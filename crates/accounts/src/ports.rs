@@ -404,7 +404,8 @@ pub trait Limits: Send + Sync {
 }
 
 impl dyn Limits {
-    /// Gives `budgets` back where `done` is an error: what could not be looked at is nobody's failure.
+    /// Gives `budgets` back where `done` is an error: what could not be looked at is nobody's
+    /// failure.
     pub(crate) async fn unless_failed<T, E>(
         &self,
         budgets: &[Budget],

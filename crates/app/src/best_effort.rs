@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-/// Standard error, as far as somebody reads it. A pipe whose reader is gone, or a file on a full disk,
-/// takes nothing, and that is no reason to serve nobody.
+/// Standard error, as far as somebody reads it. A pipe whose reader is gone, or a file on a full
+/// disk, takes nothing, and that is no reason to serve nobody.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct BestEffort;
 

@@ -124,7 +124,8 @@ async fn open(config: &Config) -> Result<Store, Failure> {
     Ok(Store::open(&config.database_url).await?)
 }
 
-/// Opens the database that is there, and brings it up to date. A command in the wrong folder makes none.
+/// Opens the database that is there, and brings it up to date. A command in the wrong folder makes
+/// none.
 async fn open_existing(config: &Config) -> Result<Store, Failure> {
     bring_up_to_date(Store::open_existing(&config.database_url).await?).await
 }

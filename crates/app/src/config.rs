@@ -163,7 +163,8 @@ pub(crate) fn check_names(names: impl Iterator<Item = String>) -> Result<(), Con
     Ok(())
 }
 
-/// A bare word that is no level would be taken for the name of a target, and everything else be silent.
+/// A bare word that is no level would be taken for the name of a target, and everything else be
+/// silent.
 fn check_log(filter: &str) -> Result<(), ConfigError> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     for part in filter.split(',').map(str::trim).filter(|part| !part.is_empty()) {

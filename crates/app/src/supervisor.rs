@@ -21,8 +21,8 @@ fn panicked(task: &str) {
     error!(task, panics, "a task ran into a bug and panicked");
 }
 
-/// Runs what `start` makes until it ends by itself. After a panic it is started again, unless `stop`
-/// says so.
+/// Runs what `start` makes until it ends by itself. After a panic it is started again, unless
+/// `stop` says so.
 pub(crate) async fn supervise<F: Future<Output = ()>>(
     task: &'static str,
     mut stop: watch::Receiver<bool>,

@@ -31,16 +31,17 @@ pub fn check_text(text: &str, most: usize) -> Result<(), TextProblem> {
     Ok(())
 }
 
-/// Whether a character shows nothing, or turns the text around it: such a name can pass for another.
+/// Whether a character shows nothing, or turns the text around it: such a name can pass for
+/// another.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Whether `text` is what stands in front of the `@` of an ordinary mail address: letters and digits
-/// in ASCII and some marks, with single dots between them. Quoted and routed forms, encoded words
-/// (`=?utf-8?q?...?=`) and what a shell or a mail server could take for a command are not.
+/// Whether `text` is what stands in front of the `@` of an ordinary mail address: letters and
+/// digits in ASCII and some marks, with single dots between them. Quoted and routed forms, encoded
+/// words (`=?utf-8?q?...?=`) and what a shell or a mail server could take for a command are not.
 pub fn is_plain_local_part(text: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_+-'=&#$*~^{}/".contains(&b);
     (1..=64).contains(&text.len())

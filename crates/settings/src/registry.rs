@@ -78,10 +78,12 @@ settings! {
         api_max_bytes: Integer<65_536, 67_108_864> = "API_MAX_BYTES", default "1048576";
         /// The most connections that the server keeps at a time; further ones wait.
         http_max_connections: Integer<16, 65_536> = "HTTP_MAX_CONNECTIONS", default "2048";
-        /// The most connections that one network address may have at a time (a /64 of IPv6, and four times as many
-        /// a /48); trusted proxies may have any number. Further ones are refused.
+        /// The most connections that one network address may have at a time (a /64 of IPv6, and
+        /// four times as many a /48); trusted proxies may have any number. Further ones are
+        /// refused.
         http_connections_per_address: Integer<8, 65_536> = "HTTP_CONNECTIONS_PER_ADDRESS", default "256";
-        /// How long a connection is kept that is idle: longer than a proxy in front of Waggle keeps it.
+        /// How long a connection is kept that is idle: longer than a proxy in front of Waggle keeps
+        /// it.
         http_keep_alive: Seconds<10, 3_600> = "HTTP_KEEP_ALIVE_SECONDS", default "90";
     }
     Publishing {

@@ -43,7 +43,8 @@ pub enum StoreError {
     },
 }
 
-/// Whether a write failed because the disk was full, and none has succeeded since that was asked for.
+/// Whether a write failed because the disk was full, and none has succeeded since that was asked
+/// for.
 static DISK_FULL: AtomicBool = AtomicBool::new(false);
 
 /// Whether a write has failed for want of room.

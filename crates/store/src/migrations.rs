@@ -35,6 +35,13 @@ pub enum Mode {
     Fake,
 }
 
+/// What a database says to a question.
+#[derive(diesel::QueryableByName)]
+struct Reply {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    is_so: bool,
+}
+
 /// Runs or records what is missing and returns the names, oldest first.
 pub(crate) async fn migrate(databases: &Databases, mode: Mode) -> Result<Vec<String>, StoreError> {
     match databases {
@@ -64,12 +71,18 @@ pub(crate) async fn migrate(databases: &Databases, mode: Mode) -> Result<Vec<Str
 pub(crate) async fn status(databases: &Databases) -> Result<Vec<MigrationStatus>, StoreError> {
     match databases {
         Databases::Sqlite { pools, .. } => {
-            let connection = pools.migrator().await?;
-            blocking(move || statuses(AsyncMigrationHarness::new(connection), &SQLITE)).await
+            let mut connection = pools.migrator().await?;
+            let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master \
+                       WHERE name = '__diesel_schema_migrations') AS is_so";
+            let Reply { is_so } = diesel::sql_query(sql).get_result(&mut connection).await?;
+            blocking(move || statuses(AsyncMigrationHarness::new(connection), &SQLITE, is_so)).await
         }
         Databases::Postgres { pools } => {
-            let connection = pools.migrator().await?;
-            blocking(move || statuses(AsyncMigrationHarness::new(connection), &POSTGRES)).await
+            let mut connection = pools.migrator().await?;
+            let sql = "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS is_so";
+            let Reply { is_so } = diesel::sql_query(sql).get_result(&mut connection).await?;
+            blocking(move || statuses(AsyncMigrationHarness::new(connection), &POSTGRES, is_so))
+                .await
         }
     }
 }
@@ -77,13 +90,8 @@ pub(crate) async fn status(databases: &Databases) -> Result<Vec<MigrationStatus>
 /// Takes the lock that replicas share. Trying again and again, because a session that waits for a lock
 /// inside the server would hold up an index that is built concurrently.
 async fn lock(connection: &mut postgres::Conn) -> Result<(), StoreError> {
-    #[derive(diesel::QueryableByName)]
-    struct Taken {
-        #[diesel(sql_type = diesel::sql_types::Bool)]
-        taken: bool,
-    }
     loop {
-        let Taken { taken } = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS taken")
+        let Reply { is_so: taken } = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS is_so")
             .bind::<diesel::sql_types::BigInt, _>(LOCK)
             .get_result(connection)
             .await?;
@@ -128,15 +136,22 @@ where
     Ok(versions.into_iter().map(|version| version.to_string()).collect())
 }
 
+/// Which steps are applied. Where there is no record of them, none is made: it may be another
+/// program's database.
 fn statuses<DB, H>(
     mut harness: H,
     source: &EmbeddedMigrations,
+    is_recorded: bool,
 ) -> Result<Vec<MigrationStatus>, StoreError>
 where
     DB: diesel::backend::Backend,
     H: MigrationHarness<DB>,
 {
-    let applied = harness.applied_migrations().map_err(StoreError::Migration)?;
+    let applied = if is_recorded {
+        harness.applied_migrations().map_err(StoreError::Migration)?
+    } else {
+        Vec::new()
+    };
     let known: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(StoreError::Migration)?;
     Ok(known
         .into_iter()

@@ -188,8 +188,8 @@ impl ReviewTweets {
         self.change(actor, id, expected, Action::Restore, GeneratedTweet::restore).await
     }
 
-    /// Approves tweets, each at the version that the caller saw; one that cannot be approved does not
-    /// hold up the others.
+    /// Approves tweets, each at the version that the caller saw; one that cannot be approved does
+    /// not hold up the others.
     ///
     /// # Errors
     ///

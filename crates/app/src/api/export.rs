@@ -202,8 +202,8 @@ fn csv_lines(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
-/// The cell, with an apostrophe in front where a spreadsheet would take it for a formula. Some take the full-width signs of
-/// East Asian keyboards for the same.
+/// The cell, with an apostrophe in front where a spreadsheet would take it for a formula. Some take
+/// the full-width signs of East Asian keyboards for the same.
 fn neutral(cell: &str) -> String {
     const SIGNS: [char; 11] =
         ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];

@@ -341,8 +341,8 @@ impl GeneratedTweetsApi {
 
     /// Approve a generated tweet.
     ///
-    /// Scope: `approve`. The approval covers exactly the words that the caller saw: `If-Match` has to be
-    /// the version of the tweet as it was read (428 without). Approving does not publish.
+    /// Scope: `approve`. The approval covers exactly the words that the caller saw: `If-Match` has
+    /// to be the version of the tweet as it was read (428 without). Approving does not publish.
     #[oai(
         path = "/generated-tweets/:id/approve",
         method = "post",

@@ -188,8 +188,8 @@ fn is_json(request: &Request) -> bool {
         && types.all(|named| named.to_str().is_ok_and(|named| named.split(',').all(is_json)))
 }
 
-/// Whether the client waits to be asked for the body (RFC 9110, section 10.1.1): it sends none that is
-/// refused.
+/// Whether the client waits to be asked for the body (RFC 9110, section 10.1.1): it sends none that
+/// is refused.
 fn waits(request: &Request) -> bool {
     request.headers().contains_key(header::EXPECT)
 }

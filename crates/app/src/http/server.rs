@@ -32,7 +32,8 @@ const MOST_HEAD: usize = 64 * 1024;
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n\
     content-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Takes connections, a bounded number at a time and from one address, until `stop` says so; then ends the requests that have begun.
+/// Takes connections, a bounded number at a time and from one address, until `stop` says so; then
+/// ends the requests that have begun.
 pub(super) async fn run<E>(
     listener: TcpListener,
     endpoint: Arc<E>,

@@ -1,6 +1,8 @@
-//! What one network address may have under way: connections, and bytes of bodies that are being read.
+//! What one network address may have under way: connections, and bytes of bodies that are being
+//! read.
 //!
-//! An IPv6 address counts with its /64, and that with its /48: whoever has one has all of it.
+//! An IPv6 address counts with its /64, and that with its /48: a client that has one address
+//! usually has all of its network.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -37,13 +39,11 @@ impl Shares {
     /// A connection from `address`, which may have `most`; `None` if that is one too many.
     pub(super) fn connect(&self, address: IpAddr, most: usize) -> Option<Part> {
         let mut part = self.part(address);
-        let fits = self
-            .with(&part.networks, |share, times| share.connections < most.saturating_mul(times));
-        if !fits {
+        let fits = |share: &Share, times| share.connections < most.saturating_mul(times);
+        if !self.take(&part.networks, fits, |share| share.connections += 1) {
             return None;
         }
         part.connections = 1;
-        self.change(&part.networks, |share| share.connections += 1);
         Some(part)
     }
 
@@ -61,17 +61,30 @@ impl Shares {
         Part { shares: self.clone(), networks, connections: 0, bytes: 0 }
     }
 
-    fn with(&self, networks: &[(String, usize)], fits: impl Fn(&Share, usize) -> bool) -> bool {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        networks
+    /// Changes all of the shares if each of them `fits`, under one lock: two at once do not take
+    /// the same place.
+    fn take(
+        &self,
+        networks: &[(String, usize)],
+        fits: impl Fn(&Share, usize) -> bool,
+        change: impl Fn(&mut Share),
+    ) -> bool {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = networks
             .iter()
-            .all(|(network, times)| counts.get(network).is_none_or(|share| fits(share, *times)))
+            .all(|(network, times)| counts.get(network).is_none_or(|share| fits(share, *times)));
+        if fits {
+            for (network, _) in networks {
+                change(counts.entry(network.clone()).or_default());
+            }
+        }
+        fits
     }
 
-    fn change(&self, networks: &[(String, usize)], change: impl Fn(&mut Share)) {
+    fn give_back(&self, networks: &[(String, usize)], change: impl Fn(&mut Share)) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         for (network, _) in networks {
-            let share = counts.entry(network.clone()).or_default();
+            let Some(share) = counts.get_mut(network) else { continue };
             change(share);
             if share.connections == 0 && share.bytes == 0 {
                 counts.remove(network);
@@ -83,12 +96,12 @@ impl Shares {
 impl Part {
     /// Adds bytes that are held; `false` if the address has too many.
     pub(super) fn hold(&mut self, bytes: usize) -> bool {
-        let fits = self.shares.with(&self.networks, |share, times| {
-            share.bytes + bytes <= MOST_BYTES.saturating_mul(times)
-        });
+        let may_have = |share: &Share, times| {
+            share.bytes.saturating_add(bytes) <= MOST_BYTES.saturating_mul(times)
+        };
+        let fits = self.shares.take(&self.networks, may_have, |share| share.bytes += bytes);
         if fits {
             self.bytes += bytes;
-            self.shares.change(&self.networks, |share| share.bytes += bytes);
         }
         fits
     }
@@ -97,7 +110,7 @@ impl Part {
 impl Drop for Part {
     fn drop(&mut self) {
         let (connections, bytes) = (self.connections, self.bytes);
-        self.shares.change(&self.networks, |share| {
+        self.shares.give_back(&self.networks, |share| {
             share.connections = share.connections.saturating_sub(connections);
             share.bytes = share.bytes.saturating_sub(bytes);
         });

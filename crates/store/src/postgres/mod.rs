@@ -73,8 +73,8 @@ impl Pools {
         Ok(Self { pool, errors, parameters, long })
     }
 
-    /// A connection for a query that may take long. Few run at a time, so that they leave connections
-    /// to the others; the rest wait.
+    /// A connection for a query that may take long. Few run at a time, so that they leave
+    /// connections to the others; the rest wait.
     pub(crate) async fn read_long(&self) -> Result<LongRead, StoreError> {
         let permit = tokio::time::timeout(LONG_PATIENCE, Arc::clone(&self.long).acquire_owned());
         let busy = || StoreError::Connection("too many long queries are under way".into());

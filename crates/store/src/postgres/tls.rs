@@ -33,9 +33,9 @@ impl std::fmt::Debug for Parameters {
 
 impl Parameters {
     /// Reads a URL as libpq does
-    /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>): several
-    /// hosts, `target_session_attrs`, sockets, `options`. TLS always checks the certificate and the
-    /// name: `require`, `verify-ca` and `verify-full` are the same here.
+    /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>):
+    /// several hosts, `target_session_attrs`, sockets, `options`. TLS always checks the certificate
+    /// and the name: `require`, `verify-ca` and `verify-full` are the same here.
     pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
         let (base, query) = text.split_once('?').unwrap_or((text, ""));
         let mut root_file = None;

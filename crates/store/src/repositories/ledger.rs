@@ -17,6 +17,7 @@ use waggle_kernel::{PortError, Publication, error_chain};
 use waggle_twitter_n8n::{Action, HistoryAction, NewHistoryEntry, Status};
 
 use super::generated_tweets::write_history;
+use super::posts::stop;
 use super::{Conn, Repositories, batch_status, dialect};
 use crate::error::{StoreError, column, during, is_unique_violation};
 use crate::schema::{deliveries, generated_tweets, posts, public_posts, twitter_posts};
@@ -221,18 +222,7 @@ pub(super) async fn mark_published(
 
 /// Leaves a post whose outcome is not clear to a person.
 async fn ask(connection: &mut Conn, post: i64, reason: &str, now: Time) -> QueryResult<()> {
-    diesel::update(posts::table.find(post))
-        .set((
-            posts::status.eq(PostStatus::Unknown.name()),
-            posts::due_at.eq(None::<Time>),
-            posts::is_held.eq(false),
-            posts::last_error.eq(reason),
-            posts::updated_at.eq(now),
-            posts::version.eq(posts::version + 1),
-        ))
-        .execute(connection)
-        .await
-        .map(drop)
+    stop(connection, post, PostStatus::Unknown, reason, now).await
 }
 
 /// Locks a post and the tweet that it was made from, which is returned.

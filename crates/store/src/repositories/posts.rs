@@ -206,8 +206,8 @@ async fn seen(
         .map(|(status, platform, _)| (status, platform)))
 }
 
-/// Takes a post that did not go out off its way.
-async fn stop(
+/// Takes a post out of the queue.
+pub(super) async fn stop(
     connection: &mut Conn,
     post: i64,
     status: PostStatus,

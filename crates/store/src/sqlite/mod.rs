@@ -68,8 +68,8 @@ impl Pools {
         Ok(Self { writer, readers, long_readers, errors })
     }
 
-    /// A connection for a query that may take long. It runs on a thread of its own; few run at a time,
-    /// and the rest wait.
+    /// A connection for a query that may take long. It runs on a thread of its own; few run at a
+    /// time, and the rest wait.
     pub(crate) async fn read_long(&self) -> Result<LongRead, StoreError> {
         Ok(LongRead { connection: get(&self.long_readers, &self.errors).await? })
     }
