@@ -29,6 +29,10 @@ struct Back {
 impl Waggle {
     async fn with_google(kind: Kind) -> (Self, Issuer) {
         let issuer = Issuer::start().await;
+        (Self::with_issuer(kind, &issuer).await, issuer)
+    }
+
+    async fn with_issuer(kind: Kind, issuer: &Issuer) -> Self {
         // Over the API no secret is sent to this machine.
         let here = [("GOOGLE_OAUTH_ISSUER", issuer.base.as_str())];
         let waggle = Self::with_domain_and(kind, &here).await;
@@ -38,7 +42,7 @@ impl Waggle {
             "SECURITY_ADMIN_EMAILS": "watch@hive.example",
         });
         waggle.set(values).await;
-        (waggle, issuer)
+        waggle
     }
 
     async fn set(&self, values: Value) {
@@ -57,7 +61,11 @@ impl Waggle {
     }
 
     async fn back(&self, browser: &Browser, state: &str, code: &str) -> Back {
-        let url = format!("{}{CALLBACK}?state={state}&code={code}", self.process.base);
+        self.back_with(browser, &format!("state={state}&code={code}")).await
+    }
+
+    async fn back_with(&self, browser: &Browser, query: &str) -> Back {
+        let url = format!("{}{CALLBACK}?{query}", self.process.base);
         let call = browser.client.get(url).header("cookie", &browser.cookie);
         let response = call.header("sec-fetch-site", "cross-site").send().await.unwrap();
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
@@ -193,7 +201,11 @@ async fn a_user_is_linked_by_a_code_alone(kind: Kind) {
     assert_eq!(waggle.as_google_says(&issuer, eve).await.status, 403);
     waggle.set(json!({ "REGISTRATION_ENABLED": false })).await;
     let newer = json!({ "sub": "111", "email": "newer@hive.example" });
-    assert_eq!(waggle.as_google_says(&issuer, newer).await.status, 403);
+    let closed = waggle.as_google_says(&issuer, newer).await;
+    assert!(closed.status == 403 && closed.text.contains("data-view=\"google-closed\""));
+    let told = waggle.told("GOOGLE_OAUTH_FAILURE").await;
+    assert_eq!(told[0]["email"], "newer@hive.example");
+    assert_eq!(told[0]["metadata"]["why"], "registration is closed");
 }
 
 async fn a_forged_token_opens_nothing(kind: Kind) {
@@ -314,15 +326,72 @@ async fn the_way_to_google_is_tested_and_what_goes_wrong_on_it_is_told() {
         assert!(found.status == 403 && !found.text.contains("%3Cscript"), "{found:?}");
         assert!(found.text.contains("google-stale") && !found.text.contains("<script>"));
     }
+    assert_eq!(waggle.told("GOOGLE_OAUTH_FAILURE").await.len(), 3);
     // A key under a new name is learned, once in a minute at most.
     assert_eq!(waggle.as_google_says(&issuer, json!({})).await.status, 303);
     issuer.rename_key("key-2");
+    assert_eq!(waggle.as_google_says(&issuer, json!({})).await.status, 303);
+    issuer.rename_key("key-3");
     assert_eq!(waggle.as_google_says(&issuer, json!({})).await.status, 403);
     let page = answer(waggle.request(Method::GET, "/account")).await;
     assert!(page.status == 200 && page.content_type.starts_with("text/html"));
     for file in ["/account/account.js", "/account/account.css"] {
         assert_eq!(answer(waggle.request(Method::GET, file)).await.status, 200);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_issuer_whose_name_ends_in_a_slash_is_an_issuer() {
+    let issuer = Issuer::start_as("/").await;
+    let waggle = Waggle::with_issuer(Kind::Sqlite, &issuer).await;
+
+    assert_eq!(waggle.as_google_says(&issuer, json!({})).await.status, 303);
+
+    let other = Issuer::start_as("/of/another/name").await;
+    let waggle = Waggle::with_issuer(Kind::Sqlite, &other).await;
+    let begun = answer(waggle.request(Method::POST, "/api/v1/auth/google").json(&json!({}))).await;
+    let said = begun.refused(503)["detail"].to_string();
+    assert!(said.contains("GOOGLE_OAUTH_ISSUER"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_issuer_that_is_down_is_called_that() {
+    let (waggle, issuer) = Waggle::with_google(Kind::Sqlite).await;
+    let begin = || waggle.request(Method::POST, "/api/v1/auth/google").json(&json!({}));
+    issuer.set_down(true);
+    let said = answer(begin()).await.refused(503)["detail"].to_string();
+    assert!(said.contains("Google cannot be reached"), "{said}");
+    issuer.set_down(false);
+    let browser = waggle.to_google("/").await;
+    let (state, code) = issuer.agree(&browser.url, SignedWith::TheKey, |_, _| {});
+    issuer.set_down(true);
+
+    let back = waggle.back(&browser, &state, &code).await;
+
+    assert!(back.status == 503 && back.text.contains("data-view=\"google-unreachable\""));
+    let told = waggle.told("GOOGLE_OAUTH_FAILURE").await;
+    assert!(told[0]["metadata"]["why"].as_str().unwrap().contains("503"), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_says_no_at_google_or_comes_back_twice_is_told_so() {
+    let (waggle, issuer) = Waggle::with_google(Kind::Sqlite).await;
+    let browser = waggle.to_google("/").await;
+    let (state, code) = issuer.agree(&browser.url, SignedWith::TheKey, |_, _| {});
+    let query = format!("state={state}&error=access_denied&error_description=%3Cb%3E");
+
+    let denied = waggle.back_with(&browser, &query).await;
+    let again = waggle.back(&browser, &state, &code).await;
+
+    assert!(denied.status == 403 && denied.text.contains("data-view=\"google-denied\""));
+    assert!(again.status == 403 && again.text.contains("data-view=\"google-stale\""));
+    let told = waggle.told("GOOGLE_OAUTH_FAILURE").await;
+    let whys: Vec<_> =
+        told.iter().map(|event| event["metadata"]["why"].as_str().unwrap()).collect();
+    assert_eq!(
+        whys,
+        ["it was used before, begun elsewhere, or too long ago", "Google said access_denied",]
+    );
 }
 
 on_both! {

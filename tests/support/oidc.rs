@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use poem::http::StatusCode;
 use poem::listener::{Acceptor as _, Listener as _, TcpListener};
 use poem::web::Data;
 use poem::{EndpointExt as _, Request, Response, Route, Server, get, handler, post};
@@ -51,21 +52,32 @@ struct State {
     tickets: HashMap<String, Ticket>,
     /// Under which name the key is published.
     kid: String,
+    /// It answers with 503.
+    is_down: bool,
 }
 
 /// An issuer that runs as long as its test.
 #[derive(Clone)]
 pub(crate) struct Issuer {
     pub(crate) base: String,
+    /// What it says it is called.
+    name: String,
     state: Arc<Mutex<State>>,
 }
 
 impl Issuer {
     pub(crate) async fn start() -> Self {
+        Self::start_as("").await
+    }
+
+    /// An issuer whose name ends like this.
+    pub(crate) async fn start_as(end: &str) -> Self {
         let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
         let address = acceptor.local_addr()[0].as_socket_addr().unwrap().to_owned();
         let state = State { kid: "key-1".to_owned(), ..State::default() };
-        let issuer = Self { base: format!("http://{address}"), state: Arc::new(Mutex::new(state)) };
+        let base = format!("http://{address}");
+        let name = format!("{base}{end}");
+        let issuer = Self { base, name, state: Arc::new(Mutex::new(state)) };
         let routes = Route::new()
             .at("/.well-known/openid-configuration", get(tell_places))
             .at("/keys", get(tell_keys))
@@ -78,6 +90,15 @@ impl Issuer {
     /// Publishes the key under another name from now on.
     pub(crate) fn rename_key(&self, kid: &str) {
         kid.clone_into(&mut self.state.lock().unwrap().kid);
+    }
+
+    /// Has trouble from now on, or no more.
+    pub(crate) fn set_down(&self, is_down: bool) {
+        self.state.lock().unwrap().is_down = is_down;
+    }
+
+    fn is_down(&self) -> bool {
+        self.state.lock().unwrap().is_down
     }
 
     /// Somebody says yes on the page at `url`: what the browser is sent back with. `forge` changes the token before it is signed.
@@ -98,7 +119,7 @@ impl Issuer {
         let mut header =
             json!({ "alg": "RS256", "typ": "JWT", "kid": self.state.lock().unwrap().kid });
         let mut claims = json!({
-            "iss": self.base, "aud": CLIENT_ID, "sub": "108", "email": "joe@hive.example",
+            "iss": self.name, "aud": CLIENT_ID, "sub": "108", "email": "joe@hive.example",
             "email_verified": true, "hd": "hive.example", "given_name": "Joe", "family_name": "Doe",
             "iat": now, "exp": now + 3_600, "nonce": asked["nonce"],
         });
@@ -135,15 +156,22 @@ fn keyed(text: &str) -> Vec<u8> {
     Sha256::digest([pad(0x5c), inner.to_vec()].concat()).to_vec()
 }
 
+fn down() -> Response {
+    Response::builder().status(StatusCode::SERVICE_UNAVAILABLE).body("<h1>in a moment</h1>")
+}
+
 fn answer(value: &Value) -> Response {
     Response::builder().content_type("application/json").body(value.to_string())
 }
 
 #[handler]
 fn tell_places(issuer: Data<&Issuer>) -> Response {
-    let base = &issuer.base;
+    if issuer.is_down() {
+        return down();
+    }
+    let Issuer { base, name, .. } = &*issuer;
     answer(&json!({
-        "issuer": base,
+        "issuer": name,
         "authorization_endpoint": format!("{base}/authorize"),
         "token_endpoint": format!("{base}/token"),
         "jwks_uri": format!("{base}/keys"),
@@ -167,6 +195,9 @@ fn tell_keys(issuer: Data<&Issuer>) -> Response {
 /// A code is good for once, for the client alone, and for whoever began.
 #[handler]
 fn redeem(issuer: Data<&Issuer>, request: &Request, body: String) -> Response {
+    if issuer.is_down() {
+        return down();
+    }
     let form: HashMap<String, String> =
         url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
     let shown = request.header("authorization").unwrap_or_default();
@@ -178,7 +209,7 @@ fn redeem(issuer: Data<&Issuer>, request: &Request, body: String) -> Response {
     let Some(ticket) = right else {
         let error = json!({ "error": "invalid_grant" });
         return Response::builder()
-            .status(poem::http::StatusCode::BAD_REQUEST)
+            .status(StatusCode::BAD_REQUEST)
             .content_type("application/json")
             .body(error.to_string());
     };

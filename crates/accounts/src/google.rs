@@ -123,6 +123,14 @@ pub struct Begun {
     pub browser: SecretString,
 }
 
+/// What a browser brings back from Google.
+pub struct Callback {
+    /// What it was sent with.
+    pub state: String,
+    /// The code, or the error that Google gave instead (RFC 6749, 4.1.2.1).
+    pub outcome: Result<String, String>,
+}
+
 /// Somebody came back from Google.
 pub enum Finished {
     /// They are who they say.
@@ -165,38 +173,55 @@ impl GoogleSignIn {
         Ok(Begun { url, browser: browser.into() })
     }
 
-    /// Takes in whoever comes back. `browser` is what the browser kept, `state` and `code` what it brings; each is good for once.
+    /// Takes in whoever comes back. `browser` is what the browser kept; what it brings is good for
+    /// once.
     ///
     /// # Errors
     ///
-    /// [`GoogleError`]; then nobody is let in, and no user is made.
+    /// [`GoogleError`]; then nobody is let in, no user is made, and an event says why.
     pub async fn finish(
         &self,
-        browser: &str,
-        state: &str,
-        code: &str,
+        browser: Option<&str>,
+        callback: &Callback,
         client: &Client,
         policy: &AccountPolicy,
     ) -> Result<Finished, GoogleError> {
         let now = self.clock.now();
-        let secrets = SignInSecrets::of(browser).ok_or(GoogleError::Stale)?;
-        if !bool::from(secrets.state.as_bytes().ct_eq(state.as_bytes())) {
+        let secrets = browser.and_then(SignInSecrets::of).filter(|secrets| {
+            bool::from(secrets.state.as_bytes().ct_eq(callback.state.as_bytes()))
+        });
+        let taken = match &secrets {
+            Some(secrets) => self.accounts.take(&secrets.hash, now).await?,
+            None => None,
+        };
+        let (Some(secrets), Some(return_to)) = (secrets, taken) else {
+            // Anybody can call this address, so that the number of these events has a bound.
+            let budget: Vec<_> =
+                policy.limits.of_client(&GOOGLE_CLIENT, client).into_iter().collect();
+            if self.codes.limits.take(&budget, now).await?.is_none() {
+                self.failed("it was used before, begun elsewhere, or too long ago", client).await?;
+            }
             return Err(GoogleError::Stale);
-        }
-        let return_to = self.accounts.take(&secrets.hash, now).await?.ok_or(GoogleError::Stale)?;
+        };
+        let code = match &callback.outcome {
+            Ok(code) => code,
+            Err(said) => {
+                self.failed(&format!("Google said {said}"), client).await?;
+                return Err(GoogleError::Denied);
+            }
+        };
         let profile = match self.provider.profile(code, &secrets).await {
             Ok(profile) => profile,
             Err(error) => {
-                let mut event = NewAuthEvent::new(EventKind::GoogleFailure, client, now);
-                event.metadata = json!({ "why": reason(&error) });
-                self.codes.events.record(&event).await?;
+                self.failed(&reason(&error), client).await?;
                 return Err(error.into());
             }
         };
         self.require_admission(&profile, client, policy).await?;
         if let Some((user, password)) = self.accounts.find(&profile.identity).await? {
             if !user.is_active {
-                return self.refused(&profile, "the user is shut out", client).await;
+                self.refuse(&profile, "the user is shut out", client).await?;
+                return Err(GoogleError::Refused);
             }
             return Ok(Finished::Known { user: Box::new(user), password, return_to });
         }
@@ -226,17 +251,22 @@ impl GoogleSignIn {
         event.email = profile.email.to_string();
         let intent = match owner {
             Some((user, _)) if !user.is_active => {
-                return self.refused(&profile, "the user is shut out", client).await;
+                self.refuse(&profile, "the user is shut out", client).await?;
+                return Err(GoogleError::Refused);
             }
             Some((user, _)) if self.accounts.is_linked(user.id).await? => {
                 let why = "another Google account opens the user";
-                return self.refused(&profile, why, client).await;
+                self.refuse(&profile, why, client).await?;
+                return Err(GoogleError::Refused);
             }
             Some((user, _)) => {
                 event.user = Some(user.id);
                 Intent::LinkGoogle(user.id, profile.identity.clone())
             }
-            None if !policy.is_registration_open => return Err(RegisterError::Closed.into()),
+            None if !policy.is_registration_open => {
+                self.refuse(&profile, "registration is closed", client).await?;
+                return Err(RegisterError::Closed.into());
+            }
             // Google is sure of the addresses that it runs alone; and of a super admin it is asked twice.
             None if policy.google_code
                 || !profile.is_run_by_google()
@@ -350,24 +380,34 @@ impl GoogleSignIn {
         Err(GoogleError::ForeignDomain)
     }
 
-    async fn refused(
+    /// Nobody was found to be anybody.
+    async fn failed(&self, why: &str, client: &Client) -> Result<(), PortError> {
+        let mut event = NewAuthEvent::new(EventKind::GoogleFailure, client, self.clock.now());
+        event.metadata = json!({ "why": why });
+        self.codes.events.record(&event).await
+    }
+
+    /// Somebody who is known to Google is not let in.
+    async fn refuse(
         &self,
         profile: &GoogleProfile,
         why: &str,
         client: &Client,
-    ) -> Result<Finished, GoogleError> {
+    ) -> Result<(), PortError> {
         let mut event = NewAuthEvent::new(EventKind::GoogleFailure, client, self.clock.now());
         event.email = profile.email.to_string();
         event.metadata = json!({ "why": why, "oauth_uid": profile.identity.subject });
-        self.codes.events.record(&event).await?;
-        Err(GoogleError::Refused)
+        self.codes.events.record(&event).await
     }
 }
 
 /// What went wrong, in words that have nothing of the token.
 fn reason(error: &IdentityError) -> String {
     match error {
-        IdentityError::Refused(error) | IdentityError::Port(error) => {
+        IdentityError::Refused(error)
+        | IdentityError::Unreachable(error)
+        | IdentityError::NotTheIssuer(error)
+        | IdentityError::Port(error) => {
             let source = std::error::Error::source(error).map(ToString::to_string);
             source.unwrap_or_else(|| error.to_string())
         }
@@ -387,7 +427,13 @@ pub enum IdentityError {
     /// The code or the token is wrong.
     #[error("what came from Google is wrong")]
     Refused(#[source] PortError),
-    /// Google does not answer.
+    /// Google does not answer, or has trouble of its own.
+    #[error("Google cannot be reached; try again later, or sign in with your password")]
+    Unreachable(#[source] PortError),
+    /// What answers is not the provider that is set up.
+    #[error("what answers as GOOGLE_OAUTH_ISSUER is no OpenID provider of this name")]
+    NotTheIssuer(#[source] PortError),
+    /// Something on this side broke.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -404,6 +450,9 @@ pub enum GoogleError {
     /// People of this domain are not let in.
     #[error("accounts of this domain are not let in; the attempt was written down")]
     ForeignDomain,
+    /// The person said no at Google, or Google did.
+    #[error("Google did not let this sign-in go on")]
+    Denied,
     /// The user is shut out, or opened by another Google account.
     #[error("this Google account opens no user here")]
     Refused,
@@ -434,13 +483,17 @@ mod tests {
     use waggle_kernel::{FixedClock, MockEntropy};
 
     use super::*;
-    use crate::ports::{MockGoogleAccounts, MockIdentityProvider, MockUserRepository};
+    use crate::ports::{MockGoogleAccounts, MockIdentityProvider, MockLimits, MockUserRepository};
     use crate::role::Role;
     use crate::testing::scene::{Scene, policy, presented};
     use crate::testing::user;
 
     fn browser() -> String {
         "a".repeat(43)
+    }
+
+    fn state_of(browser: &str) -> String {
+        SignInSecrets::of(browser).unwrap().state
     }
 
     /// Joe of the house, whose mailbox Google runs.
@@ -516,22 +569,54 @@ mod tests {
         }
 
         async fn finish(self, policy: &AccountPolicy) -> Result<Finished, GoogleError> {
-            let state = SignInSecrets::of(&browser()).unwrap().state;
-            self.sign_in().finish(&browser(), &state, "code", &Client::default(), policy).await
+            let callback = Callback { state: state_of(&browser()), outcome: Ok("code".to_owned()) };
+            self.sign_in().finish(Some(&browser()), &callback, &Client::default(), policy).await
         }
     }
 
     #[tokio::test]
     async fn what_another_browser_began_is_not_even_looked_at() {
-        let other = SignInSecrets::of(&"b".repeat(43)).unwrap().state;
-        let mut accounts = MockGoogleAccounts::new();
-        accounts.expect_take().never();
-        let google = Google { accounts, ..Google::says(profile()) }.sign_in();
+        let other = state_of(&"b".repeat(43));
+        for (shown, state) in [(Some(browser()), other), (None, state_of(&browser()))] {
+            let mut accounts = MockGoogleAccounts::new();
+            accounts.expect_take().never();
+            let google = Google { accounts, ..Google::says(profile()) };
+            let google = google.writes_down(EventKind::GoogleFailure, 0).sign_in();
 
-        let finished =
-            google.finish(&browser(), &other, "code", &Client::default(), &policy()).await;
+            let callback = Callback { state, outcome: Ok("code".to_owned()) };
+            let finished =
+                google.finish(shown.as_deref(), &callback, &Client::default(), &policy()).await;
+
+            assert!(matches!(finished, Err(GoogleError::Stale)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_strangers_bring_again_and_again_is_written_down_within_a_bound() {
+        let mut google = Google::says(profile());
+        google.scene.limits = MockLimits::new();
+        google.scene.limits.expect_take().once().returning(|budgets, now| {
+            Ok(Some(Exhausted { budget: budgets[0].clone(), refusals: 1, until: now }))
+        });
+        google.scene.events.expect_record().never();
+
+        let callback = Callback { state: String::new(), outcome: Ok("code".to_owned()) };
+        let client = Client { ip: Some([10, 0, 0, 7].into()), ..Client::default() };
+        let finished = google.sign_in().finish(None, &callback, &client, &policy()).await;
 
         assert!(matches!(finished, Err(GoogleError::Stale)));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_at_google_is_written_down_and_uses_the_way_up() {
+        let google = Google::says(profile()).writes_down(EventKind::GoogleFailure, 0).sign_in();
+        let outcome = Err("access_denied".to_owned());
+        let callback = Callback { state: state_of(&browser()), outcome };
+
+        let finished =
+            google.finish(Some(&browser()), &callback, &Client::default(), &policy()).await;
+
+        assert!(matches!(finished, Err(GoogleError::Denied)));
     }
 
     #[tokio::test]
@@ -621,7 +706,8 @@ mod tests {
             assert!(matches!(finished, Ok(Finished::CodeSent(_))));
         }
         let closed = AccountPolicy { is_registration_open: false, ..without };
-        let finished = Google::says(profile()).with_owner(None).finish(&closed).await;
+        let google = Google::says(profile()).with_owner(None);
+        let finished = google.writes_down(EventKind::GoogleFailure, 0).finish(&closed).await;
         assert!(matches!(finished, Err(GoogleError::Register(RegisterError::Closed))));
     }
 

@@ -56,8 +56,8 @@ pub use code::{
 pub use codes::{CodeError, Codes, Issued, Presented};
 pub use deliver_mail::{DeliverMail, Delivered};
 pub use google::{
-    Begun, Finished, GOOGLE_PATIENCE, GoogleError, GoogleIdentity, GoogleProfile, GoogleSignIn,
-    IdentityError, SignInSecrets,
+    Begun, Callback, Finished, GOOGLE_PATIENCE, GoogleError, GoogleIdentity, GoogleProfile,
+    GoogleSignIn, IdentityError, SignInSecrets,
 };
 pub use keys::{Mark, SealedSecret, ServerKeys};
 pub use limits::{LIMITS, LimitTable, NamedLimit, network};

@@ -57,7 +57,7 @@ fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
         .nest("/health", health::routes())
         .nest("/account", pages::routes())
         .at("/", get(make_sync(|_| Redirect::see_other("/account"))))
-        .at(CALLBACK, get(pages::callback))
+        .at(CALLBACK, get(pages::back_from_google))
         .around(around::every_request)
         .data(app)
         .map_to_response()

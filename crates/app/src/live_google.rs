@@ -36,7 +36,7 @@ impl GoogleValues {
 
     fn registration(&self) -> Registration {
         Registration {
-            issuer: self.issuer.as_str().trim_end_matches('/').to_owned(),
+            issuer: self.issuer.as_str().to_owned(),
             client_id: self.client_id.clone(),
             client_secret: self.client_secret.text().clone(),
             redirect: self.redirect.clone(),

@@ -3,13 +3,16 @@
 //! They are three files that are the same for everybody; what they do they do through the API. What a mail's link brings stands behind
 //! the `#`, which no server sees.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use poem::endpoint::make_sync;
 use poem::http::{StatusCode, header};
 use poem::web::Data;
 use poem::{Endpoint, IntoResponse as _, Request, Response, Route, get, handler};
-use waggle_accounts::{Finished, GoogleError, IdentityError, ProvenBy, ReturnTo};
+use waggle_accounts::{
+    Callback, Finished, GoogleError, IdentityError, ProvenBy, RegisterError, ReturnTo,
+};
 
 use crate::api::{as_they_are, session_cookie};
 use crate::app::App;
@@ -41,7 +44,7 @@ fn page(status: StatusCode, view: &'static str, back_after: i64) -> Response {
 
 /// Takes in whoever comes back from Google. What went wrong is told on the page, and as a problem to those who want no page.
 #[handler]
-pub(crate) async fn callback(request: &Request, app: Data<&Arc<App>>) -> Response {
+pub(crate) async fn back_from_google(request: &Request, app: Data<&Arc<App>>) -> Response {
     let gone = GOOGLE_COOKIE.set(&app.settings.values(), "", 0);
     let mut response = match finish(&app, request).await {
         Ok(response) => response,
@@ -60,12 +63,16 @@ async fn finish(app: &App, request: &Request) -> Result<Response, GoogleError> {
         pairs.find(|(name, value)| name == wanted && value.len() <= MOST).map(|(_, value)| value)
     };
     let values = app.settings.values();
-    let browser = GOOGLE_COOKIE.shown(&values, request).ok_or(GoogleError::Stale)?;
-    let (Some(state), Some(code)) = (value("state"), value("code")) else {
-        return Err(GoogleError::Stale);
+    let browser = GOOGLE_COOKIE.shown(&values, request);
+    // Google's errors have names of letters and underscores; nothing else of what came is kept.
+    let named = |error: Cow<'_, str>| error.chars().filter(|&c| is_of_name(c)).take(64).collect();
+    let outcome = match (value("code"), value("error")) {
+        (Some(code), None) => Ok(code.into_owned()),
+        (_, error) => Err(error.map_or_else(|| "nothing".to_owned(), named)),
     };
+    let callback = Callback { state: value("state").unwrap_or_default().into_owned(), outcome };
     let (from, policy) = (client(app, request), app.policy());
-    let finished = app.people.google.finish(browser, &state, &code, &from, &policy).await;
+    let finished = app.people.google.finish(browser, &callback, &from, &policy).await;
     app.post.notify_one();
     match finished? {
         Finished::CodeSent(issued) => {
@@ -95,6 +102,10 @@ async fn finish(app: &App, request: &Request) -> Result<Response, GoogleError> {
     }
 }
 
+const fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphabetic() || c == '_'
+}
+
 /// Where somebody goes who did not say.
 fn home(return_to: &ReturnTo) -> &str {
     if return_to.as_str() == "/" { "/account" } else { return_to.as_str() }
@@ -112,6 +123,9 @@ fn told(app: &App, request: &Request, error: GoogleError) -> Response {
         GoogleError::ForeignDomain => "foreign-domain",
         GoogleError::Identity(IdentityError::Unverified) => "google-unverified",
         GoogleError::Stale => "google-stale",
+        GoogleError::Denied => "google-denied",
+        GoogleError::Register(RegisterError::Closed) => "google-closed",
+        GoogleError::Identity(IdentityError::Unreachable(_)) => "google-unreachable",
         _ => "google-failed",
     };
     let problem = Problem::from(error);

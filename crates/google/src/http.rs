@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use openidconnect::{HttpRequest, HttpResponse};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Request};
+use reqwest::{Client, Request, StatusCode};
 use thiserror::Error;
 
 /// How long the issuer may take to answer.
@@ -18,6 +18,9 @@ pub(crate) enum HttpError {
     /// The connection, or the time.
     #[error("the issuer did not answer")]
     Transport(#[from] reqwest::Error),
+    /// The issuer has trouble of its own, and says so.
+    #[error("the issuer answered with the status {0}")]
+    Trouble(StatusCode),
     /// The answer has no end.
     #[error("the issuer's answer is larger than {MOST} bytes")]
     TooLarge,
@@ -34,8 +37,12 @@ pub(crate) fn client() -> Result<Client, reqwest::Error> {
 
 pub(crate) async fn call(client: Client, request: HttpRequest) -> Result<HttpResponse, HttpError> {
     let mut answer = client.execute(Request::try_from(request)?).await?;
+    let status = answer.status();
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(HttpError::Trouble(status));
+    }
     let mut response = HttpResponse::new(Vec::new());
-    *response.status_mut() = answer.status();
+    *response.status_mut() = status;
     *response.headers_mut() = answer.headers().clone();
     let body = response.body_mut();
     while let Some(chunk) = answer.chunk().await? {

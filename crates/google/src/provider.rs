@@ -1,6 +1,6 @@
 //! The issuer: where it sends people, and whether what it says of them is right.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
@@ -12,21 +12,20 @@ use openidconnect::core::{
 };
 use openidconnect::{
     AdditionalClaims, AuthenticationFlow, AuthorizationCode, ClaimsVerificationError, Client,
-    ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet,
-    EndpointSet, HttpRequest, IdTokenClaims, IdTokenFields, IssuerUrl, Nonce, PkceCodeChallenge,
-    PkceCodeVerifier, RedirectUrl, Scope, SignatureVerificationError, StandardErrorResponse,
-    StandardTokenResponse,
+    ClientId, ClientSecret, CsrfToken, DiscoveryError, EmptyExtraTokenFields, EndpointMaybeSet,
+    EndpointNotSet, EndpointSet, HttpRequest, IdTokenClaims, IdTokenFields, IssuerUrl, Nonce,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, SignatureVerificationError,
+    StandardErrorResponse, StandardTokenResponse,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 use tracing::warn;
 use url::Url;
 use waggle_accounts::ports::IdentityProvider;
 use waggle_accounts::{GoogleIdentity, GoogleProfile, IdentityError, SignInSecrets};
-use waggle_kernel::{Clock, PortError};
+use waggle_kernel::{Clock, PortError, error_chain};
 
-use crate::http::{call, client};
+use crate::http::{HttpError, call, client};
 
 /// How long what the issuer says of itself is taken as true.
 const FRESH: Duration = Duration::hours(24);
@@ -40,7 +39,7 @@ const MOST_AGE: Duration = Duration::minutes(10);
 /// Waggle as the issuer knows it.
 #[derive(Clone)]
 pub struct Registration {
-    /// The issuer, without a slash at its end.
+    /// The issuer; whether its name ends in a slash it says itself.
     pub issuer: String,
     /// The client id.
     pub client_id: String,
@@ -98,6 +97,8 @@ pub struct Google {
 struct Known {
     metadata: CoreProviderMetadata,
     learned_at: DateTime<Utc>,
+    /// When it was last asked because of a key that was not known.
+    asked_for_a_key_at: Option<DateTime<Utc>>,
 }
 
 /// What was being done, for the log.
@@ -116,35 +117,81 @@ impl Google {
         Ok(Self { http, registration, clock, known: Mutex::new(None) })
     }
 
-    /// Asks the issuer for its places and keys, and whether that works.
+    /// Asks the issuer for its endpoints and keys, and whether that works.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if it does not answer, or is another than it should be.
-    pub async fn check(&self) -> Result<(), PortError> {
+    /// [`IdentityError`] if it does not answer, or is another than it should be.
+    pub async fn check(&self) -> Result<(), IdentityError> {
         self.learn().await.map(drop)
     }
 
-    /// What the issuer says of itself, asked at most once in [`FRESH`], or once in [`PAUSE`] where that is not enough.
-    async fn known(&self, is_enough: bool) -> Result<CoreProviderMetadata, PortError> {
-        let mut known = self.known.lock().await;
-        let now = self.clock.now();
-        let most = if is_enough { FRESH } else { PAUSE };
-        if let Some(known) = known.as_ref().filter(|known| now - known.learned_at < most) {
-            return Ok(known.metadata.clone());
+    /// What the issuer says of itself, asked once in [`FRESH`]. While it cannot be reached, what it
+    /// said before holds.
+    async fn known(&self) -> Result<CoreProviderMetadata, IdentityError> {
+        let (known, now) = (self.kept().clone(), self.clock.now());
+        let Some(known) = known else { return self.renew(None).await };
+        if now - known.learned_at < FRESH {
+            return Ok(known.metadata);
         }
+        match self.renew(known.asked_for_a_key_at).await {
+            Err(IdentityError::Unreachable(error)) => {
+                let error = error_chain(&error);
+                warn!(error, "the issuer cannot be reached; what it said before is used");
+                Ok(known.metadata)
+            }
+            renewed => renewed,
+        }
+    }
+
+    /// What the issuer says of itself, asked anew because of a key that was not known, but no more
+    /// than once in [`PAUSE`].
+    async fn with_new_keys(&self) -> Result<CoreProviderMetadata, IdentityError> {
+        let now = self.clock.now();
+        let known = self.kept().clone();
+        let asked_at = known.as_ref().and_then(|known| known.asked_for_a_key_at);
+        match known.filter(|_| asked_at.is_some_and(|at| now - at < PAUSE)) {
+            Some(known) => Ok(known.metadata),
+            None => self.renew(Some(now)).await,
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn renew(
+        &self,
+        asked_for_a_key_at: Option<DateTime<Utc>>,
+    ) -> Result<CoreProviderMetadata, IdentityError> {
         let metadata = self.learn().await?;
-        *known = Some(Known { metadata: metadata.clone(), learned_at: now });
+        let learned_at = self.clock.now();
+        let known = Known { metadata: metadata.clone(), learned_at, asked_for_a_key_at };
+        *self.kept() = Some(known);
         Ok(metadata)
     }
 
-    async fn learn(&self) -> Result<CoreProviderMetadata, PortError> {
-        let issuer = IssuerUrl::new(self.registration.issuer.clone())
-            .map_err(|error| PortError::broken(ASKING, error))?;
+    /// Asks the issuer under its name without a slash at the end, and with one where it says that
+    /// this is its name: the two have to be equal to the letter (OpenID Connect Discovery 1.0, 4.3).
+    async fn learn(&self) -> Result<CoreProviderMetadata, IdentityError> {
+        let name = self.registration.issuer.trim_end_matches('/');
+        match self.discover(name.to_owned()).await {
+            Err(DiscoveryError::Validation(_)) => self.discover(format!("{name}/")).await,
+            found => found,
+        }
+        .map_err(|error| match error {
+            DiscoveryError::Request(error) => unreachable(ASKING, error),
+            other => IdentityError::NotTheIssuer(PortError::broken(ASKING, other)),
+        })
+    }
+
+    async fn discover(
+        &self,
+        issuer: String,
+    ) -> Result<CoreProviderMetadata, DiscoveryError<HttpError>> {
+        let issuer = IssuerUrl::new(issuer).map_err(DiscoveryError::UrlParse)?;
         let http = |request: HttpRequest| call(self.http.clone(), request);
-        CoreProviderMetadata::discover_async(issuer, &http)
-            .await
-            .map_err(|error| PortError::unavailable(ASKING, error))
+        CoreProviderMetadata::discover_async(issuer, &http).await
     }
 
     fn client(&self, metadata: CoreProviderMetadata) -> IssuerClient {
@@ -171,7 +218,7 @@ impl IdentityProvider for Google {
         secrets: &SignInSecrets,
         domain: Option<String>,
     ) -> Result<Url, IdentityError> {
-        let client = self.client(self.known(true).await?);
+        let client = self.client(self.known().await?);
         let verifier = PkceCodeVerifier::new(secrets.verifier.expose_secret().to_owned());
         let (state, nonce) = (secrets.state.clone(), secrets.nonce.expose_secret().to_owned());
         let mut request = client
@@ -195,7 +242,7 @@ impl IdentityProvider for Google {
         code: &str,
         secrets: &SignInSecrets,
     ) -> Result<GoogleProfile, IdentityError> {
-        let client = self.client(self.known(true).await?);
+        let client = self.client(self.known().await?);
         let verifier = PkceCodeVerifier::new(secrets.verifier.expose_secret().to_owned());
         let http = |request: HttpRequest| call(self.http.clone(), request);
         let answer = client
@@ -208,9 +255,7 @@ impl IdentityProvider for Google {
                 openidconnect::RequestTokenError::ServerResponse(said) => {
                     IdentityError::Refused(PortError::broken(REDEEMING, said.error().to_string()))
                 }
-                openidconnect::RequestTokenError::Request(error) => {
-                    PortError::unavailable(REDEEMING, error).into()
-                }
+                openidconnect::RequestTokenError::Request(error) => unreachable(REDEEMING, error),
                 // What could not be read may have a token in it, and is not kept.
                 _ => IdentityError::Refused(PortError::broken(REDEEMING, "it makes no sense")),
             })?;
@@ -232,7 +277,7 @@ impl IdentityProvider for Google {
             warn!(
                 "a token was signed with a key that the issuer did not name; its keys are read anew"
             );
-            found = claims_of(&self.client(self.known(false).await?));
+            found = claims_of(&self.client(self.with_new_keys().await?));
         }
         let claims =
             found.map_err(|error| IdentityError::Refused(PortError::broken(CHECKING, error)))?;
@@ -243,6 +288,10 @@ impl IdentityProvider for Google {
         }
         profile(&claims)
     }
+}
+
+fn unreachable(doing: &'static str, error: HttpError) -> IdentityError {
+    IdentityError::Unreachable(PortError::unavailable(doing, error))
 }
 
 fn profile(

@@ -1,7 +1,7 @@
 //! What can go wrong in here, and how little of it the ports say.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use thiserror::Error;
 use waggle_kernel::PortError;
@@ -57,9 +57,28 @@ pub(crate) fn disk_has_room() {
     DISK_FULL.store(false, Ordering::Relaxed);
 }
 
+/// How many connections are asked whether they are alive before they are used, because one of the
+/// pool was not: at most two rounds of it.
+static CHECKS_DUE: AtomicU32 = AtomicU32::new(0);
+const CHECKS: u32 = 16;
+
+/// Whether the next connection has to be asked whether it is alive.
+pub(crate) fn is_check_due() -> bool {
+    let one_less = |due: u32| due.checked_sub(1);
+    CHECKS_DUE.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+}
+
+/// A connection was closed by the server, and others may be.
+pub(crate) fn connection_lost() {
+    CHECKS_DUE.store(CHECKS, Ordering::Relaxed);
+}
+
 impl StoreError {
-    /// Remembers that the disk is full, if that is what this says.
+    /// Remembers what concerns later calls: that the disk is full, or that a connection was lost.
     pub(crate) fn note(&self) {
+        if self.is_about_lost_connection() {
+            connection_lost();
+        }
         if self.is_about_room() {
             DISK_FULL.store(true, Ordering::Relaxed);
         }
@@ -100,23 +119,30 @@ impl StoreError {
         self.says(&["deadlock detected"])
     }
 
+    /// Whether the server ended the session that the statement was for.
+    pub(crate) fn is_about_lost_connection(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind, Error};
+        const LOST: &[&str] = &["terminating connection", "connection closed"];
+        match self {
+            // The former two: in a transaction that did not begin or whose connection is gone.
+            Self::Query(Error::BrokenTransactionManager | Error::NotInTransaction) => true,
+            Self::Query(Error::DatabaseError(
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+                _,
+            )) => true,
+            _ => self.says(LOST),
+        }
+    }
+
     fn is_transient(&self) -> bool {
         use diesel::result::{DatabaseErrorKind, Error};
         match self {
-            // The latter two: in a transaction that did not begin or whose connection is gone.
-            Self::Connection(_)
-            | Self::Query(Error::BrokenTransactionManager | Error::NotInTransaction) => true,
-            Self::Query(Error::DatabaseError(kind, _)) => {
-                matches!(
-                    kind,
-                    DatabaseErrorKind::SerializationFailure
-                        | DatabaseErrorKind::ClosedConnection
-                        | DatabaseErrorKind::ReadOnlyTransaction
-                        | DatabaseErrorKind::UnableToSendCommand
-                ) || self.is_deadlock()
-                    || self.says(OUTAGES)
-            }
-            _ => false,
+            Self::Connection(_) => true,
+            Self::Query(Error::DatabaseError(
+                DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ReadOnlyTransaction,
+                _,
+            )) => true,
+            _ => self.is_about_lost_connection() || self.is_deadlock() || self.says(OUTAGES),
         }
     }
 }
@@ -125,7 +151,6 @@ impl StoreError {
 const OUTAGES: &[&str] = &[
     "database is locked",
     "attempt to write a readonly database",
-    "terminating connection",
     "the database system is",
     "too many clients",
     "remaining connection slots",

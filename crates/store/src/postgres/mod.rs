@@ -19,7 +19,7 @@ use diesel_async::{
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, connection_lost, is_check_due};
 use crate::pool::{ConnectErrors, get};
 
 pub(crate) type Db = Pg;
@@ -53,11 +53,17 @@ impl Pools {
         let parameters = tls::Parameters::parse(url)?;
         suits(&parameters).await?;
         let mut config = ManagerConfig::<Conn>::default();
-        // That costs nothing: the driver knows at once when the server has closed a connection.
+        // The driver soon knows when the server has closed a connection. Only after one was lost
+        // are the others asked, which costs a round trip.
         config.recycling_method = RecyclingMethod::CustomFunction(Box::new(|connection| {
-            let is_broken = connection.is_broken();
-            let gone = || diesel::result::Error::BrokenTransactionManager;
-            std::future::ready(if is_broken { Err(gone()) } else { Ok(()) }).boxed()
+            async {
+                if connection.is_broken() {
+                    connection_lost();
+                    return Err(diesel::result::Error::BrokenTransactionManager);
+                }
+                if is_check_due() { connection.batch_execute("SELECT 1").await } else { Ok(()) }
+            }
+            .boxed()
         }));
         let of_pool = parameters.clone();
         config.custom_setup = Box::new(move |_| of_pool.clone().connect_bounded());
@@ -102,12 +108,17 @@ impl Pools {
             let mut connection = get(&self.pool, &self.errors).await?;
             let begun =
                 <Conn as AsyncConnection>::TransactionManager::begin_transaction(&mut *connection);
-            match begun.await {
+            let error = match begun.await {
                 Ok(()) => return Ok(Transaction { connection }),
-                // Nothing has begun, so nothing is repeated: the server has ended the session.
-                Err(_) if connection.is_broken() && tries < CONNECTIONS => tries += 1,
-                Err(error) => return Err(error.into()),
+                Err(error) => StoreError::from(error),
+            };
+            // Nothing has begun, so nothing is repeated: the server has ended the session.
+            if tries == CONNECTIONS || !(connection.is_broken() || error.is_about_lost_connection())
+            {
+                return Err(error);
             }
+            connection_lost();
+            tries += 1;
         }
     }
 

@@ -2,12 +2,14 @@
 
 use poem::http::StatusCode;
 use serde_json::json;
+use tracing::error;
 use waggle_accounts::ports::PasskeyError;
 use waggle_accounts::{
     ChangeAddressError, CodeError, CreateTokenError, GoogleError, IdentityError, ManageUsersError,
     NotRecent, PasskeysError, RegisterError, ResetPasswordError, SecondFactorError, SessionsError,
     SignInError, TokensError,
 };
+use waggle_kernel::error_chain;
 
 use super::Problem;
 use crate::api::user_json;
@@ -205,8 +207,16 @@ impl From<GoogleError> for Problem {
             GoogleError::Identity(IdentityError::Port(error)) | GoogleError::Port(error) => {
                 error.into()
             }
+            GoogleError::Identity(
+                IdentityError::Unreachable(ref cause) | IdentityError::NotTheIssuer(ref cause),
+            ) => {
+                let cause = error_chain(cause);
+                error!(request.id = %Self::request_id(), error = %cause, "a sign-in with Google failed");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            }
             GoogleError::Identity(IdentityError::Unverified | IdentityError::Refused(_))
             | GoogleError::Stale
+            | GoogleError::Denied
             | GoogleError::ForeignDomain
             | GoogleError::Refused => Self::new(StatusCode::FORBIDDEN, detail),
             GoogleError::Limited(exhausted) => Self::too_often(detail, &exhausted),
