@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -11,7 +13,7 @@ use crate::accounts::user;
 use crate::database::Kind;
 use crate::process::PATIENCE;
 use crate::smtp::{self, Begins, SmtpServer};
-use crate::{Answer, Waggle, answer, on_both, run};
+use crate::{Answer, Waggle, answer, count, on_both, run};
 
 const PASSWORD: &str = "correct staple, battery horse";
 const OTHER: &str = "quite another donkey, staple";
@@ -547,20 +549,30 @@ async fn a_dead_mail_server_loses_nothing(kind: Kind) {
         }
     };
     until(&|| log().contains("a mail did not go out yet")).await;
-    let wrong = json!({ "EMAIL_PORT": server.port, "EMAIL_HOST_PASSWORD": "wrong" });
+    let wrong = json!({ "EMAIL_PORT": server.port, "EMAIL_HOST_PASSWORD": "wrong secret" });
     let tested = test(wrong).await;
     assert_eq!(tested["ok"], false, "{tested}");
-    assert!(!tested.to_string().contains(smtp::PASSWORD), "{tested}");
+    let encoded = STANDARD.encode(format!("\0{}\0wrong secret", smtp::USER));
+    let tested = tested["detail"].as_str().unwrap().to_owned();
+    assert!(tested.contains("535 5.7.8 wrong: AUTH PLAIN ..."), "{tested}");
+    assert!(!tested.contains(&encoded), "{tested}");
+    let stranger = json!({
+        "EMAIL_PORT": server.port, "EMAIL_HOST_USER": null, "EMAIL_HOST_PASSWORD": null,
+    });
+    let tested = test(stranger).await["detail"].to_string();
+    assert!(tested.contains("wants a log-in") && tested.contains("530 5.7.0"), "{tested}");
     let right = json!({ "EMAIL_PORT": server.port, "EMAIL_HOST_PASSWORD": smtp::PASSWORD });
     let tested = test(right.clone()).await;
     assert_eq!(tested["ok"], true, "{tested}");
+    let tried = server.seen.lock().unwrap().mails.pop().expect("a mail was sent");
+    assert!(tried.contains("To: settings-admin@hive.example"), "{tried}");
     set(right).await.ok();
     until(&|| !server.seen.lock().unwrap().mails.is_empty()).await;
 
     let mail = Mail::read(&server.seen.lock().unwrap().mails[0].clone());
     let confirmed = waggle.open("register/confirm", code_of(&flow, &mail.code()));
     answer(confirmed).await.ok();
-    assert_eq!(server.seen.lock().unwrap().refused, ["wrong password"]);
+    assert_eq!(server.seen.lock().unwrap().refused, ["wrong password", "stranger"]);
     // Whom the server does not know is given up; what may be mended, under the same number, is not.
     let lines = |part: &str| log().matches(part).count();
     let (later, given_up) = ("a mail did not go out yet", "is given up");
@@ -570,6 +582,20 @@ async fn a_dead_mail_server_loses_nothing(kind: Kind) {
     waggle.register("full@hive.example").await;
     until(&|| lines(later) > before).await;
     assert_eq!(lines(given_up), 1, "{}", log());
+    // One who never answers does not hold up the others, and a server that has the mail and does not
+    // say what it did with it leaves that unknown.
+    let before = server.seen.lock().unwrap().mails.len();
+    for name in ["slow", "mute", "odd", "quick"] {
+        waggle.register(&format!("{name}@hive.example")).await;
+    }
+    let known = || server.seen.lock().unwrap().mails.len();
+    until(&|| known() == before + 3 && lines("is_unknown=true") == 2).await;
+    assert!(!log().contains("slow@hive.example"), "{}", log());
+    let unknown =
+        count(&waggle.database, "SELECT count(*) FROM mails WHERE unknown_ends = 1").await;
+    assert_eq!(unknown, 2);
+    let said = "SELECT count(*) FROM mails WHERE last_error LIKE '%550 5.1.1 nobody of that name%'";
+    assert_eq!(count(&waggle.database, said).await, 1);
     // The other server wants STARTTLS, and gets nothing in the clear.
     let starttls = json!({
         "EMAIL_PORT": other.port, "EMAIL_USE_TLS": true, "EMAIL_USE_SSL": false,

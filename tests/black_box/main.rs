@@ -273,13 +273,24 @@ pub(crate) async fn execute(database: &Database, sql: &str) -> Result<(), String
         let connection = rusqlite::Connection::open(path).unwrap();
         return connection.execute_batch(sql).map_err(|error| error.to_string());
     }
+    let client = postgres(database).await;
+    client.batch_execute(sql).await.map_err(|error| format!("{error:?}"))
+}
+
+/// The number that a query answers.
+pub(crate) async fn count(database: &Database, sql: &str) -> i64 {
+    if let Some(path) = database.url.strip_prefix("sqlite://") {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        return connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    }
+    postgres(database).await.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+async fn postgres(database: &Database) -> tokio_postgres::Client {
     let (client, connection) =
         tokio_postgres::connect(&database.url, tokio_postgres::NoTls).await.unwrap();
-    let driver = tokio::spawn(connection);
-    let result = client.batch_execute(sql).await.map_err(|error| format!("{error:?}"));
-    drop(client);
-    let _ = driver.await;
-    result
+    tokio::spawn(connection);
+    client
 }
 
 /// Runs each test on both databases.

@@ -126,6 +126,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let right = STANDARD.encode(format!("\0{USER}\0{PASSWORD}"));
     let (mut is_known, mut line) = (false, String::new());
+    let mut recipient = String::new();
     loop {
         line.clear();
         if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
@@ -139,7 +140,10 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             }
             "AUTH" => {
                 seen.lock().unwrap().refused.push("wrong password");
-                "535 5.7.8 wrong\r\n"
+                // Some servers repeat what they were sent.
+                let answer = format!("535 5.7.8 wrong: {}\r\n", line.trim_end());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                continue;
             }
             "MAIL" if !is_known => {
                 seen.lock().unwrap().refused.push("stranger");
@@ -147,7 +151,13 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             }
             "RCPT" if line.contains("full@") => "550 5.4.5 the quota of the day is used up\r\n",
             "RCPT" if line.contains("gone@") => "550 5.1.1 nobody of that name\r\n",
-            "MAIL" | "RCPT" | "NOOP" | "RSET" => "250 2.0.0 fine\r\n",
+            // Nobody is ever told.
+            "RCPT" if line.contains("slow@") => std::future::pending().await,
+            "RCPT" => {
+                recipient.clone_from(&line);
+                "250\r\n"
+            }
+            "MAIL" | "NOOP" | "RSET" => "250 2.0.0 fine\r\n",
             "DATA" => {
                 stream.write_all(b"354 go on\r\n").await.unwrap();
                 let mut mail = String::new();
@@ -162,7 +172,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                     mail.push_str(&line);
                 }
                 seen.lock().unwrap().mails.push(mail);
-                "250 2.0.0 taken\r\n"
+                if recipient.contains("mute@") {
+                    return;
+                }
+                let is_odd = recipient.contains("odd@");
+                if is_odd { "what was that?\r\n" } else { "250\r\n" }
             }
             "QUIT" => return,
             _ => "500 what\r\n",

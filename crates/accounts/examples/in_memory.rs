@@ -467,6 +467,7 @@ async fn read(mail: &NewMail, now: DateTime<Utc>) -> Result<Mail, PortError> {
         created_at: now,
         useless_at: mail.useless_at,
         tries: 1,
+        unknown_ends: 0,
     };
     queued.open(&NoKeys).await
 }

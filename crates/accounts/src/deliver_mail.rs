@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use waggle_kernel::{Clock, PortError};
+use waggle_kernel::{Clock, PortError, error_chain};
 
 use crate::keys::ServerKeys;
 use crate::mail::{MailFailure, QueuedMail};
-use crate::ports::{ClaimedMails, MailQueue, Mailer};
+use crate::ports::{ClaimedMails, MailQueue, Mailer, NotSent};
 
 /// For how long a process has a mail in hand before another may take it: longer than a mail server may take.
 const LEASE: Duration = Duration::minutes(3);
-/// How many mails one process has in hand.
-const AT_ONCE: u16 = 8;
+/// How often a mail is handed to a server that does not say whether it took it, and how long to wait
+/// in between: each time the recipient may get it once more.
+const MOST_UNKNOWN: u32 = 3;
+const UNKNOWN_PAUSE: Duration = Duration::minutes(1);
 
 /// Brings mails to the mail server.
 pub struct DeliverMail {
@@ -46,14 +48,14 @@ pub enum Delivered {
 }
 
 impl DeliverMail {
-    /// Leases mails that are due.
+    /// Leases up to `most` mails that are due.
     ///
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer.
-    pub async fn claim(&self) -> Result<ClaimedMails, PortError> {
+    pub async fn claim(&self, most: u16) -> Result<ClaimedMails, PortError> {
         let now = self.clock.now();
-        self.queue.claim(now, now + LEASE, AT_ONCE).await
+        self.queue.claim(now, now + LEASE, most).await
     }
 
     /// Brings one mail to the server, and writes down what became of it.
@@ -74,12 +76,17 @@ impl DeliverMail {
             }
             Err(why) => why,
         };
-        let at = now + pause(mail.tries);
-        if matches!(why, MailFailure::Never(_)) || at >= mail.useless_at {
-            self.queue.give_up(mail.id, &why.to_string(), now).await?;
+        let is_unknown = matches!(why, MailFailure::Unknown(_));
+        let end = NotSent { reason: error_chain(&why), is_unknown };
+        let unknown_ends = mail.unknown_ends + u32::from(is_unknown);
+        let pause = pause(mail.tries);
+        let at = now + if is_unknown { pause.max(UNKNOWN_PAUSE) } else { pause };
+        let is_hopeless = matches!(why, MailFailure::Never(_)) || unknown_ends >= MOST_UNKNOWN;
+        if is_hopeless || at >= mail.useless_at {
+            self.queue.give_up(mail.id, &end).await?;
             return Ok(Delivered::GivenUp { why });
         }
-        self.queue.later(mail.id, at).await?;
+        self.queue.later(mail.id, at, &end).await?;
         Ok(Delivered::Later { at, why })
     }
 }
@@ -109,17 +116,26 @@ mod tests {
             created_at: now,
             useless_at: now + Duration::minutes(10),
             tries,
+            unknown_ends: 0,
         }
     }
 
     async fn deliver(queue: MockMailQueue, mailer: MockMailer, tries: u32) -> Delivered {
+        deliver_this(queue, mailer, &queued(tries)).await
+    }
+
+    async fn deliver_this(
+        queue: MockMailQueue,
+        mailer: MockMailer,
+        mail: &QueuedMail,
+    ) -> Delivered {
         let deliver = DeliverMail {
             queue: Arc::new(queue),
             mailer: Arc::new(mailer),
             keys: Arc::new(MockServerKeys::new()),
             clock: Arc::new(FixedClock::noon()),
         };
-        deliver.deliver(&queued(tries)).await.unwrap()
+        deliver.deliver(mail).await.unwrap()
     }
 
     fn failing(make: fn(PortError) -> MailFailure) -> MockMailer {
@@ -141,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn a_dead_server_is_asked_again_as_long_as_the_mail_is_of_use() {
         let mut queue = MockMailQueue::new();
-        queue.expect_later().once().returning(|_, _| Ok(()));
+        queue.expect_later().once().returning(|_, _, _| Ok(()));
         let mailer = failing(MailFailure::Later);
 
         let result = deliver(queue, mailer, 2).await;
@@ -149,7 +165,7 @@ mod tests {
         let again = FixedClock::noon().now() + Duration::seconds(10);
         assert!(matches!(result, Delivered::Later { at, .. } if at == again), "{result:?}");
         let mut queue = MockMailQueue::new();
-        queue.expect_give_up().once().returning(|_, _, _| Ok(()));
+        queue.expect_give_up().once().returning(|_, _| Ok(()));
         let result = deliver(queue, failing(MailFailure::Later), 20).await;
         assert!(matches!(result, Delivered::GivenUp { .. }), "{result:?}");
     }
@@ -157,11 +173,36 @@ mod tests {
     #[tokio::test]
     async fn what_the_server_will_never_take_is_given_up() {
         let mut queue = MockMailQueue::new();
-        queue.expect_give_up().once().returning(|_, _, _| Ok(()));
+        queue
+            .expect_give_up()
+            .withf(|_, end| end.reason.ends_with("it is dead") && !end.is_unknown)
+            .once()
+            .returning(|_, _| Ok(()));
 
         let result = deliver(queue, failing(MailFailure::Never), 1).await;
 
         assert!(matches!(result, Delivered::GivenUp { .. }), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_may_have_gone_out_is_tried_three_times_with_a_pause() {
+        let now = FixedClock::noon().now();
+        for (before, is_last) in [(0, false), (1, false), (2, true)] {
+            let mut queue = MockMailQueue::new();
+            if is_last {
+                queue.expect_give_up().once().returning(|_, _| Ok(()));
+            } else {
+                let is_it = move |_: &i64, at: &DateTime<Utc>, end: &NotSent| {
+                    *at == now + UNKNOWN_PAUSE && end.is_unknown
+                };
+                queue.expect_later().withf(is_it).once().returning(|_, _, _| Ok(()));
+            }
+            let mail = QueuedMail { unknown_ends: before, ..queued(before + 1) };
+
+            let result = deliver_this(queue, failing(MailFailure::Unknown), &mail).await;
+
+            assert_eq!(matches!(result, Delivered::GivenUp { .. }), is_last, "{result:?}");
+        }
     }
 
     #[test]

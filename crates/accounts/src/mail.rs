@@ -229,6 +229,8 @@ pub struct QueuedMail {
     pub useless_at: DateTime<Utc>,
     /// How often it was tried, this time included.
     pub tries: u32,
+    /// How many of the tries before ended so that nobody knows whether the mail went out.
+    pub unknown_ends: u32,
 }
 
 impl QueuedMail {
@@ -276,6 +278,8 @@ pub struct Mail {
 pub enum MailFailure {
     /// The server may take it later.
     Later(PortError),
+    /// The server had the whole mail and did not say what it did with it.
+    Unknown(PortError),
     /// The server will never take it.
     Never(PortError),
 }
@@ -284,6 +288,7 @@ impl fmt::Display for MailFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Later(_) => "the mail server does not take it now",
+            Self::Unknown(_) => "the mail server had the mail, and whether it took it is not known",
             Self::Never(_) => "the mail server does not take it",
         })
     }
@@ -291,7 +296,7 @@ impl fmt::Display for MailFailure {
 
 impl std::error::Error for MailFailure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        let (Self::Later(error) | Self::Never(error)) = self;
+        let (Self::Later(error) | Self::Unknown(error) | Self::Never(error)) = self;
         Some(error)
     }
 }
@@ -361,6 +366,7 @@ mod tests {
             created_at: now,
             useless_at: now,
             tries: 1,
+            unknown_ends: 0,
         };
         let opened = queued.open(&keys).await.unwrap().proof.unwrap();
 

@@ -642,19 +642,28 @@ pub trait MailQueue: Send + Sync {
     /// [`PortError`] if the store cannot answer.
     async fn sent(&self, id: i64) -> Result<(), PortError>;
 
-    /// Puts a mail back until `at`.
+    /// Puts a mail back until `at`, with the reason.
     ///
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer.
-    async fn later(&self, id: i64, at: DateTime<Utc>) -> Result<(), PortError>;
+    async fn later(&self, id: i64, at: DateTime<Utc>, why: &NotSent) -> Result<(), PortError>;
 
     /// Keeps a mail for the operator to see, and tries it no more.
     ///
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer.
-    async fn give_up(&self, id: i64, why: &str, now: DateTime<Utc>) -> Result<(), PortError>;
+    async fn give_up(&self, id: i64, why: &NotSent) -> Result<(), PortError>;
+}
+
+/// How a try to send a mail ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotSent {
+    /// Why, in the mail server's words where it said something.
+    pub reason: String,
+    /// Whether the mail may have gone out all the same. Such ends are counted.
+    pub is_unknown: bool,
 }
 
 /// Brings mails out of the house.

@@ -51,7 +51,7 @@ impl GoogleValues {
 /// [`IdentityError`].
 pub(crate) async fn check(values: &Values, clock: Arc<dyn Clock>) -> Result<(), IdentityError> {
     let values = GoogleValues::of(values).ok_or(IdentityError::NotSetUp)?;
-    Ok(Google::new(values.registration(), clock)?.check().await?)
+    Google::new(values.registration(), clock)?.check().await
 }
 
 /// Takes the settings as they are when somebody is sent to Google, and when they come back.

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use waggle_accounts::ports::Mailer;
-use waggle_accounts::{Delivered, Mail, MailFailure, QueuedMail};
-use waggle_kernel::{PortError, error_chain};
-use waggle_mail::{Account, MailSetupError, Outbox, Security, Sender, Smtp};
+use waggle_accounts::{Address, Delivered, Letter, Mail, MailFailure, QueuedMail};
+use waggle_kernel::{Clock as _, PortError, SystemClock, error_chain};
+use waggle_mail::{Account, Outbox, Security, Sender, Smtp, SmtpError};
 use waggle_settings::{Secret, SettingsManager, Values};
 
 use crate::app::App;
@@ -21,6 +21,8 @@ use crate::supervisor;
 const USUAL_HOST: &str = "smtp.gmail.com";
 /// How often the queue is looked at when nothing wakes the worker.
 const POLL: Duration = Duration::from_secs(2);
+/// How many mails are under way at a time.
+const AT_ONCE: u16 = 8;
 
 /// The settings that the way to the mail server is made of.
 #[derive(Clone, PartialEq)]
@@ -88,9 +90,9 @@ pub(crate) enum MailProblem {
     /// No mail server is set up.
     #[error("no mail server is set: there has to be EMAIL_HOST or EMAIL_HOST_USER")]
     NoServer,
-    /// The mail server cannot be used.
+    /// The mail server did not take the mail.
     #[error(transparent)]
-    Setup(#[from] MailSetupError),
+    Server(#[from] SmtpError),
     /// The library of authorities could not be read.
     #[error("the way to the mail server could not be made")]
     Aside(#[from] tokio::task::JoinError),
@@ -107,18 +109,21 @@ async fn way(values: &MailValues, outbox: &Path) -> Result<Arc<dyn Mailer>, Mail
 
 /// Reading the authorities of the system takes files.
 async fn smtp(account: Account, sender: Sender) -> Result<Smtp, MailProblem> {
-    Ok(tokio::task::spawn_blocking(move || Smtp::new(&account, sender)).await??)
+    Ok(tokio::task::spawn_blocking(move || Smtp::new(account, sender)).await??)
 }
 
-/// Tries the mail settings of `values`: connects, signs in, and sends nothing.
+/// Sends a mail to `to` with the settings of `values`, at once.
 ///
 /// # Errors
 ///
 /// [`MailProblem`].
-pub(crate) async fn check(values: &Values) -> Result<(), MailProblem> {
+pub(crate) async fn try_out(values: &Values, to: Address) -> Result<(), MailProblem> {
     let values = MailValues::of(values);
     let account = values.account().ok_or(MailProblem::NoServer)?;
-    Ok(smtp(account, values.sender()?).await?.check().await?)
+    let now = SystemClock.now();
+    // The queue numbers its mails from 1.
+    let mail = Mail { number: 0, to, letter: Letter::Test, proof: None, written_at: now };
+    Ok(smtp(account, values.sender()?).await?.try_out(&mail).await?)
 }
 
 /// Takes the way that the settings say at the moment of each mail.
@@ -154,34 +159,45 @@ impl Mailer for LiveMailer {
     }
 }
 
-/// Empties the queue until `stop` says so; then ends what has begun and returns.
+/// Empties the queue until `stop` says so; then ends what has begun and returns. A mail that takes
+/// long keeps one place and not the others.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
     while !*stop.borrow() {
-        match app.people.deliver_mail.claim().await {
-            Ok(claimed) => {
-                for (id, reason) in claimed.unreadable {
-                    error!(mail.id = id, reason, "a mail cannot be read and is given up");
-                }
-                for mail in claimed.mails {
-                    running.spawn(deliver(Arc::clone(&app), mail));
-                }
-            }
-            Err(problem) => {
-                let error = error_chain(&problem);
-                error!(error, "the queue of mails cannot be read");
-            }
-        }
-        let has_begun = !running.is_empty();
-        supervisor::drain("mail", &mut running).await;
-        if has_begun {
+        let free = usize::from(AT_ONCE).saturating_sub(running.len());
+        let found = if free > 0 { claim(&app, &mut running, free).await } else { 0 };
+        if found > 0 {
             continue;
         }
         tokio::select! {
-            () = app.post.notified() => {}
+            Some(result) = running.join_next() => supervisor::ended("mail", result),
+            () = app.post.notified(), if free > 0 => {}
             // Another process may have filled the queue.
-            () = tokio::time::sleep(POLL) => {}
+            () = tokio::time::sleep(POLL), if free > 0 => {}
             _ = stop.changed() => {}
+        }
+    }
+    supervisor::drain("mail", &mut running).await;
+}
+
+/// Begins with up to `most` mails that are due, and returns how many.
+async fn claim(app: &Arc<App>, running: &mut JoinSet<()>, most: usize) -> usize {
+    let most = u16::try_from(most).unwrap_or(AT_ONCE);
+    match app.people.deliver_mail.claim(most).await {
+        Ok(claimed) => {
+            for (id, reason) in claimed.unreadable {
+                error!(mail.id = id, reason, "a mail cannot be read and is given up");
+            }
+            let found = claimed.mails.len();
+            for mail in claimed.mails {
+                running.spawn(deliver(Arc::clone(app), mail));
+            }
+            found
+        }
+        Err(problem) => {
+            let error = error_chain(&problem);
+            error!(error, "the queue of mails cannot be read");
+            0
         }
     }
 }
@@ -192,7 +208,8 @@ async fn deliver(app: Arc<App>, mail: QueuedMail) {
         Ok(Delivered::Sent) => info!(mail.id = id, letter, "a mail went out"),
         Ok(Delivered::Later { at, why }) => {
             let error = error_chain(&why);
-            warn!(mail.id = id, letter, again_at = %at, error, "a mail did not go out yet");
+            let is_unknown = matches!(why, MailFailure::Unknown(_));
+            warn!(mail.id = id, letter, again_at = %at, is_unknown, error, "a mail did not go out yet");
         }
         Ok(Delivered::GivenUp { why }) => {
             let error = error_chain(&why);

@@ -6,4 +6,4 @@ mod smtp;
 
 pub use letters::Sender;
 pub use outbox::Outbox;
-pub use smtp::{Account, MailSetupError, Security, Smtp};
+pub use smtp::{Account, Reply, Security, Smtp, SmtpError};

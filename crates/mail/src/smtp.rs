@@ -1,27 +1,40 @@
-//! Mails by SMTP, over TLS, with connections that are kept.
+//! Mails by SMTP (RFC 5321), over TLS, each on a connection of its own.
+//!
+//! What counts is where a conversation ends. Before the server has the whole mail, nothing has
+//! happened. After that, only its reply says what it did: where the reply is missing or cannot be
+//! read, the mail may have gone out.
 
 use std::fmt;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lettre::transport::smtp::PoolConfig;
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lettre::Message;
+use mail_send::smtp::message::Parameters;
+use mail_send::{Credentials, Error, SmtpClient, SmtpClientBuilder};
+use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret as _, SecretString};
+use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, Response};
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
 use waggle_accounts::ports::Mailer;
 use waggle_accounts::{Mail, MailFailure};
 use waggle_kernel::PortError;
 
 use crate::letters::Sender;
 
-/// How long the server may take for one step.
+/// How long the server may take for one reply.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a mail may take as a whole.
-const PATIENCE_IN_ALL: Duration = Duration::from_mins(2);
-/// How many connections are kept.
-const CONNECTIONS: u32 = 2;
+/// How long it may take until it wants the mail, and then until it says that it has it: together
+/// less than a mail is leased for.
+const PATIENCE_BEFORE: Duration = Duration::from_mins(1);
+const PATIENCE_AFTER: Duration = Duration::from_secs(90);
+/// How much of a server's words is kept, in characters.
+const MOST_WORDS: usize = 300;
 
 /// How a connection is kept from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +43,7 @@ pub enum Security {
     Tls,
     /// By STARTTLS; a server that does not offer it gets no mail.
     StartTls,
-    /// Not at all. Whoever chooses this sees to it that nobody is between.
+    /// Not at all. Who chooses this sees to it that nobody is between.
     None,
 }
 
@@ -49,7 +62,8 @@ pub struct Account {
 
 /// Brings mails to a mail server.
 pub struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: SmtpClientBuilder<String>,
+    account: Account,
     sender: Sender,
 }
 
@@ -59,80 +73,225 @@ impl fmt::Debug for Smtp {
     }
 }
 
-/// Why there is no way to a mail server.
-#[derive(Debug, Error)]
-pub enum MailSetupError {
-    /// TLS cannot be set up.
-    #[error("TLS to the mail server cannot be set up")]
-    Tls(#[source] lettre::transport::smtp::Error),
-    /// The server does not answer as it should.
-    #[error("{}", described(.0))]
-    Server(#[source] lettre::transport::smtp::Error),
-    /// The server closes the connection.
-    #[error("the mail server ends the connection")]
-    Closed,
-    /// The server does not answer.
-    #[error("the mail server did not answer within {} seconds", PATIENCE.as_secs())]
-    Silent,
+/// What a mail server answered: the code, and its words, with nothing secret in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    code: u16,
+    enhanced: [u8; 3],
+    words: String,
 }
 
-/// What the mail server did, for people. Its own words have nothing of ours in them but addresses.
-fn described(error: &lettre::transport::smtp::Error) -> String {
-    let source = std::error::Error::source(error).map(|source| format!(": {source}"));
-    format!("the mail server cannot be used: {error}{}", source.unwrap_or_default())
+impl From<Response<String>> for Reply {
+    fn from(response: Response<String>) -> Self {
+        let words = response.message.chars().map(|c| if c.is_control() { ' ' } else { c });
+        let words = words.take(MOST_WORDS).collect();
+        Self { code: response.code, enhanced: response.esc, words }
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.code)?;
+        let [class, subject, detail] = self.enhanced;
+        if class != 0 {
+            write!(formatter, " {class}.{subject}.{detail}")?;
+        }
+        if self.words.is_empty() { Ok(()) } else { write!(formatter, " {}", self.words) }
+    }
+}
+
+/// Why a mail server did not take a mail.
+#[derive(Debug, Error)]
+pub enum SmtpError {
+    /// It says no.
+    #[error("the mail server answered: {0}")]
+    Refused(Reply),
+    /// It takes mails only from users.
+    #[error("the mail server wants a log-in, with a user name and a password: {0}")]
+    NeedsLogin(Reply),
+    /// It does not take the user name and the password.
+    #[error("the mail server does not take the user name and the password: {0}")]
+    LoginRefused(Reply),
+    /// It has no log-in that is known here.
+    #[error("the mail server offers no log-in (AUTH PLAIN or LOGIN) on this connection")]
+    NoLogin,
+    /// It does not offer STARTTLS.
+    #[error("the mail server does not offer STARTTLS on this port")]
+    NoStartTls,
+    /// What it says is not SMTP, or it hung up instead of an answer.
+    #[error("the mail server's answer is missing or cannot be read")]
+    Unreadable,
+    /// It does not answer.
+    #[error("the mail server did not answer in time")]
+    Silent,
+    /// TLS failed.
+    #[error("TLS to the mail server failed: {0}")]
+    Tls(String),
+    /// The connection failed.
+    #[error("the mail server cannot be reached: {0}")]
+    Connection(String),
+    /// The mail could not be written.
+    #[error("the mail cannot be written: {0}")]
+    Letter(String),
+}
+
+impl From<Error> for SmtpError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::UnexpectedReply(reply) => {
+                let reply = Reply::from(reply);
+                let is_about_login = reply.code == 530 || reply.enhanced == [5, 7, 0];
+                if is_about_login { Self::NeedsLogin(reply) } else { Self::Refused(reply) }
+            }
+            Error::AuthenticationFailed(reply) => Self::LoginRefused(reply.into()),
+            Error::UnsupportedAuthMechanism | Error::MissingCredentials => Self::NoLogin,
+            Error::MissingStartTls => Self::NoStartTls,
+            Error::UnparseableReply | Error::Base64(_) | Error::Auth(_) => Self::Unreadable,
+            Error::Timeout => Self::Silent,
+            Error::Io(error) => Self::Connection(error.to_string()),
+            other => Self::Tls(other.to_string()),
+        }
+    }
+}
+
+/// At which point a conversation ended without success.
+#[derive(Debug)]
+enum Ended {
+    /// The server does not have the mail.
+    Before(SmtpError),
+    /// The server had the whole mail, and said no.
+    Refused(SmtpError),
+    /// The server had the whole mail, and what it did with it is not known.
+    Unknown(SmtpError),
 }
 
 impl Smtp {
-    /// A way to the mail server of `account`. Nothing is sent yet.
+    /// A way to the mail server of `account`. Nothing is sent yet. This reads the certificates of
+    /// the system.
     ///
     /// # Errors
     ///
-    /// [`MailSetupError::Tls`].
-    pub fn new(account: &Account, sender: Sender) -> Result<Self, MailSetupError> {
-        let tls = match account.security {
-            Security::None => Tls::None,
-            Security::StartTls => Tls::Required(parameters(&account.host)?),
-            Security::Tls => Tls::Wrapper(parameters(&account.host)?),
-        };
-        let mut builder =
-            AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(account.host.as_str())
-                .port(account.port)
-                .tls(tls)
-                .timeout(Some(PATIENCE))
-                .pool_config(PoolConfig::new().max_size(CONNECTIONS));
-        if let Some((user, password)) = &account.credentials {
-            let password = password.expose_secret().to_owned();
-            builder = builder.credentials(Credentials::new(user.clone(), password));
+    /// [`SmtpError::Tls`].
+    pub fn new(account: Account, sender: Sender) -> Result<Self, SmtpError> {
+        let (host, tls) = (account.host.clone(), connector()?);
+        let mut server = SmtpClientBuilder::new_with_tls_connector(host, account.port, tls)
+            .implicit_tls(account.security == Security::Tls)
+            .say_ehlo(false)
+            .timeout(PATIENCE);
+        if account.host.parse::<Ipv6Addr>().is_ok() {
+            server.addr = format!("[{}]:{}", account.host, account.port);
         }
-        Ok(Self { transport: builder.build(), sender })
+        Ok(Self { server, account, sender })
     }
 
-    /// Connects and signs in, and sends nothing.
+    /// Sends a mail at once.
     ///
     /// # Errors
     ///
-    /// [`MailSetupError`].
-    pub async fn check(&self) -> Result<(), MailSetupError> {
-        match tokio::time::timeout(PATIENCE, self.transport.test_connection()).await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(MailSetupError::Closed),
-            Ok(Err(error)) => Err(MailSetupError::Server(error)),
-            Err(_) => Err(MailSetupError::Silent),
+    /// [`SmtpError`].
+    pub async fn try_out(&self, mail: &Mail) -> Result<(), SmtpError> {
+        let message = self.sender.write(mail);
+        let message = message.map_err(|error| SmtpError::Letter(error.to_string()))?;
+        self.hand_over(&message).await.map_err(|ended| match ended {
+            Ended::Before(error) | Ended::Refused(error) | Ended::Unknown(error) => error,
+        })
+    }
+
+    async fn hand_over(&self, message: &Message) -> Result<(), Ended> {
+        if self.account.security == Security::None {
+            let client = within(PATIENCE, self.server.connect_plain());
+            self.converse(client.await.map_err(Ended::Before)?, message).await
+        } else {
+            let client = within(PATIENCE, self.server.connect());
+            self.converse(client.await.map_err(Ended::Before)?, message).await
         }
+    }
+
+    async fn converse<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        mut client: SmtpClient<T>,
+        message: &Message,
+    ) -> Result<(), Ended> {
+        let before = within(PATIENCE_BEFORE, self.until_data(&mut client, message));
+        before.await.map_err(|error| Ended::Before(self.without_secrets(error)))?;
+        let after = within(PATIENCE_AFTER, async {
+            client.write_message(&message.formatted()).await?;
+            client.read().await
+        });
+        let reply = after.await.map_err(Ended::Unknown)?;
+        match reply.code {
+            200..300 => {
+                // The mail is with the server, whatever comes of this.
+                let _ = within(PATIENCE, client.quit()).await;
+                Ok(())
+            }
+            400..600 => Err(Ended::Refused(SmtpError::Refused(reply.into()))),
+            _ => Err(Ended::Unknown(SmtpError::Refused(reply.into()))),
+        }
+    }
+
+    /// Everything until the server wants the mail.
+    async fn until_data<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        client: &mut SmtpClient<T>,
+        message: &Message,
+    ) -> Result<(), Error> {
+        let mut offered = client.capabilities(&self.server.local_host, false).await?;
+        if let Some((user, password)) = &self.account.credentials {
+            // The library answers no challenge of the others.
+            offered.auth_mechanisms &= AUTH_PLAIN | AUTH_LOGIN;
+            let secret = password.expose_secret().to_owned();
+            let credentials = Credentials::Plain { username: user.clone(), secret };
+            client.authenticate(&credentials, &offered).await?;
+        }
+        let envelope = message.envelope();
+        let from = envelope.from().map(AsRef::as_ref).unwrap_or_default();
+        client.mail_from(from, &Parameters::default()).await?;
+        for to in envelope.to() {
+            client.rcpt_to(to.as_ref(), &Parameters::default()).await?;
+        }
+        let reply = client.cmd(b"DATA\r\n").await?;
+        if reply.code == 354 { Ok(()) } else { Err(Error::UnexpectedReply(reply)) }
+    }
+
+    /// Some servers repeat what they were sent.
+    fn without_secrets(&self, error: SmtpError) -> SmtpError {
+        let (SmtpError::LoginRefused(reply), Some((user, password))) =
+            (&error, &self.account.credentials)
+        else {
+            return error;
+        };
+        let password = password.expose_secret();
+        let sent = [STANDARD.encode(format!("\0{user}\0{password}")), STANDARD.encode(password)];
+        let secrets = sent.iter().map(String::as_str).chain([password]);
+        let words = secrets.fold(reply.words.clone(), |words, secret| words.replace(secret, "..."));
+        SmtpError::LoginRefused(Reply { words, ..reply.clone() })
     }
 }
 
-/// The authorities of the system and those of Mozilla's list, for machines that have none.
-fn parameters(host: &str) -> Result<TlsParameters, MailSetupError> {
-    let mut builder =
-        TlsParameters::builder(host.to_owned()).certificate_store(CertificateStore::WebpkiRoots);
-    for certificate in rustls_native_certs::load_native_certs().certs {
-        // One that cannot be read is one authority less.
-        if let Ok(certificate) = Certificate::from_der(certificate.to_vec()) {
-            builder = builder.add_root_certificate(certificate);
-        }
+async fn within<T, E: Into<SmtpError>>(
+    patience: Duration,
+    step: impl Future<Output = Result<T, E>>,
+) -> Result<T, SmtpError> {
+    match tokio::time::timeout(patience, step).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(_) => Err(SmtpError::Silent),
     }
-    builder.build_rustls().map_err(MailSetupError::Tls)
+}
+
+/// Trusts the authorities of the system and those of Mozilla's list, for machines that have none.
+fn connector() -> Result<TlsConnector, SmtpError> {
+    let mut roots = RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    // One that cannot be read is one authority less.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| SmtpError::Tls(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 #[async_trait]
@@ -143,22 +302,21 @@ impl Mailer for Smtp {
             .sender
             .write(mail)
             .map_err(|error| MailFailure::Never(PortError::broken(DOING, error)))?;
-        match tokio::time::timeout(PATIENCE_IN_ALL, self.transport.send(message)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if is_about_recipient(&error) => {
-                Err(MailFailure::Never(PortError::broken(DOING, error)))
+        self.hand_over(&message).await.map_err(|ended| match ended {
+            Ended::Before(error) | Ended::Refused(error) if is_about_recipient(&error) => {
+                MailFailure::Never(PortError::broken(DOING, error))
             }
-            Ok(Err(error)) => Err(MailFailure::Later(PortError::unavailable(DOING, error))),
-            Err(error) => Err(MailFailure::Later(PortError::unavailable(DOING, error))),
-        }
+            Ended::Before(error) | Ended::Refused(error) => {
+                MailFailure::Later(PortError::unavailable(DOING, error))
+            }
+            Ended::Unknown(error) => MailFailure::Unknown(PortError::unavailable(DOING, error)),
+        })
     }
 }
 
-/// Whether the server says, by the code of RFC 3463, that the recipient's address is wrong (5.1). All else, a wrong password, a quota or a
-/// policy too, may be mended while the mail waits.
-fn is_about_recipient(error: &lettre::transport::smtp::Error) -> bool {
-    let said = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    let is_final = matches!(error.status().map(u16::from), Some(550 | 551 | 553));
-    is_final
-        && ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"].iter().any(|code| said.starts_with(code))
+/// Whether the server says, by the code of RFC 3463, that the recipient's address is wrong (5.1).
+/// All else, a wrong password, a quota or a policy too, may be mended while the mail waits.
+const fn is_about_recipient(error: &SmtpError) -> bool {
+    let SmtpError::Refused(reply) = error else { return false };
+    matches!(reply.code, 550 | 551 | 553) && matches!(reply.enhanced, [5, 1, 1 | 2 | 3 | 6 | 10])
 }

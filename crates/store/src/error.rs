@@ -123,25 +123,31 @@ impl StoreError {
     pub(crate) fn is_about_lost_connection(&self) -> bool {
         use diesel::result::{DatabaseErrorKind, Error};
         const LOST: &[&str] = &["terminating connection", "connection closed"];
+        let lost = |kind: &DatabaseErrorKind| {
+            matches!(
+                kind,
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand
+            )
+        };
         match self {
-            // The former two: in a transaction that did not begin or whose connection is gone.
+            // In a transaction that did not begin or whose connection is gone.
             Self::Query(Error::BrokenTransactionManager | Error::NotInTransaction) => true,
-            Self::Query(Error::DatabaseError(
-                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
-                _,
-            )) => true,
-            _ => self.says(LOST),
+            Self::Query(Error::DatabaseError(kind, _)) => lost(kind) || self.says(LOST),
+            _ => false,
         }
     }
 
     fn is_transient(&self) -> bool {
         use diesel::result::{DatabaseErrorKind, Error};
+        let ends = |kind: &DatabaseErrorKind| {
+            matches!(
+                kind,
+                DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ReadOnlyTransaction
+            )
+        };
         match self {
             Self::Connection(_) => true,
-            Self::Query(Error::DatabaseError(
-                DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ReadOnlyTransaction,
-                _,
-            )) => true,
+            Self::Query(Error::DatabaseError(kind, _)) if ends(kind) => true,
             _ => self.is_about_lost_connection() || self.is_deadlock() || self.says(OUTAGES),
         }
     }

@@ -393,6 +393,7 @@ table! {
         due_at -> Nullable<UtcMicros>,
         tries -> BigInt,
         last_error -> Nullable<Text>,
+        unknown_ends -> BigInt,
     }
 }
 

@@ -16,8 +16,8 @@ use crate::keys::{Mark, SealedSecret};
 use crate::mail::{Letter, NewMail, QueuedMail};
 use crate::password::StoredPassword;
 use crate::ports::{
-    AuthEventRepository, CarryOutError, Effect, GoogleAccounts, MailQueue, SessionRepository,
-    TokenRepository, UserRepository, VerificationRepository,
+    AuthEventRepository, CarryOutError, Effect, GoogleAccounts, MailQueue, NotSent,
+    SessionRepository, TokenRepository, UserRepository, VerificationRepository,
 };
 use crate::reset_password::TokensOnReset;
 use crate::role::Role;
@@ -382,10 +382,12 @@ pub async fn mails_wait_until_they_are_taken(
     let id = |n: usize| claimed.get(n).map(|mail| mail.id).expect("it is there");
     let later = noon() + Duration::minutes(1);
     queue.sent(id(0)).await.expect("it answers");
-    queue.later(id(1), later).await.expect("it answers");
-    queue.give_up(id(2), "no such recipient", later).await.expect("it answers");
+    let not_sent = |is_unknown| NotSent { reason: "550 5.1.1 nobody".to_owned(), is_unknown };
+    queue.later(id(1), later, &not_sent(true)).await.expect("it answers");
+    queue.give_up(id(2), &not_sent(false)).await.expect("it answers");
     let again = claim(later, 20).await;
-    assert_eq!(again.iter().map(|mail| (mail.id, mail.tries)).collect::<Vec<_>>(), [(id(1), 2)]);
+    let again: Vec<_> = again.iter().map(|mail| (mail.id, mail.tries, mail.unknown_ends)).collect();
+    assert_eq!(again, [(id(1), 2, 1)]);
     // Whoever had them in hand is dead; the one with the code is of no use any more.
     let rest = claim(noon() + CODE_LIFE, 20).await;
     assert_eq!(rest.len(), 10, "{rest:?}");

@@ -10,7 +10,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::{Map, Value};
 use tracing::error;
-use waggle_accounts::IdentityError;
+use waggle_accounts::{Address, IdentityError};
 use waggle_settings::ports::{Action, Revision};
 use waggle_settings::{
     Given, Group, Kind, Past, Problem as Wrong, SettingsError, Shown, ShownChange, Values, Wish,
@@ -20,7 +20,7 @@ use super::Tag;
 use super::query::{if_match, page, text};
 use crate::app::App;
 use crate::connections::Maker;
-use crate::http::{Caller, Problem};
+use crate::http::{Caller, Problem, SignedIn};
 use crate::{live_google, live_settings, mailing};
 use waggle_kernel::error_chain;
 
@@ -433,12 +433,12 @@ impl SettingsApi {
     /// Try the values of a group against the real counterpart.
     ///
     /// For admins who are signed in. With the values of the body over those that are set; nothing is kept. For `x` X is asked whose
-    /// account it is; for `mail` the mail server is connected to and signed in at, and nothing is sent; for
+    /// account it is; for `mail` a mail is sent to the address of the caller; for
     /// `google` the issuer is asked for its places and keys, which shows nothing of the client secret.
     #[oai(path = "/settings/test/:group", method = "post", operation_id = "test_settings")]
     async fn test_settings(
         &self,
-        caller: Caller,
+        person: SignedIn,
         app: Data<&Arc<App>>,
         group: Path<GroupName>,
         body: Json<TestBody>,
@@ -450,9 +450,10 @@ impl SettingsApi {
             return Err(Problem::not_found(detail));
         }
         let given = wishes(&body.0.values.unwrap_or_default())?;
-        let values = app.settings.try_on(&caller.actor, &given)?;
+        let user = person.visitor.user;
+        let values = app.settings.try_on(&user.actor(), &given)?;
         let result = match group.0 {
-            GroupName::Mail => test_mail(&values).await,
+            GroupName::Mail => test_mail(&values, user.email).await,
             GroupName::Google => test_google(&app, &values).await,
             _ => test_x(app.connections.maker(), &values).await,
         };
@@ -519,10 +520,11 @@ async fn test_x(maker: &Maker, values: &Values) -> Result<String, String> {
     }
 }
 
-/// Connects to the mail server and signs in; an error says in words what failed.
-async fn test_mail(values: &Values) -> Result<String, String> {
-    match mailing::check(values).await {
-        Ok(()) => Ok("the mail server takes mails from this account".to_owned()),
+/// Sends a mail; an error says in words what failed.
+async fn test_mail(values: &Values, to: Address) -> Result<String, String> {
+    let taken = format!("the mail server took a mail to {to}; look whether it arrives");
+    match mailing::try_out(values, to).await {
+        Ok(()) => Ok(taken),
         Err(problem) => Err(problem.to_string()),
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
-use waggle_accounts::ports::{ClaimedMails, MailQueue};
+use waggle_accounts::ports::{ClaimedMails, MailQueue, NotSent};
 use waggle_accounts::{Letter, NewMail, QueuedMail, SealedSecret};
 use waggle_kernel::{PortError, error_chain};
 
@@ -31,6 +31,7 @@ struct MailRow {
     created_at: Time,
     useless_at: Time,
     tries: i64,
+    unknown_ends: i64,
 }
 
 impl TryFrom<MailRow> for QueuedMail {
@@ -46,6 +47,7 @@ impl TryFrom<MailRow> for QueuedMail {
             created_at: row.created_at.into(),
             useless_at: row.useless_at.into(),
             tries: u32::try_from(row.tries).unwrap_or(u32::MAX),
+            unknown_ends: u32::try_from(row.unknown_ends).unwrap_or(u32::MAX),
         })
     }
 }
@@ -71,14 +73,17 @@ pub(super) async fn put(connection: &mut Conn, new: &[NewMail]) -> QueryResult<(
     Ok(())
 }
 
+fn within_bounds(why: &str) -> String {
+    why.chars().take(MOST_ERROR).collect()
+}
+
 /// Keeps a mail for the operator to see. What nobody else may know is not kept longer than it is
 /// needed.
 async fn set_aside(connection: &mut Conn, id: i64, why: &str) -> QueryResult<()> {
-    let why: String = why.chars().take(MOST_ERROR).collect();
     diesel::update(mails::table.find(id))
         .set((
             mails::due_at.eq(None::<Time>),
-            mails::last_error.eq(why),
+            mails::last_error.eq(within_bounds(why)),
             mails::proof_key.eq(None::<String>),
             mails::proof.eq(None::<Vec<u8>>),
         ))
@@ -150,11 +155,15 @@ impl MailQueue for Repositories {
         .await
     }
 
-    async fn later(&self, id: i64, at: DateTime<Utc>) -> Result<(), PortError> {
+    async fn later(&self, id: i64, at: DateTime<Utc>, why: &NotSent) -> Result<(), PortError> {
         during("putting a mail back", async {
             let mut transaction = self.pools.write().await?;
             diesel::update(mails::table.find(id))
-                .set(mails::due_at.eq(Time::from(at)))
+                .set((
+                    mails::due_at.eq(Time::from(at)),
+                    mails::last_error.eq(within_bounds(&why.reason)),
+                    mails::unknown_ends.eq(mails::unknown_ends + i64::from(why.is_unknown)),
+                ))
                 .execute(transaction.connection())
                 .await?;
             transaction.commit().await
@@ -162,10 +171,15 @@ impl MailQueue for Repositories {
         .await
     }
 
-    async fn give_up(&self, id: i64, why: &str, _now: DateTime<Utc>) -> Result<(), PortError> {
+    async fn give_up(&self, id: i64, why: &NotSent) -> Result<(), PortError> {
         during("giving a mail up", async {
             let mut transaction = self.pools.write().await?;
-            set_aside(transaction.connection(), id, why).await?;
+            let connection = transaction.connection();
+            set_aside(connection, id, &why.reason).await?;
+            diesel::update(mails::table.find(id))
+                .set(mails::unknown_ends.eq(mails::unknown_ends + i64::from(why.is_unknown)))
+                .execute(connection)
+                .await?;
             transaction.commit().await
         })
         .await

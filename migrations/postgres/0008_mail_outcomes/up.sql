@@ -1,0 +1,3 @@
+-- A mail whose fate the mail server did not tell may have gone out: how often that was so decides how often it is tried.
+
+ALTER TABLE mails ADD COLUMN unknown_ends BIGINT NOT NULL DEFAULT 0;
