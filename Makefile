@@ -4,10 +4,10 @@
 WAGGLE ?= cargo run --bin waggle --
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install build test check fmt docs reference bench
+.PHONY: help run demo install build test test-tools check fmt docs reference bench
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 
 # Says once that the first build takes minutes; cargo then shows what it builds.
 define building
@@ -28,8 +28,11 @@ build: ## build the release binary, target/release/waggle
 install: ## build the release binary and put `waggle` on the path (~/.cargo/bin)
 	cargo install --locked --path crates/app
 
-test: ## run every test, on SQLite and on a PostgreSQL that is started for it
+test: test-tools ## run every test, on SQLite and on a PostgreSQL that is started for it
 	scripts/with-postgres cargo test --workspace --quiet
+
+test-tools: ## fetch the programs that tests check the API document with, pinned and checksummed
+	@scripts/test-tools
 
 check: ## format, clippy, the rules between crates, docs
 	cargo fmt --all --check

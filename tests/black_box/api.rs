@@ -40,7 +40,8 @@ pub(crate) struct Operation {
 pub(crate) async fn operations(waggle: &Waggle) -> Vec<Operation> {
     let document = answer(waggle.request(Method::GET, "/openapi.json")).await.ok();
     let mut operations = Vec::new();
-    for (path, methods) in document["paths"].as_object().unwrap() {
+    let paths = document["paths"].as_object().unwrap().iter();
+    for (path, methods) in paths.filter(|(path, _)| path.starts_with("/api/v1/")) {
         for (method, operation) in methods.as_object().unwrap() {
             let text = operation["description"].as_str().unwrap();
             let is_for_people = text.starts_with("For people") || text.starts_with("For admins");
@@ -54,7 +55,7 @@ pub(crate) async fn operations(waggle: &Waggle) -> Vec<Operation> {
                 path.split('/').map(|part| if part.starts_with('{') { "9999" } else { part });
             operations.push(Operation {
                 method: Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(),
-                path: format!("/api/v1{}", path.collect::<Vec<_>>().join("/")),
+                path: path.collect::<Vec<_>>().join("/"),
                 scope,
                 is_for_people,
                 text: text.replace('\n', " "),
@@ -412,11 +413,94 @@ async fn odd_requests_get_a_reason(kind: Kind) {
         .header("sec-fetch-site", "cross-site")
         .json(&json!({}));
     answer(cross).await.refused(403);
-    let page = waggle.get("/docs").await;
-    assert!(page.status == 200 && page.text.contains("swagger"), "{}", page.status);
-    assert!(!page.text.contains("https://unpkg") && !page.text.contains("cdn."));
+    let page = waggle.request(Method::GET, "/docs").send().await.unwrap();
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let page = page.text().await.unwrap();
+    assert!(!page.contains("https:") && !page.contains("<style") && !page.contains("<script>"));
+    for (file, start) in [("swagger-ui.js", "SwaggerUIBundle"), ("swagger-ui.css", ".swagger-ui")] {
+        let file = waggle.get(&format!("/docs/{file}")).await;
+        assert!(file.status == 200 && file.text.len() > 100_000 && file.text.contains(start));
+    }
     assert_eq!(waggle.get("/health/live").await.ok()["status"], "live");
     assert_eq!(waggle.get("/health/ready").await.ok()["status"], "ready");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_unknown_or_wrong_is_named_in_the_words_of_the_api() {
+    let waggle = Waggle::start(Kind::Sqlite).await;
+    let said = async |method: Method, path: &str, body: Option<&str>| {
+        let mut call = waggle.request(method, path).bearer_auth(&waggle.token);
+        if let Some(body) = body {
+            call = call.header("content-type", "application/json").body(body.to_owned());
+        }
+        answer(call).await.refused(400)["detail"].as_str().unwrap().to_owned()
+    };
+    for (path, wanted) in [
+        ("posts?stauts=failed", "the parameter 'stauts' is unknown; known are status, platform, "),
+        ("posts/1?x=1", "the parameter 'x' is unknown: this address takes none"),
+        ("posts?limit=x", "the parameter 'limit' has to be a whole number from 0 to 65535"),
+        ("posts?limit=1&limit=2", "the parameter 'limit' is given more than once"),
+        ("posts?platform=myspace", "the parameter 'platform' has to be one of x, sandbox"),
+        ("posts/abc", "the parameter 'id' has to be a whole number"),
+        ("posts/9223372036854775808", "the parameter 'id' has to be a whole number"),
+        ("source-tweets?lapsed=7", "the parameter 'lapsed' has to be true or false"),
+        (
+            "source-tweets?date_from=2026-01-01T10:00",
+            "the parameter 'date_from' has to be a time with its offset from UTC, such as ",
+        ),
+    ] {
+        let said = said(Method::GET, &format!("/api/v1/{path}"), None).await;
+        assert!(said.starts_with(wanted), "{path}: {said}");
+    }
+    let hush = "hush, a secret";
+    for (path, body, wanted) in [
+        (
+            "source-tweets/claim",
+            "{\"limit\": \"x\"}",
+            "'limit' has to be a whole number from 0 to ",
+        ),
+        ("source-tweets/claim", "{\"limit\": -1}", "'limit' has to be a whole number from 0 to "),
+        ("source-tweets/claim", "{\"foo\": 2}", "'foo' is unknown; known are limit, lease_seconds"),
+        ("source-tweets/claim", "[]", "the body has to be an object"),
+        ("source-tweets/claim", "{\"limit\": 1", "the body is not JSON: it ends too early"),
+        ("source-tweets/claim", "{\"limit\"; 1}", "the body is not JSON: see byte 9"),
+        (
+            "posts/1/cancel",
+            "{\"reason\": \"late\"}",
+            "'reason' is unknown: this call takes no fields",
+        ),
+        ("posts/1/cancel", "[1]", "this call takes no body"),
+        (
+            "generated-tweets/approve-many",
+            "{\"tweets\": [{\"id\": 1, \"version\": 1}, {\"id\": 2}]}",
+            "'tweets[1].version' is missing",
+        ),
+        ("generated-tweets/approve-many", "{\"tweets\": {}}", "'tweets' has to be a list"),
+        (
+            "generated-tweets/1/publish",
+            "{\"at\": \"2026-12-01T10:00\"}",
+            "'at' has to be a time with its offset from UTC, such as 2026-11-26T12:00:00Z",
+        ),
+        ("auth/login", "{\"login\": 1, \"password\": \"x\"}", "'login' has to be a text"),
+        (
+            "auth/register/confirm",
+            "{\"flow\": \"f\", \"code\": 123456}",
+            "'code' has to be the digits",
+        ),
+        (
+            "auth/login",
+            &format!("{{\"login\": \"a\", \"password\": [\"{hush}\"]}}"),
+            "'password' has ",
+        ),
+    ] {
+        let said = said(Method::POST, &format!("/api/v1/{path}"), Some(body)).await;
+        assert!(said.starts_with(wanted), "{path} {body}: {said}");
+        assert!(!said.contains(hush) && !said.contains("Body"), "{said}");
+    }
+    // What may be missing may be null.
+    let path = "/api/v1/generated-tweets/1/publish";
+    waggle.post(path, json!({ "platform": null, "at": null })).await.refused(404);
 }
 
 async fn pressed_many_times_a_post_goes_out_once(kind: Kind) {
@@ -622,8 +706,10 @@ async fn no_secret_and_no_body_is_logged(kind: Kind) {
 
     let log = waggle.log();
 
-    let first =
-        waggle.process.greeting.iter().find(|line| line.trim().starts_with("wgl_")).unwrap();
+    // As the operator is told to.
+    let path = waggle.database.folder.0.join("first-token");
+    let first = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
     let secrets = [
         waggle.token.as_str(),
         first.trim(),

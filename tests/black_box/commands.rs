@@ -1,7 +1,9 @@
 //! The command line, as operators use it.
 
-use std::process::Output;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Output, Stdio};
 
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::database::{Database, Kind};
@@ -169,17 +171,43 @@ async fn a_second_server_of_one_file_is_refused_and_commands_are_not() {
 }
 
 #[tokio::test]
-async fn the_first_token_is_shown_once() {
+async fn the_first_token_goes_into_a_file_and_never_into_a_log() {
+    use std::os::unix::fs::PermissionsExt as _;
     let mut waggle = Waggle::start(Kind::Sqlite).await;
-    let shown = |waggle: &Waggle| {
-        waggle.process.greeting.iter().filter(|line| line.trim().starts_with("wgl_")).count()
-    };
-    assert_eq!(shown(&waggle), 1);
+    let path = waggle.database.folder.0.join("first-token");
+    let token = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let printed = waggle.process.greeting.join("\n");
+    assert!(printed.contains(&*path.to_string_lossy()), "{printed}");
+    assert!(!printed.contains("wgl_") && !waggle.log().contains("wgl_"), "{printed}");
+    let posts = waggle.request(Method::GET, "/api/v1/posts").bearer_auth(token.trim());
+    answer(posts).await.ok();
     assert_eq!(waggle.process.terminate(), Some(0));
+    std::fs::remove_file(&path).unwrap();
 
     waggle.again(&[]);
 
-    assert_eq!(shown(&waggle), 0);
+    assert!(!path.exists() && !waggle.process.greeting.join("\n").contains("first-token"));
+}
+
+#[tokio::test]
+async fn the_first_token_is_shown_on_a_terminal() {
+    let database = process::database(Kind::Sqlite).await;
+    // It makes a terminal for what it starts.
+    let mut started = process::command_of("script", &database)
+        .args(["-qec", &format!("{} serve", env!("CARGO_BIN_EXE_waggle")), "/dev/null"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(started.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let until_the_end = lines.take_while(|line| !line.starts_with("The API is described at"));
+    let printed: Vec<String> = until_the_end.collect();
+    started.kill().unwrap();
+    started.wait().unwrap();
+
+    assert!(printed.iter().any(|line| line.trim().starts_with("wgl_")), "{printed:?}");
+    assert!(!database.folder.0.join("first-token").exists());
 }
 
 #[tokio::test]

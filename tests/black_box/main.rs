@@ -22,6 +22,7 @@ mod smtp;
 mod accounts;
 mod api;
 mod commands;
+mod document;
 mod google;
 mod joining;
 mod kill;

@@ -22,7 +22,12 @@ pub(crate) struct Process {
 
 /// The command with nothing of this process's environment that would change what it does.
 pub(crate) fn command(database: &Database) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_waggle"));
+    command_of(env!("CARGO_BIN_EXE_waggle"), database)
+}
+
+/// The same of a program that starts the command.
+pub(crate) fn command_of(program: &str, database: &Database) -> Command {
+    let mut command = Command::new(program);
     command
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())

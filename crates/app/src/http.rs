@@ -5,6 +5,9 @@ mod around;
 mod body;
 mod caller;
 mod client;
+mod contract;
+mod docs_page;
+mod document;
 mod head_deadline;
 mod health;
 mod pace;
@@ -19,14 +22,17 @@ use hyper::body::Bytes;
 use poem::endpoint::make_sync;
 use poem::web::Redirect;
 use poem::{Endpoint, EndpointExt as _, IntoEndpoint as _, Response, get};
-use poem_openapi::OpenApiService;
+use poem_openapi::{LicenseObject, OpenApiService};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use self::around::request_id;
-pub(crate) use self::body::{JsonBody, depth};
+pub(crate) use self::body::{JsonBody, depth, not_json};
 pub(crate) use self::caller::{Caller, caller};
 pub(crate) use self::client::{client, client_address};
+use self::contract::Contract;
+use self::document::{API, document};
 pub(crate) use self::pace::Pace;
 pub(crate) use self::problem::Problem;
 pub(crate) use self::shares::Shares;
@@ -46,14 +52,16 @@ pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, stop: watch::Rec
 fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
     let service = OpenApiService::new(api::all(), "Waggle", env!("CARGO_PKG_VERSION"))
         .description(api::DESCRIPTION)
-        .server("/api/v1");
-    let document = fixed("application/json", service.spec());
-    let page = fixed("text/html; charset=utf-8", service.swagger_ui_html());
+        .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"));
+    let document = document(json_of(&service.spec()), json_of(n8n::DOCUMENT));
+    let contract = Arc::new(Contract::of(&document));
+    let document = fixed("application/json", document.to_string());
+    let page = docs_page::routes(&service.swagger_ui_html());
     // The old addresses are at the root, too.
     n8n::routes()
-        .nest("/api/v1", body::limited(service.into_endpoint()))
+        .nest(API, body::limited(service.into_endpoint(), contract))
         .at("/openapi.json", get(document))
-        .at("/docs", get(page))
+        .nest("/docs", page)
         .nest("/health", health::routes())
         .nest("/account", pages::routes())
         .at("/", get(make_sync(|_| Redirect::see_other("/account"))))
@@ -61,6 +69,11 @@ fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
         .around(around::every_request)
         .data(app)
         .map_to_response()
+}
+
+/// What the framework or this program has written as JSON.
+fn json_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// An answer that is always the same, kept once however many read it.

@@ -18,6 +18,7 @@ mod n8n;
 mod pages;
 mod people;
 mod policy;
+mod private_file;
 mod server_keys;
 mod supervisor;
 mod worker;

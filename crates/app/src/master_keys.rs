@@ -1,6 +1,6 @@
 //! Where the master keys are: in the environment, or in a file that is made on a first start.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,8 @@ use tracing::warn;
 use waggle_kernel::PortError;
 use waggle_settings::ports::MasterKeySource;
 use waggle_settings::{MasterKey, MasterKeys};
+
+use crate::private_file;
 
 /// The most that a file of master keys may have, in bytes.
 const MOST: u64 = 64 * 1024;
@@ -133,7 +135,7 @@ fn put_in_front(path: &Path, key: &MasterKey) -> io::Result<()> {
         name.push(end);
         PathBuf::from(name)
     };
-    let lock = private().truncate(false).open(beside(".lock"))?;
+    let lock = private_file::options().truncate(false).open(beside(".lock"))?;
     lock.lock()?;
     let (text, before) = match File::open(&path) {
         Ok(file) => (whole(&file)?, Some(file.metadata()?)),
@@ -143,7 +145,7 @@ fn put_in_front(path: &Path, key: &MasterKey) -> io::Result<()> {
     let (comments, keys) = split(&text);
     let newline = if comments.is_empty() || comments.ends_with('\n') { "" } else { "\n" };
     let new = beside(".new");
-    let mut file = private().truncate(true).open(&new)?;
+    let mut file = private_file::options().truncate(true).open(&new)?;
     if let Some(before) = before {
         keep_owner(&file, &before)?;
     }
@@ -188,15 +190,6 @@ fn split(text: &str) -> (&str, &str) {
     let length =
         text.split_inclusive('\n').take_while(|line| line.starts_with('#')).map(str::len).sum();
     text.split_at_checked(length).unwrap_or(("", text))
-}
-
-/// How a file is opened that is for its owner alone.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.create(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 #[cfg(test)]

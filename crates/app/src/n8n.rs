@@ -13,6 +13,9 @@ mod review;
 
 use poem::{Route, delete, get, post};
 
+/// The two calls of the workflows for the API document: paths, schemas and a tag.
+pub(crate) const DOCUMENT: &str = include_str!("n8n/openapi.json");
+
 /// Every path that the workflows and the old page call.
 pub(crate) fn routes() -> Route {
     let mut route = Route::new();

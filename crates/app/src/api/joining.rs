@@ -37,11 +37,7 @@ impl Type for Digits {
     }
 
     fn schema_ref() -> MetaSchemaRef {
-        let schema = MetaSchema {
-            pattern: Some("^[0-9]{4,8}$".to_owned()),
-            ..MetaSchema::new_with_format("string", "code")
-        };
-        MetaSchemaRef::Inline(Box::new(schema))
+        MetaSchemaRef::Inline(Box::new(MetaSchema::new_with_format("string", "code")))
     }
 
     fn register(_: &mut Registry) {}

@@ -1,5 +1,6 @@
 //! `waggle serve`: the server and the worker, until the process is asked to end.
 
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
+use waggle_accounts::Client;
 use waggle_content::Platform;
 use waggle_kernel::{Actor, Clock as _, Limit, PageRequest, SystemClock};
 use waggle_store::Store;
@@ -18,7 +20,7 @@ use super::{Failure, open_current, print};
 use crate::app::App;
 use crate::config::Config;
 use crate::supervisor::supervise;
-use crate::{http, live_settings, mailing, worker};
+use crate::{http, live_settings, mailing, private_file, worker};
 
 /// How long requests and deliveries that have begun may take to end.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -31,7 +33,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
         let server = Server::start(&store, config).await?;
         let address = server.address;
         print(&format!("Waggle is at http://{address}, on {}.", store.kind()));
-        greet(&server.app, address).await?;
+        greet(&server.app, address, config).await?;
         Ok::<_, Failure>(server)
     };
     let server = tokio::select! {
@@ -129,13 +131,19 @@ impl Server {
     }
 }
 
-/// Shows the first token, once, and what to try next.
-async fn greet(app: &App, address: SocketAddr) -> Result<(), Failure> {
-    if let Some(created) = app.people.tokens.create_first(&Actor::system(), "first admin").await? {
-        let token = created.secret.expose_secret();
-        print(&format!(
-            "\nThis is the first admin API token. It is shown once and kept nowhere; put it away:\n\n    {token}\n"
-        ));
+/// Hands over the first token, once, and says what to try next.
+async fn greet(app: &App, address: SocketAddr, config: &Config) -> Result<(), Failure> {
+    let first = app.people.tokens.create_first(&Actor::system(), "first admin").await?;
+    if let Some(created) = first {
+        let token = match hand_over(created.secret.expose_secret(), config) {
+            Ok(token) => token,
+            Err(error) => {
+                // Nobody has it, so it opens nothing.
+                let (id, client) = (&created.token.public_id, Client::default());
+                app.people.tokens.revoke(&Actor::system(), id, &client).await?;
+                return Err(error);
+            }
+        };
         print(&format!(
             "Three commands to try next:\n\n    export TOKEN={token}\n    \
              curl -s -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/generated-tweets\n    \
@@ -164,4 +172,32 @@ async fn greet(app: &App, address: SocketAddr) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// Shows the first token on a terminal. What is printed elsewhere stays in logs that others read, so
+/// there it goes into a file for its owner alone. What a shell takes for the token.
+fn hand_over(token: &str, config: &Config) -> Result<String, Failure> {
+    if std::io::stdout().is_terminal() {
+        print(&format!(
+            "\nThis is the first admin API token. It is shown once and kept nowhere; put it away:\n\n    {token}\n"
+        ));
+        return Ok(token.to_owned());
+    }
+    let path = config.data_dir.join("first-token");
+    let written = std::fs::create_dir_all(&config.data_dir)
+        .and_then(|()| private_file::options().truncate(true).open(&path))
+        .and_then(|mut file| writeln!(file, "{token}"));
+    let path = path.display();
+    written.map_err(|error| {
+        format!(
+            "the first API token cannot be written to {path}: {error}. Make one with: {} tokens \
+             create --name admin --scope admin",
+            super::program()
+        )
+    })?;
+    print(&format!(
+        "\nThe first admin API token is in {path}, for the owner of the file alone. Put it away and delete the \
+         file.\n"
+    ));
+    Ok(format!("$(cat {path})"))
 }

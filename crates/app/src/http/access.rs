@@ -118,7 +118,7 @@ pub(super) fn access(method: &Method, path: &str) -> Option<Access> {
 }
 
 /// Whether a path is one of a pattern, in which `:name` stands for anything but a slash.
-fn fits(pattern: &str, path: &str) -> bool {
+pub(super) fn fits(pattern: &str, path: &str) -> bool {
     let (mut wanted, mut found) = (pattern.split('/'), path.split('/'));
     loop {
         match (wanted.next(), found.next()) {

@@ -163,11 +163,10 @@ fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // The page that shows the API brings its own script and style along.
-    let policy = if path == "/docs" || path.starts_with("/docs/") {
-        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
-         img-src data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
-    } else if path == "/account" || path.starts_with("/account/") || path == CALLBACK {
+    let is_page = |page: &str| {
+        path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let policy = if is_page("/docs") || is_page("/account") || path == CALLBACK {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
          form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     } else {

@@ -13,6 +13,7 @@ use super::Problem;
 use super::access::{Access, access};
 use super::caller::let_in;
 use super::client::client_address;
+use super::contract::Contract;
 use super::shares::Part;
 use crate::app::App;
 
@@ -127,36 +128,49 @@ fn within_bounds(json: &[u8]) -> Result<(), BodyRefused> {
 }
 
 /// The native API: whoever is not let in is told so before his body is read, and bodies are bounded.
-pub(super) fn limited<E: Endpoint + 'static>(endpoint: E) -> impl Endpoint<Output = Response> {
-    endpoint.around(|next, mut request| async move {
-        let refuse = |reason: BodyRefused| Problem::new(reason.status(), reason.to_string());
-        let app = request.data::<Arc<App>>().ok_or_else(Problem::internal)?;
-        let app = Arc::clone(app);
-        let_in(&app, &mut request).await.map_err(Problem::from)?;
-        let is_open = access(request.method(), request.uri().path()) == Some(Access::Open);
-        let most = if is_open { MOST_OPEN } else { app.settings.values().api_max_bytes.count() };
-        if announced(&request) > most {
-            let at_once = is_open || waits(&request);
-            return Err(refuse(too_large(request.take_body(), most, at_once).await).into());
+/// What comes is checked against the API document before the endpoint works with it.
+pub(super) fn limited<E: Endpoint + 'static>(
+    endpoint: E,
+    contract: Arc<Contract>,
+) -> impl Endpoint<Output = Response> {
+    endpoint.around(move |next, mut request| {
+        let contract = Arc::clone(&contract);
+        async move {
+            let refuse = |reason: BodyRefused| Problem::new(reason.status(), reason.to_string());
+            let app = request.data::<Arc<App>>().ok_or_else(Problem::internal)?;
+            let app = Arc::clone(app);
+            let_in(&app, &mut request).await.map_err(Problem::from)?;
+            let unfit = |reason| Problem::new(StatusCode::BAD_REQUEST, reason);
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let query = request.uri().query().unwrap_or_default();
+            contract.check_parameters(&method, &path, query).map_err(unfit)?;
+            let is_open = access(request.method(), request.uri().path()) == Some(Access::Open);
+            let most =
+                if is_open { MOST_OPEN } else { app.settings.values().api_max_bytes.count() };
+            if announced(&request) > most {
+                let at_once = is_open || waits(&request);
+                return Err(refuse(too_large(request.take_body(), most, at_once).await).into());
+            }
+            let length = announced(&request);
+            let mut share = share_of(&app, &request);
+            let body = request.take_body();
+            let mut bytes = bounded(body, most, length, &mut share).await.map_err(refuse)?;
+            within_bounds(&bytes).map_err(refuse)?;
+            if bytes.is_empty() && *request.method() != Method::GET {
+                // An action without a body needs no announcement of one.
+                bytes.extend_from_slice(b"{}");
+                request.headers_mut().remove(header::CONTENT_TYPE);
+            }
+            if is_json(&request) || bytes == b"{}" {
+                // Some clients send the header twice.
+                let json = HeaderValue::from_static("application/json");
+                request.headers_mut().insert(header::CONTENT_TYPE, json);
+                contract.check_body(&method, &path, &bytes).map_err(unfit)?;
+            }
+            request.set_body(bytes);
+            request.extensions_mut().insert(Arc::new(share));
+            next.get_response_or_error(request).await
         }
-        let length = announced(&request);
-        let mut share = share_of(&app, &request);
-        let body = request.take_body();
-        let mut bytes = bounded(body, most, length, &mut share).await.map_err(refuse)?;
-        within_bounds(&bytes).map_err(refuse)?;
-        if bytes.is_empty() && *request.method() != Method::GET {
-            // An action without a body needs no announcement of one.
-            bytes.extend_from_slice(b"{}");
-            request.headers_mut().remove(header::CONTENT_TYPE);
-        }
-        if is_json(&request) || bytes == b"{}" {
-            // Some clients send the header twice.
-            let json = HeaderValue::from_static("application/json");
-            request.headers_mut().insert(header::CONTENT_TYPE, json);
-        }
-        request.set_body(bytes);
-        request.extensions_mut().insert(Arc::new(share));
-        next.get_response_or_error(request).await
     })
 }
 
@@ -265,6 +279,16 @@ async fn discard<E>(mut rest: impl Stream<Item = Result<Bytes, E>> + Unpin) {
     }
 }
 
+/// Why bytes are not JSON, for people.
+pub(crate) fn not_json(body: &[u8], error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "the body is not JSON: it ends too early".to_owned();
+    }
+    let before = body.split(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
+    let before: usize = before.map(|line| line.len() + 1).sum();
+    format!("the body is not JSON: see byte {}", before + error.column())
+}
+
 /// How deep lists and objects stand in one another, without reading them.
 pub(crate) fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
@@ -289,6 +313,16 @@ pub(crate) fn depth(json: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_json_is_told_by_its_place() {
+        let why = |text: &str| {
+            not_json(text.as_bytes(), &serde_json::from_str::<serde_json::Value>(text).unwrap_err())
+        };
+
+        assert_eq!(why("{\"a\": 1"), "the body is not JSON: it ends too early");
+        assert_eq!(why("{\n\"a\": x}"), "the body is not JSON: see byte 8");
+    }
 
     #[test]
     fn depth_is_that_of_lists_and_objects_outside_of_texts() {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use poem::error::ResponseError;
 use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
+use poem_openapi::error::{ParseParamError, ParsePathError, ParseRequestPayloadError};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
 use poem_openapi::types::Type as _;
 use poem_openapi::{ApiResponse, Object};
@@ -20,6 +21,7 @@ use waggle_twitter_n8n::{
 };
 
 use super::around::request_id;
+use super::body::BodyRefused;
 use super::pace::TooFast;
 use crate::api::{campaign_batch_json, generated_tweet_json, post_json};
 
@@ -129,7 +131,15 @@ impl Problem {
         let detail = match status {
             StatusCode::NOT_FOUND => "there is nothing at this address".to_owned(),
             StatusCode::METHOD_NOT_ALLOWED => "this address does not take this method".to_owned(),
-            _ => for_callers(&error.to_string()),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => BodyRefused::NotJson.to_string(),
+            // The contract has checked both before; the framework's words name our types.
+            _ if error.is::<ParseParamError>() || error.is::<ParsePathError>() => {
+                "a parameter is not of the form that the API document gives".to_owned()
+            }
+            _ if error.is::<ParseRequestPayloadError>() => {
+                "the body is not of the form that the API document gives".to_owned()
+            }
+            _ => status.canonical_reason().unwrap_or("the request cannot be read").to_owned(),
         };
         Self::new(status, detail)
     }
@@ -140,14 +150,6 @@ impl From<TooFast> for Problem {
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string());
         Self { retry_after: Some(error.seconds), limit: Some(error.most), ..problem }
     }
-}
-
-/// The framework's words without the names of our types.
-fn for_callers(text: &str) -> String {
-    let text = text.split(" (occurred while parsing").next().unwrap_or(text);
-    // What was found is what was sent, and may be a secret.
-    let text = text.split(", found ").next().unwrap_or(text);
-    text.chars().filter(|c| !c.is_control()).take(500).collect()
 }
 
 impl ResponseError for Problem {
@@ -209,7 +211,10 @@ impl ApiResponse for Problem {
                 response(401, "No API token, or one that opens nothing."),
                 response(403, "The API token lacks the scope."),
                 response(404, "There is no such thing."),
+                response(408, "The body did not come in time."),
                 response(409, "It does not fit the present state, which the answer shows."),
+                response(413, "The body is too large."),
+                response(415, "The body is not announced as JSON."),
                 response(422, "A value makes no sense."),
                 response(428, "The version that the caller saw is missing in If-Match."),
                 response(429, "Too often; the header Retry-After says when to come again."),

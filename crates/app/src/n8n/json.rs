@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use waggle_kernel::check_text;
 use waggle_twitter_n8n::is_unrendered;
 
-use crate::http::depth;
+use crate::http::{depth, not_json};
 
 /// How deep lists and objects may stand in one another in a free-form value.
 const MOST_DEPTH: usize = 62;
@@ -36,8 +36,7 @@ pub(super) fn decoded(body: Vec<u8>) -> Result<Vec<u8>, String> {
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'"') {
         return Ok(body);
     }
-    let inner: String =
-        serde_json::from_slice(&body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    let inner: String = serde_json::from_slice(&body).map_err(|error| not_json(&body, &error))?;
     if inner.trim_start().starts_with(['{', '[']) { Ok(inner.into_bytes()) } else { Ok(body) }
 }
 
@@ -51,8 +50,7 @@ pub(super) fn elements(body: &[u8], most: usize) -> Result<Vec<&RawValue>, Strin
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err("the body is empty; expected is a JSON object".to_owned());
     }
-    let raw: &RawValue =
-        serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    let raw: &RawValue = serde_json::from_slice(body).map_err(|error| not_json(body, &error))?;
     match raw.get().as_bytes().first() {
         Some(b'{') => Ok(vec![raw]),
         Some(b'[') => {

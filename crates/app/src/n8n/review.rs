@@ -14,7 +14,7 @@ use waggle_twitter_n8n::{SourceTweetFilter, SourceTweetSort, SourceTweetsError};
 use super::check_duplicate_tweet::json_response;
 use crate::api::{Format, SourceTweetPages, export, if_match};
 use crate::app::App;
-use crate::http::{JsonBody, Problem, caller};
+use crate::http::{JsonBody, Problem, caller, not_json};
 
 /// The most tweets that are deleted at once.
 const MOST_IDS: usize = 1_000;
@@ -299,9 +299,6 @@ async fn json_body(
     match serde_json::from_slice(&body.bytes) {
         Ok(Value::Object(body)) => Ok(body),
         Ok(_) => Err(Problem::invalid("the body is not a JSON object")),
-        Err(error) => {
-            let detail = format!("the body is not JSON: {error}");
-            Err(Problem::new(StatusCode::BAD_REQUEST, detail))
-        }
+        Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST, not_json(&body.bytes, &error))),
     }
 }

@@ -1,0 +1,320 @@
+//! What comes in is checked against the API document before anything works with it: each parameter
+//! and each field is one that is known, and of the type that it has there.
+//!
+//! The answer names the field, what is wrong with it, and what is allowed. It never repeats a value,
+//! which may be a secret.
+
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Utc};
+use poem::http::Method;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use super::access::fits;
+use super::body::not_json;
+use super::document::{API, named};
+
+/// How much of a name that nobody knows is repeated, in characters.
+const MOST_NAME: usize = 60;
+
+/// Every operation of the native API, and the schemas of what it takes.
+pub(super) struct Contract {
+    operations: Vec<Operation>,
+    schemas: Map<String, Value>,
+}
+
+struct Operation {
+    method: Method,
+    /// With `:name` for anything but a slash.
+    pattern: String,
+    parameters: Vec<Parameter>,
+    body: Option<Value>,
+}
+
+struct Parameter {
+    name: String,
+    is_in_query: bool,
+    schema: Value,
+}
+
+impl Contract {
+    /// The contract of a document.
+    pub(super) fn of(document: &Value) -> Self {
+        let schemas = document.pointer("/components/schemas");
+        let schemas = schemas.and_then(Value::as_object).cloned().unwrap_or_default();
+        let paths = document["paths"].as_object().into_iter().flatten();
+        let operations = paths.flat_map(|(path, operations)| {
+            let pattern = path.strip_prefix(API).map(|path| path.replace('{', ":"));
+            let operations = operations.as_object().into_iter().flatten();
+            pattern.into_iter().flat_map(move |pattern| {
+                let pattern = pattern.replace('}', "");
+                operations.clone().filter_map(move |(method, operation)| {
+                    let method = method.to_uppercase().parse().ok()?;
+                    Some(Operation::of(method, pattern.clone(), operation))
+                })
+            })
+        });
+        Self { operations: operations.collect(), schemas }
+    }
+
+    fn operation(&self, method: &Method, path: &str) -> Option<&Operation> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let fitting = self.operations.iter();
+        let fitting = fitting.filter(|one| one.method == *method && fits(&one.pattern, path));
+        fitting.min_by_key(|one| one.pattern.matches(':').count())
+    }
+
+    /// Checks the places in the path and the query.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, for people.
+    pub(super) fn check_parameters(
+        &self,
+        method: &Method,
+        path: &str,
+        query: &str,
+    ) -> Result<(), String> {
+        let Some(operation) = self.operation(method, path) else { return Ok(()) };
+        for (place, text) in operation.pattern.split('/').zip(path.split('/')) {
+            if let Some(parameter) = place.strip_prefix(':').and_then(|name| operation.place(name))
+            {
+                self.check_text(text, parameter)?;
+            }
+        }
+        let mut seen: Vec<&str> = Vec::new();
+        for (name, text) in form_urlencoded::parse(query.as_bytes()) {
+            let Some(parameter) = operation.of_query().find(|one| one.name == name) else {
+                let known: Vec<&str> = operation.of_query().map(|one| &*one.name).collect();
+                let what = format!("the parameter '{}' is unknown", shortened(&name));
+                return Err(match known.as_slice() {
+                    [] => format!("{what}: this address takes none"),
+                    known => format!("{what}; known are {}", known.join(", ")),
+                });
+            };
+            let is_list = kind(&parameter.schema) == Some("array");
+            if !is_list && seen.contains(&&*parameter.name) {
+                return Err(format!("the parameter '{name}' is given more than once"));
+            }
+            seen.push(&parameter.name);
+            self.check_text(&text, parameter)?;
+        }
+        Ok(())
+    }
+
+    fn check_text(&self, text: &str, parameter: &Parameter) -> Result<(), String> {
+        let schema = self.resolved(&parameter.schema);
+        let schema = if kind(schema) == Some("array") { &schema["items"] } else { schema };
+        let schema = self.resolved(schema);
+        let value = match kind(schema) {
+            Some("integer") => text.parse::<i64>().map(Value::from).ok(),
+            Some("number") => text.parse::<f64>().map(Value::from).ok(),
+            Some("boolean") => text.parse::<bool>().map(Value::from).ok(),
+            _ => Some(Value::from(text)),
+        };
+        let place = format!("the parameter '{}'", parameter.name);
+        self.check(&value.unwrap_or_default(), schema, &place)
+    }
+
+    /// Checks a body.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, for people.
+    pub(super) fn check_body(
+        &self,
+        method: &Method,
+        path: &str,
+        body: &[u8],
+    ) -> Result<(), String> {
+        let Some(operation) = self.operation(method, path) else { return Ok(()) };
+        let value: Value = serde_json::from_slice(body).map_err(|error| not_json(body, &error))?;
+        let Some(schema) = &operation.body else {
+            return match value {
+                Value::Null => Ok(()),
+                Value::Object(members) => match members.keys().next() {
+                    None => Ok(()),
+                    Some(name) => {
+                        let name = shortened(name);
+                        Err(format!("'{name}' is unknown: this call takes no fields"))
+                    }
+                },
+                _ => Err("this call takes no body".to_owned()),
+            };
+        };
+        self.check(&value, schema, "")
+    }
+
+    /// The schema that a reference leads to.
+    fn resolved<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        let only = schema["anyOf"].get(0).unwrap_or(schema);
+        let name = only["$ref"].as_str().and_then(named);
+        name.and_then(|name| self.schemas.get(name)).unwrap_or(schema)
+    }
+
+    fn check(&self, value: &Value, schema: &Value, place: &str) -> Result<(), String> {
+        if value.is_null() && may_be_null(schema) {
+            return Ok(());
+        }
+        let schema = self.resolved(schema);
+        match (kind(schema), value) {
+            (Some("object"), Value::Object(members)) => self.check_object(members, schema, place),
+            (Some("array"), Value::Array(items)) => {
+                let bound = |name: &str| schema[name].as_u64();
+                let (least, most) = (bound("minItems"), bound("maxItems"));
+                let length = items.len() as u64;
+                if least.is_some_and(|least| length < least) {
+                    return Err(format!("{} must not be empty", called(place)));
+                }
+                if let Some(most) = most.filter(|most| length > *most) {
+                    return Err(format!("{} has more than {most} entries", called(place)));
+                }
+                items.iter().enumerate().try_for_each(|(index, item)| {
+                    self.check(item, &schema["items"], &format!("{place}[{index}]"))
+                })
+            }
+            (Some("object" | "array"), _) => Err(expected(schema, place)),
+            (_, value) if is_of(schema, value) => Ok(()),
+            _ => Err(expected(schema, place)),
+        }
+    }
+
+    fn check_object(
+        &self,
+        members: &Map<String, Value>,
+        schema: &Value,
+        place: &str,
+    ) -> Result<(), String> {
+        let Some(known) = schema["properties"].as_object() else { return Ok(()) };
+        let within = |name: &str| {
+            if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") }
+        };
+        for (name, member) in members {
+            let Some(schema) = known.get(name) else {
+                let known: Vec<&str> = known.keys().map(String::as_str).collect();
+                let place = within(&shortened(name));
+                return Err(format!("'{place}' is unknown; known are {}", known.join(", ")));
+            };
+            self.check(member, schema, &within(name))?;
+        }
+        let mut required = schema["required"].as_array().into_iter().flatten();
+        let missing =
+            required.find_map(|name| name.as_str().filter(|name| !members.contains_key(*name)));
+        missing.map_or(Ok(()), |name| Err(format!("'{}' is missing", within(name))))
+    }
+}
+
+impl Operation {
+    fn of(method: Method, pattern: String, operation: &Value) -> Self {
+        let all = operation["parameters"].as_array().into_iter().flatten();
+        let parameters = all.filter_map(|one| {
+            let place = one["in"].as_str().filter(|place| matches!(*place, "query" | "path"))?;
+            Some(Parameter {
+                name: one["name"].as_str()?.to_owned(),
+                is_in_query: place == "query",
+                schema: one["schema"].clone(),
+            })
+        });
+        let contents = operation.pointer("/requestBody/content").and_then(Value::as_object);
+        let body = contents.and_then(|all| all.values().next()).map(|one| one["schema"].clone());
+        Self { method, pattern, parameters: parameters.collect(), body }
+    }
+
+    fn of_query(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().filter(|one| one.is_in_query)
+    }
+
+    fn place(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|one| !one.is_in_query && one.name == name)
+    }
+}
+
+/// The type of a schema, which may be null beside.
+fn kind(schema: &Value) -> Option<&str> {
+    let kind = &schema["type"];
+    kind.get(0).unwrap_or(kind).as_str()
+}
+
+fn may_be_null(schema: &Value) -> bool {
+    let has_null =
+        |kinds: &Value| kinds.as_array().is_some_and(|all| all.iter().any(|one| one == "null"));
+    has_null(&schema["type"]) || schema["anyOf"].get(1).is_some_and(|other| other["type"] == "null")
+}
+
+/// Whether a value that is neither object nor list is what the schema wants.
+fn is_of(schema: &Value, value: &Value) -> bool {
+    match kind(schema) {
+        Some("integer") => {
+            let number = value.as_i64().map(i128::from).or(value.as_u64().map(i128::from));
+            number.is_some_and(|number| range(schema).contains(&number))
+        }
+        Some("number") => value.is_number(),
+        Some("boolean") => value.is_boolean(),
+        Some("string") => value.as_str().is_some_and(|text| {
+            let is_one_of = |all: &Vec<Value>| all.iter().any(|one| one == value);
+            let is_short = |most: u64| text.chars().count() as u64 <= most;
+            schema["enum"].as_array().is_none_or(is_one_of)
+                && schema["maxLength"].as_u64().is_none_or(is_short)
+                && (schema["format"] != "date-time" || text.parse::<DateTime<Utc>>().is_ok())
+        }),
+        _ => true,
+    }
+}
+
+/// The whole numbers that a schema allows.
+fn range(schema: &Value) -> RangeInclusive<i128> {
+    match schema["format"].as_str() {
+        Some("uint16") => 0..=u16::MAX.into(),
+        Some("uint32") => 0..=u32::MAX.into(),
+        Some("uint64") => 0..=u64::MAX.into(),
+        _ => i64::MIN.into()..=i64::MAX.into(),
+    }
+}
+
+/// What a schema wants, for people.
+fn expected(schema: &Value, place: &str) -> String {
+    let names = |all: &Vec<Value>| {
+        let all: Vec<&str> = all.iter().filter_map(Value::as_str).collect();
+        format!("one of {}", all.join(", "))
+    };
+    let what = match kind(schema) {
+        Some("object") => "an object".to_owned(),
+        Some("array") => "a list".to_owned(),
+        Some("boolean") => "true or false".to_owned(),
+        Some("number") => "a number".to_owned(),
+        Some("integer") => {
+            let range = range(schema);
+            if *range.start() == 0 {
+                format!("a whole number from 0 to {}", range.end())
+            } else {
+                "a whole number".to_owned()
+            }
+        }
+        _ if schema["format"] == "code" => {
+            "the digits as a text, in quotes: a number has no zeros in front".to_owned()
+        }
+        _ if schema["format"] == "date-time" => {
+            "a time with its offset from UTC, such as 2026-11-26T12:00:00Z".to_owned()
+        }
+        _ => match (schema["enum"].as_array(), schema["maxLength"].as_u64()) {
+            (Some(all), _) => names(all),
+            (None, Some(most)) => format!("a text of at most {most} characters"),
+            (None, None) => "a text".to_owned(),
+        },
+    };
+    format!("{} has to be {what}", called(place))
+}
+
+fn called(place: &str) -> String {
+    match place {
+        "" => "the body".to_owned(),
+        place if place.starts_with("the ") => place.to_owned(),
+        place => format!("'{place}'"),
+    }
+}
+
+/// A name of the caller's, without what could mislead those who read it.
+fn shortened(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(MOST_NAME).collect()
+}

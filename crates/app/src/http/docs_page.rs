@@ -1,0 +1,42 @@
+//! The page that shows the API document, offline. Its script and style are those of Swagger UI, which the framework
+//! brings along; they are served as files, so that the page runs no script that is written into it.
+
+use poem::{Route, get};
+
+use super::fixed;
+
+const PAGE: &str = r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Waggle API</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<script src="/docs/swagger-ui.js"></script>
+<script type="module" src="/docs/start.js"></script>
+</head>
+<body>
+<noscript><p>This page needs JavaScript. The document itself is at <a href="/openapi.json">/openapi.json</a>.</p></noscript>
+<div id="ui"></div>
+</body>
+</html>
+"#;
+
+const START: &str = r##"SwaggerUIBundle({ dom_id: "#ui", url: "/openapi.json", deepLinking: true });
+"##;
+
+/// The page and its files. `framework` is the framework's page, which has script and style in it.
+pub(super) fn routes(framework: &str) -> Route {
+    let style = between(framework, "<style charset=\"UTF-8\">", "</style>");
+    let script = between(framework, "<script charset=\"UTF-8\">", "</script>");
+    Route::new()
+        .at("/", get(fixed("text/html; charset=utf-8", PAGE.to_owned())))
+        .at("/start.js", get(fixed("text/javascript", START.to_owned())))
+        .at("/swagger-ui.css", get(fixed("text/css", style.to_owned())))
+        .at("/swagger-ui.js", get(fixed("text/javascript", script.to_owned())))
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let rest = text.split_once(start).map(|(_, rest)| rest);
+    rest.and_then(|rest| rest.split_once(end)).map(|(inner, _)| inner).unwrap_or_default()
+}

@@ -1,0 +1,131 @@
+//! The OpenAPI document: what the framework writes of the API, in the words that readers of
+//! documents agree on, and the two calls of n8n beside it.
+
+use poem::http::Method;
+use serde_json::{Map, Value, json};
+
+use super::access::{Access, access};
+
+/// Where the native API is.
+pub(super) const API: &str = "/api/v1";
+
+/// The document. `spec` is the framework's, and `calls` the paths that stand beside the native API,
+/// with their schemas.
+pub(super) fn document(spec: Value, calls: Value) -> Value {
+    let of_requests = schemas_of_requests(&spec);
+    let (mut spec, mut calls) = (object(spec), object(calls));
+    let mut of_calls = |name: &str| calls.remove(name).unwrap_or_default();
+    let schemas = spec.get_mut("components").and_then(|components| components.get_mut("schemas"));
+    if let Some(Value::Object(schemas)) = schemas {
+        for (name, schema) in schemas.iter_mut() {
+            tell_of_nulls(schema);
+            if let Some(schema) = schema.as_object_mut()
+                && of_requests.contains(name)
+                && schema.contains_key("properties")
+            {
+                schema.insert("additionalProperties".to_owned(), json!(false));
+            }
+        }
+        schemas.extend(object(of_calls("schemas")));
+    }
+    let mut paths = Map::new();
+    for (path, operations) in object(spec.remove("paths").unwrap_or_default()) {
+        let mut operations = object(operations);
+        for (method, operation) in &mut operations {
+            let is_open = method
+                .to_uppercase()
+                .parse::<Method>()
+                .is_ok_and(|method| access(&method, &sample(&path)) == Some(Access::Open));
+            if let Some(operation) = operation.as_object_mut().filter(|_| is_open) {
+                operation.insert("security".to_owned(), json!([]));
+            }
+        }
+        paths.insert(format!("{API}{path}"), Value::Object(operations));
+    }
+    paths.extend(object(of_calls("paths")));
+    if let (Some(Value::Array(tags)), Value::Array(more)) = (spec.get_mut("tags"), of_calls("tags"))
+    {
+        tags.extend(more);
+    }
+    spec.insert("paths".to_owned(), Value::Object(paths));
+    // What may be null is said by the rules of this version alone (JSON Schema 2020-12).
+    spec.insert("openapi".to_owned(), json!("3.1.0"));
+    spec.insert("servers".to_owned(), json!([{ "url": "/" }]));
+    Value::Object(spec)
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// A path with something in its places.
+fn sample(path: &str) -> String {
+    path.replace(['{', '}'], "")
+}
+
+/// A member that need not be there may be null, and is where it is missing in an answer. A reference
+/// has its description beside it.
+fn tell_of_nulls(schema: &mut Value) {
+    let required = schema.get("required").cloned().unwrap_or_default();
+    let is_required =
+        |name: &str| required.as_array().is_some_and(|all| all.iter().any(|one| one == name));
+    let members = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for (name, member) in members.into_iter().flatten() {
+        let Some(member) = member.as_object_mut() else { continue };
+        if let Some(Value::Array(all)) = member.remove("allOf") {
+            let reference = all.iter().find_map(|one| one.get("$ref")).cloned();
+            member.extend(reference.map(|reference| ("$ref".to_owned(), reference)));
+        }
+        if is_required(name) {
+            continue;
+        }
+        if let Some(reference) = member.remove("$ref") {
+            let either = json!([{ "$ref": reference }, { "type": "null" }]);
+            member.insert("anyOf".to_owned(), either);
+        } else if let Some(kind) = member.get_mut("type") {
+            *kind = json!([kind.take(), "null"]);
+            if let Some(Value::Array(all)) = member.get_mut("enum") {
+                all.push(Value::Null);
+            }
+        }
+    }
+}
+
+/// The names of all schemas that stand in requests.
+fn schemas_of_requests(spec: &Value) -> Vec<String> {
+    let mut names = Vec::new();
+    for operation in operations(spec) {
+        collect(&operation["requestBody"], spec, &mut names);
+    }
+    names
+}
+
+fn operations(spec: &Value) -> impl Iterator<Item = &Value> {
+    let paths = spec["paths"].as_object().into_iter().flatten();
+    paths.flat_map(|(_, operations)| operations.as_object().into_iter().flatten()).map(|(_, o)| o)
+}
+
+fn collect(value: &Value, spec: &Value, names: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect(item, spec, names)),
+        Value::Object(members) => {
+            if let Some(name) = members.get("$ref").and_then(Value::as_str).and_then(named)
+                && !names.iter().any(|known| known == name)
+            {
+                names.push(name.to_owned());
+                let schema = spec.pointer(&format!("/components/schemas/{name}"));
+                collect(schema.unwrap_or_default(), spec, names);
+            }
+            members.values().for_each(|member| collect(member, spec, names));
+        }
+        _ => {}
+    }
+}
+
+/// The name of the schema that a reference leads to.
+pub(super) fn named(reference: &str) -> Option<&str> {
+    reference.strip_prefix("#/components/schemas/")
+}
