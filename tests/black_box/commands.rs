@@ -61,6 +61,19 @@ async fn tokens_are_made_listed_and_ended(kind: Kind) {
     let shown = run(database, &["tokens", "list"]);
     assert!(String::from_utf8_lossy(&shown.stdout).contains("n8n"));
 
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("the operator"));
+    // Whose a token is, and what it can never do, is shown.
+    crate::accounts::user(&waggle, "vera", "viewer");
+    let create = ["tokens", "create", "--user", "vera", "--name", "hers", "--scope", "read,write"];
+    let created = run(database, &create);
+    let warning = "vera has the role viewer, so this can never be used: write";
+    assert!(String::from_utf8_lossy(&created.stderr).contains(warning), "{created:?}");
+    let shown = String::from_utf8(run(database, &["tokens", "list"]).stdout).unwrap();
+    assert!(shown.contains("  vera  ") && shown.contains(warning), "{shown}");
+    let list = answer(waggle.by_admin(Method::GET, "/api/v1/users/tokens").await).await.ok();
+    let hers = list["items"].as_array().unwrap().iter().find(|one| one["name"] == "hers").unwrap();
+    assert_eq!((&hers["username"], &hers["unusable_scopes"]), (&"vera".into(), &["write"].into()));
+
     json(database, &["tokens", "revoke", made["id"].as_str().unwrap(), "--json"]);
     answer(call()).await.refused(401);
     assert!(!run(database, &["tokens", "revoke", made["id"].as_str().unwrap()]).status.success());

@@ -107,6 +107,8 @@ async fn what_the_server_answers_is_what_the_document_says() {
     run.args(["--generation-database", "none", "--continue-on-failure", "--warnings", "off"]);
     run.args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance"]);
     run.args(["--checks", "response_headers_conformance,response_schema_conformance"]);
+    // A machine that is busy is no fault of the server.
+    run.args(["--suppress-health-check", "all", "--request-timeout", "60"]);
     let said = said(&mut run);
 
     assert!(said.contains("No issues found"), "{said}");

@@ -639,7 +639,8 @@ async fn where_a_call_comes_from_is_what_a_trusted_proxy_says() {
 async fn only_the_names_of_the_list_lead_here() {
     let waggle = Waggle::start(Kind::Sqlite).await;
     let set = json!({ "values": { "ALLOWED_HOSTS": "127.0.0.1,.hive.example" } });
-    waggle.send(Method::PATCH, "/api/v1/settings", Some(set)).await.ok();
+    let done = waggle.send(Method::PATCH, "/api/v1/settings", Some(set)).await.ok();
+    assert!(done.get("warnings").is_none(), "{done}");
     let call = |path: &str, host: &str| {
         answer(waggle.request(Method::GET, path).bearer_auth(&waggle.token).header("host", host))
     };
@@ -654,6 +655,18 @@ async fn only_the_names_of_the_list_lead_here() {
         call("/api/v1/me", host).await.refused(421);
     }
     call("/health/live", "10.0.0.7").await.ok();
+    // Who shuts out the name that they call under is told so, and the command line takes it back.
+    let set = json!({ "value": ".hive.example" });
+    let done = waggle.send(Method::PUT, "/api/v1/settings/ALLOWED_HOSTS", Some(set)).await.ok();
+    let warning = done["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("waggle settings unset ALLOWED_HOSTS"), "{done}");
+    waggle.get("/api/v1/me").await.refused(421);
+    assert!(run(&waggle.database, &["settings", "unset", "ALLOWED_HOSTS"], "").status.success());
+    let begun = Instant::now();
+    while waggle.get("/api/v1/me").await.status == 421 {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 on_both! {

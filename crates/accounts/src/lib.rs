@@ -77,7 +77,8 @@ pub use sign_in::{ProvenBy, SignIn, SignInError, SignInPolicy, SignedIn};
 pub use user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 
 pub use token::{
-    ApiToken, InvalidToken, InvalidTokenName, NewApiToken, PresentedToken, StoredHash, WantedToken,
+    ApiToken, InvalidToken, InvalidTokenName, NewApiToken, OwnedToken, PresentedToken, StoredHash,
+    WantedToken,
 };
 pub use tokens::{AuthenticateError, CreateTokenError, CreatedToken, Tokens, TokensError};
 pub use totp::{NewTotp, StoredTotp};

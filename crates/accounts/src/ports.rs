@@ -19,7 +19,7 @@ use crate::password::{StoredPassword, Verdict};
 use crate::reset_password::TokensOnReset;
 use crate::return_to::ReturnTo;
 use crate::session::{NewSession, Session};
-use crate::token::{ApiToken, NewApiToken, StoredHash};
+use crate::token::{ApiToken, NewApiToken, OwnedToken, StoredHash};
 use crate::user::{Login, NewUser, User};
 
 pub use self::second_factors::{
@@ -76,12 +76,12 @@ pub trait TokenRepository: Send + Sync {
     /// [`PortError`] if the store cannot answer.
     async fn find(&self, public_id: &str) -> Result<Option<KnownToken>, PortError>;
 
-    /// The tokens of a user, or all, oldest first.
+    /// The tokens of a user, or all, oldest first, with their owners.
     ///
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer.
-    async fn list(&self, owner: Option<UserId>) -> Result<Vec<ApiToken>, PortError>;
+    async fn list(&self, owner: Option<UserId>) -> Result<Vec<OwnedToken>, PortError>;
 
     /// Ends the token with this public id, whosever it is or that of `owner`, at the time of `event`; `false` if there is none that
     /// lives.

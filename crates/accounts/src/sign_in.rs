@@ -263,9 +263,14 @@ impl SignIn {
         let mut event = self.event(EventKind::LoginLimited, user, login, client);
         let is_lock = ["login:user:", "login:typed:"];
         let is_lock = is_lock.iter().any(|start| exhausted.budget.key.starts_with(start));
-        if let Some(user) = locked.filter(|_| is_lock) {
-            let budget = [policy.limits.budget(&LOCKED_MAILS, &user.id.to_string())];
-            if self.limits.take(&budget, event.at).await?.is_none() {
+        if is_lock {
+            let account = match locked {
+                Some(user) => user.id.to_string(),
+                None => format!("nobody:{}", fingerprint(&Login::folded(login))),
+            };
+            let budget = [policy.limits.budget(&LOCKED_MAILS, &account)];
+            let may_mail = self.limits.take(&budget, event.at).await?.is_none();
+            if let Some(user) = locked.filter(|_| may_mail) {
                 event.mails = vec![NewMail::notice(user.email.clone(), Letter::Locked, event.at)];
             }
         }
@@ -313,9 +318,14 @@ fn budgets(
         [slowly, locked]
     };
     // A hash, because people type passwords in the wrong place.
-    let typed = of_account(&format!("typed:{}", fingerprint(&Login::folded(login))));
-    let own = user.map(|id| of_account(&format!("user:{id}")));
-    (of_client.into_iter().chain(typed).collect(), own.into_iter().flatten().collect())
+    let typed = fingerprint(&Login::folded(login));
+    let own = match user {
+        Some(id) => of_account(&format!("user:{id}")),
+        // For nobody as much is written, and nothing is ever used up.
+        None => of_account(&format!("nobody:{typed}")).map(|one| Budget { most: u32::MAX, ..one }),
+    };
+    let typed = of_account(&format!("typed:{typed}"));
+    (of_client.into_iter().chain(typed).collect(), own.into())
 }
 
 const SLOWLY: &str = "login-pace";
@@ -519,6 +529,37 @@ mod tests {
         let result = run(scene, "joe").await.map(drop);
 
         assert!(matches!(result, Err(SignInError::Limited(_))), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn nobody_costs_the_same_counters_and_events_as_somebody() {
+        // Not limited, and at the failure that locks.
+        for is_locked in [false, true] {
+            let mut costs = Vec::new();
+            for user in [None, Some(user(3, Role::Viewer))] {
+                let mut scene = scene(user, Verdict::Wrong);
+                let until = FixedClock::noon().now();
+                let written = Arc::new(std::sync::Mutex::new(Vec::new()));
+                let counted = Arc::clone(&written);
+                scene.limits.checkpoint();
+                scene.limits.expect_take().returning(move |budgets, _| {
+                    counted.lock().unwrap().push(budgets.len());
+                    let budget = budgets.last().unwrap().clone();
+                    let is_lock = is_locked && budget.key.starts_with("login:typed:");
+                    Ok(is_lock.then_some(Exhausted { budget, until, refusals: 1 }))
+                });
+                let events = Arc::clone(&written);
+                scene.events.expect_record().returning(move |_| {
+                    events.lock().unwrap().push(0);
+                    Ok(())
+                });
+
+                run(scene, "joe").await.map(drop).unwrap_err();
+
+                costs.push(written.lock().unwrap().clone());
+            }
+            assert_eq!(costs[0], costs[1], "{is_locked}");
+        }
     }
 
     #[tokio::test]

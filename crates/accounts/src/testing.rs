@@ -22,7 +22,7 @@ use crate::ports::{
 };
 use crate::role::Role;
 use crate::session::{NewSession, SessionLife};
-use crate::token::{NewApiToken, StoredHash};
+use crate::token::{NewApiToken, OwnedToken, StoredHash};
 use crate::user::{Login, NewUser, PersonName, User};
 
 fn token(public_id: &str) -> NewApiToken {
@@ -107,8 +107,8 @@ pub async fn a_token_is_ended_once(tokens: Arc<dyn TokenRepository>) {
 
     assert!(first && !second);
     let list = tokens.list(None).await.expect("the store answers");
-    assert_eq!(list.first().map(|token| token.revoked_at), Some(Some(now)));
-    assert_eq!(list.first().map(|token| token.last_used_at), Some(Some(now)));
+    assert_eq!(list.first().map(|owned| owned.token.revoked_at), Some(Some(now)));
+    assert_eq!(list.first().map(|owned| owned.token.last_used_at), Some(Some(now)));
 }
 
 /// A token is that of its owner, who is found with it as they are now.
@@ -140,7 +140,8 @@ pub async fn a_token_has_an_owner(
     let found = tokens.find("00000000000a").await.expect("the store answers").expect("it is there");
     assert_eq!(found.owner.map(|owner| (owner.id, owner.is_active)), Some((joe.id, false)));
     let own = tokens.list(Some(joe.id)).await.expect("the store answers");
-    assert_eq!(own.iter().map(|token| token.owner).collect::<Vec<_>>(), [Some(joe.id)]);
+    let whose = |one: &OwnedToken| one.owner.as_ref().map(|owner| (owner.id, owner.is_active));
+    assert_eq!(own.iter().map(whose).collect::<Vec<_>>(), [Some((joe.id, false))]);
     assert_eq!(tokens.list(None).await.expect("the store answers").len(), 2);
     assert!(tokens.revoke("00000000000a", Some(joe.id), &told).await.expect("it answers"));
 }

@@ -10,7 +10,9 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use waggle_kernel::ids::{TokenId, UserId};
-use waggle_kernel::{Scopes, TextProblem, check_text, is_hidden};
+use waggle_kernel::{Scope, Scopes, TextProblem, check_text, is_hidden};
+
+use crate::user::User;
 
 const PREFIX: &str = "wgl_";
 const ID_LENGTH: usize = 12;
@@ -189,11 +191,27 @@ impl ApiToken {
     }
 }
 
+/// A token with its owner, as they are now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedToken {
+    /// The token.
+    pub token: ApiToken,
+    /// Whose it is; nobody's where the operator made it.
+    pub owner: Option<User>,
+}
+
+impl OwnedToken {
+    /// The scopes of the token that do nothing, because the role of its owner does not have them.
+    pub fn unusable_scopes(&self) -> Vec<Scope> {
+        self.owner.as_ref().map(|owner| owner.lacks(self.token.scopes)).unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use secrecy::ExposeSecret as _;
-    use waggle_kernel::{Clock as _, FixedClock, Scope};
+    use waggle_kernel::{Clock as _, FixedClock};
 
     use super::*;
 

@@ -15,7 +15,7 @@ use crate::mail::{Letter, NewMail};
 use crate::policy::AccountPolicy;
 use crate::ports::{Exhausted, KnownToken, Limits, TokenRepository};
 use crate::sessions::{NotRecent, Visitor};
-use crate::token::{ApiToken, InvalidTokenName, NewApiToken, PresentedToken, WantedToken};
+use crate::token::{InvalidTokenName, NewApiToken, OwnedToken, PresentedToken, WantedToken};
 
 /// A token that was just made, and its text, which cannot be had again.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ impl Tokens {
     /// # Errors
     ///
     /// [`TokensError`].
-    pub async fn list(&self, actor: &Actor) -> Result<Vec<ApiToken>, TokensError> {
+    pub async fn list(&self, actor: &Actor) -> Result<Vec<OwnedToken>, TokensError> {
         actor.require(Scope::Admin)?;
         Ok(self.tokens.list(None).await?)
     }
@@ -154,7 +154,7 @@ impl Tokens {
     /// # Errors
     ///
     /// [`TokensError::Port`].
-    pub async fn list_own(&self, visitor: &Visitor) -> Result<Vec<ApiToken>, TokensError> {
+    pub async fn list_own(&self, visitor: &Visitor) -> Result<Vec<OwnedToken>, TokensError> {
         Ok(self.tokens.list(Some(visitor.user.id)).await?)
     }
 
@@ -296,6 +296,7 @@ mod tests {
     use crate::role::Role;
     use crate::testing::scene::{policy, visitor};
     use crate::testing::user;
+    use crate::token::ApiToken;
     use crate::user::User;
 
     fn tokens(repository: MockTokenRepository, clock: Arc<FixedClock>) -> Tokens {

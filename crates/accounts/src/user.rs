@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Actor, Version, is_hidden};
+use waggle_kernel::{Actor, Scope, Scopes, Version, is_hidden};
 
 use crate::address::Address;
 use crate::password::StoredPassword;
@@ -131,6 +131,12 @@ impl User {
     /// Who acts when they do something.
     pub fn actor(&self) -> Actor {
         Actor::user(self.id, self.username.as_str(), self.effective_role().scopes())
+    }
+
+    /// Those of `scopes` that the role does not have.
+    pub fn lacks(&self, scopes: Scopes) -> Vec<Scope> {
+        let own = self.effective_role().scopes();
+        scopes.iter().filter(|scope| !own.grant(*scope)).collect()
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use poem::Request;
 use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::{Map, Value};
-use tracing::error;
+use tracing::{error, warn};
 use waggle_accounts::{Address, IdentityError};
 use waggle_settings::ports::{Action, Revision};
 use waggle_settings::{
@@ -20,7 +21,7 @@ use super::Tag;
 use super::query::{if_match, page, text};
 use crate::app::App;
 use crate::connections::Maker;
-use crate::http::{Caller, Problem, SignedIn};
+use crate::http::{Caller, Problem, SignedIn, is_allowed_host};
 use crate::{live_google, live_settings, mailing};
 use waggle_kernel::error_chain;
 
@@ -113,6 +114,9 @@ struct SettingView {
     updated_at: Option<DateTime<Utc>>,
     /// Who set it, if the database has it.
     updated_by: Option<String>,
+    /// What the change makes impossible, if anything.
+    #[oai(skip_serializing_if_is_none)]
+    warnings: Option<Vec<String>>,
 }
 
 impl From<Shown> for SettingView {
@@ -138,6 +142,7 @@ impl From<Shown> for SettingView {
             version: shown.version.0,
             updated_at: shown.updated_at,
             updated_by: shown.updated_by,
+            warnings: None,
         }
     }
 }
@@ -148,6 +153,9 @@ struct SettingList {
     items: Vec<SettingView>,
     /// The last change of all settings.
     revision: i64,
+    /// What the change makes impossible, if anything.
+    #[oai(skip_serializing_if_is_none)]
+    warnings: Option<Vec<String>>,
 }
 
 /// A value to be set.
@@ -267,6 +275,9 @@ impl From<ShownChange> for SettingChange {
 struct SettingHistory {
     items: Vec<SettingChange>,
     next_cursor: Option<String>,
+    /// What the change makes impossible, if anything.
+    #[oai(skip_serializing_if_is_none)]
+    warnings: Option<Vec<String>>,
 }
 
 pub(crate) struct SettingsApi;
@@ -288,6 +299,7 @@ impl SettingsApi {
         Ok(Json(SettingList {
             items: found.into_iter().map(Into::into).collect(),
             revision: app.settings.revision().0,
+            warnings: None,
         }))
     }
 
@@ -298,6 +310,7 @@ impl SettingsApi {
     #[oai(path = "/settings", method = "patch", operation_id = "update_settings")]
     async fn update_settings(
         &self,
+        request: &Request,
         caller: Caller,
         app: Data<&Arc<App>>,
         body: Json<ValuesBody>,
@@ -309,7 +322,8 @@ impl SettingsApi {
             .iter()
             .map(|wish| app.settings.show(&caller.actor, &wish.key).map(Into::into))
             .collect::<Result<_, _>>()?;
-        Ok(Json(SettingList { items, revision: app.settings.revision().0 }))
+        let (revision, warnings) = (app.settings.revision().0, warnings(&app, request));
+        Ok(Json(SettingList { items, revision, warnings }))
     }
 
     /// Show a setting.
@@ -332,6 +346,7 @@ impl SettingsApi {
     #[oai(path = "/settings/:key", method = "put", operation_id = "set_setting")]
     async fn set_setting(
         &self,
+        request: &Request,
         caller: Caller,
         app: Data<&Arc<App>>,
         key: Path<String>,
@@ -343,7 +358,7 @@ impl SettingsApi {
         if value.is_null() || is_blank {
             return Err(Problem::invalid("value is missing; DELETE takes a value away"));
         }
-        changed(&app, &caller, key.0, Given::Json(value), version.0, Action::Set).await
+        changed(&app, request, &caller, key.0, Given::Json(value), version.0, Action::Set).await
     }
 
     /// Take a value away, back to the environment or the default.
@@ -352,12 +367,13 @@ impl SettingsApi {
     #[oai(path = "/settings/:key", method = "delete", operation_id = "unset_setting")]
     async fn unset_setting(
         &self,
+        request: &Request,
         caller: Caller,
         app: Data<&Arc<App>>,
         key: Path<String>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
     ) -> Result<Json<SettingView>, Problem> {
-        changed(&app, &caller, key.0, Given::Nothing, version.0, Action::Unset).await
+        changed(&app, request, &caller, key.0, Given::Nothing, version.0, Action::Unset).await
     }
 
     /// Say whether values would be taken, without setting them.
@@ -404,6 +420,7 @@ impl SettingsApi {
         Ok(Json(SettingHistory {
             next_cursor: found.next.map(|cursor| cursor.to_string()),
             items: found.items.into_iter().map(Into::into).collect(),
+            warnings: None,
         }))
     }
 
@@ -417,6 +434,7 @@ impl SettingsApi {
     )]
     async fn undo_settings_change(
         &self,
+        request: &Request,
         caller: Caller,
         app: Data<&Arc<App>>,
         revision: Path<i64>,
@@ -427,6 +445,7 @@ impl SettingsApi {
         Ok(Json(SettingHistory {
             items: changes.into_iter().map(Into::into).collect(),
             next_cursor: None,
+            warnings: warnings(&app, request),
         }))
     }
 
@@ -465,8 +484,20 @@ impl SettingsApi {
     }
 }
 
+/// What the settings that are in effect now keep the caller from, who has just changed them.
+fn warnings(app: &App, request: &Request) -> Option<Vec<String>> {
+    if is_allowed_host(&app.settings.values(), request) {
+        return None;
+    }
+    let warning = "ALLOWED_HOSTS does not have the name under which you call: your next call will get \
+                   a 421. On the server, `waggle settings unset ALLOWED_HOSTS` takes the list away";
+    warn!(request.id = %Problem::request_id(), "ALLOWED_HOSTS does not have the name it was set under");
+    Some(vec![warning.to_owned()])
+}
+
 async fn changed(
     app: &App,
+    request: &Request,
     caller: &Caller,
     key: String,
     value: Given,
@@ -485,7 +516,10 @@ async fn changed(
         Err(error) => return Err(error.into()),
     }
     match app.settings.show(&caller.actor, &wish.key) {
-        Ok(shown) => Ok(Json(shown.into())),
+        Ok(shown) => {
+            let warnings = warnings(app, request);
+            Ok(Json(SettingView { warnings, ..shown.into() }))
+        }
         // A leftover that nobody declared is gone now.
         Err(SettingsError::Unknown { key }) => Ok(Json(Shown::gone(key).into())),
         Err(error) => Err(error.into()),

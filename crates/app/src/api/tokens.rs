@@ -9,7 +9,7 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 use secrecy::ExposeSecret as _;
-use waggle_accounts::{ApiToken, WantedToken};
+use waggle_accounts::{OwnedToken, WantedToken};
 use waggle_kernel::Scope;
 use waggle_kernel::ids::UserId;
 
@@ -64,8 +64,11 @@ struct TokenView {
     name: String,
     /// Whose it is; none where the operator made it.
     user_id: Option<i64>,
+    username: Option<String>,
     /// What its bearer may do, as far as its owner may.
     scopes: Vec<ScopeName>,
+    /// Those of the scopes that can never be used, because the role of the owner does not have them.
+    unusable_scopes: Vec<ScopeName>,
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
@@ -73,9 +76,13 @@ struct TokenView {
     last_used_at: Option<DateTime<Utc>>,
 }
 
-impl From<ApiToken> for TokenView {
-    fn from(token: ApiToken) -> Self {
+impl From<OwnedToken> for TokenView {
+    fn from(owned: OwnedToken) -> Self {
+        let unusable_scopes = owned.unusable_scopes().into_iter().map(Into::into).collect();
+        let OwnedToken { token, owner } = owned;
         Self {
+            username: owner.map(|owner| owner.username.as_str().to_owned()),
+            unusable_scopes,
             id: token.public_id,
             name: token.name,
             user_id: token.owner.map(UserId::number),

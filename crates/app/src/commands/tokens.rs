@@ -7,9 +7,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use waggle_accounts::{Client, WantedToken};
+use waggle_accounts::{Client, OwnedToken, User, WantedToken};
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Actor, Scope};
+use waggle_kernel::{Actor, Scope, Scopes};
 
 use super::{Failure, open_existing, print};
 use crate::config::Config;
@@ -73,15 +73,18 @@ pub(super) async fn run(
     let (actor, client) = (Actor::system(), Client::default());
     match arguments.command {
         Command::Create { name, scopes, expires: expires_at, user } => {
+            let scopes: Scopes = scopes.into_iter().collect();
+            let mut warning = None;
             let owner = match user {
                 None => None,
                 Some(login) => {
                     let users =
                         people::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
-                    Some(users.show_login(&actor, &login).await?.id)
+                    let owner = users.show_login(&actor, &login).await?;
+                    warning = vain(&owner, &owner.lacks(scopes));
+                    Some(owner.id)
                 }
             };
-            let scopes = scopes.into_iter().collect();
             let wanted = WantedToken { name, owner, scopes, expires_at };
             let created = tokens.create(&actor, &wanted, &client).await?;
             let secret = created.secret.expose_secret();
@@ -90,7 +93,7 @@ pub(super) async fn run(
                     "id": created.token.public_id,
                     "name": created.token.name,
                     "user_id": created.token.owner.map(UserId::number),
-                    "scopes": created.token.scopes.iter().map(Scope::name).collect::<Vec<_>>(),
+                    "scopes": names(created.token.scopes.iter()),
                     "expires_at": created.token.expires_at,
                     "token": secret,
                 });
@@ -101,18 +104,24 @@ pub(super) async fn run(
                     "This token is shown once. Waggle keeps a hash of it, and cannot show it again.",
                 );
             }
+            if let Some(warning) = warning {
+                crate::best_effort::complain(&warning);
+            }
         }
         Command::List => {
             let list = tokens.list(&actor).await?;
             if as_json {
                 let list: Vec<_> = list
                     .iter()
-                    .map(|token| {
+                    .map(|owned| {
+                        let OwnedToken { token, owner } = owned;
                         json!({
                             "id": token.public_id,
                             "name": token.name,
                             "user_id": token.owner.map(UserId::number),
-                            "scopes": token.scopes.iter().map(Scope::name).collect::<Vec<_>>(),
+                            "username": owner.as_ref().map(|owner| owner.username.as_str()),
+                            "scopes": names(token.scopes.iter()),
+                            "unusable_scopes": names(owned.unusable_scopes()),
                             "created_at": token.created_at,
                             "expires_at": token.expires_at,
                             "revoked_at": token.revoked_at,
@@ -126,18 +135,24 @@ pub(super) async fn run(
                     "There is no token. Make one: waggle tokens create --name n8n --scope ingest",
                 );
             } else {
-                for token in list {
-                    let scopes: Vec<&str> = token.scopes.iter().map(Scope::name).collect();
+                for owned in list {
+                    let unusable = owned.unusable_scopes();
+                    let OwnedToken { token, owner } = owned;
                     let state = if token.is_live(Utc::now()) { "live" } else { "ended" };
                     let used = token
                         .last_used_at
                         .map_or_else(|| "never".to_owned(), |time| time.to_rfc3339());
+                    let name = owner.as_ref().map_or("the operator", |one| one.username.as_str());
                     print(&format!(
-                        "wgl_{}  {state:5}  {:20}  {}  last used: {used}",
+                        "wgl_{}  {state:5}  {:20}  {name:16}  {}  last used: {used}",
                         token.public_id,
                         token.name,
-                        scopes.join(",")
+                        names(token.scopes.iter()).join(",")
                     ));
+                    let owner = owner.filter(|_| token.is_live(Utc::now()));
+                    if let Some(warning) = owner.and_then(|owner| vain(&owner, &unusable)) {
+                        print(&format!("    {warning}"));
+                    }
                 }
             }
         }
@@ -151,4 +166,17 @@ pub(super) async fn run(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn names(scopes: impl IntoIterator<Item = Scope>) -> Vec<&'static str> {
+    scopes.into_iter().map(Scope::name).collect()
+}
+
+/// What there is to say of scopes that a token has in vain.
+fn vain(owner: &User, scopes: &[Scope]) -> Option<String> {
+    let (name, role) = (&owner.username, owner.effective_role());
+    let scopes = names(scopes.iter().copied()).join(", ");
+    let warning =
+        format!("Warning: {name} has the role {role}, so this can never be used: {scopes}");
+    (!scopes.is_empty()).then_some(warning)
 }

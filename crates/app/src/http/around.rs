@@ -10,6 +10,7 @@ use poem::http::uri::Authority;
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use poem::{Endpoint, IntoResponse as _, Request, Response};
 use tracing::{error, info};
+use waggle_settings::Values;
 
 use super::Problem;
 use super::client::client_address;
@@ -109,21 +110,24 @@ fn too_fast(request: &Request) -> Option<Problem> {
 /// process lives needs no name.
 fn misaddressed(request: &Request) -> Option<Problem> {
     let app = request.data::<Arc<App>>()?;
-    let values = app.settings.values();
-    let hosts = &values.allowed_hosts.0;
-    let path = request.uri().path();
-    if hosts.is_empty() || path.starts_with("/health/") {
+    if request.uri().path().starts_with("/health/") {
         return None;
     }
-    let named = request.header("host").or_else(|| request.uri().authority().map(Authority::as_str));
-    let name = named.and_then(|named| named.parse::<Authority>().ok());
-    let name = name.map(|name| name.host().trim_end_matches('.').to_ascii_lowercase());
-    let is_ours = name.is_some_and(|name| hosts.iter().any(|host| host.is_called(&name)));
-    (!is_ours).then(|| {
+    (!is_allowed_host(&app.settings.values(), request)).then(|| {
         let detail =
             "Waggle is not known under this name; ALLOWED_HOSTS has those it is known under";
         Problem::new(StatusCode::MISDIRECTED_REQUEST, detail)
     })
+}
+
+/// Whether the name that a request is for is one of `ALLOWED_HOSTS`, or that list is empty.
+pub(crate) fn is_allowed_host(values: &Values, request: &Request) -> bool {
+    let hosts = &values.allowed_hosts.0;
+    let named = request.header("host").or_else(|| request.uri().authority().map(Authority::as_str));
+    let name = named.and_then(|named| named.parse::<Authority>().ok());
+    let name = name.map(|name| name.host().trim_end_matches('.').to_ascii_lowercase());
+    let is_one = |name: String| hosts.iter().any(|host| host.is_called(&name));
+    hosts.is_empty() || name.is_some_and(is_one)
 }
 
 /// Calls the routes aside, so that whoever hangs up does not stop what was begun: what was counted is written down, too.

@@ -7,6 +7,7 @@
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
+use percent_encoding::percent_decode_str;
 use poem::http::Method;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -80,7 +81,8 @@ impl Contract {
         for (place, text) in operation.pattern.split('/').zip(path.split('/')) {
             if let Some(parameter) = place.strip_prefix(':').and_then(|name| operation.place(name))
             {
-                self.check_text(text, parameter)?;
+                let text = percent_decode_str(text).decode_utf8_lossy();
+                self.check_text(&text, parameter)?;
             }
         }
         let mut seen: Vec<&str> = Vec::new();

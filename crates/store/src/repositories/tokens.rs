@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::{KnownToken, TokenRepository};
-use waggle_accounts::{ApiToken, NewApiToken, NewAuthEvent, StoredHash, StoredPassword, User};
+use waggle_accounts::{
+    ApiToken, NewApiToken, NewAuthEvent, OwnedToken, StoredHash, StoredPassword, User,
+};
 use waggle_kernel::ids::{SessionId, TokenId, UserId};
 use waggle_kernel::{PortError, Scope, Scopes, UnknownScope};
 
@@ -153,15 +155,20 @@ impl TokenRepository for Repositories {
         .await
     }
 
-    async fn list(&self, owner: Option<UserId>) -> Result<Vec<ApiToken>, PortError> {
+    async fn list(&self, owner: Option<UserId>) -> Result<Vec<OwnedToken>, PortError> {
         during("listing tokens", async {
             let mut connection = self.pools.read().await?;
-            let mut query = api_tokens::table.select(Row::as_select()).into_boxed::<super::Db>();
+            let mut query = api_tokens::table
+                .left_join(users::table)
+                .select((Row::as_select(), Option::<UserRow>::as_select()))
+                .into_boxed::<super::Db>();
             if let Some(owner) = owner {
                 query = query.filter(api_tokens::user_id.eq(owner.number()));
             }
-            let rows: Vec<Row> = query.order(api_tokens::id).load(&mut connection).await?;
-            rows.into_iter().map(|row| known(row, None).map(|known| known.token)).collect()
+            let rows: Vec<(Row, Option<UserRow>)> =
+                query.order(api_tokens::id).load(&mut connection).await?;
+            let with_owner = |KnownToken { token, owner, .. }| OwnedToken { token, owner };
+            rows.into_iter().map(|(row, owner)| known(row, owner).map(with_owner)).collect()
         })
         .await
     }
