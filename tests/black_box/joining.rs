@@ -561,6 +561,9 @@ async fn a_dead_mail_server_loses_nothing(kind: Kind) {
     });
     let tested = test(stranger).await["detail"].to_string();
     assert!(tested.contains("wants a log-in") && tested.contains("530 5.7.0"), "{tested}");
+    let half = json!({ "EMAIL_PORT": server.port, "EMAIL_HOST_PASSWORD": null });
+    let tested = test(half).await["detail"].to_string();
+    assert!(tested.contains("EMAIL_HOST_PASSWORD is not"), "{tested}");
     let right = json!({ "EMAIL_PORT": server.port, "EMAIL_HOST_PASSWORD": smtp::PASSWORD });
     let tested = test(right.clone()).await;
     assert_eq!(tested["ok"], true, "{tested}");

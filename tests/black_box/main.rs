@@ -92,7 +92,12 @@ impl Waggle {
     }
 
     pub(crate) async fn with(kind: Kind, settings: &[(&str, &str)]) -> Self {
-        let database = Arc::new(process::database(kind).await);
+        Self::on(process::database(kind).await, settings)
+    }
+
+    /// A server on this database.
+    pub(crate) fn on(database: Database, settings: &[(&str, &str)]) -> Self {
+        let database = Arc::new(database);
         let process = Process::start(&database, settings);
         let token = token(&database, &["admin"]);
         Self { process, database, client: client(), token, admin: OnceCell::new() }

@@ -103,7 +103,7 @@ async fn the_second_factor_is_asked_for(kind: Kind) {
     assert_eq!(joe.show(&app.used).await, Err(403), "it was used to set the app up");
     assert_eq!(joe.show("").await, Err(403));
     assert_eq!(joe.show("aaaa-aaaa-aaaa-aaaa").await, Err(403));
-    assert_eq!(joe.show(&"1".repeat(65)).await, Err(400));
+    assert_eq!(joe.show(&"1".repeat(65)).await, Err(422));
     let pending = joe.cookie.clone();
     let shown = joe.show(&format!(" {} ", app.next)).await.unwrap();
     assert_eq!(shown["needs"], Value::Null, "{shown}");

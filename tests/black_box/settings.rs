@@ -279,6 +279,15 @@ async fn the_command_line_does_all_that_the_api_does(kind: Kind) {
     assert!(failed(&database, &["settings", "unset", "EMAIL_PROT"], "").contains("no setting"));
     let large = "x".repeat(300_000);
     assert!(failed(&database, &["settings", "set", "custom.x", "-"], &large).contains("more than"));
+    for (key, value, wanted) in [
+        ("EMAIL_PORT", "25", "STARTTLS"),
+        ("ALLOWED_DOMAIN", ".example.com", "no domain"),
+        ("ALLOWED_HOSTS", "a..example", "no host name"),
+        ("LIMITS", "registre.client=1/60", "known are register.client, "),
+    ] {
+        let said = failed(&database, &["settings", "set", key, value], "");
+        assert!(said.contains(wanted), "{key} {said}");
+    }
     assert!(failed(&database, &["settings", "set", "EMAIL_PORT", "587"], "").contains("STARTTLS"));
     run(&["settings", "set", "EMAIL_USE_TLS", "true"], "");
     run(&["settings", "set", "EMAIL_PORT", "587"], "");

@@ -10,7 +10,7 @@ use crate::mail::{MailFailure, QueuedMail};
 use crate::ports::{ClaimedMails, MailQueue, Mailer, NotSent};
 
 /// For how long a process has a mail in hand before another may take it: longer than a mail server may take.
-const LEASE: Duration = Duration::minutes(3);
+const LEASE: Duration = Duration::minutes(5);
 /// How often a mail is handed to a server that does not say whether it took it, and how long to wait
 /// in between: each time the recipient may get it once more.
 const MOST_UNKNOWN: u32 = 3;

@@ -207,6 +207,11 @@ impl GoogleSignIn {
             Ok(code) => code,
             Err(said) => {
                 self.failed(&format!("Google said {said}"), client).await?;
+                // RFC 6749, 4.1.2.1
+                if matches!(said.as_str(), "server_error" | "temporarily_unavailable") {
+                    let error = PortError::unavailable("signing in with Google", said.clone());
+                    return Err(IdentityError::Unreachable(error).into());
+                }
                 return Err(GoogleError::Denied);
             }
         };
@@ -609,14 +614,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_at_google_is_written_down_and_uses_the_way_up() {
-        let google = Google::says(profile()).writes_down(EventKind::GoogleFailure, 0).sign_in();
-        let outcome = Err("access_denied".to_owned());
-        let callback = Callback { state: state_of(&browser()), outcome };
+        for (said, is_down) in [("access_denied", false), ("temporarily_unavailable", true)] {
+            let google = Google::says(profile()).writes_down(EventKind::GoogleFailure, 0).sign_in();
+            let outcome = Err(said.to_owned());
+            let callback = Callback { state: state_of(&browser()), outcome };
 
-        let finished =
-            google.finish(Some(&browser()), &callback, &Client::default(), &policy()).await;
+            let finished =
+                google.finish(Some(&browser()), &callback, &Client::default(), &policy()).await;
 
-        assert!(matches!(finished, Err(GoogleError::Denied)));
+            let Err(error) = finished else { panic!("nobody is let in") };
+            let is_unreachable =
+                matches!(error, GoogleError::Identity(IdentityError::Unreachable(_)));
+            assert!(is_unreachable == is_down, "{error}");
+            assert!(is_down || matches!(error, GoogleError::Denied), "{error}");
+        }
     }
 
     #[tokio::test]

@@ -27,8 +27,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-pub(crate) use self::around::is_allowed_host;
 use self::around::request_id;
+pub(crate) use self::around::{is_allowed_host, is_public_host};
 pub(crate) use self::body::{JsonBody, depth, not_json};
 pub(crate) use self::caller::{Caller, caller};
 pub(crate) use self::client::{client, client_address};

@@ -12,7 +12,7 @@ use waggle_accounts::ports::Mailer;
 use waggle_accounts::{Address, Delivered, Letter, Mail, MailFailure, QueuedMail};
 use waggle_kernel::{Clock as _, PortError, SystemClock, error_chain};
 use waggle_mail::{Account, Outbox, Security, Sender, Smtp, SmtpError};
-use waggle_settings::{Secret, SettingsManager, Values};
+use waggle_settings::{Email, Secret, SettingType as _, SettingsManager, Values};
 
 use crate::app::App;
 use crate::supervisor;
@@ -59,10 +59,10 @@ impl MailValues {
     }
 
     fn sender(&self) -> Result<Sender, MailProblem> {
-        let user = self.user.as_ref().filter(|user| user.contains('@'));
+        let user = self.user.as_ref().and_then(|user| Email::parse(user).ok());
         let from = match (&self.from, user, &self.host) {
             (Some(from), _, _) => from.clone(),
-            (None, Some(user), _) => format!("Waggle <{user}>"),
+            (None, Some(user), _) => format!("Waggle <{}>", user.as_str()),
             (None, None, None) => "Waggle <waggle@localhost>".to_owned(),
             (None, None, Some(_)) => return Err(MailProblem::NoSender),
         };
@@ -70,11 +70,16 @@ impl MailValues {
     }
 
     /// The account at a mail server; `None` where there is none.
-    fn account(&self) -> Option<Account> {
-        let host = self.host.clone()?;
-        let password = self.password.as_ref().map(|password| password.text().clone());
-        let credentials = self.user.clone().zip(password);
-        Some(Account { host, port: self.port, security: self.security, credentials })
+    fn account(&self) -> Result<Option<Account>, MailProblem> {
+        let Some(host) = self.host.clone() else { return Ok(None) };
+        let credentials = match (&self.user, &self.password) {
+            (Some(user), Some(password)) => Some((user.clone(), password.text().clone())),
+            (None, None) => None,
+            // Mails without a log-in would not be what whoever set one of them wants.
+            (Some(_), None) => return Err(MailProblem::NoPassword),
+            (None, Some(_)) => return Err(MailProblem::NoUser),
+        };
+        Ok(Some(Account { host, port: self.port, security: self.security, credentials }))
     }
 }
 
@@ -87,6 +92,12 @@ pub(crate) enum MailProblem {
     /// What says it is no address for mails.
     #[error("DEFAULT_FROM_EMAIL is no address that mails can come from")]
     Sender,
+    /// There is half a log-in.
+    #[error("EMAIL_HOST_USER is set, and EMAIL_HOST_PASSWORD is not")]
+    NoPassword,
+    /// There is the other half.
+    #[error("EMAIL_HOST_PASSWORD is set, and EMAIL_HOST_USER is not")]
+    NoUser,
     /// No mail server is set up.
     #[error("no mail server is set: there has to be EMAIL_HOST or EMAIL_HOST_USER")]
     NoServer,
@@ -101,7 +112,7 @@ pub(crate) enum MailProblem {
 /// The way that mails take with `values`.
 async fn way(values: &MailValues, outbox: &Path) -> Result<Arc<dyn Mailer>, MailProblem> {
     let sender = values.sender()?;
-    match values.account() {
+    match values.account()? {
         None => Ok(Arc::new(Outbox { folder: outbox.to_owned(), sender })),
         Some(account) => Ok(Arc::new(smtp(account, sender).await?)),
     }
@@ -119,7 +130,7 @@ async fn smtp(account: Account, sender: Sender) -> Result<Smtp, MailProblem> {
 /// [`MailProblem`].
 pub(crate) async fn try_out(values: &Values, to: Address) -> Result<(), MailProblem> {
     let values = MailValues::of(values);
-    let account = values.account().ok_or(MailProblem::NoServer)?;
+    let account = values.account()?.ok_or(MailProblem::NoServer)?;
     let now = SystemClock.now();
     // The queue numbers its mails from 1.
     let mail = Mail { number: 0, to, letter: Letter::Test, proof: None, written_at: now };

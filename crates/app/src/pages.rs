@@ -11,7 +11,7 @@ use poem::http::{StatusCode, header};
 use poem::web::Data;
 use poem::{Endpoint, IntoResponse as _, Request, Response, Route, get, handler};
 use waggle_accounts::{
-    Callback, Finished, GoogleError, IdentityError, ProvenBy, RegisterError, ReturnTo,
+    Callback, CodeError, Finished, GoogleError, IdentityError, ProvenBy, RegisterError, ReturnTo,
 };
 
 use crate::api::{as_they_are, session_cookie};
@@ -126,6 +126,7 @@ fn told(app: &App, request: &Request, error: GoogleError) -> Response {
         GoogleError::Denied => "google-denied",
         GoogleError::Register(RegisterError::Closed) => "google-closed",
         GoogleError::Identity(IdentityError::Unreachable(_)) => "google-unreachable",
+        GoogleError::Limited(_) | GoogleError::Code(CodeError::Limited(_)) => "google-limited",
         _ => "google-failed",
     };
     let problem = Problem::from(error);

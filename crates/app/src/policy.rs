@@ -65,3 +65,15 @@ fn sign_in(values: &Values) -> SignInPolicy {
 fn addresses(list: &List<waggle_settings::Address>) -> Vec<Address> {
     list.0.iter().filter_map(|address| address.as_str().parse().ok()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use waggle_accounts::LIMITS;
+
+    #[test]
+    fn the_setting_names_the_limits_that_there_are() {
+        let names: Vec<&str> = LIMITS.iter().map(|limit| limit.name).collect();
+
+        assert_eq!(names, waggle_settings::LIMIT_NAMES);
+    }
+}

@@ -27,12 +27,15 @@ use waggle_kernel::PortError;
 
 use crate::letters::Sender;
 
-/// How long the server may take for one reply.
+/// How long the server may take to be connected to and to greet, and for one reply then.
+const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long it may take until it wants the mail, and then until it says that it has it: together
-/// less than a mail is leased for.
+/// How long it may take then until it wants the mail, and then until it says that it has it: all
+/// three together less than a mail is leased for.
 const PATIENCE_BEFORE: Duration = Duration::from_mins(1);
 const PATIENCE_AFTER: Duration = Duration::from_secs(90);
+/// How long a mail may take that somebody waits for.
+const PATIENCE_OF_A_TEST: Duration = Duration::from_secs(20);
 /// How much of a server's words is kept, in characters.
 const MOST_WORDS: usize = 300;
 
@@ -118,12 +121,21 @@ pub enum SmtpError {
     /// It does not offer STARTTLS.
     #[error("the mail server does not offer STARTTLS on this port")]
     NoStartTls,
+    /// It does not begin with TLS.
+    #[error("what answers on this port does not speak TLS from the first byte; try STARTTLS")]
+    NoTls,
     /// What it says is not SMTP, or it hung up instead of an answer.
     #[error("the mail server's answer is missing or cannot be read")]
     Unreadable,
     /// It does not answer.
     #[error("the mail server did not answer in time")]
     Silent,
+    /// It does not greet those who come in the clear.
+    #[error(
+        "the mail server did not greet in time; on port 465 TLS begins with the first byte, not with \
+         STARTTLS"
+    )]
+    NoGreeting,
     /// TLS failed.
     #[error("TLS to the mail server failed: {0}")]
     Tls(String),
@@ -140,8 +152,10 @@ impl From<Error> for SmtpError {
         match error {
             Error::UnexpectedReply(reply) => {
                 let reply = Reply::from(reply);
-                let is_about_login = reply.code == 530 || reply.enhanced == [5, 7, 0];
-                if is_about_login { Self::NeedsLogin(reply) } else { Self::Refused(reply) }
+                // The code is that of a missing log-in (RFC 4954, 6) and of missing TLS (RFC 3207, 4).
+                let wants_tls = reply.words.to_ascii_uppercase().contains("TLS");
+                let wants_login = reply.code == 530 && !wants_tls;
+                if wants_login { Self::NeedsLogin(reply) } else { Self::Refused(reply) }
             }
             Error::AuthenticationFailed(reply) => Self::LoginRefused(reply.into()),
             Error::UnsupportedAuthMechanism | Error::MissingCredentials => Self::NoLogin,
@@ -149,6 +163,7 @@ impl From<Error> for SmtpError {
             Error::UnparseableReply | Error::Base64(_) | Error::Auth(_) => Self::Unreadable,
             Error::Timeout => Self::Silent,
             Error::Io(error) => Self::Connection(error.to_string()),
+            Error::Tls(error) if matches!(*error, rustls::Error::InvalidMessage(_)) => Self::NoTls,
             other => Self::Tls(other.to_string()),
         }
     }
@@ -192,22 +207,28 @@ impl Smtp {
     pub async fn try_out(&self, mail: &Mail) -> Result<(), SmtpError> {
         let message = self.sender.write(mail);
         let message = message.map_err(|error| SmtpError::Letter(error.to_string()))?;
-        self.hand_over(&message).await.map_err(|ended| match ended {
+        let ended = tokio::time::timeout(PATIENCE_OF_A_TEST, self.hand_over(&message)).await;
+        ended.unwrap_or(Err(Ended::Unknown(SmtpError::Silent))).map_err(|ended| match ended {
             Ended::Before(error) | Ended::Refused(error) | Ended::Unknown(error) => error,
         })
     }
 
     async fn hand_over(&self, message: &Message) -> Result<(), Ended> {
         if self.account.security == Security::None {
-            let client = within(PATIENCE, self.server.connect_plain());
+            let client = within(PATIENCE_TO_CONNECT, self.server.connect_plain());
             self.converse(client.await.map_err(Ended::Before)?, message).await
         } else {
-            let client = within(PATIENCE, self.server.connect());
-            self.converse(client.await.map_err(Ended::Before)?, message).await
+            let is_clear = self.account.security == Security::StartTls;
+            let client = within(PATIENCE_TO_CONNECT, self.server.connect());
+            let client = client.await.map_err(|error| match error {
+                SmtpError::Silent if is_clear => Ended::Before(SmtpError::NoGreeting),
+                error => Ended::Before(error),
+            });
+            self.converse(client?, message).await
         }
     }
 
-    async fn converse<T: AsyncRead + AsyncWrite + Unpin>(
+    async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         mut client: SmtpClient<T>,
         message: &Message,
@@ -221,8 +242,8 @@ impl Smtp {
         let reply = after.await.map_err(Ended::Unknown)?;
         match reply.code {
             200..300 => {
-                // The mail is with the server, whatever comes of this.
-                let _ = within(PATIENCE, client.quit()).await;
+                // The mail is with the server, whatever comes of this: nobody waits for it.
+                tokio::spawn(async move { within(PATIENCE, client.quit()).await });
                 Ok(())
             }
             400..600 => Err(Ended::Refused(SmtpError::Refused(reply.into()))),

@@ -79,6 +79,7 @@ pub use show::{Export, Shown};
 pub use snapshot::Problem;
 pub use values::{
     Address, BaseUrl, Boolean, Decimal, Domain, DoubtSeconds, Email, FaultName, HostName, Integer,
-    Item, LimitRule, List, MOST_ITEMS, MOST_TEXT, Network, RoleName, Seconds, Secret, Text,
+    Item, LIMIT_NAMES, LimitRule, List, MOST_ITEMS, MOST_TEXT, Network, RoleName, Seconds, Secret,
+    Text,
 };
 pub use vault::{InvalidMasterKey, KeyId, MasterKey, MasterKeys, Place, Sealed, SealedError};

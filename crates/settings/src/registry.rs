@@ -242,13 +242,13 @@ pub(crate) static RULES: &[Rule] = &[
     },
     Rule {
         keys: ["EMAIL_PORT", "EMAIL_USE_TLS"],
-        text: "on port 587 TLS begins with STARTTLS: set EMAIL_USE_TLS to true and leave EMAIL_USE_SSL \
-               unset, or set EMAIL_PORT to 465",
+        text: "on ports 25 and 587 TLS begins with STARTTLS: set EMAIL_USE_TLS to true and leave \
+               EMAIL_USE_SSL unset, or set EMAIL_PORT to 465",
         holds: |values| {
             let is_on = |value: Option<Boolean>| value.map(Boolean::is_on);
             let begins_at_once =
                 is_on(values.email_use_ssl).unwrap_or_else(|| !values.email_use_tls.is_on());
-            values.email_port.number() != 587 || !begins_at_once
+            !matches!(values.email_port.number(), 25 | 587) || !begins_at_once
         },
     },
     Rule {

@@ -430,13 +430,26 @@ impl Domain {
     }
 }
 
+/// Whether nothing is missing between the dots of a name.
+fn has_whole_labels(name: &str) -> bool {
+    name.split('.')
+        .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
+}
+
 impl Item for Domain {
     const NAME: &'static str = "domains";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("has '{text}' in it, which is no domain such as example.com");
+        let wrong = || {
+            format!(
+                "has '{text}' in it, which is no domain such as example.com; each sub-domain is \
+                 listed by itself"
+            )
+        };
         match Host::parse(text) {
-            Ok(Host::Domain(name)) if name.contains('.') && !name.ends_with('.') => Ok(Self(name)),
+            Ok(Host::Domain(name)) if name.contains('.') && has_whole_labels(&name) => {
+                Ok(Self(name))
+            }
             _ => Err(wrong()),
         }
     }
@@ -491,9 +504,13 @@ impl Item for HostName {
             return Err(format!("has '{text}' in it; a '*' stands at the beginning alone"));
         }
         let lead = if name.len() < text.len() { "." } else { "" };
-        Host::parse(name)
-            .map(|host| Self(format!("{lead}{host}")))
-            .map_err(|_| format!("has '{text}' in it, which is no host name"))
+        match Host::parse(name) {
+            Ok(Host::Domain(name)) if !has_whole_labels(name.trim_end_matches('.')) => {
+                Err(format!("has '{text}' in it, which is no host name"))
+            }
+            Ok(host) => Ok(Self(format!("{lead}{host}"))),
+            Err(_) => Err(format!("has '{text}' in it, which is no host name")),
+        }
     }
 
     fn encode(&self) -> String {
@@ -543,6 +560,27 @@ impl SettingType for RoleName {
     }
 }
 
+/// What the setting `LIMITS` may name.
+pub const LIMIT_NAMES: &[&str] = &[
+    "register.client",
+    "reset.client",
+    "address.user",
+    "google.client",
+    "mail.pause",
+    "mail.address",
+    "mail.system",
+    "code.address",
+    "code.client",
+    "link.client",
+    "code.system",
+    "mail.breach",
+    "mail.locked",
+    "factor.user",
+    "factor.client",
+    "factor.change",
+    "token.user",
+];
+
 /// How often something may be done that is limited by name: `register.client=20/3600`, the time in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitRule {
@@ -567,9 +605,14 @@ impl Item for LimitRule {
                 is_name && !name.is_empty() && (1..=31_536_000).contains(&seconds) && most > 0;
             is_sane.then(|| Self { name: name.to_owned(), most, seconds })
         };
-        parts().ok_or_else(|| {
+        let rule = parts().ok_or_else(|| {
             format!("has '{text}' in it, which is no limit such as register.client=20/3600")
-        })
+        })?;
+        if LIMIT_NAMES.contains(&rule.name.as_str()) {
+            return Ok(rule);
+        }
+        let known = LIMIT_NAMES.join(", ");
+        Err(format!("has '{}' in it, which limits nothing; known are {known}", rule.name))
     }
 
     fn encode(&self) -> String {
@@ -592,7 +635,8 @@ impl SettingType for BaseUrl {
     const KIND: Kind = Kind::Url;
 
     fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text.trim()).map_err(|error| format!("is no URL: {error}"))?;
+        let url = Url::parse(text.trim())
+            .map_err(|_| "is no URL such as https://waggle.example.com".to_owned())?;
         let is_this_machine = match url.host() {
             Some(Host::Domain(name)) => name == "localhost",
             Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -21,7 +21,7 @@ use super::Tag;
 use super::query::{if_match, page, text};
 use crate::app::App;
 use crate::connections::Maker;
-use crate::http::{Caller, Problem, SignedIn, is_allowed_host};
+use crate::http::{Caller, Problem, SignedIn, is_allowed_host, is_public_host};
 use crate::{live_google, live_settings, mailing};
 use waggle_kernel::error_chain;
 
@@ -486,13 +486,26 @@ impl SettingsApi {
 
 /// What the settings that are in effect now keep the caller from, who has just changed them.
 fn warnings(app: &App, request: &Request) -> Option<Vec<String>> {
-    if is_allowed_host(&app.settings.values(), request) {
-        return None;
+    let values = app.settings.values();
+    let mut warnings = Vec::new();
+    if !is_allowed_host(&values, request) {
+        warnings.push(
+            "ALLOWED_HOSTS does not have the name under which you call: your next call will get a \
+             421. On the server, `waggle settings unset ALLOWED_HOSTS` takes the list away",
+        );
     }
-    let warning = "ALLOWED_HOSTS does not have the name under which you call: your next call will get \
-                   a 421. On the server, `waggle settings unset ALLOWED_HOSTS` takes the list away";
-    warn!(request.id = %Problem::request_id(), "ALLOWED_HOSTS does not have the name it was set under");
-    Some(vec![warning.to_owned()])
+    if !is_public_host(&values, request) {
+        warnings.push(
+            "PUBLIC_URL has another name than that under which you call: people sign in there alone, \
+             and links of mails lead there. On the server, `waggle settings unset PUBLIC_URL` takes \
+             it away",
+        );
+    }
+    for warning in &warnings {
+        warn!(request.id = %Problem::request_id(), warning, "a change of settings may shut people out");
+    }
+    let warnings: Vec<String> = warnings.into_iter().map(str::to_owned).collect();
+    (!warnings.is_empty()).then_some(warnings)
 }
 
 async fn changed(

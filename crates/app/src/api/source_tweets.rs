@@ -174,8 +174,10 @@ struct DeletedTweets {
 #[oai(deny_unknown_fields)]
 struct ClaimBody {
     /// How many tweets at the most: 1 to 200.
+    #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
     limit: u16,
     /// For how long: 1 to 86,400 seconds.
+    #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
     lease_seconds: u32,
 }
 

@@ -1,6 +1,6 @@
 //! `waggle serve`: the server and the worker, until the process is asked to end.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -184,8 +184,12 @@ fn hand_over(token: &str, config: &Config) -> Result<String, Failure> {
         return Ok(token.to_owned());
     }
     let path = config.data_dir.join("first-token");
+    // Whatever is there has rights of its own, or leads elsewhere.
     let written = std::fs::create_dir_all(&config.data_dir)
-        .and_then(|()| private_file::options().truncate(true).open(&path))
+        .and_then(|()| match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => private_file::options().create_new(true).open(&path),
+        })
         .and_then(|mut file| writeln!(file, "{token}"));
     let path = path.display();
     written.map_err(|error| {

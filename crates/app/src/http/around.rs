@@ -123,11 +123,20 @@ fn misaddressed(request: &Request) -> Option<Problem> {
 /// Whether the name that a request is for is one of `ALLOWED_HOSTS`, or that list is empty.
 pub(crate) fn is_allowed_host(values: &Values, request: &Request) -> bool {
     let hosts = &values.allowed_hosts.0;
-    let named = request.header("host").or_else(|| request.uri().authority().map(Authority::as_str));
-    let name = named.and_then(|named| named.parse::<Authority>().ok());
-    let name = name.map(|name| name.host().trim_end_matches('.').to_ascii_lowercase());
     let is_one = |name: String| hosts.iter().any(|host| host.is_called(&name));
-    hosts.is_empty() || name.is_some_and(is_one)
+    hosts.is_empty() || host_of(request).is_some_and(is_one)
+}
+
+/// Whether the name that a request is for is that of `PUBLIC_URL`, or that is not set.
+pub(crate) fn is_public_host(values: &Values, request: &Request) -> bool {
+    let public = values.public_url.as_ref().and_then(|url| url.url().host_str());
+    public.is_none_or(|public| host_of(request).is_some_and(|host| host == public))
+}
+
+fn host_of(request: &Request) -> Option<String> {
+    let named = request.header("host").or_else(|| request.uri().authority().map(Authority::as_str));
+    let name = named.and_then(|named| named.parse::<Authority>().ok())?;
+    Some(name.host().trim_end_matches('.').to_ascii_lowercase())
 }
 
 /// Calls the routes aside, so that whoever hangs up does not stop what was begun: what was counted is written down, too.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
 use hyper::body::Bytes;
-use poem::http::{HeaderValue, Method, StatusCode, header};
+use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use poem::{Body, Endpoint, EndpointExt as _, Request, Response};
 
 use super::Problem;
@@ -140,10 +140,10 @@ pub(super) fn limited<E: Endpoint + 'static>(
             let app = request.data::<Arc<App>>().ok_or_else(Problem::internal)?;
             let app = Arc::clone(app);
             let_in(&app, &mut request).await.map_err(Problem::from)?;
-            let unfit = |reason| Problem::new(StatusCode::BAD_REQUEST, reason);
             let (method, path) = (request.method().clone(), request.uri().path().to_owned());
             let query = request.uri().query().unwrap_or_default();
-            contract.check_parameters(&method, &path, query).map_err(unfit)?;
+            contract.check_parameters(&method, &path, query).map_err(Problem::from)?;
+            check_version(request.headers())?;
             let is_open = access(request.method(), request.uri().path()) == Some(Access::Open);
             let most =
                 if is_open { MOST_OPEN } else { app.settings.values().api_max_bytes.count() };
@@ -168,14 +168,27 @@ pub(super) fn limited<E: Endpoint + 'static>(
                 let json = HeaderValue::from_static("application/json");
                 request.headers_mut().insert(header::CONTENT_TYPE, json);
                 if !is_read {
-                    contract.check_body(&method, &path, &bytes).map_err(unfit)?;
+                    contract.check_body(&method, &path, &bytes).map_err(Problem::from)?;
                 }
+            } else if !is_read {
+                return Err(refuse(BodyRefused::NotJson).into());
             }
             request.set_body(bytes);
             request.extensions_mut().insert(Arc::new(share));
             next.get_response_or_error(request).await
         }
     })
+}
+
+/// A version that cannot be read must not count as none: the change would be made whatever is there.
+fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut versions = headers.get_all(header::IF_MATCH).iter();
+    let is_text = versions.next().is_none_or(|version| version.to_str().is_ok());
+    if is_text && versions.next().is_none() {
+        return Ok(());
+    }
+    let detail = "If-Match has to be the version, a number, and to be sent once";
+    Err(Problem::new(StatusCode::BAD_REQUEST, detail))
 }
 
 /// Calls an endpoint and leaves its error an error.

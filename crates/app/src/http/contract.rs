@@ -8,10 +8,12 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
-use poem::http::Method;
+use poem::http::{Method, StatusCode};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
+use waggle_kernel::is_hidden;
 
+use super::Problem;
 use super::access::fits;
 use super::body::not_json;
 use super::document::{API, named};
@@ -37,6 +39,27 @@ struct Parameter {
     name: String,
     is_in_query: bool,
     schema: Value,
+}
+
+/// What is wrong with what came.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unfit {
+    /// It has another form.
+    #[error("{0}")]
+    Form(String),
+    /// It has the form, and is too large, too small, too long or empty.
+    #[error("{0}")]
+    Bounds(String),
+}
+
+impl From<Unfit> for Problem {
+    fn from(unfit: Unfit) -> Self {
+        let detail = unfit.to_string();
+        match unfit {
+            Unfit::Form(_) => Self::new(StatusCode::BAD_REQUEST, detail),
+            Unfit::Bounds(_) => Self::invalid(detail),
+        }
+    }
 }
 
 impl Contract {
@@ -76,7 +99,7 @@ impl Contract {
         method: &Method,
         path: &str,
         query: &str,
-    ) -> Result<(), String> {
+    ) -> Result<(), Unfit> {
         let Some(operation) = self.operation(method, path) else { return Ok(()) };
         for (place, text) in operation.pattern.split('/').zip(path.split('/')) {
             if let Some(parameter) = place.strip_prefix(':').and_then(|name| operation.place(name))
@@ -90,14 +113,14 @@ impl Contract {
             let Some(parameter) = operation.of_query().find(|one| one.name == name) else {
                 let known: Vec<&str> = operation.of_query().map(|one| &*one.name).collect();
                 let what = format!("the parameter '{}' is unknown", shortened(&name));
-                return Err(match known.as_slice() {
+                return Err(Unfit::Form(match known.as_slice() {
                     [] => format!("{what}: this address takes none"),
                     known => format!("{what}; known are {}", known.join(", ")),
-                });
+                }));
             };
             let is_list = kind(&parameter.schema) == Some("array");
             if !is_list && seen.contains(&&*parameter.name) {
-                return Err(format!("the parameter '{name}' is given more than once"));
+                return Err(Unfit::Form(format!("the parameter '{name}' is given more than once")));
             }
             seen.push(&parameter.name);
             self.check_text(&text, parameter)?;
@@ -105,7 +128,7 @@ impl Contract {
         Ok(())
     }
 
-    fn check_text(&self, text: &str, parameter: &Parameter) -> Result<(), String> {
+    fn check_text(&self, text: &str, parameter: &Parameter) -> Result<(), Unfit> {
         let schema = self.resolved(&parameter.schema);
         let schema = if kind(schema) == Some("array") { &schema["items"] } else { schema };
         let schema = self.resolved(schema);
@@ -124,14 +147,10 @@ impl Contract {
     /// # Errors
     ///
     /// What is wrong, for people.
-    pub(super) fn check_body(
-        &self,
-        method: &Method,
-        path: &str,
-        body: &[u8],
-    ) -> Result<(), String> {
+    pub(super) fn check_body(&self, method: &Method, path: &str, body: &[u8]) -> Result<(), Unfit> {
         let Some(operation) = self.operation(method, path) else { return Ok(()) };
-        let value: Value = serde_json::from_slice(body).map_err(|error| not_json(body, &error))?;
+        let value: Value =
+            serde_json::from_slice(body).map_err(|error| Unfit::Form(not_json(body, &error)))?;
         let Some(schema) = &operation.body else {
             return match value {
                 Value::Null => Ok(()),
@@ -139,10 +158,10 @@ impl Contract {
                     None => Ok(()),
                     Some(name) => {
                         let name = shortened(name);
-                        Err(format!("'{name}' is unknown: this call takes no fields"))
+                        Err(Unfit::Form(format!("'{name}' is unknown: this call takes no fields")))
                     }
                 },
-                _ => Err("this call takes no body".to_owned()),
+                _ => Err(Unfit::Form("this call takes no body".to_owned())),
             };
         };
         self.check(&value, schema, "")
@@ -155,7 +174,7 @@ impl Contract {
         name.and_then(|name| self.schemas.get(name)).unwrap_or(schema)
     }
 
-    fn check(&self, value: &Value, schema: &Value, place: &str) -> Result<(), String> {
+    fn check(&self, value: &Value, schema: &Value, place: &str) -> Result<(), Unfit> {
         if value.is_null() && may_be_null(schema) {
             return Ok(());
         }
@@ -167,18 +186,20 @@ impl Contract {
                 let (least, most) = (bound("minItems"), bound("maxItems"));
                 let length = items.len() as u64;
                 if least.is_some_and(|least| length < least) {
-                    return Err(format!("{} must not be empty", called(place)));
+                    return Err(Unfit::Bounds(format!("{} must not be empty", called(place))));
                 }
                 if let Some(most) = most.filter(|most| length > *most) {
-                    return Err(format!("{} has more than {most} entries", called(place)));
+                    let what = format!("{} has more than {most} entries", called(place));
+                    return Err(Unfit::Bounds(what));
                 }
                 items.iter().enumerate().try_for_each(|(index, item)| {
                     self.check(item, &schema["items"], &format!("{place}[{index}]"))
                 })
             }
-            (Some("object" | "array"), _) => Err(expected(schema, place)),
-            (_, value) if is_of(schema, value) => Ok(()),
-            _ => Err(expected(schema, place)),
+            (Some("object" | "array"), _) => Err(Unfit::Form(expected(schema, place))),
+            (_, value) if !is_of(schema, value) => Err(Unfit::Form(expected(schema, place))),
+            (_, value) if !is_within(schema, value) => Err(Unfit::Bounds(expected(schema, place))),
+            _ => Ok(()),
         }
     }
 
@@ -187,7 +208,7 @@ impl Contract {
         members: &Map<String, Value>,
         schema: &Value,
         place: &str,
-    ) -> Result<(), String> {
+    ) -> Result<(), Unfit> {
         let Some(known) = schema["properties"].as_object() else { return Ok(()) };
         let within = |name: &str| {
             if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") }
@@ -196,14 +217,15 @@ impl Contract {
             let Some(schema) = known.get(name) else {
                 let known: Vec<&str> = known.keys().map(String::as_str).collect();
                 let place = within(&shortened(name));
-                return Err(format!("'{place}' is unknown; known are {}", known.join(", ")));
+                let what = format!("'{place}' is unknown; known are {}", known.join(", "));
+                return Err(Unfit::Form(what));
             };
             self.check(member, schema, &within(name))?;
         }
         let mut required = schema["required"].as_array().into_iter().flatten();
         let missing =
             required.find_map(|name| name.as_str().filter(|name| !members.contains_key(*name)));
-        missing.map_or(Ok(()), |name| Err(format!("'{}' is missing", within(name))))
+        missing.map_or(Ok(()), |name| Err(Unfit::Form(format!("'{}' is missing", within(name)))))
     }
 }
 
@@ -244,34 +266,43 @@ fn may_be_null(schema: &Value) -> bool {
     has_null(&schema["type"]) || schema["anyOf"].get(1).is_some_and(|other| other["type"] == "null")
 }
 
-/// Whether a value that is neither object nor list is what the schema wants.
+/// Whether a value that is neither object nor list has the form that the schema wants.
 fn is_of(schema: &Value, value: &Value) -> bool {
     match kind(schema) {
-        Some("integer") => {
-            let number = value.as_i64().map(i128::from).or(value.as_u64().map(i128::from));
-            number.is_some_and(|number| range(schema).contains(&number))
-        }
+        Some("integer") => value.is_i64() || value.is_u64(),
         Some("number") => value.is_number(),
         Some("boolean") => value.is_boolean(),
         Some("string") => value.as_str().is_some_and(|text| {
             let is_one_of = |all: &Vec<Value>| all.iter().any(|one| one == value);
-            let is_short = |most: u64| text.chars().count() as u64 <= most;
             schema["enum"].as_array().is_none_or(is_one_of)
-                && schema["maxLength"].as_u64().is_none_or(is_short)
                 && (schema["format"] != "date-time" || text.parse::<DateTime<Utc>>().is_ok())
         }),
         _ => true,
     }
 }
 
+/// Whether a number or a text of the right form is within its bounds.
+fn is_within(schema: &Value, value: &Value) -> bool {
+    let number = value.as_i64().map(i128::from).or(value.as_u64().map(i128::from));
+    let is_short =
+        |most: u64| value.as_str().is_none_or(|text| text.chars().count() as u64 <= most);
+    (kind(schema) != Some("integer")
+        || number.is_some_and(|number| range(schema).contains(&number)))
+        && schema["maxLength"].as_u64().is_none_or(is_short)
+}
+
 /// The whole numbers that a schema allows.
 fn range(schema: &Value) -> RangeInclusive<i128> {
-    match schema["format"].as_str() {
-        Some("uint16") => 0..=u16::MAX.into(),
-        Some("uint32") => 0..=u32::MAX.into(),
-        Some("uint64") => 0..=u64::MAX.into(),
-        _ => i64::MIN.into()..=i64::MAX.into(),
-    }
+    let (least, most): (i128, i128) = match schema["format"].as_str() {
+        Some("uint16") => (0, u16::MAX.into()),
+        Some("uint32") => (0, u32::MAX.into()),
+        Some("uint64") => (0, u64::MAX.into()),
+        _ => (i64::MIN.into(), i64::MAX.into()),
+    };
+    // The framework writes the bounds of a number as one with a point.
+    #[expect(clippy::cast_possible_truncation, reason = "bounds are whole numbers")]
+    let bound = |name: &str| schema[name].as_f64().map(|bound| bound as i128);
+    bound("minimum").unwrap_or(least)..=bound("maximum").unwrap_or(most)
 }
 
 /// What a schema wants, for people.
@@ -287,10 +318,10 @@ fn expected(schema: &Value, place: &str) -> String {
         Some("number") => "a number".to_owned(),
         Some("integer") => {
             let range = range(schema);
-            if *range.start() == 0 {
-                format!("a whole number from 0 to {}", range.end())
-            } else {
+            if *range.start() < 0 {
                 "a whole number".to_owned()
+            } else {
+                format!("a whole number from {} to {}", range.start(), range.end())
             }
         }
         _ if schema["format"] == "code" => {
@@ -318,5 +349,5 @@ fn called(place: &str) -> String {
 
 /// A name of the caller's, without what could mislead those who read it.
 fn shortened(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(MOST_NAME).collect()
+    name.chars().filter(|c| !is_hidden(*c)).take(MOST_NAME).collect()
 }

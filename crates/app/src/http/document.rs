@@ -3,6 +3,7 @@
 
 use poem::http::Method;
 use serde_json::{Map, Value, json};
+use waggle_kernel::Limit;
 
 use super::access::{Access, access};
 
@@ -36,6 +37,8 @@ pub(super) fn document(spec: Value, calls: Value) -> Value {
                 .to_uppercase()
                 .parse::<Method>()
                 .is_ok_and(|method| access(&method, &sample(&path)) == Some(Access::Open));
+            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            parameters.into_iter().flatten().for_each(tell_of_pages);
             if let Some(operation) = operation.as_object_mut().filter(|_| is_open) {
                 operation.insert("security".to_owned(), json!([]));
             }
@@ -64,6 +67,16 @@ fn object(value: Value) -> Map<String, Value> {
 /// A path with something in its places.
 fn sample(path: &str) -> String {
     path.replace(['{', '}'], "")
+}
+
+/// How many rows a page may have is the same for all lists.
+fn tell_of_pages(parameter: &mut Value) {
+    if parameter["name"] == "limit"
+        && let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut)
+    {
+        schema.insert("minimum".to_owned(), json!(1));
+        schema.insert("maximum".to_owned(), json!(Limit::MOST));
+    }
 }
 
 /// A member that need not be there may be null, and is where it is missing in an answer. A reference
