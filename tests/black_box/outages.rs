@@ -54,7 +54,12 @@ async fn a_database_that_cannot_be_opened_is_called_by_its_reason() {
     let good = server();
     let (_, host) = good.rsplit_once('@').unwrap();
     let wrong_role = format!("postgresql://nobody_of_this_name:hush@{host}");
+    // It takes connections and says nothing.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    let silent = format!("postgresql://u:hush@{silent}/d?connect_timeout=1&sslmode=disable");
     let cases = [
+        (silent, "does not answer within 2 seconds"),
         (good.replace("/postgres?", "/no_such_database?"), "no_such_database"),
         (wrong_role, "nobody_of_this_name"),
         ("postgresql://u:hush@127.0.0.1:1/d".to_owned(), "refused"),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bb8::{ErrorSink, ManageConnection, Pool, PooledConnection, RunError};
+use diesel_async::pooled_connection::PoolError;
 use tokio::sync::Notify;
 use waggle_kernel::error_chain;
 
@@ -23,7 +24,13 @@ impl ConnectErrors {
 
 impl<E: std::error::Error + 'static> ErrorSink<E> for ConnectErrors {
     fn sink(&self, error: E) {
-        let text = error_chain(&error);
+        let error: &(dyn std::error::Error + 'static) = &error;
+        // A connection of the pool that was found dead is replaced: that none can be made is not said
+        // by it.
+        if let Some(PoolError::QueryError(_)) = error.downcast_ref() {
+            return;
+        }
+        let text = error_chain(error);
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         self.failed.notify_waiters();
     }

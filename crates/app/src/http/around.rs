@@ -55,6 +55,10 @@ async fn answered<E: Endpoint + 'static>(
     };
     let status = response.status();
     set_headers(response.headers_mut(), &id, &path);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        let soon = HeaderValue::from_static("5");
+        response.headers_mut().entry(header::RETRY_AFTER).or_insert(soon);
+    }
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let path = shortened(&path);
     info!(request.id = %id, %method, path, status = status.as_u16(), took_ms, "request");

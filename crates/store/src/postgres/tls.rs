@@ -17,6 +17,9 @@ use waggle_kernel::error_chain;
 
 use crate::error::StoreError;
 
+/// How long a host may take to be reached, where the URL does not say.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What a URL says of the connection.
 #[derive(Clone)]
 pub(super) struct Parameters {
@@ -62,7 +65,7 @@ impl Parameters {
         // A server that is gone without a word is noticed within a quarter of a minute.
         config.keepalives_idle(Duration::from_secs(10)).tcp_user_timeout(Duration::from_secs(15));
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(Duration::from_secs(5));
+            config.connect_timeout(CONNECT_TIMEOUT);
         }
         if config.get_application_name().is_none() {
             config.application_name("waggle");
@@ -92,21 +95,35 @@ impl Parameters {
         })
     }
 
+    /// Connects. A server that takes the connection and says nothing is given as long again as each
+    /// host may take to be reached (`connect_timeout`).
     pub(super) fn connect(self) -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> {
+        let each = self.config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
+        let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(1);
+        let patience = each.saturating_mul(hosts.saturating_add(1));
         Box::pin(async move {
-            let bad =
-                |error: tokio_postgres::Error| ConnectionError::BadConnection(error_chain(&error));
-            match self.tls {
-                None => {
-                    let (client, connection) = self.config.connect(NoTls).await.map_err(bad)?;
-                    AsyncPgConnection::try_from_client_and_connection(client, connection).await
-                }
-                Some(tls) => {
-                    let (client, connection) = self.config.connect(tls).await.map_err(bad)?;
-                    AsyncPgConnection::try_from_client_and_connection(client, connection).await
-                }
-            }
+            let silent = |_| {
+                let seconds = patience.as_secs();
+                let why = format!("the server does not answer within {seconds} seconds");
+                Err(ConnectionError::BadConnection(why))
+            };
+            tokio::time::timeout(patience, self.connect_patiently()).await.unwrap_or_else(silent)
         })
+    }
+
+    async fn connect_patiently(self) -> diesel::ConnectionResult<AsyncPgConnection> {
+        let bad =
+            |error: tokio_postgres::Error| ConnectionError::BadConnection(error_chain(&error));
+        match self.tls {
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await.map_err(bad)?;
+                AsyncPgConnection::try_from_client_and_connection(client, connection).await
+            }
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls).await.map_err(bad)?;
+                AsyncPgConnection::try_from_client_and_connection(client, connection).await
+            }
+        }
     }
 }
 
