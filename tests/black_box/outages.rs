@@ -180,6 +180,14 @@ async fn a_server_is_ready_while_its_database_answers(kind: Kind) {
         assert_eq!(ready().await, 503);
         let refused = waggle.get("/api/v1/posts").await;
         assert_eq!(refused.status, 503, "{refused:?}");
+        // Everybody is told when to come again, n8n too.
+        for path in ["/api/v1/posts", "/api/check-duplicate-tweet", "/health/ready"] {
+            let method = if path.contains("check") { Method::POST } else { Method::GET };
+            let call = waggle.request(method, path).bearer_auth(&waggle.token);
+            let response = call.json(&json!({ "tweets": [] })).send().await.unwrap();
+            assert_eq!(response.status(), 503, "{path}");
+            assert!(response.headers().contains_key("retry-after"), "{path}");
+        }
 
         execute(&other, &allow(true)).await.unwrap();
         assert_eq!(ready().await, 200);
