@@ -162,6 +162,35 @@ async fn a_log_that_nobody_takes_stops_no_request() {
     }
 }
 
+/// A collector that stands still, a terminal that is paused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_whose_reader_stands_still_stops_no_request() {
+    let database = Database::new(Kind::Sqlite).await;
+    let (mut child, base) = logging_to(&database, Stdio::piped());
+    let unread = child.stderr.take().unwrap();
+    let client = crate::client();
+
+    // More lines than a pipe keeps, which is 64 KiB.
+    for _ in 0..1_000 {
+        let call = client.get(format!("{base}/health/live"));
+        let answered = call.timeout(crate::process::PATIENCE).send().await.unwrap();
+        assert_eq!(answered.status(), 200);
+    }
+    let sent = std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(sent.success());
+    let begun = std::time::Instant::now();
+    let ended = loop {
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
+        assert!(begun.elapsed() < crate::process::PATIENCE, "it does not end");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    };
+
+    assert!(ended.success());
+    drop(unread);
+}
+
 async fn a_server_is_ready_while_its_database_answers(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let ready = || async { waggle.get("/health/ready").await.status };

@@ -173,12 +173,12 @@ impl GoogleSignIn {
         Ok(Begun { url, browser: browser.into() })
     }
 
-    /// Takes in whoever comes back. `browser` is what the browser kept; what it brings is good for
+    /// Finishes the sign-in of a browser that comes back. `browser` is what the browser kept; what it brings is good for
     /// once.
     ///
     /// # Errors
     ///
-    /// [`GoogleError`]; then nobody is let in, no user is made, and an event says why.
+    /// [`GoogleError`]; then no session is opened, no user is made, and an event says why.
     pub async fn finish(
         &self,
         browser: Option<&str>,
@@ -225,7 +225,7 @@ impl GoogleSignIn {
         self.require_admission(&profile, client, policy).await?;
         if let Some((user, password)) = self.accounts.find(&profile.identity).await? {
             if !user.is_active {
-                self.refuse(&profile, "the user is shut out", client).await?;
+                self.refuse(&profile, "the user is deactivated", client).await?;
                 return Err(GoogleError::Refused);
             }
             return Ok(Finished::Known { user: Box::new(user), password, return_to });
@@ -256,7 +256,7 @@ impl GoogleSignIn {
         event.email = profile.email.to_string();
         let intent = match owner {
             Some((user, _)) if !user.is_active => {
-                self.refuse(&profile, "the user is shut out", client).await?;
+                self.refuse(&profile, "the user is deactivated", client).await?;
                 return Err(GoogleError::Refused);
             }
             Some((user, _)) if self.accounts.is_linked(user.id).await? => {
@@ -622,7 +622,7 @@ mod tests {
             let finished =
                 google.finish(Some(&browser()), &callback, &Client::default(), &policy()).await;
 
-            let Err(error) = finished else { panic!("nobody is let in") };
+            let Err(error) = finished else { panic!("the sign-in succeeded") };
             let is_unreachable =
                 matches!(error, GoogleError::Identity(IdentityError::Unreachable(_)));
             assert!(is_unreachable == is_down, "{error}");

@@ -75,7 +75,7 @@ impl MailValues {
         let credentials = match (&self.user, &self.password) {
             (Some(user), Some(password)) => Some((user.clone(), password.text().clone())),
             (None, None) => None,
-            // Mails without a log-in would not be what whoever set one of them wants.
+            // Half a log-in is a mistake; mails that go out without one would hide it.
             (Some(_), None) => return Err(MailProblem::NoPassword),
             (None, Some(_)) => return Err(MailProblem::NoUser),
         };

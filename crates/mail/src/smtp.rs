@@ -132,8 +132,8 @@ pub enum SmtpError {
     Silent,
     /// It does not greet those who come in the clear.
     #[error(
-        "the mail server did not greet in time; on port 465 TLS begins with the first byte, not with \
-         STARTTLS"
+        "the mail server did not greet in time; on port 465 TLS begins with the first byte, not \
+         with STARTTLS"
     )]
     NoGreeting,
     /// TLS failed.
@@ -152,7 +152,7 @@ impl From<Error> for SmtpError {
         match error {
             Error::UnexpectedReply(reply) => {
                 let reply = Reply::from(reply);
-                // The code is that of a missing log-in (RFC 4954, 6) and of missing TLS (RFC 3207, 4).
+                // A missing log-in (RFC 4954, 6) and missing TLS (RFC 3207, 4) have the same code.
                 let wants_tls = reply.words.to_ascii_uppercase().contains("TLS");
                 let wants_login = reply.code == 530 && !wants_tls;
                 if wants_login { Self::NeedsLogin(reply) } else { Self::Refused(reply) }

@@ -140,7 +140,7 @@ pub(super) async fn let_in(app: &App, request: &mut Request) -> Result<(), Calle
         Access::Anyone(scope) | Access::Person(scope) | Access::FreshPerson(scope) => Some(scope),
         _ => None,
     };
-    // Whoever may not do it at all is not asked for a proof first.
+    // Callers who lack the right are told so before they are asked for a proof.
     let lacks_right = |actor: &Actor| scope.and_then(|scope| allowed(actor.clone(), scope).err());
     if let Some(visitor) = &visitor {
         let is_fresh = matches!(access, Access::FreshPerson(_) | Access::FreshEnrolling);

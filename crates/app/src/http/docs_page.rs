@@ -1,5 +1,7 @@
-//! The page that shows the API document, offline. Its script and style are those of Swagger UI, which the framework
-//! brings along; they are served as files, so that the page runs no script that is written into it.
+//! The page that shows the API document, offline.
+//!
+//! Its script and style are those of Swagger UI, which the framework brings along. They are served
+//! as files, so that the page runs no script that is written into it.
 
 use poem::{Route, get};
 
@@ -16,7 +18,9 @@ const PAGE: &str = r#"<!doctype html>
 <script type="module" src="/docs/start.js"></script>
 </head>
 <body>
-<noscript><p>This page needs JavaScript. The document itself is at <a href="/openapi.json">/openapi.json</a>.</p></noscript>
+<noscript>
+<p>This page needs JavaScript. The document is at <a href="/openapi.json">/openapi.json</a>.</p>
+</noscript>
 <div id="ui"></div>
 </body>
 </html>
