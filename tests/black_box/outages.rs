@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::database::{Database, Folder, Kind, server};
 use crate::process::{Process, command, token};
-use crate::{Waggle, answer, execute, on_both, run};
+use crate::{Waggle, answer, execute, on_both, process, run};
 
 const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                             WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -102,6 +102,41 @@ async fn a_schema_from_the_future_is_refused(kind: Kind) {
     let said = failed_start(&waggle.database);
 
     assert!(said.contains("9999") && said.contains("newer"), "{said}");
+}
+
+async fn a_database_of_another_program_is_refused_and_stays_as_it_is(kind: Kind) {
+    let database = process::database(kind).await;
+    let sql = "CREATE TABLE letters (id integer); INSERT INTO letters VALUES (1)";
+    execute(&database, sql).await.unwrap();
+    let content = || std::fs::read(database.folder.0.join("waggle.db")).ok();
+    let before = content();
+
+    for command in [&["serve"][..], &["migrate"], &["users", "list"], &["migrate", "status"]] {
+        let output = run(&database, command, "");
+
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("another program's"), "{said}");
+    }
+    assert_eq!(content(), before);
+    assert!(execute(&database, "SELECT 1 FROM users").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_takes_no_writes_is_called_that_and_reads_are_answered() {
+    let waggle = Waggle::start(Kind::Postgres).await;
+    let sql = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only \
+               = on', current_database()); END $$";
+    execute(&waggle.database, sql).await.unwrap();
+    execute(&waggle.database, END_SESSIONS).await.unwrap();
+    let hand_in =
+        || waggle.post("/api/receive-tweets", json!({ "campaign_batch": "b", "tweets": [] }));
+
+    // A session that was ended may cost the first call its answer.
+    hand_in().await;
+    let refused = hand_in().await;
+
+    assert!(refused.status == 503 && refused.text.contains("takes no writes"), "{refused:?}");
+    waggle.get("/api/v1/posts").await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -297,6 +332,7 @@ async fn a_large_body_at_an_open_route_is_refused_unread() {
 }
 
 on_both! {
+    a_database_of_another_program_is_refused_and_stays_as_it_is,
     a_schema_from_the_future_is_refused,
     a_server_is_ready_while_its_database_answers,
 }

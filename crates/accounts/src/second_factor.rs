@@ -430,7 +430,7 @@ impl SecondFactor {
         let opened = self.keys.open(&place(user.id), &stored.secret).await;
         let secret = opened.map_err(|error| match error.kind() {
             PortErrorKind::Broken => SecondFactorError::Unreadable,
-            PortErrorKind::Unavailable | PortErrorKind::Full => error.into(),
+            _ => error.into(),
         })?;
         Ok(App::open(&secret, user.email.as_str())?.step(code, self.clock.now()))
     }

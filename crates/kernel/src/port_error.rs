@@ -11,6 +11,8 @@ pub enum PortErrorKind {
     Unavailable,
     /// It has no room to write; reading goes on.
     Full,
+    /// It takes no writes; reading goes on.
+    ReadOnly,
     /// It broke; trying again is no help.
     Broken,
 }
@@ -43,6 +45,14 @@ impl PortError {
     /// `doing` found no room to write.
     pub fn full(doing: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { doing, kind: PortErrorKind::Full, source: source.into() }
+    }
+
+    /// `doing` needed to write where only reading is possible.
+    pub fn read_only(
+        doing: &'static str,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self { doing, kind: PortErrorKind::ReadOnly, source: source.into() }
     }
 
     /// Whether to try again.

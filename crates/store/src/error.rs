@@ -1,10 +1,12 @@
 //! What can go wrong in here, and how little of it the ports say.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use thiserror::Error;
 use waggle_kernel::PortError;
+
+use crate::room;
 
 /// A failure of the store.
 #[derive(Debug, Error)]
@@ -24,6 +26,14 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// There is next to no room left where the file of the database is.
+    #[error("less than {} KiB are free on the disk of {path}", needed / 1024)]
+    NoRoom {
+        /// The file.
+        path: String,
+        /// How many bytes have to be free.
+        needed: u64,
+    },
     /// The schema could not be brought up to date.
     #[error("the migrations failed")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -41,20 +51,6 @@ pub enum StoreError {
         #[source]
         source: Option<std::io::Error>,
     },
-}
-
-/// Whether a write failed because the disk was full, and none has succeeded since that was asked
-/// for.
-static DISK_FULL: AtomicBool = AtomicBool::new(false);
-
-/// Whether a write has failed for want of room.
-pub(crate) fn is_disk_full() -> bool {
-    DISK_FULL.load(Ordering::Relaxed)
-}
-
-/// A write has succeeded.
-pub(crate) fn disk_has_room() {
-    DISK_FULL.store(false, Ordering::Relaxed);
 }
 
 /// How many connections are asked whether they are alive before they are used, because one of the
@@ -80,13 +76,22 @@ impl StoreError {
             connection_lost();
         }
         if self.is_about_room() {
-            DISK_FULL.store(true, Ordering::Relaxed);
+            room::was_missing();
         }
     }
 
     /// Whether the database has no room to write.
     pub fn is_about_room(&self) -> bool {
-        self.says(&["database or disk is full", "No space left on device", "disk quota exceeded"])
+        const FULL: &[&str] =
+            &["database or disk is full", "No space left on device", "disk quota exceeded"];
+        matches!(self, Self::NoRoom { .. }) || self.says(FULL)
+    }
+
+    /// Whether the database takes no writes at all: a replica, or a file without the right to write.
+    pub fn is_about_read_only(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind::ReadOnlyTransaction, Error};
+        matches!(self, Self::Query(Error::DatabaseError(ReadOnlyTransaction, _)))
+            || self.says(&["attempt to write a readonly database"])
     }
 
     /// Whether the database's message has one of these words.
@@ -102,6 +107,8 @@ impl StoreError {
         self.note();
         if self.is_about_room() {
             PortError::full(doing, self)
+        } else if self.is_about_read_only() {
+            PortError::read_only(doing, self)
         } else if self.is_transient() {
             PortError::unavailable(doing, self)
         } else {
@@ -138,16 +145,11 @@ impl StoreError {
     }
 
     fn is_transient(&self) -> bool {
-        use diesel::result::{DatabaseErrorKind, Error};
-        let ends = |kind: &DatabaseErrorKind| {
-            matches!(
-                kind,
-                DatabaseErrorKind::SerializationFailure | DatabaseErrorKind::ReadOnlyTransaction
-            )
-        };
+        use diesel::result::{DatabaseErrorKind::SerializationFailure, Error};
         match self {
-            Self::Connection(_) => true,
-            Self::Query(Error::DatabaseError(kind, _)) if ends(kind) => true,
+            Self::Connection(_) | Self::Query(Error::DatabaseError(SerializationFailure, _)) => {
+                true
+            }
             _ => self.is_about_lost_connection() || self.is_deadlock() || self.says(OUTAGES),
         }
     }
@@ -156,13 +158,11 @@ impl StoreError {
 /// What SQLite and PostgreSQL say while they cannot serve, and may be able to later.
 const OUTAGES: &[&str] = &[
     "database is locked",
-    "attempt to write a readonly database",
     "the database system is",
     "too many clients",
     "remaining connection slots",
     "canceling statement due to statement timeout",
     "canceling statement due to conflict with recovery",
-    "cannot execute",
 ];
 
 /// Does `work` and says what was being done if it fails.

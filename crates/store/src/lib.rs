@@ -20,6 +20,7 @@ mod migrations;
 mod one_of;
 mod pool;
 mod postgres;
+mod room;
 mod schema;
 mod setting_changes;
 mod sqlite;
@@ -173,9 +174,7 @@ impl Store {
                            where it is";
             StoreError::Url(problem.to_owned())
         };
-        let is_file_missing =
-            url.strip_prefix("sqlite://").is_some_and(|path| !Path::new(path).exists());
-        if is_file_missing {
+        if is_file_missing(url) {
             return Err(missing());
         }
         let store = Self::open(url).await?;
@@ -183,6 +182,27 @@ impl Store {
             return Err(missing());
         }
         Ok(store)
+    }
+
+    /// Every step of the schema and whether it is applied.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the database cannot answer.
+    pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, StoreError> {
+        migrations::status(&self.databases).await
+    }
+
+    /// The same for a URL. No file is made where there is none.
+    ///
+    /// # Errors
+    ///
+    /// For what [`Store::open`] fails with.
+    pub async fn migration_status_at(url: &str) -> Result<Vec<MigrationStatus>, StoreError> {
+        if is_file_missing(url) {
+            return migrations::none_applied();
+        }
+        Self::open(url).await?.migration_status().await
     }
 
     /// Brings the schema up to date and returns the names of the steps that were missing. Processes that
@@ -193,15 +213,6 @@ impl Store {
     /// [`StoreError`] if a step fails; then that step is not applied.
     pub async fn migrate(&self, mode: Mode) -> Result<Vec<String>, StoreError> {
         migrations::migrate(&self.databases, mode).await
-    }
-
-    /// Every step of the schema and whether it is applied.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the database cannot answer.
-    pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, StoreError> {
-        migrations::status(&self.databases).await
     }
 
     /// Holds the database for a server, until the lock is dropped: a SQLite file has one server. PostgreSQL
@@ -236,14 +247,17 @@ impl Store {
         }
     }
 
-    /// Whether the database answers, and can write if it could not before.
+    /// Whether the database answers, and has room for more.
     ///
     /// # Errors
     ///
     /// [`StoreError`], which says what is the matter.
     pub async fn check(&self) -> Result<(), StoreError> {
         match &self.databases {
-            Databases::Sqlite { pools, .. } => sqlite::repositories::check(pools).await,
+            Databases::Sqlite { pools, path } => {
+                room::is_left_at(path.clone(), room::NEEDED).await?;
+                sqlite::repositories::check(pools).await
+            }
             Databases::Postgres { pools } => postgres::repositories::check(pools).await,
         }
     }
@@ -260,6 +274,10 @@ impl Store {
             Databases::Postgres { .. } => "PostgreSQL",
         }
     }
+}
+
+fn is_file_missing(url: &str) -> bool {
+    url.strip_prefix("sqlite://").is_some_and(|path| !Path::new(path).exists())
 }
 
 fn sqlite_path(path: &str) -> Result<PathBuf, StoreError> {

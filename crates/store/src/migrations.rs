@@ -37,9 +37,9 @@ pub enum Mode {
 
 /// What a database says to a question.
 #[derive(diesel::QueryableByName)]
-struct Reply {
+pub(crate) struct Reply {
     #[diesel(sql_type = diesel::sql_types::Bool)]
-    is_so: bool,
+    pub(crate) is_so: bool,
 }
 
 /// Runs or records what is missing and returns the names, oldest first.
@@ -65,6 +65,11 @@ pub(crate) async fn migrate(databases: &Databases, mode: Mode) -> Result<Vec<Str
             result
         }
     }
+}
+
+/// Every step, in a database that is not there.
+pub(crate) fn none_applied() -> Result<Vec<MigrationStatus>, StoreError> {
+    compare::<diesel::sqlite::Sqlite>(&SQLITE, &[])
 }
 
 /// Every step and whether it is recorded.
@@ -152,6 +157,13 @@ where
     } else {
         Vec::new()
     };
+    compare::<DB>(source, &applied)
+}
+
+fn compare<DB: diesel::backend::Backend>(
+    source: &EmbeddedMigrations,
+    applied: &[MigrationVersion<'_>],
+) -> Result<Vec<MigrationStatus>, StoreError> {
     let known: Vec<Box<dyn Migration<DB>>> = source.migrations().map_err(StoreError::Migration)?;
     Ok(known
         .into_iter()

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use waggle_store::Mode;
+use waggle_store::{Mode, Store};
 
 use super::{Failure, open, print};
 use crate::config::Config;
@@ -29,9 +29,8 @@ pub(super) async fn run(
     arguments: Arguments,
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
-    let store = open(config).await?;
     if let Some(Command::Status) = arguments.command {
-        let steps = store.migration_status().await?;
+        let steps = Store::migration_status_at(&config.database_url).await?;
         if as_json {
             let steps: Vec<_> = steps
                 .iter()
@@ -45,6 +44,7 @@ pub(super) async fn run(
         }
         return Ok(ExitCode::SUCCESS);
     }
+    let store = open(config).await?;
     let mode = if arguments.fake { Mode::Fake } else { Mode::Run };
     let steps = store.migrate(mode).await?;
     let done = if arguments.fake { "recorded as applied" } else { "applied" };

@@ -247,6 +247,10 @@ impl From<PortError> for Problem {
                 let detail = "the disk of the database is full; what was sent is not stored";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             }
+            PortErrorKind::ReadOnly => {
+                let detail = "the database takes no writes; what was sent is not stored";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            }
             PortErrorKind::Unavailable => {
                 let detail = "the database is busy or away; try again later";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)

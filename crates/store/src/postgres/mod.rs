@@ -1,6 +1,7 @@
 //! PostgreSQL, spoken in pure Rust; what several replicas share.
 
 mod tls;
+mod url;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{StoreError, connection_lost, is_check_due};
+use crate::migrations::Reply;
 use crate::pool::{ConnectErrors, get};
 
 pub(crate) type Db = Pg;
@@ -146,7 +148,8 @@ impl LongRead {
     }
 }
 
-/// Refuses what only seems to work: a database that cannot keep every text, and a pooler that gives
+/// Refuses what only seems to work: a database that cannot keep every text, one that is in use by
+/// another program, and a pooler that gives
 /// each transaction another session, so that prepared statements, locks and notifications get lost.
 async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
     #[derive(QueryableByName)]
@@ -158,6 +161,12 @@ async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
     }
     const QUESTION: &str = "SELECT pg_backend_pid() AS backend, \
                             current_setting('server_encoding') AS encoding";
+    // The tables of an extension belong to nobody.
+    const IS_FOREIGN: &str = "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT 1 \
+         FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid \
+         AND d.deptype = 'e')) AND to_regclass('__diesel_schema_migrations') IS NULL \
+         AND to_regclass('setting_state') IS NULL AS is_so";
     const POOLER: &str = "leads to a pooler in transaction mode, which loses what Waggle prepares, \
                           locks and listens to; use its session mode, or the server itself";
 
@@ -173,6 +182,12 @@ async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
              ENCODING 'UTF8' TEMPLATE template0)",
             asked.encoding
         )));
+    }
+    if diesel::sql_query(IS_FOREIGN).get_result::<Reply>(&mut first).await?.is_so {
+        let problem = "leads to another program's tables and none of Waggle's; Waggle needs a \
+                       database of its own, or a schema of its own that is there \
+                       (options=-c%20search_path%3Dname)";
+        return Err(StoreError::Url(problem.to_owned()));
     }
     // Two sessions at a time have two backends, and each keeps its own.
     let mut second = connect().await?;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use diesel::ConnectionError;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use futures_util::future::BoxFuture;
-use percent_encoding::percent_decode_str;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -15,6 +14,7 @@ use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use waggle_kernel::error_chain;
 
+use super::url::Url;
 use crate::error::StoreError;
 
 /// How long a host may take to be reached, where the URL does not say.
@@ -35,35 +35,16 @@ impl std::fmt::Debug for Parameters {
 }
 
 impl Parameters {
-    /// Reads a URL as libpq does
-    /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>):
-    /// several hosts, `target_session_attrs`, sockets, `options`. TLS always checks the certificate
-    /// and the name: `require`, `verify-ca` and `verify-full` are the same here.
-    pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
-        let (base, query) = text.split_once('?').unwrap_or((text, ""));
-        let mut root_file = None;
-        let mut pairs = Vec::new();
-        // What is passed on stays as it was written: hosts and values have their own escapes.
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            match (name, value) {
-                ("sslrootcert", "system") => {}
-                ("sslrootcert", file) => {
-                    root_file = Some(percent_decode_str(file).decode_utf8_lossy().into_owned());
-                }
-                ("sslmode", "verify-ca" | "verify-full") => pairs.push("sslmode=require"),
-                ("sslmode", "allow") => pairs.push("sslmode=prefer"),
-                _ => pairs.push(pair),
-            }
-        }
-        let text =
-            if pairs.is_empty() { base.to_owned() } else { format!("{base}?{}", pairs.join("&")) };
-        let mut config: Config = text.parse().map_err(|error: tokio_postgres::Error| {
-            // The library's message names the parameter, never the password.
-            StoreError::Url(format!("is not understood: {}", waggle_kernel::error_chain(&error)))
-        })?;
+    /// What `url` says, with timeouts where it has none.
+    pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
+        let Url { mut config, root_file } = Url::parse(url)?;
         // A server that is gone without a word is noticed within a quarter of a minute.
-        config.keepalives_idle(Duration::from_secs(10)).tcp_user_timeout(Duration::from_secs(15));
+        if config.get_keepalives_idle() == Config::new().get_keepalives_idle() {
+            config.keepalives_idle(Duration::from_secs(10));
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(Duration::from_secs(15));
+        }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
@@ -147,50 +128,4 @@ fn client_config(root_file: Option<&str>) -> Result<ClientConfig, StoreError> {
         .with_safe_default_protocol_versions()
         .map_err(|error| StoreError::Connection(error.into()))
         .map(|builder| builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio_postgres::config::{Host, TargetSessionAttrs};
-
-    use super::*;
-
-    fn parsed(url: &str) -> Config {
-        Parameters::parse(url).unwrap().config
-    }
-
-    #[test]
-    fn urls_are_read_as_libpq_reads_them() {
-        let several = parsed("postgresql://u@a:5433,b:5434/d?target_session_attrs=read-write");
-        assert_eq!(several.get_hosts(), [Host::Tcp("a".into()), Host::Tcp("b".into())]);
-        assert_eq!(several.get_ports(), [5433, 5434]);
-        assert_eq!(several.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
-
-        for url in ["postgresql://u@%2Frun%2Fpg/d", "postgresql:///d?host=/run/pg&user=u"] {
-            assert_eq!(parsed(url).get_hosts(), [Host::Unix("/run/pg".into())], "{url}");
-        }
-        let options = parsed("postgresql://u@h/d?options=-c%20geqo%3Doff%20-c%20work_mem%3D8MB");
-        assert_eq!(options.get_options(), Some("-c geqo=off -c work_mem=8MB"));
-        let v6 = parsed("postgresql://u@[::1]:5433/d");
-        assert_eq!((v6.get_hosts(), v6.get_ports()), (&[Host::Tcp("::1".into())][..], &[5433][..]));
-        let escaped = parsed("postgresql://a%40b:p%40%2F%3F%23w@h/my%20db");
-        assert_eq!(escaped.get_user(), Some("a@b"));
-        assert_eq!(escaped.get_password(), Some(&b"p@/?#w"[..]));
-        assert_eq!(escaped.get_dbname(), Some("my db"));
-    }
-
-    #[test]
-    fn what_is_not_supported_is_named_and_the_password_is_not() {
-        for (url, named) in [
-            ("postgresql://u:hush@h/d?sslcert=/a.pem", "sslcert"),
-            ("postgresql://u:hush@h/d?service=prod", "service"),
-            ("postgresql://u:hush@h/d?target_session_attrs=sometimes", "target_session_attrs"),
-            ("postgresql://u:hush@h:port/d", "port"),
-        ] {
-            let error = Parameters::parse(url).unwrap_err();
-            let text = error_chain(&error);
-
-            assert!(text.contains(named) && !text.contains("hush"), "{url}: {text}");
-        }
-    }
 }

@@ -5,6 +5,7 @@ mod batch_status;
 mod campaign_batches;
 mod generated_tweets;
 mod google_accounts;
+mod health;
 mod ledger;
 mod limits;
 mod mails;
@@ -19,7 +20,8 @@ mod tokens;
 mod users;
 mod verifications;
 
-pub(crate) use self::settings::{check, revision as settings_revision};
+pub(crate) use self::health::check;
+pub(crate) use self::settings::revision as settings_revision;
 use super::{Conn, Db, Pools, dialect};
 
 /// What a transaction that has locked a generated tweet needs to know of it.

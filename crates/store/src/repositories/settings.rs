@@ -452,24 +452,6 @@ impl SettingRepository for Repositories {
     }
 }
 
-/// Asks the database for something small. After its disk was full, it has to write as well.
-pub(crate) async fn check(pools: &super::Pools) -> Result<(), StoreError> {
-    revision(pools).await?;
-    if !crate::error::is_disk_full() {
-        return Ok(());
-    }
-    let mut transaction = pools.write().await?;
-    diesel::update(setting_state::table)
-        .set(setting_state::revision.eq(setting_state::revision))
-        .execute(transaction.connection())
-        .await
-        .map_err(StoreError::from)
-        .inspect_err(StoreError::note)?;
-    transaction.commit().await.inspect_err(StoreError::note)?;
-    crate::error::disk_has_room();
-    Ok(())
-}
-
 /// The last revision.
 ///
 /// # Errors

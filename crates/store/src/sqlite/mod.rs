@@ -21,6 +21,7 @@ use waggle_content::{DeliveryState, PostStatus};
 
 use self::runtime::OnWorker;
 use crate::error::StoreError;
+use crate::migrations::Reply;
 use crate::pool::{ConnectErrors, get};
 use crate::schema::{deliveries, posts};
 use crate::types::Time;
@@ -57,6 +58,16 @@ pub(crate) struct Pools {
 impl Pools {
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
         make_private(path)?;
+        let file = path.to_owned();
+        let asked = tokio::task::spawn_blocking(move || is_foreign(&file));
+        if asked.await.map_err(|error| StoreError::Connection(error.into()))?? {
+            return Err(StoreError::File {
+                path: path.display().to_string(),
+                problem: "has another program's tables and none of Waggle's; Waggle needs a file of \
+                          its own",
+                source: None,
+            });
+        }
         let errors = ConnectErrors::default();
         let aside = OnWorker { inline: false };
         let writer = pool(path, 1, WRITER_PRAGMAS, aside, PATIENCE, &errors);
@@ -137,6 +148,19 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
         problem: "cannot be opened",
         source: Some(source),
     })
+}
+
+/// Whether the file has tables, and none of them is Waggle's. Nothing is changed in it.
+fn is_foreign(path: &Path) -> Result<bool, StoreError> {
+    let opened = SqliteConnection::establish(&path.to_string_lossy());
+    let mut connection = opened.map_err(|error| StoreError::Connection(error.into()))?;
+    connection.batch_execute("PRAGMA busy_timeout = 5000")?;
+    let names = diesel::sql_query(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table') \
+         AND NOT EXISTS (SELECT 1 FROM sqlite_master \
+         WHERE name IN ('__diesel_schema_migrations', 'setting_state')) AS is_so",
+    );
+    Ok(names.get_result::<Reply>(&mut connection)?.is_so)
 }
 
 /// Ends the leases of a process that is dead for certain, so that its work goes on at once. A delivery in
@@ -434,4 +458,38 @@ fn lock_file(database: &Path, purpose: &str) -> Result<File, StoreError> {
             source: Some(source),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel_async::SimpleAsyncConnection as _;
+
+    use crate::{Databases, Mode, Store, room};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_disk_where_only_small_writes_fit_is_called_full() {
+        let folder = std::env::temp_dir().join(format!("waggle-room-{}", std::process::id()));
+        let store = Store::open(&format!("sqlite://{}/waggle.db", folder.display())).await.unwrap();
+        store.migrate(Mode::Run).await.unwrap();
+        let Databases::Sqlite { pools, .. } = &store.databases else { unreachable!() };
+        let mut writer = pools.migrator().await.unwrap();
+        writer.batch_execute("PRAGMA max_page_count = 1").await.unwrap();
+        drop(writer);
+        room::was_missing();
+        let mut small = pools.write().await.unwrap();
+        small
+            .connection()
+            .batch_execute("UPDATE setting_state SET revision = revision")
+            .await
+            .unwrap();
+        small.commit().await.unwrap();
+
+        let error = store.check().await.unwrap_err();
+
+        assert!(error.is_about_room(), "{error}");
+        // That connection is gone, and with it the bound.
+        store.check().await.unwrap();
+        assert!(room::is_certain());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }
