@@ -17,8 +17,8 @@ pub(crate) struct ConnectErrors {
 }
 
 impl ConnectErrors {
-    fn take(&self) -> Option<String> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn latest(&self) -> Option<String> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -68,7 +68,8 @@ where
     };
     got.map_err(|error| match error {
         RunError::TimedOut => {
-            let why = errors.take().filter(|_| pool.state().connections == 0);
+            // Every caller that waits is told.
+            let why = errors.latest().filter(|_| pool.state().connections == 0);
             let busy = || "all connections are in use".to_owned();
             StoreError::Connection(why.unwrap_or_else(busy).into())
         }
