@@ -21,6 +21,7 @@ mod one_of;
 mod pool;
 mod postgres;
 mod room;
+mod run_query;
 mod schema;
 mod setting_changes;
 mod sqlite;

@@ -237,8 +237,8 @@ impl Transaction {
 
 /// What the two databases do not share.
 pub(crate) mod dialect {
+    use crate::run_query::RunQueryDsl;
     use diesel::prelude::*;
-    use diesel_async::RunQueryDsl;
 
     use super::repositories::LockedTweet;
     use super::{Conn, Pools};

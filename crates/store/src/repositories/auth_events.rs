@@ -1,8 +1,8 @@
 //! What happened at the door.
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use waggle_accounts::ports::AuthEventRepository;
 use waggle_accounts::{AuthEvent, AuthEventFilter, Client, NewAuthEvent};

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use crate::run_query::RunQueryDsl;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use waggle_twitter_n8n::{BatchStatus, StatusCounts};
 
 use super::{Conn, dialect};

@@ -7,11 +7,11 @@
 
 use std::collections::HashSet;
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use waggle_content::PostStatus;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};

@@ -1,9 +1,9 @@
 //! Which Google account opens which user.
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::GoogleAccounts;
 use waggle_accounts::{GoogleIdentity, ReturnTo, StoredHash, StoredPassword, User};
 use waggle_kernel::PortError;

@@ -1,11 +1,11 @@
 //! How often something was done, for all processes.
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::dsl::case_when;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::{Budget, Exhausted, Limits};
 use waggle_kernel::PortError;
 

@@ -1,9 +1,9 @@
 //! Mails that wait for the mail server.
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use waggle_accounts::ports::{ClaimedMails, MailQueue, NotSent};
 use waggle_accounts::{Letter, NewMail, QueuedMail, SealedSecret};

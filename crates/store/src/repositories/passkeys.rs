@@ -1,9 +1,9 @@
 //! Passkeys, and what authenticators were asked.
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use waggle_accounts::Passkey;
 use waggle_accounts::ports::{Challenge, PasskeyRepository};
 use waggle_kernel::PortError;

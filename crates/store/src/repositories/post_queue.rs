@@ -1,8 +1,8 @@
 //! Approved tweets become posts: the post, its details for X and the link to the tweet, in one transaction.
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
 use waggle_content::PostStatus;
 use waggle_kernel::ids::PostId;

@@ -1,9 +1,9 @@
 //! Posts, as people look at them.
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use waggle_content::ports::PostRepository;
 use waggle_content::{

@@ -1,9 +1,9 @@
 //! Second factors: apps, recovery codes, and how they let somebody in.
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::{
     Added, EndSessions, NewFactor, Proof, SecondFactorRepository, TotpBegun, WhichFactor,
 };

@@ -1,9 +1,9 @@
 //! People who are signed in.
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::{EndSessions, SessionRepository};
 use waggle_accounts::{NewAuthEvent, NewSession, Session, StoredHash, StoredPassword, User};
 use waggle_kernel::PortError;

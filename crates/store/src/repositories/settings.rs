@@ -5,9 +5,9 @@
     reason = "Diesel's derive makes references to the fields of a row"
 )]
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use waggle_kernel::{Cursor, Page, PageRequest, PortError};
 use waggle_settings::ports::{
     Action, Kept, MASTER_KEY, NewChange, NewChanges, Resealed, Revision, SaveError, SealedAt,

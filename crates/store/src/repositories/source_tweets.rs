@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use diesel_async::RunQueryDsl;
 use waggle_kernel::ids::SourceTweetId;
 use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
 use waggle_twitter_n8n::ports::SourceTweetRepository;

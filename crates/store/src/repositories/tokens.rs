@@ -1,9 +1,9 @@
 //! API tokens.
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::{KnownToken, TokenRepository};
 use waggle_accounts::{
     ApiToken, NewApiToken, NewAuthEvent, OwnedToken, StoredHash, StoredPassword, User,

@@ -1,10 +1,10 @@
 //! People.
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use diesel_async::RunQueryDsl;
 use waggle_accounts::ports::{EndSessions, InsertUserError, SaveUserError, UserRepository};
 use waggle_accounts::{
     Address, Login, NewAuthEvent, NewUser, Role, StoredPassword, User, Username,

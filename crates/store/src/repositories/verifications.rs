@@ -1,9 +1,9 @@
 //! Codes that were mailed, and what becomes true when they are used.
 
+use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
 use waggle_accounts::ports::{CarryOutError, Effect, EndSessions, VerificationRepository};
 use waggle_accounts::{

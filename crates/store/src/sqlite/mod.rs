@@ -234,8 +234,9 @@ impl Transaction {
 
 /// What the two databases do not share.
 pub(crate) mod dialect {
+    use crate::run_query::RunQueryDsl;
     use diesel::prelude::*;
-    use diesel_async::{RunQueryDsl, SimpleAsyncConnection as _};
+    use diesel_async::SimpleAsyncConnection as _;
 
     use super::repositories::LockedTweet;
     use super::{Conn, Pools};
