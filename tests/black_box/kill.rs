@@ -178,6 +178,10 @@ async fn where_nobody_can_look_a_person_is_asked(kind: Kind) {
     waggle.post(&resolve, serde_json::json!({ "published": true })).await.refused(422);
     let body =
         serde_json::json!({ "published": true, "platform_post_id": "sandbox-1", "url": "/x" });
+    for id in ["\u{200b}sandbox-9", " sandbox-9", "sandbox-9\n", "sändbox-9", ""] {
+        let odd = serde_json::json!({ "published": true, "platform_post_id": id });
+        waggle.post(&resolve, odd).await.refused(422);
+    }
     let resolved = waggle.post(&resolve, body.clone()).await.ok();
 
     assert_eq!(resolved["status"], "published");

@@ -100,6 +100,47 @@ async fn a_batch_that_names_nothing_ends_the_runs_of_its_address(kind: Kind) {
     assert_eq!(count(&waggle, "is_processed=false").await, 0);
 }
 
+/// A name that cannot be read, and the batch of another token, must not end the runs of others.
+async fn what_names_no_run_ends_no_run_of_others(kind: Kind) {
+    let waggle = Waggle::start(kind).await;
+    let other = token(&waggle.database, &["ingest"]);
+    waggle.post(CHECK, report("run-1", vec![item(1)])).await.ok();
+
+    let request = waggle.request(Method::POST, RECEIVE).bearer_auth(&other).json(&batch("other"));
+    assert_eq!(answer(request).await.ok()["processed_source_tweets"], 0);
+    for name in [json!(["run-1"]), json!("x".repeat(300)), json!("{{ $execution.id }}")] {
+        let done = json!({ "execution_id": name, "done": true });
+        let refused = waggle.post(RECEIVE, done).await.refused(422);
+        assert!(refused["message"].as_str().unwrap().contains("names no run"), "{refused}");
+        let failed = json!({ "execution_id": name, "error": true });
+        let refused = waggle.post(RECEIVE, failed).await.refused(422);
+        assert!(refused["message"].as_str().unwrap().contains("none was ended"), "{refused}");
+    }
+    for (member, value) in [
+        ("execution_id", json!(["run-1"])),
+        ("source_tweet_ids", json!([1_955_939_434_343_434_240_u64])),
+    ] {
+        let mut unreadable = batch(member);
+        unreadable[member] = value;
+        let answer = waggle.post(RECEIVE, unreadable).await.ok();
+        assert_eq!(answer["processed_source_tweets"], 0, "{answer}");
+        assert_eq!(answer["warning_count"], 1, "{answer}");
+    }
+    let mut foreign = batch("foreign");
+    foreign["source_tweet_ids"] = json!(["999", "999"]);
+    let warned = waggle.post(RECEIVE, foreign).await.ok();
+    let warning = warned["warnings"][0]["message"].as_str().unwrap().to_owned();
+    assert!(warning.starts_with("1 of the source_tweet_ids"), "{warned}");
+
+    assert_eq!(count(&waggle, "is_processed=false").await, 1);
+    // The header names the run in this call, too.
+    waggle.post(CHECK, report("run-2", vec![item(2)])).await.ok();
+    let named = waggle.request(Method::POST, RECEIVE).header("X-Execution-ID", "run-2");
+    let named = answer(named.bearer_auth(&waggle.token).json(&batch("named"))).await.ok();
+    assert_eq!(named["processed_source_tweets"], 1);
+    assert_eq!(count(&waggle, "is_processed=false").await, 1);
+}
+
 async fn an_agent_that_drafts_nothing_is_done_and_one_that_fails_gives_back(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     waggle.post(CHECK, report("done", vec![item(1)])).await.ok();
@@ -129,6 +170,7 @@ async fn an_agent_that_drafts_nothing_is_done_and_one_that_fails_gives_back(kind
 }
 
 on_both! {
+    what_names_no_run_ends_no_run_of_others,
     a_run_that_dies_between_its_calls_loses_no_tweet,
     what_lapses_for_good_is_countable,
     a_batch_that_names_nothing_ends_the_runs_of_its_address,

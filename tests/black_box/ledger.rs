@@ -8,26 +8,36 @@ use crate::settings::fake_x;
 use crate::{Waggle, execute, on_both};
 
 /// Rows past Waggle: a post of a platform that this build does not know, one whose hash is no hash,
-/// and a mail of a kind that there is not.
+/// one at a time that no calendar has, and a mail of a kind that there is not; and, where the
+/// database keeps such things, a post and a mail with a text that is none.
 fn odd_rows(kind: Kind) -> String {
     let (now, json) = match kind {
         Kind::Sqlite => ("1000000", ""),
         Kind::Postgres => ("now() - interval '1 hour'", "::json"),
     };
-    let post = |platform: &str, hash: &str| {
+    let never = if kind == Kind::Sqlite { "9223372036854775807" } else { "'infinity'" };
+    let post_at = |platform: &str, hash: &str, content: &str, time: &str| {
         format!(
             "INSERT INTO posts (platform, content, status, scheduled_time, due_at, hashtags, mentions,
                 media_urls, approved_by, approved_at, approved_hash, created_at, updated_at)
-             VALUES ('{platform}', 'odd', 'scheduled', {now}, {now}, '[]'{json}, '[]'{json}, '[]'{json},
+             VALUES ('{platform}', {content}, 'scheduled', {time}, {now}, '[]'{json}, '[]'{json}, '[]'{json},
                 'system', {now}, '{hash}', {now}, {now});"
         )
     };
+    let post = |platform: &str, hash: &str| post_at(platform, hash, "'odd'", now);
     let later = if kind == Kind::Sqlite { "9000000000000000" } else { "now() + interval '1 hour'" };
     let mail = format!(
         "INSERT INTO mails (recipient, letter, data, created_at, useless_at, due_at)
          VALUES ('joe@hive.example', 'no-such-letter', '{{}}'{json}, {now}, {later}, {now});"
     );
-    [post("linkedin", &"0".repeat(64)), post("sandbox", "no hash"), mail].concat()
+    let hash = "0".repeat(64);
+    let timeless = post_at("sandbox", &hash, "'odd'", never);
+    let unreadable = [
+        post_at("sandbox", &hash, "CAST(x'ff' AS TEXT)", now),
+        mail.replace("'joe@hive.example'", "CAST(x'ff' AS TEXT)"),
+    ];
+    let odd = [post("linkedin", &hash), post("sandbox", "no hash"), timeless, mail].concat();
+    if kind == Kind::Sqlite { odd + &unreadable.concat() } else { odd }
 }
 
 async fn a_row_that_cannot_be_read_keeps_nothing_else(kind: Kind) {

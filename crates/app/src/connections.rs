@@ -9,7 +9,7 @@ use waggle_content::ports::{Connected, Connections, Publisher};
 use waggle_content::{DoubtPolicy, Platform, Timing};
 use waggle_kernel::{Clock, Entropy};
 use waggle_platforms::{Fault, OAuth1, Sandbox, X, XCredentials};
-use waggle_settings::{BaseUrl, DoubtSeconds, Secret, SettingsManager, Values};
+use waggle_settings::{ApiUrl, DoubtSeconds, Secret, SettingsManager, Values};
 
 /// Makes the publishers anew when a setting that they are made of changes.
 pub(crate) struct LiveConnections {
@@ -40,7 +40,7 @@ struct Current {
 /// The settings that X is made of.
 #[derive(Clone, PartialEq)]
 struct XValues {
-    url: BaseUrl,
+    url: ApiUrl,
     key: Option<Secret>,
     secret: Option<Secret>,
     token: Option<Secret>,

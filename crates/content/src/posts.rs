@@ -120,9 +120,7 @@ impl ManagePosts {
     ) -> Result<Post, ManagePostsError> {
         actor.require(Scope::Publish)?;
         if let Resolution::Published { id, url } = resolution
-            && (id.trim().is_empty()
-                || check_text(id, 100).is_err()
-                || check_text(url, 2_048).is_err())
+            && (!is_platform_id(id) || check_text(url, 2_048).is_err())
         {
             return Err(ManagePostsError::NoPlatformId);
         }
@@ -159,6 +157,12 @@ impl ManagePosts {
     }
 }
 
+/// Whether this can be the id of a post on a platform: visible ASCII, so that no two spellings stand
+/// for one post.
+fn is_platform_id(id: &str) -> bool {
+    (1..=100).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Why that could not be done.
 #[derive(Debug, Error)]
 pub enum ManagePostsError {
@@ -168,8 +172,11 @@ pub enum ManagePostsError {
     /// There is no such post.
     #[error("there is no such post")]
     NotFound,
-    /// A published post has an id of 1 to 100 characters.
-    #[error("platform_post_id is missing: a published post has an id of 1 to 100 characters")]
+    /// The id of a published post is 1 to 100 visible ASCII characters.
+    #[error(
+        "platform_post_id is not an id of a post: send it as the platform shows it, without blanks, \
+         at most 100 characters"
+    )]
     NoPlatformId,
     /// It is public, so nobody can say that it is not.
     #[error("the post is public as {id}; say which of its ids counts")]

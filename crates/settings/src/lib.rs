@@ -78,8 +78,8 @@ pub use rotate::{Rotated, Unreadable};
 pub use show::{Export, Shown};
 pub use snapshot::Problem;
 pub use values::{
-    Address, BaseUrl, Boolean, Decimal, Domain, DoubtSeconds, Email, FaultName, HostName, Integer,
-    Item, LIMIT_NAMES, LimitRule, List, MOST_ITEMS, MOST_TEXT, Network, RoleName, Seconds, Secret,
-    Text,
+    Address, ApiUrl, BaseUrl, Boolean, Decimal, Domain, DoubtSeconds, Email, FaultName, HostName,
+    Integer, Item, LIMIT_NAMES, LimitRule, List, MOST_ITEMS, MOST_TEXT, Network, RoleName, Seconds,
+    Secret, Text,
 };
 pub use vault::{InvalidMasterKey, KeyId, MasterKey, MasterKeys, Place, Sealed, SealedError};

@@ -5,8 +5,8 @@
 use crate::declaration::{Declaration, Group};
 use crate::kind::{Field, SettingType, canonical};
 use crate::values::{
-    Address, BaseUrl, Boolean, Decimal, Domain, DoubtSeconds, Email, FaultName, HostName, Integer,
-    LimitRule, List, Network, RoleName, Seconds, Secret, SiteUrl, Text,
+    Address, ApiUrl, BaseUrl, Boolean, Decimal, Domain, DoubtSeconds, Email, FaultName, HostName,
+    Integer, LimitRule, List, Network, RoleName, Seconds, Secret, SiteUrl, Text,
 };
 
 macro_rules! settings {
@@ -100,7 +100,7 @@ settings! {
     }
     X {
         /// The base URL of X's API.
-        twitter_api_url: BaseUrl = "TWITTER_API_URL", default "https://api.x.com/",
+        twitter_api_url: ApiUrl = "TWITTER_API_URL", default "https://api.x.com/",
             receives "TWITTER_API_KEY" "TWITTER_API_SECRET" "TWITTER_ACCESS_TOKEN" "TWITTER_ACCESS_TOKEN_SECRET"
                 "TWITTER_OAUTH2_TOKEN";
         /// OAuth 1.0a: the API key (consumer key) of the X app.

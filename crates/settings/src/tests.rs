@@ -695,7 +695,6 @@ async fn from_afar_nobody_has_waggle_call_this_machine() {
         "https://127.0.0.1",
         "https://[::1]",
         "https://localhost",
-        "https://localhost.",
         "https://localhost.localdomain",
     ] {
         let wish = [text("TWITTER_API_URL", url)];

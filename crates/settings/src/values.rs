@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use chrono::Duration;
-use email_address::{EmailAddress, Options};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
@@ -350,12 +349,17 @@ impl Item for Address {
     const NAME: &'static str = "mail addresses";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let options = Options::default().without_display_text().without_domain_literal();
-        let address = EmailAddress::parse_with_options(text, options)
-            .ok()
-            .filter(|address| is_plain_local_part(address.local_part()))
-            .ok_or_else(|| format!("has '{text}' in it, which is no mail address"))?;
-        Ok(Self(format!("{}@{}", address.local_part(), address.domain().to_lowercase())))
+        let wrong =
+            || format!("has '{text}' in it, which is no mail address such as someone@example.com");
+        let (local, domain) = text.rsplit_once('@').ok_or_else(wrong)?;
+        let domain = mail_domain(domain).filter(|domain| domain.contains('.')).ok_or_else(wrong)?;
+        let address = format!("{local}@{domain}");
+        // The longest that there can be (RFC 5321, section 4.5.3.1.3).
+        if !is_plain_local_part(local) || address.len() > 254 {
+            Err(wrong())
+        } else {
+            Ok(Self(address))
+        }
     }
 
     fn encode(&self) -> String {
@@ -388,11 +392,7 @@ impl SettingType for Email {
         };
         let expected = || "has to be a mail address, with or without a name in front".to_owned();
         let (local, domain) = address.rsplit_once('@').ok_or_else(expected)?;
-        // Mail servers take domains in ASCII.
-        let domain = match Host::parse(domain) {
-            Ok(Host::Domain(domain)) if !domain.ends_with('.') => domain,
-            _ => return Err(expected()),
-        };
+        let domain = mail_domain(domain).ok_or_else(expected)?;
         if !is_plain_local_part(local) {
             return Err(expected());
         }
@@ -430,10 +430,23 @@ impl Domain {
     }
 }
 
-/// Whether nothing is missing between the dots of a name.
-fn has_whole_labels(name: &str) -> bool {
-    name.split('.')
-        .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
+/// Whether this can be the name of a host: letters, digits, hyphens and underscores between single
+/// dots.
+fn is_host_name(name: &str) -> bool {
+    name.split('.').all(|label| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    })
+}
+
+/// The name of a domain as mail servers take it, in ASCII and lower case.
+fn mail_domain(text: &str) -> Option<String> {
+    match Host::parse(text) {
+        Ok(Host::Domain(name)) if is_host_name(&name) && !name.contains('_') => Some(name),
+        _ => None,
+    }
 }
 
 impl Item for Domain {
@@ -446,12 +459,8 @@ impl Item for Domain {
                  listed by itself"
             )
         };
-        match Host::parse(text) {
-            Ok(Host::Domain(name)) if name.contains('.') && has_whole_labels(&name) => {
-                Ok(Self(name))
-            }
-            _ => Err(wrong()),
-        }
+        let name = mail_domain(text).filter(|name| name.contains('.'));
+        name.map(Self).ok_or_else(wrong)
     }
 
     fn encode(&self) -> String {
@@ -504,12 +513,15 @@ impl Item for HostName {
             return Err(format!("has '{text}' in it; a '*' stands at the beginning alone"));
         }
         let lead = if name.len() < text.len() { "." } else { "" };
+        let wrong = || format!("has '{text}' in it, which is no host name");
         match Host::parse(name) {
-            Ok(Host::Domain(name)) if !has_whole_labels(name.trim_end_matches('.')) => {
-                Err(format!("has '{text}' in it, which is no host name"))
+            Ok(Host::Domain(name)) => {
+                // A dot at the end says that the name is whole; requests are compared without it.
+                let name = name.trim_end_matches('.');
+                if is_host_name(name) { Ok(Self(format!("{lead}{name}"))) } else { Err(wrong()) }
             }
             Ok(host) => Ok(Self(format!("{lead}{host}"))),
-            Err(_) => Err(format!("has '{text}' in it, which is no host name")),
+            Err(_) => Err(wrong()),
         }
     }
 
@@ -523,6 +535,9 @@ impl SettingType for HostName {
 
     fn parse(text: &str) -> Result<Self, String> {
         match Host::parse(text.trim()) {
+            Ok(Host::Domain(name)) if !is_host_name(name.trim_end_matches('.')) => {
+                Err("has to be the name or the address of a server".to_owned())
+            }
             Ok(host) => Ok(Self(host.to_string())),
             Err(_) => Err("has to be the name or the address of a server".to_owned()),
         }
@@ -649,6 +664,9 @@ impl SettingType for BaseUrl {
                     .to_owned(),
             );
         }
+        if url.host_str().is_some_and(|name| url.domain().is_some() && !is_host_name(name)) {
+            return Err("has a host that is no name such as waggle.example.com".to_owned());
+        }
         if !url.username().is_empty() || url.password().is_some() {
             return Err("must not have a user name or a password in it".to_owned());
         }
@@ -660,6 +678,35 @@ impl SettingType for BaseUrl {
 
     fn encode(&self) -> String {
         self.0.to_string()
+    }
+}
+
+/// The base URL of X's API: a [`BaseUrl`] in front of the version, which Waggle adds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiUrl(BaseUrl);
+
+impl ApiUrl {
+    /// The URL.
+    pub const fn url(&self) -> &Url {
+        self.0.url()
+    }
+}
+
+impl SettingType for ApiUrl {
+    const KIND: Kind = Kind::Url;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let base = BaseUrl::parse(text)?;
+        let mut parts = base.url().path_segments().into_iter().flatten();
+        if parts.any(|part| matches!(part, "2" | "1.1" | "tweets")) {
+            let site = base.url().origin().ascii_serialization();
+            return Err(format!("must not have the version of the API in it: {site} is enough"));
+        }
+        Ok(Self(base))
+    }
+
+    fn encode(&self) -> String {
+        self.0.encode()
     }
 }
 
@@ -811,5 +858,70 @@ impl Item for FaultName {
 
     fn encode(&self) -> String {
         self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken<T: SettingType>(text: &str) -> Option<String> {
+        T::parse(text).ok().map(|value| value.encode())
+    }
+
+    #[test]
+    fn a_name_of_a_host_is_one_that_can_be_called() {
+        for (text, name) in [
+            ("Example.com.", "[\"example.com\"]"),
+            ("waggle_app", "[\"waggle_app\"]"),
+            ("*.example.com.", "[\".example.com\"]"),
+            ("bücher.example", "[\"xn--bcher-kva.example\"]"),
+            ("[\"[::1]\"]", "[\"[::1]\"]"),
+        ] {
+            assert_eq!(taken::<List<HostName>>(text).as_deref(), Some(name), "{text}");
+        }
+        for text in ["a..b", "-a.example", "a*b.com", "*", "a.*.b", &"a".repeat(64)] {
+            assert_eq!(taken::<List<HostName>>(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_domain_is_one_that_addresses_can_have() {
+        for text in
+            ["*.example.com", ".example.com", "a*b.com", "exa_mple.com", "example.com.", "x"]
+        {
+            assert_eq!(taken::<List<Domain>>(text), None, "{text}");
+        }
+        assert_eq!(taken::<List<Domain>>("Example.COM").as_deref(), Some("[\"example.com\"]"));
+    }
+
+    #[test]
+    fn an_address_is_one_that_mail_reaches_and_that_users_can_have() {
+        for text in ["a@b..c", "a@-b.c", "a@*.com", "a@b_c.com", "a b@c.example", "a@b.example."] {
+            assert_eq!(taken::<Email>(text), None, "{text}");
+            assert_eq!(taken::<List<Address>>(text), None, "{text}");
+        }
+        assert_eq!(taken::<List<Address>>("ops@localhost"), None);
+        assert_eq!(taken::<Email>("waggle@localhost").as_deref(), Some("waggle@localhost"));
+        assert_eq!(
+            taken::<List<Address>>("root@Bücher.example").as_deref(),
+            Some("[\"root@xn--bcher-kva.example\"]")
+        );
+    }
+
+    #[test]
+    fn the_address_of_a_server_is_one_that_browsers_and_programs_use() {
+        for text in
+            ["https://example.com.", "https://*.example.com", "https://a..b", "https://-a.example"]
+        {
+            assert_eq!(taken::<SiteUrl>(text), None, "{text}");
+            assert_eq!(taken::<ApiUrl>(text), None, "{text}");
+        }
+        for text in ["https://api.x.com/2", "https://api.x.com/2/tweets", "https://p.example/1.1/"]
+        {
+            assert!(ApiUrl::parse(text).unwrap_err().contains("version"), "{text}");
+        }
+        assert!(taken::<ApiUrl>("https://proxy.example/x/").is_some());
+        assert!(taken::<SiteUrl>("http://[::1]:8000").is_some());
     }
 }

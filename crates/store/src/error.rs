@@ -161,8 +161,9 @@ const OUTAGES: &[&str] = &[
     "the database system is",
     "too many clients",
     "remaining connection slots",
-    "canceling statement due to statement timeout",
-    "canceling statement due to conflict with recovery",
+    // A timeout of the statement or of a lock, a standby that catches up, an administrator.
+    "canceling statement due to",
+    "could not obtain lock",
 ];
 
 /// Does `work` and says what was being done if it fails.

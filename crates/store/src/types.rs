@@ -5,6 +5,7 @@ use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::Pg;
+use diesel::pg::data_types::PgTimestamp;
 use diesel::query_builder::QueryId;
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{BigInt, SqlType, Timestamptz};
@@ -20,6 +21,19 @@ pub struct UtcMicros;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
 #[diesel(sql_type = UtcMicros)]
 pub(crate) struct Time(pub(crate) DateTime<Utc>);
+
+impl Time {
+    /// The years that RFC 3339 can write, 1 to 9999, in microseconds since 1970.
+    const CALENDAR: (i64, i64) = (-62_135_596_800_000_000, 253_402_300_799_999_999);
+
+    /// The time that is so many microseconds after 1970; beyond the calendar, as PostgreSQL's
+    /// `infinity` is, its first or last one, so that no row is unreadable because of a time.
+    fn nearest(micros: i64) -> Self {
+        let (first, last) = Self::CALENDAR;
+        let within = DateTime::from_timestamp_micros(micros.clamp(first, last));
+        Self(within.unwrap_or_default())
+    }
+}
 
 impl From<DateTime<Utc>> for Time {
     fn from(time: DateTime<Utc>) -> Self {
@@ -39,9 +53,13 @@ impl ToSql<UtcMicros, Pg> for Time {
     }
 }
 
+/// Microseconds from 1970 to 2000, which PostgreSQL counts from.
+const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
 impl FromSql<UtcMicros, Pg> for Time {
     fn from_sql(bytes: <Pg as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-        <DateTime<Utc> as FromSql<Timestamptz, Pg>>::from_sql(bytes).map(Self)
+        let PgTimestamp(micros) = FromSql::<Timestamptz, Pg>::from_sql(bytes)?;
+        Ok(Self::nearest(micros.saturating_add(POSTGRES_EPOCH)))
     }
 }
 
@@ -54,9 +72,20 @@ impl ToSql<UtcMicros, Sqlite> for Time {
 
 impl FromSql<UtcMicros, Sqlite> for Time {
     fn from_sql(bytes: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
-        let micros = <i64 as FromSql<BigInt, Sqlite>>::from_sql(bytes)?;
-        DateTime::from_timestamp_micros(micros)
-            .map(Self)
-            .ok_or_else(|| format!("{micros} microseconds are no time").into())
+        Ok(Self::nearest(<i64 as FromSql<BigInt, Sqlite>>::from_sql(bytes)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Time;
+
+    #[test]
+    fn a_time_beyond_the_calendar_is_its_first_or_last_one() {
+        let shown = |micros| Time::nearest(micros).0.to_rfc3339();
+
+        assert_eq!(shown(1), "1970-01-01T00:00:00.000001+00:00");
+        assert_eq!(shown(i64::MAX), "9999-12-31T23:59:59.999999+00:00");
+        assert_eq!(shown(i64::MIN), "0001-01-01T00:00:00+00:00");
     }
 }

@@ -38,6 +38,9 @@ pub struct NewCampaignBatch {
     pub execution_id: Option<String>,
     /// The X ids of the source tweets the batch was made from.
     pub source_tweet_ids: Vec<String>,
+    /// Whether a name of a run or a source tweet could not be read. Otherwise a batch without any
+    /// ends all open runs of its caller.
+    pub has_unreadable_names: bool,
     /// The tweets.
     pub tweets: Vec<NewGeneratedTweet>,
     /// Who hands it in, as [`Actor`](waggle_kernel::Actor) shows it.
@@ -268,6 +271,8 @@ pub struct Received {
     pub ended_runs: u32,
     /// Whether it named a run that nobody knows.
     pub is_run_unknown: bool,
+    /// How many source tweets it named that are not known.
+    pub unknown_source_tweets: u32,
 }
 
 /// Whether deleted batches are meant.

@@ -237,12 +237,15 @@ pub struct OfferPolicy {
 pub enum RunsToEnd {
     /// The one with this name.
     Named(String),
-    /// Every open run of the same caller, or from the same network address.
+    /// Every open run of the same caller; and, where the caller or the run has no token, from the
+    /// same network address.
     OfCaller {
         /// Who calls, as [`Run::received_from`] has it.
         received_from: String,
         /// The network address that the call comes from; an empty one is nobody's.
         address: String,
+        /// Whether the call has no token.
+        unauthenticated: bool,
     },
 }
 

@@ -94,6 +94,7 @@ pub fn batch(batch_id: &str, tweets: &[(&str, &str)]) -> NewCampaignBatch {
         generated_at: None,
         execution_id: None,
         source_tweet_ids: Vec::new(),
+        has_unreadable_names: false,
         tweets: tweets.iter().map(|(id, text)| NewGeneratedTweet::new(*id, *text)).collect(),
         received_from: "system".to_owned(),
         address: "10.0.0.7".to_owned(),
@@ -481,8 +482,9 @@ pub async fn a_run_that_failed_releases_its_tweets(tweets: Arc<dyn SourceTweetRe
         tweets.record(run, &[report(number)], OFFERS, noon()).await.expect("it answers").remove(0)
     };
     let end = async |received_from: &str, address: &str, outcome| {
+        let unauthenticated = received_from.starts_with("network:");
         let (received_from, address) = (received_from.to_owned(), address.to_owned());
-        let runs = RunsToEnd::OfCaller { received_from, address };
+        let runs = RunsToEnd::OfCaller { received_from, address, unauthenticated };
         tweets.end_runs(&runs, outcome, noon()).await.expect("it answers")
     };
     assert_eq!(record(&of("a", "token:1:n8n", "10.0.0.1"), 1).await, Stored);
@@ -492,10 +494,12 @@ pub async fn a_run_that_failed_releases_its_tweets(tweets: Arc<dyn SourceTweetRe
 
     let released = end("token:1:n8n", "10.0.0.9", LeaseOutcome::Released).await;
     let nobody = end("network:10.0.0.9", "", LeaseOutcome::Released).await;
+    // Another token from the same address ends nothing; a call without one is told by its address.
+    let foreign = end("token:9:n8n", "10.0.0.1", LeaseOutcome::Processed).await;
     let processed = end("network:10.0.0.1", "10.0.0.1", LeaseOutcome::Processed).await;
 
     assert_eq!(released, EndedRuns { runs: 1, tweets: 1 });
-    assert_eq!(nobody, EndedRuns::default());
+    assert_eq!((nobody, foreign), (EndedRuns::default(), EndedRuns::default()));
     // What was released is open no more.
     assert_eq!(processed, EndedRuns { runs: 1, tweets: 1 });
     let other = of("z", "token:9:n8n", "10.0.0.2");

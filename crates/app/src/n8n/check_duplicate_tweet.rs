@@ -242,17 +242,24 @@ fn report<'a>(
     if let Some(words) = loose::own_error(&envelope) {
         return Err(BadReport::Unusable(words));
     }
-    // twitterapi.io's own answer has its tweets under `data`, or at the top.
+    // twitterapi.io's own answer has its tweets under `data`, or at the top; a workflow may add to
+    // either.
     let inner = envelope.get("data").and_then(|data| Members::of(data, ENVELOPE).ok());
     let nested = inner.as_ref().and_then(|data| data.get("tweets"));
-    let tweets = nested.or(envelope.get("tweets")).ok_or_else(|| {
+    let mut items = Vec::new();
+    let mut is_any = false;
+    for tweets in [nested, envelope.get("tweets")].into_iter().flatten() {
+        is_any = true;
+        let more = loose::items(tweets, most - items.len());
+        items.extend(more.map_err(|error| match error {
+            loose::BadList::TooMany(_) => BadReport::TooMany,
+            other => BadReport::Unusable(other.of("tweets", "items")),
+        })?);
+    }
+    if !is_any {
         let expected = "{\"execution_id\", \"source_url\", \"tweets\": [...]}";
-        BadReport::Unusable(format!("tweets is missing; expected is {expected}"))
-    })?;
-    let items = loose::items(tweets, most).map_err(|error| match error {
-        loose::BadList::TooMany(_) => BadReport::TooMany,
-        other => BadReport::Unusable(other.of("tweets", "items")),
-    })?;
+        return Err(BadReport::Unusable(format!("tweets is missing; expected is {expected}")));
+    }
     let warn = |message: String| Note { element, index: None, tweet_id: None, message };
     let mut named = |name: &'static str, most| match envelope.name(name, most) {
         Ok(text) => text,

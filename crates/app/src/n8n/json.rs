@@ -258,8 +258,7 @@ fn reason(error: &serde_json::Error) -> String {
 
 /// What a workflow says when it failed itself: `{"error": true, "message": ...}`.
 pub(super) fn own_error(members: &Members<'_>) -> Option<String> {
-    let failed =
-        members.get("error").is_some_and(|error| !matches!(error.get(), "false" | "\"\"" | "0"));
+    let failed = members.get("error").is_some_and(|error| !is_no(error));
     failed.then(|| {
         let words = ["message", "error"]
             .into_iter()
@@ -268,6 +267,24 @@ pub(super) fn own_error(members: &Members<'_>) -> Option<String> {
         let words: String = words.chars().filter(|c| !c.is_control()).take(300).collect();
         format!("the workflow sent an error of its own instead of tweets: {words}")
     })
+}
+
+/// Whether a value says that there is nothing of the kind: no, zero, a word for nothing, an
+/// expression that was never filled in, an empty list or object.
+fn is_no(raw: &RawValue) -> bool {
+    if matches!(flag_of(Some(raw)), Ok(None | Some(false))) {
+        return true;
+    }
+    match serde_json::from_str(raw.get()) {
+        Ok(Value::String(text)) => {
+            let word = text.trim().to_ascii_lowercase();
+            is_missing(&text) || matches!(word.as_str(), "null" | "none" | "undefined" | "nan")
+        }
+        Ok(Value::Number(number)) => number.as_f64() == Some(0.0),
+        Ok(Value::Array(items)) => items.is_empty(),
+        Ok(Value::Object(members)) => members.is_empty(),
+        _ => false,
+    }
 }
 
 /// Whether a name stands for nothing.
@@ -306,13 +323,20 @@ pub(super) fn id_of(raw: Option<&RawValue>) -> Result<String, String> {
         return serde_json::from_str(text).map_err(|error| reason(&error));
     }
     match text.parse::<u64>() {
-        Ok(number) if number > SAFE && text.ends_with("00") => {
-            let what = "is a number that JavaScript has rounded; send ids as text";
+        Ok(number) if number > SAFE && is_written_by_javascript(number) => {
+            let what = "is a number that JavaScript may have rounded; send ids as text";
             Err(format!("is {}, which {what}", short(text)))
         }
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err("is neither a text nor a whole number of up to 64 bits".to_owned()),
     }
+}
+
+/// Whether JavaScript, which has no other numbers than those with 53 bits, would write this one so:
+/// the digits that tell it from its neighbours, and zeros behind them.
+#[expect(clippy::cast_precision_loss, reason = "the loss is what is looked for")]
+fn is_written_by_javascript(number: u64) -> bool {
+    (number as f64).to_string() == number.to_string()
 }
 
 /// A count: a whole number, also as text, also as `1.2K`, `3M` or `1,200`; what stands behind a
@@ -512,6 +536,9 @@ mod tests {
         assert_eq!(id("1955939434343434343").unwrap(), "1955939434343434343");
         assert_eq!(id("\"007\"").unwrap(), "007");
         assert_eq!(id("9007199254740993").unwrap(), "9007199254740993");
+        for rounded in ["123456789012345680", "12345678901234568", "1955939434343434200"] {
+            assert!(id(rounded).unwrap_err().contains("JavaScript"), "{rounded}");
+        }
         assert_eq!(id("\"732822797798539300\"").unwrap(), "732822797798539300");
         assert!(id("732822797798539300").unwrap_err().contains("rounded"));
         assert!(id("1.5").is_err());
@@ -539,6 +566,40 @@ mod tests {
         let members = Members::of(found[0], &["error", "message"]).unwrap();
 
         assert!(own_error(&members).unwrap().ends_with("LLM said no"));
+    }
+
+    #[test]
+    fn an_error_that_says_there_is_none_is_none() {
+        for error in [
+            "null",
+            "false",
+            "0",
+            "0.0",
+            "\"\"",
+            "\" \"",
+            "\"false\"",
+            "\"no\"",
+            "\"None\"",
+            "\"null\"",
+            "\"undefined\"",
+            "\"0\"",
+            "[]",
+            "{}",
+            "\"{{ $json.error }}\"",
+        ] {
+            let body = format!("{{\"error\": {error}}}");
+            let found = elements(body.as_bytes(), 10).unwrap();
+            let members = Members::of(found[0], &["error", "message"]).unwrap();
+
+            assert_eq!(own_error(&members), None, "{error}");
+        }
+        for error in ["true", "1", "\"timed out\"", "[1]", "{\"code\": 0}", "-1"] {
+            let body = format!("{{\"error\": {error}}}");
+            let found = elements(body.as_bytes(), 10).unwrap();
+            let members = Members::of(found[0], &["error", "message"]).unwrap();
+
+            assert!(own_error(&members).is_some(), "{error}");
+        }
     }
 
     #[test]

@@ -78,6 +78,8 @@ impl From<Problem> for Refusal {
 
 /// Who hands something in.
 struct Origin {
+    /// The run that `X-Execution-ID` names.
+    header: Option<String>,
     received_from: String,
     address: String,
     unauthenticated: bool,
@@ -90,6 +92,7 @@ impl Origin {
             || RunsToEnd::OfCaller {
                 received_from: self.received_from.clone(),
                 address: self.address.clone(),
+                unauthenticated: self.unauthenticated,
             },
             RunsToEnd::Named,
         )
@@ -124,7 +127,9 @@ async fn answer(request: &Request, body: Body, app: &App) -> Result<Value, Refus
         whole_body.map_err(|reason| Refusal::new(reason.status(), reason.to_string()))?;
     let bad = |message| Refusal::new(StatusCode::BAD_REQUEST, message);
     let body = loose::decoded(bytes).map_err(bad)?;
+    let header = request.header("x-execution-id").map(str::trim);
     let origin = Origin {
+        header: header.filter(|id| !loose::is_missing(id)).map(|id| id.chars().take(255).collect()),
         received_from: actor.to_string(),
         address: client_address(&values, request).map(|ip| ip.to_string()).unwrap_or_default(),
         unauthenticated: matches!(actor.kind(), ActorKind::TrustedNetwork { .. }),
@@ -226,6 +231,10 @@ async fn store(app: &App, actor: &Actor, element: usize, read: Read) -> Result<V
     if received.is_run_unknown {
         let run = loose::short(run.as_deref().unwrap_or_default());
         warn(format!("execution_id '{run}' is no run that reported tweets; it ends none"));
+    }
+    if received.unknown_source_tweets > 0 {
+        let unknown = received.unknown_source_tweets;
+        warn(format!("{unknown} of the source_tweet_ids are not known; they are not linked"));
     }
     if received.ended_runs > 1 {
         let runs = received.ended_runs;
@@ -352,28 +361,42 @@ impl Reader<'_> {
             Err(message) => return Ok(Element::Refused(unusable(message))),
         };
         let mut warnings = Notes::default();
-        let mut warn = |message: String| {
-            warnings.push(Note { element: place, index: None, tweet_id: None, message });
+        let named = members.name("execution_id", 255);
+        // What is there and names nothing must not end the runs of others.
+        let no_name = || {
+            let found = members.get("execution_id").map(|raw| loose::short(raw.get()));
+            let found = found.filter(|found| !matches!(named, Ok(Some(_))) && found != "\"\"");
+            found.filter(|_| self.origin.header.is_none()).map(|found| {
+                format!("execution_id is {found}, which names no run, so none was ended")
+            })
         };
-        let run = members.name("execution_id", 255).unwrap_or_else(|problem| {
-            warn(format!("{problem}; it counts as missing"));
-            None
-        });
+        let run = named.clone().ok().flatten().or_else(|| self.origin.header.clone());
         if let Some(words) = loose::own_error(&members) {
-            return Ok(Element::Failed { run, words });
+            let unnamed = no_name().map(|why| unusable(format!("{words}; {why}")));
+            return Ok(unnamed.map_or(Element::Failed { run, words }, Element::Refused));
         }
         let is_done = matches!(loose::flag_of(members.get("done")), Ok(Some(true)));
         if is_done && members.get("campaign_batch").is_none() {
-            return Ok(Element::Done(run));
+            let unnamed = no_name().map(unusable);
+            return Ok(unnamed.map_or(Element::Done(run), Element::Refused));
         }
-        self.batch(place, &members, run, warnings)
+        let has_unreadable_names = named.is_err() && run.is_none();
+        if let Err(problem) = named {
+            warnings.push(Note {
+                element: place,
+                index: None,
+                tweet_id: None,
+                message: format!("{problem}; it names no run"),
+            });
+        }
+        self.batch(place, &members, (run, has_unreadable_names), warnings)
     }
 
     fn batch(
         &mut self,
         element: usize,
         members: &Members<'_>,
-        run: Option<String>,
+        run: (Option<String>, bool),
         mut warnings: Notes,
     ) -> Result<Element, Refusal> {
         let echo = members.get("campaign_batch").filter(|raw| raw.get().len() <= 1_000);
@@ -455,7 +478,7 @@ impl Reader<'_> {
         element: usize,
         members: &Members<'_>,
         batch_id: String,
-        execution_id: Option<String>,
+        (execution_id, is_run_unreadable): (Option<String>, bool),
         warnings: &mut Notes,
     ) -> NewCampaignBatch {
         let mut warn = |message: String| {
@@ -505,7 +528,7 @@ impl Reader<'_> {
         let title = text("title", NewCampaignBatch::MOST_TITLE);
         let description = text("description", NewCampaignBatch::MOST_DESCRIPTION);
         let generated_at = text("generated_at", 100);
-        let source_tweet_ids = source_ids(members, self.most, &mut warn);
+        let (source_tweet_ids, are_ids_readable) = source_ids(members, self.most, &mut warn);
         NewCampaignBatch {
             batch_id,
             analysis_summary,
@@ -518,6 +541,7 @@ impl Reader<'_> {
             generated_at,
             execution_id,
             source_tweet_ids,
+            has_unreadable_names: is_run_unreadable || !are_ids_readable,
             tweets: Vec::new(),
             received_from: self.origin.received_from.clone(),
             address: self.origin.address.clone(),
@@ -647,23 +671,33 @@ fn score(summary: &Value) -> Result<Option<f64>, ()> {
 }
 
 /// The ids of the source tweets that a batch names; one that is none costs itself alone.
-fn source_ids(members: &Members<'_>, most: usize, warn: &mut impl FnMut(String)) -> Vec<String> {
-    let Some(raw) = members.get("source_tweet_ids") else { return Vec::new() };
+fn source_ids(
+    members: &Members<'_>,
+    most: usize,
+    warn: &mut impl FnMut(String),
+) -> (Vec<String>, bool) {
+    let Some(raw) = members.get("source_tweet_ids") else { return (Vec::new(), true) };
     let items = match loose::items(raw, most) {
         Ok(items) => items,
         Err(problem) => {
             warn(format!("{}; they are not linked", problem.of("source_tweet_ids", "ids")));
-            return Vec::new();
+            return (Vec::new(), false);
         }
     };
     let mut ids = Vec::with_capacity(items.len());
+    let mut are_readable = true;
     for (index, raw) in items.into_iter().enumerate() {
         let id = loose::id_of(Some(raw))
             .and_then(|id| NewSourceTweet::id(&id).map_err(|problem| problem.to_string()));
         match id {
             Ok(id) => ids.push(id),
-            Err(problem) => warn(format!("source_tweet_ids at {index}: {problem}")),
+            Err(problem) => {
+                are_readable = false;
+                warn(format!("source_tweet_ids at {index}: {problem}"));
+            }
         }
     }
-    ids
+    ids.sort_unstable();
+    ids.dedup();
+    (ids, are_readable)
 }

@@ -35,6 +35,8 @@ pub(super) fn of_post(
         status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
             Outcome::Unknown { reason }
         }
+        // X has an address for posts: another one is set.
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Outcome::Channel { reason },
         status if status.is_redirection() => Outcome::Channel { reason },
         status if status.is_client_error() => Outcome::Refused { reason },
         _ => Outcome::Unknown { reason },

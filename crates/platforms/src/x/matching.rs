@@ -48,7 +48,8 @@ enum Likeness {
 
 /// `None` if it is another post for certain.
 fn likeness(request: &Value, post: &Value) -> Option<Likeness> {
-    let sent = canonical(request["text"].as_str().unwrap_or_default());
+    let text = request["text"].as_str().unwrap_or_default();
+    let sent = visible(text);
     let reply = same_target(
         request["reply"]["in_reply_to_tweet_id"].as_str(),
         target(post, "replied_to"),
@@ -64,8 +65,15 @@ fn likeness(request: &Value, post: &Value) -> Option<Likeness> {
                 sent.split(' ').any(is_link).then_some(Likeness::Similar)
             }
         })?;
-    let text =
-        [true, false].into_iter().filter_map(|keep| Shown::of(post, keep).likeness(&sent)).max()?;
+    // X may take an escape that was sent (`&lt;`) for the character or for its letters.
+    let as_character = canonical(text);
+    let of_text = |keep| {
+        let shown = Shown::of(post, keep);
+        let as_letters = shown.likeness(&sent);
+        let decoded = || shown.likeness(&as_character).map(|_| Likeness::Similar);
+        as_letters.or_else(decoded)
+    };
+    let text = [true, false].into_iter().filter_map(of_text).max()?;
     Some(text.min(reply).min(quote))
 }
 
@@ -240,8 +248,12 @@ fn mark(reach: &mut [bool], at: usize) {
 
 /// A text without escapes, in one normal form, with single spaces and nothing invisible.
 fn canonical(text: &str) -> String {
-    let visible: String =
-        unescaped(text).nfc().filter(|&c| c.is_whitespace() || !is_invisible(c)).collect();
+    visible(&unescaped(text))
+}
+
+/// A text in one normal form, with single spaces and nothing invisible.
+fn visible(text: &str) -> String {
+    let visible: String = text.nfc().filter(|&c| c.is_whitespace() || !is_invisible(c)).collect();
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -345,6 +357,28 @@ mod tests {
         });
 
         assert_eq!(is_exact(&request, &post), Some(true));
+    }
+
+    #[test]
+    fn an_escape_that_was_sent_is_never_absent() {
+        for (sent, shown, exact) in [
+            (
+                "In HTML write &amp; for an ampersand",
+                "In HTML write &amp;amp; for an ampersand",
+                true,
+            ),
+            ("write &lt;b&gt; there", "write &amp;lt;b&amp;gt; there", true),
+            // X may have taken it for the character.
+            ("In HTML write &amp; for it", "In HTML write &amp; for it", false),
+            ("write &lt;b&gt; there", "write &lt;b&gt; there", false),
+            ("&lt;", "&lt;", false),
+            ("&lt;", "&amp;lt;", true),
+        ] {
+            let request = json!({ "text": sent });
+            let post = json!({ "id": "7", "text": shown });
+
+            assert_eq!(is_exact(&request, &post), Some(exact), "{sent} as {shown}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{StoreError, connection_lost, is_check_due};
-use crate::migrations::Reply;
+use crate::migrations::{self, Name};
 use crate::pool::{ConnectErrors, get};
 
 pub(crate) type Db = Pg;
@@ -161,12 +161,11 @@ async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
     }
     const QUESTION: &str = "SELECT pg_backend_pid() AS backend, \
                             current_setting('server_encoding') AS encoding";
-    // The tables of an extension belong to nobody.
-    const IS_FOREIGN: &str = "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT 1 \
-         FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid \
-         AND d.deptype = 'e')) AND to_regclass('__diesel_schema_migrations') IS NULL \
-         AND to_regclass('setting_state') IS NULL AS is_so";
+    // Tables and views; those of an extension belong to nobody.
+    const TABLES: &str = "SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n \
+         ON n.oid = c.relnamespace WHERE n.nspname = current_schema() \
+         AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (SELECT 1 FROM pg_depend d \
+         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
     const POOLER: &str = "leads to a pooler in transaction mode, which loses what Waggle prepares, \
                           locks and listens to; use its session mode, or the server itself";
 
@@ -183,7 +182,13 @@ async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
             asked.encoding
         )));
     }
-    if diesel::sql_query(IS_FOREIGN).get_result::<Reply>(&mut first).await?.is_so {
+    let tables: Vec<Name> = diesel::sql_query(TABLES).load(&mut first).await?;
+    let steps: Vec<Name> = if migrations::has_record(&tables) {
+        diesel::sql_query(migrations::STEPS).load(&mut first).await?
+    } else {
+        Vec::new()
+    };
+    if migrations::is_foreign(&tables, &steps) {
         let problem = "leads to another program's tables and none of Waggle's; Waggle needs a \
                        database of its own, or a schema of its own that is there \
                        (options=-c%20search_path%3Dname)";

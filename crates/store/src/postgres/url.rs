@@ -138,7 +138,13 @@ struct Base<'a> {
 impl<'a> Base<'a> {
     fn parse(base: &'a str) -> Result<Self, StoreError> {
         let scheme = base.find("://").map_or(0, |at| at + "://".len());
+        let slash = base.get(scheme..).and_then(|rest| rest.find('/')).map(|at| scheme + at);
         let authority = base.find('@').map_or(scheme, |at| at + 1);
+        if slash.is_some_and(|slash| slash < authority) {
+            let problem = "has an @ behind a slash: a slash in a password is written as %2F, and \
+                           an @ in the name of a database as %40";
+            return Err(StoreError::Url(problem.to_owned()));
+        }
         let (before, rest) = base.split_at(authority);
         let (list, database) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (mut hosts, mut ports) = (Vec::new(), Vec::new());
@@ -274,6 +280,8 @@ mod tests {
             ("postgresql://u:hush@h/d?application_name=%ff", "application_name is not UTF-8"),
             ("postgresql://u:hush@h:port/d", "port"),
             ("postgresql://u:hush@/d", "names no host"),
+            ("postgresql://u:hu/sh@h/d", "%2F"),
+            ("postgresql://h/d@b?user=u", "%40"),
             ("postgresql://u:p?hush@h/d", "(its name is no parameter's) is not supported"),
         ] {
             let error = Url::parse(url).err().expect(url);

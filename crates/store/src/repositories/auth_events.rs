@@ -1,6 +1,5 @@
 //! What happened at the door.
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use serde_json::Value;
@@ -11,6 +10,7 @@ use waggle_kernel::{Cursor, Page, PageRequest, PortError};
 
 use super::{Conn, Repositories, mails, one_more};
 use crate::error::during;
+use crate::run_query::RunQueryDsl;
 use crate::schema::auth_events;
 use crate::types::Time;
 

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::run_query::RunQueryDsl;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
 use waggle_twitter_n8n::{BatchStatus, StatusCounts};
 
 use super::{Conn, dialect};
 use crate::error::{StoreError, column};
+use crate::run_query::RunQueryDsl;
 use crate::schema::{campaign_batches, generated_tweets};
 
 /// How the tweets of these batches stand, in one query.

@@ -7,7 +7,6 @@
 
 use std::collections::HashSet;
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -28,6 +27,7 @@ use super::{
 };
 use crate::error::{StoreError, column, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
+use crate::run_query::RunQueryDsl;
 use crate::schema::{
     campaign_batch_sources, campaign_batches, generated_tweets, posts, source_tweets, twitter_posts,
 };
@@ -255,6 +255,7 @@ struct Linked {
     processed: usize,
     ended_runs: u32,
     is_run_unknown: bool,
+    unknown_source_tweets: usize,
 }
 
 /// Links the batch to the source tweets that it was made from, and marks them as processed: those
@@ -280,9 +281,12 @@ async fn link_sources(
             .select(source_tweets::id)
             .load(connection)
             .await?;
+        linked.unknown_source_tweets += chunk.len() - by_name.len();
         ids.extend(by_name);
     }
-    let names_nothing = named.execution_id.is_none() && named.source_tweet_ids.is_empty();
+    let names_nothing = named.execution_id.is_none()
+        && named.source_tweet_ids.is_empty()
+        && !named.has_unreadable_names;
     if names_nothing {
         ids = open_tweets(connection, &caller_of(named), now).await?;
     }
@@ -313,6 +317,7 @@ fn caller_of(batch: &NewCampaignBatch) -> RunsToEnd {
     RunsToEnd::OfCaller {
         received_from: batch.received_from.clone(),
         address: batch.address.clone(),
+        unauthenticated: batch.unauthenticated,
     }
 }
 
@@ -458,6 +463,7 @@ impl Repositories {
             processed_source_tweets: u32::try_from(linked.processed).unwrap_or(u32::MAX),
             ended_runs: linked.ended_runs,
             is_run_unknown: linked.is_run_unknown,
+            unknown_source_tweets: u32::try_from(linked.unknown_source_tweets).unwrap_or(u32::MAX),
         })
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use serde_json::Value;
@@ -19,6 +18,7 @@ use super::{
     Conn, Db, Repositories, batch_status, containing, cursor_time, dialect, keyset, lower, one_more,
 };
 use crate::error::{StoreError, column, during};
+use crate::run_query::RunQueryDsl;
 use crate::schema::{campaign_batches, generated_tweet_history, generated_tweets, posts};
 use crate::types::Time;
 

@@ -1,6 +1,5 @@
 //! Which Google account opens which user.
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -12,6 +11,7 @@ use waggle_kernel::ids::UserId;
 use super::Repositories;
 use super::users::UserRow;
 use crate::error::during;
+use crate::run_query::RunQueryDsl;
 use crate::schema::{google_accounts, google_sign_ins, users};
 use crate::types::Time;
 

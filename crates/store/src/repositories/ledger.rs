@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -18,8 +17,10 @@ use waggle_twitter_n8n::{Action, HistoryAction, NewHistoryEntry, Status};
 
 use super::generated_tweets::write_history;
 use super::posts::stop;
+use super::readable::{Rows, readable};
 use super::{Conn, Repositories, batch_status, dialect};
 use crate::error::{StoreError, column, during, is_unique_violation};
+use crate::run_query::RunQueryDsl;
 use crate::schema::{deliveries, generated_tweets, posts, public_posts, twitter_posts};
 use crate::types::Time;
 
@@ -426,13 +427,14 @@ async fn public_address(connection: &mut Conn, post: i64) -> QueryResult<Option<
 
 /// Takes a post that cannot be read out of the queue. If an attempt is open, nobody knows whether
 /// it went out.
-async fn set_aside(
-    connection: &mut Conn,
-    post: i64,
-    open: Option<i64>,
-    reason: &str,
-    now: Time,
-) -> QueryResult<()> {
+async fn set_aside(connection: &mut Conn, post: i64, reason: &str, now: Time) -> QueryResult<()> {
+    let open: Option<i64> = deliveries::table
+        .filter(deliveries::post_id.eq(post))
+        .filter(deliveries::state.eq_any(OPEN))
+        .select(deliveries::id)
+        .first(connection)
+        .await
+        .optional()?;
     let Some(delivery) = open else {
         return diesel::update(posts::table.find(post))
             .set((
@@ -461,7 +463,7 @@ async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedP
     if ids.is_empty() {
         return Ok(ClaimedPosts::default());
     }
-    let mut rows: Vec<PostRow> = diesel::update(posts::table)
+    diesel::update(posts::table)
         .filter(posts::id.eq_any(&ids))
         .set((
             posts::status.eq(PostStatus::Publishing.name()),
@@ -471,34 +473,49 @@ async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedP
             posts::updated_at.eq(now),
             posts::version.eq(posts::version + 1),
         ))
-        .returning(PostRow::as_select())
-        .get_results(connection)
+        .execute(connection)
         .await?;
-    let doubts: Vec<DoubtRow> = deliveries::table
-        .filter(deliveries::post_id.eq_any(&ids))
-        .filter(deliveries::state.eq_any(IN_DOUBT))
-        .select(DoubtRow::as_select())
-        .load(connection)
-        .await?;
-    let mut by_post: HashMap<i64, Vec<DoubtRow>> = HashMap::new();
-    for doubt in doubts {
-        by_post.entry(doubt.post_id).or_default().push(doubt);
-    }
-    rows.sort_by_key(|row| ids.iter().position(|id| *id == row.id));
+    let (mut rows, mut unreadable) = readable(connection, &ids, leased).await?;
+    rows.sort_by_key(|(row, _)| ids.iter().position(|id| *id == row.id));
     let mut result = ClaimedPosts::default();
-    for row in rows {
-        let doubts = by_post.remove(&row.id).unwrap_or_default();
-        let (post, open) = (row.id, doubts.iter().find(|row| row.is_open()).map(|row| row.id));
+    for (row, doubts) in rows {
+        let post = row.id;
         match claimed(row, doubts, request.lease_until) {
             Ok(claimed) => result.posts.push(claimed),
-            Err(error) => {
-                let reason = error_chain(&error);
-                set_aside(connection, post, open, &reason, now).await?;
-                result.unreadable.push(Unreadable { post: PostId::new(post), reason });
-            }
+            Err(error) => unreadable.push((post, error_chain(&error))),
         }
     }
+    for (post, reason) in unreadable {
+        set_aside(connection, post, &reason, now).await?;
+        result.unreadable.push(Unreadable { post: PostId::new(post), reason });
+    }
     Ok(result)
+}
+
+/// The posts with these ids, each with its attempts that may have reached the platform.
+fn leased<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, (PostRow, Vec<DoubtRow>)> {
+    Box::pin(async move {
+        let rows: Vec<PostRow> = posts::table
+            .filter(posts::id.eq_any(ids))
+            .select(PostRow::as_select())
+            .load(connection)
+            .await?;
+        let doubts: Vec<DoubtRow> = deliveries::table
+            .filter(deliveries::post_id.eq_any(ids))
+            .filter(deliveries::state.eq_any(IN_DOUBT))
+            .select(DoubtRow::as_select())
+            .load(connection)
+            .await?;
+        let mut by_post: HashMap<i64, Vec<DoubtRow>> = HashMap::new();
+        for doubt in doubts {
+            by_post.entry(doubt.post_id).or_default().push(doubt);
+        }
+        let with_doubts = |row: PostRow| {
+            let doubts = by_post.remove(&row.id).unwrap_or_default();
+            (row, doubts)
+        };
+        Ok(rows.into_iter().map(with_doubts).collect())
+    })
 }
 
 /// The outer error is the store's, the inner one the ledger's.

@@ -1,6 +1,5 @@
 //! How often something was done, for all processes.
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::dsl::case_when;
@@ -11,6 +10,7 @@ use waggle_kernel::PortError;
 
 use super::{Conn, Repositories, dialect};
 use crate::error::during;
+use crate::run_query::RunQueryDsl;
 use crate::schema::limit_counters;
 use crate::types::{Time, UtcMicros};
 

@@ -1,6 +1,5 @@
 //! Mails that wait for the mail server.
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
@@ -9,8 +8,10 @@ use waggle_accounts::ports::{ClaimedMails, MailQueue, NotSent};
 use waggle_accounts::{Letter, NewMail, QueuedMail, SealedSecret};
 use waggle_kernel::{PortError, error_chain};
 
+use super::readable::{Rows, readable};
 use super::{Conn, Repositories, dialect};
 use crate::error::{StoreError, column, during};
+use crate::run_query::RunQueryDsl;
 use crate::schema::mails;
 use crate::types::Time;
 
@@ -92,6 +93,11 @@ async fn set_aside(connection: &mut Conn, id: i64, why: &str) -> QueryResult<()>
         .map(drop)
 }
 
+fn with_ids<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, MailRow> {
+    let query = mails::table.filter(mails::id.eq_any(ids)).order(mails::id);
+    query.select(MailRow::as_select()).load(connection)
+}
+
 #[async_trait]
 impl MailQueue for Repositories {
     async fn claim(
@@ -123,23 +129,23 @@ impl MailQueue for Repositories {
                 .filter(mails::useless_at.le(now))
                 .execute(connection)
                 .await?;
-            let rows: Vec<MailRow> = diesel::update(mails::table.filter(mails::id.eq_any(&due)))
+            diesel::update(mails::table.filter(mails::id.eq_any(&due)))
                 .set((mails::due_at.eq(Time::from(until)), mails::tries.eq(mails::tries + 1)))
-                .returning(MailRow::as_returning())
-                .get_results(connection)
+                .execute(connection)
                 .await?;
+            let (rows, mut unreadable) = readable(connection, &due, with_ids).await?;
             let mut claimed = ClaimedMails::default();
             for row in rows {
                 let id = row.id;
                 match QueuedMail::try_from(row) {
                     Ok(mail) => claimed.mails.push(mail),
-                    Err(error) => {
-                        let reason = error_chain(&error);
-                        set_aside(connection, id, &reason).await?;
-                        claimed.unreadable.push((id, reason));
-                    }
+                    Err(error) => unreadable.push((id, error_chain(&error))),
                 }
             }
+            for (id, reason) in &unreadable {
+                set_aside(connection, *id, reason).await?;
+            }
+            claimed.unreadable = unreadable;
             transaction.commit().await?;
             Ok(claimed)
         })

@@ -12,6 +12,7 @@ mod mails;
 mod passkeys;
 mod post_queue;
 mod posts;
+mod readable;
 mod second_factors;
 mod sessions;
 mod settings;

@@ -1,6 +1,5 @@
 //! Passkeys, and what authenticators were asked.
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -11,6 +10,7 @@ use waggle_kernel::ids::{PasskeyId, SessionId, UserId};
 
 use super::Repositories;
 use crate::error::{during, is_reference_violation};
+use crate::run_query::RunQueryDsl;
 use crate::schema::{passkey_challenges, passkeys};
 use crate::types::Time;
 

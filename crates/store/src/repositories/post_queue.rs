@@ -1,6 +1,5 @@
 //! Approved tweets become posts: the post, its details for X and the link to the tweet, in one transaction.
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use serde_json::{Value, json};
@@ -15,6 +14,7 @@ use waggle_twitter_n8n::{
 use super::generated_tweets::{touch, write_history};
 use super::{Conn, Repositories, dialect};
 use crate::error::{StoreError, column, during};
+use crate::run_query::RunQueryDsl;
 use crate::schema::{campaign_batches, generated_tweets, posts, twitter_posts};
 use crate::types::Time;
 

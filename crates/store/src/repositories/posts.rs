@@ -1,6 +1,5 @@
 //! Posts, as people look at them.
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -18,6 +17,7 @@ use super::generated_tweets::{touch, write_history};
 use super::ledger::{known_platforms, lock, mark_published, record_published, take_id};
 use super::{Conn, Db, Repositories, cursor_time, keyset, one_more};
 use crate::error::{StoreError, column, during};
+use crate::run_query::RunQueryDsl;
 use crate::schema::{deliveries, posts, public_posts, twitter_posts};
 use crate::types::Time;
 

@@ -1,6 +1,5 @@
 //! Second factors: apps, recovery codes, and how they let somebody in.
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -15,6 +14,7 @@ use super::auth_events::write_down;
 use super::sessions::{end_sessions, has_session, insert};
 use super::{Conn, Repositories, dialect};
 use crate::error::{during, is_unique_violation};
+use crate::run_query::RunQueryDsl;
 use crate::schema::{passkeys, recovery_codes, sessions, totp_apps, users};
 use crate::types::Time;
 

@@ -1,6 +1,5 @@
 //! People who are signed in.
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -13,6 +12,7 @@ use super::auth_events::{address, write_down};
 use super::users::UserRow;
 use super::{Conn, Repositories, dialect};
 use crate::error::during;
+use crate::run_query::RunQueryDsl;
 use crate::schema::{sessions, users};
 use crate::types::Time;
 

@@ -5,7 +5,6 @@
     reason = "Diesel's derive makes references to the fields of a row"
 )]
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use waggle_kernel::{Cursor, Page, PageRequest, PortError};
@@ -18,6 +17,7 @@ use waggle_settings::{Change, KeyId, Sealed};
 use super::{Conn, Repositories, dialect, one_more};
 use crate::error::{StoreError, column, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
+use crate::run_query::RunQueryDsl;
 use crate::schema::{app_settings, setting_changes, setting_state};
 use crate::types::Time;
 

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
+use tracing::error;
 use waggle_kernel::ids::SourceTweetId;
 use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
 use waggle_twitter_n8n::ports::SourceTweetRepository;
@@ -16,10 +16,12 @@ use waggle_twitter_n8n::{
     RunsToEnd, Sighting, SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
 };
 
+use super::readable::{Rows, readable};
 use super::{Conn, Db, Repositories, containing, cursor_time, dialect, keyset, lower, one_more};
 use crate::error::{StoreError, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
 use crate::one_of::OneOf;
+use crate::run_query::RunQueryDsl;
 use crate::schema::source_tweets;
 use crate::types::Time;
 
@@ -343,6 +345,7 @@ async fn offer_again(
                 source_tweets::leased_until.eq(Time::from(now + offers.lease)),
                 source_tweets::offers.eq(source_tweets::offers + 1),
                 source_tweets::offered_at.eq(Time::from(now)),
+                source_tweets::lapsed_at.eq(None::<Time>),
             ))
             .returning(source_tweets::tweet_id)
             .get_results(connection)
@@ -433,19 +436,19 @@ pub(super) async fn open_tweets(
                 .filter(source_tweets::execution_id.eq(name.clone()))
                 .filter(of_run.and(source_tweets::run_key.eq(key)))
         }
-        RunsToEnd::OfCaller { received_from, address } => {
+        RunsToEnd::OfCaller { received_from, address, unauthenticated } => {
             let query = query
                 .filter(source_tweets::lease.is_not_null())
                 .filter(source_tweets::leased_until.gt(now))
                 .filter(of_run);
+            let is_same = source_tweets::received_from.eq(received_from.clone());
+            let is_near = source_tweets::address.eq(address.clone());
             if address.is_empty() {
-                query.filter(source_tweets::received_from.eq(received_from.clone()))
+                query.filter(is_same)
+            } else if *unauthenticated {
+                query.filter(is_same.or(is_near))
             } else {
-                query.filter(
-                    source_tweets::received_from
-                        .eq(received_from.clone())
-                        .or(source_tweets::address.eq(address.clone())),
-                )
+                query.filter(is_same.or(is_near.and(source_tweets::unauthenticated)))
             }
         }
     };
@@ -456,6 +459,11 @@ pub(super) async fn open_tweets(
 pub(super) fn distinct(runs: &[String]) -> u32 {
     let distinct: HashSet<&String> = runs.iter().collect();
     u32::try_from(distinct.len()).unwrap_or(u32::MAX)
+}
+
+fn with_ids<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, Row> {
+    let query = source_tweets::table.filter(source_tweets::id.eq_any(ids)).order(source_tweets::id);
+    query.select(Row::as_select()).load(connection)
 }
 
 impl Repositories {
@@ -700,17 +708,19 @@ impl SourceTweetRepository for Repositories {
             let ids =
                 dialect::waiting_source_tweets(connection, &lease.holder, now.into(), most.into())
                     .await?;
-            let mut rows: Vec<Row> = diesel::update(source_tweets::table)
-                .filter(source_tweets::id.eq_any(ids))
+            diesel::update(source_tweets::table)
+                .filter(source_tweets::id.eq_any(&ids))
                 .set((
                     source_tweets::lease.eq(&lease.name),
                     source_tweets::leased_until.eq(Time::from(lease.until)),
                 ))
-                .returning(Row::as_select())
-                .get_results(connection)
+                .execute(connection)
                 .await?;
+            let (rows, unreadable) = readable(connection, &ids, with_ids).await?;
             transaction.commit().await?;
-            rows.sort_by_key(|row| row.id);
+            for (id, reason) in unreadable {
+                error!(source_tweet.id = id, reason, "a source tweet cannot be read");
+            }
             Ok(rows.into_iter().map(Into::into).collect())
         })
         .await

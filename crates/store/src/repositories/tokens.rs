@@ -1,6 +1,5 @@
 //! API tokens.
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -16,6 +15,7 @@ use super::sessions::has_session;
 use super::users::UserRow;
 use super::{Conn, Repositories, dialect};
 use crate::error::{StoreError, column, during};
+use crate::run_query::RunQueryDsl;
 use crate::schema::{api_tokens, users};
 use crate::types::Time;
 

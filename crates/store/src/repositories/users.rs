@@ -1,6 +1,5 @@
 //! People.
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -17,6 +16,7 @@ use super::sessions::end_sessions;
 use super::verifications::end_codes;
 use super::{Conn, Repositories, dialect, one_more};
 use crate::error::{StoreError, column, during, is_unique_violation};
+use crate::run_query::RunQueryDsl;
 use crate::schema::users;
 use crate::types::Time;
 

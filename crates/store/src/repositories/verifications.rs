@@ -1,6 +1,5 @@
 //! Codes that were mailed, and what becomes true when they are used.
 
-use crate::run_query::RunQueryDsl;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -17,6 +16,7 @@ use super::auth_events::write_down;
 use super::sessions::end_sessions;
 use super::{Conn, Repositories, dialect, users};
 use crate::error::{StoreError, column, during, is_unique_violation};
+use crate::run_query::RunQueryDsl;
 use crate::schema::{api_tokens, google_accounts, users as people, verification_codes};
 use crate::types::Time;
 

@@ -21,8 +21,9 @@ use waggle_content::{DeliveryState, PostStatus};
 
 use self::runtime::OnWorker;
 use crate::error::StoreError;
-use crate::migrations::Reply;
+use crate::migrations::{self, Name};
 use crate::pool::{ConnectErrors, get};
+use crate::room;
 use crate::schema::{deliveries, posts};
 use crate::types::Time;
 
@@ -42,6 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LONG_READERS: u32 = 2;
 /// How long such a query waits for its turn: less than a request may take.
 const LONG_PATIENCE: Duration = Duration::from_secs(25);
+/// How much room SQLite needs to open a file at all: the index of its write-ahead log, and some.
+const LEAST_ROOM: u64 = 64 * 1024;
 /// How long something waits that may as well not be written.
 const BRIEFLY: Duration = Duration::from_millis(50);
 
@@ -71,8 +74,12 @@ impl Pools {
         let errors = ConnectErrors::default();
         let aside = OnWorker { inline: false };
         let writer = pool(path, 1, WRITER_PRAGMAS, aside, PATIENCE, &errors);
-        // The first connection of all makes the file and turns the write-ahead log on.
-        drop(get(&writer, &errors).await?);
+        // The first connection of all makes the file and turns the write-ahead log on. On a full
+        // disk SQLite speaks of an error of the disk alone.
+        if let Err(error) = get(&writer, &errors).await {
+            room::is_left_at(path.to_owned(), LEAST_ROOM).await?;
+            return Err(error);
+        }
         let inline = OnWorker { inline: true };
         let readers = pool(path, READERS, READER_PRAGMAS, inline, PATIENCE, &errors);
         let long_readers = pool(path, LONG_READERS, READER_PRAGMAS, aside, LONG_PATIENCE, &errors);
@@ -150,17 +157,22 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// Whether the file has tables, and none of them is Waggle's. Nothing is changed in it.
+/// Whether the file is in use by another program. Nothing is changed in it.
 fn is_foreign(path: &Path) -> Result<bool, StoreError> {
     let opened = SqliteConnection::establish(&path.to_string_lossy());
     let mut connection = opened.map_err(|error| StoreError::Connection(error.into()))?;
     connection.batch_execute("PRAGMA busy_timeout = 5000")?;
-    let names = diesel::sql_query(
-        "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table') \
-         AND NOT EXISTS (SELECT 1 FROM sqlite_master \
-         WHERE name IN ('__diesel_schema_migrations', 'setting_state')) AS is_so",
+    let tables = diesel::sql_query(
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') \
+         AND name NOT LIKE 'sqlite!_%' ESCAPE '!'",
     );
-    Ok(names.get_result::<Reply>(&mut connection)?.is_so)
+    let tables: Vec<Name> = tables.load(&mut connection)?;
+    let steps: Vec<Name> = if migrations::has_record(&tables) {
+        diesel::sql_query(migrations::STEPS).load(&mut connection)?
+    } else {
+        Vec::new()
+    };
+    Ok(migrations::is_foreign(&tables, &steps))
 }
 
 /// Ends the leases of a process that is dead for certain, so that its work goes on at once. A delivery in
