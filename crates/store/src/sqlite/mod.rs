@@ -60,6 +60,15 @@ pub(crate) struct Pools {
 
 impl Pools {
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+        let opened = Self::open_file(path).await;
+        if opened.is_err() {
+            // On a full disk SQLite speaks of an error of the disk alone.
+            room::is_left_at(path.to_owned(), LEAST_ROOM).await?;
+        }
+        opened
+    }
+
+    async fn open_file(path: &Path) -> Result<Self, StoreError> {
         make_private(path)?;
         let file = path.to_owned();
         let asked = tokio::task::spawn_blocking(move || is_foreign(&file));
@@ -74,12 +83,8 @@ impl Pools {
         let errors = ConnectErrors::default();
         let aside = OnWorker { inline: false };
         let writer = pool(path, 1, WRITER_PRAGMAS, aside, PATIENCE, &errors);
-        // The first connection of all makes the file and turns the write-ahead log on. On a full
-        // disk SQLite speaks of an error of the disk alone.
-        if let Err(error) = get(&writer, &errors).await {
-            room::is_left_at(path.to_owned(), LEAST_ROOM).await?;
-            return Err(error);
-        }
+        // The first connection of all makes the file and turns the write-ahead log on.
+        drop(get(&writer, &errors).await?);
         let inline = OnWorker { inline: true };
         let readers = pool(path, READERS, READER_PRAGMAS, inline, PATIENCE, &errors);
         let long_readers = pool(path, LONG_READERS, READER_PRAGMAS, aside, LONG_PATIENCE, &errors);
