@@ -6,6 +6,9 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "support/imports.rs"]
+mod imports;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,6 +63,32 @@ fn each_crate_knows_only_whom_it_may() {
 
         assert!(known.is_subset(&allowed), "{name} knows {:?}", known.difference(&allowed));
     }
+}
+
+/// Entities, then ports, then use cases: no file leads back to itself through others.
+#[test]
+fn files_import_in_one_direction() {
+    let mut found = String::new();
+    for crate_folder in std::fs::read_dir(root().join("crates")).unwrap() {
+        let source = crate_folder.unwrap().path().join("src");
+        let file =
+            ["lib.rs", "main.rs"].map(|name| source.join(name)).into_iter().find(|f| f.exists());
+        let arrows = imports::of_crate(&file.unwrap());
+        for circle in imports::circles(&arrows) {
+            for file in &circle {
+                for (target, names) in
+                    arrows[file].iter().filter(|(file, _)| circle.contains(*file))
+                {
+                    let short =
+                        |file: &Path| file.strip_prefix(root()).unwrap().display().to_string();
+                    found += &format!("{} -> {}: {names:?}\n", short(file), short(target));
+                }
+            }
+            found += "\n";
+        }
+    }
+
+    assert_eq!(found, "");
 }
 
 #[test]

@@ -17,6 +17,7 @@
 //! assert!(matches!(settlement, Settlement::Look { again_at, .. } if again_at > now));
 //! ```
 
+mod claim;
 mod delivery;
 mod platform;
 pub mod ports;
@@ -24,6 +25,7 @@ mod post;
 mod posts;
 mod publish_due;
 
+pub use claim::{ClaimRequest, Claimed, ClaimedPosts, Recorded, Timing, Unreadable};
 pub use delivery::{
     Delivery, DeliveryState, Doubt, DoubtPolicy, Finding, Lookalike, Looked, MOST_ATTEMPTS, Mark,
     Marker, OpenDelivery, Outcome, Ownership, Prepared, Settlement, UnknownDeliveryState,
@@ -31,10 +33,8 @@ pub use delivery::{
 };
 pub use platform::{Platform, UnknownPlatform};
 pub use post::{
-    Metrics, Post, PostFilter, PostStatus, PublicAddress, PublishablePost, TwitterDetails,
-    UnknownPostStatus,
+    Changed, Metrics, Post, PostFilter, PostStatus, PublicAddress, PublishablePost, Resolution,
+    TwitterDetails, UnknownPostStatus,
 };
-pub use posts::{Changed, ManagePosts, ManagePostsError, Resolution};
-pub use publish_due::{
-    Claimed, PublishDue, PublishDueError, Recorded, Settled, Timing, Unreadable,
-};
+pub use posts::{ManagePosts, ManagePostsError};
+pub use publish_due::{PublishDue, PublishDueError, Settled};

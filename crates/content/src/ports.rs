@@ -8,13 +8,12 @@ use thiserror::Error;
 use waggle_kernel::ids::{DeliveryId, PostId, Version};
 use waggle_kernel::{Page, PageRequest, PortError};
 
+use crate::claim::{ClaimRequest, Claimed, ClaimedPosts, Recorded, Timing};
 use crate::delivery::{
     Delivery, DoubtPolicy, Finding, Mark, Marker, Outcome, Ownership, Prepared, Settlement,
 };
 use crate::platform::Platform;
-use crate::post::{Post, PostFilter, PublishablePost};
-use crate::posts::{Changed, Resolution};
-use crate::publish_due::{Claimed, Recorded, Timing, Unreadable};
+use crate::post::{Changed, Post, PostFilter, PublishablePost, Resolution};
 
 /// Brings posts to one platform.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
@@ -69,26 +68,6 @@ impl Connected {
 pub trait Connections: Send + Sync {
     /// What is connected now.
     fn now(&self) -> Arc<Connected>;
-}
-
-/// Which posts a worker wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimRequest {
-    /// The present moment.
-    pub now: DateTime<Utc>,
-    /// Until when the worker has them.
-    pub lease_until: DateTime<Utc>,
-    /// How many at the most.
-    pub most: u16,
-}
-
-/// What a worker has claimed.
-#[derive(Debug, Default, PartialEq)]
-pub struct ClaimedPosts {
-    /// The posts.
-    pub posts: Vec<Claimed>,
-    /// Posts that could not be read. They have left the queue and wait for a person.
-    pub unreadable: Vec<Unreadable>,
 }
 
 /// The ledger of publishing.

@@ -239,3 +239,30 @@ pub struct PostFilter {
     /// Made from this tweet.
     pub generated_tweet: Option<GeneratedTweetId>,
 }
+
+/// What a person found out about a post in doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// It is public.
+    Published {
+        /// The platform's id of it.
+        id: String,
+        /// Its address.
+        url: String,
+    },
+    /// It is not; it may be queued again.
+    NotPublished,
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// It was made.
+    Done,
+    /// Where the post stands does not allow it.
+    NotAllowed,
+    /// The post has another version than the caller saw.
+    Stale,
+    /// The platform's id belongs to this post.
+    Taken(PostId),
+}

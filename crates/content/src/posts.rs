@@ -8,34 +8,7 @@ use waggle_kernel::{Actor, Clock, Forbidden, Page, PageRequest, PortError, Scope
 
 use crate::delivery::Delivery;
 use crate::ports::PostRepository;
-use crate::post::{Post, PostFilter, PostStatus};
-
-/// What a person found out about a post in doubt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resolution {
-    /// It is public.
-    Published {
-        /// The platform's id of it.
-        id: String,
-        /// Its address.
-        url: String,
-    },
-    /// It is not; it may be queued again.
-    NotPublished,
-}
-
-/// What came of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changed {
-    /// It was made.
-    Done,
-    /// Where the post stands does not allow it.
-    NotAllowed,
-    /// The post has another version than the caller saw.
-    Stale,
-    /// The platform's id belongs to this post.
-    Taken(PostId),
-}
+use crate::post::{Changed, Post, PostFilter, PostStatus, Resolution};
 
 /// Shows and settles posts.
 pub struct ManagePosts {

@@ -13,51 +13,15 @@ use thiserror::Error;
 use waggle_kernel::ids::{DeliveryId, PostId};
 use waggle_kernel::{Clock, PortError};
 
+use crate::claim::{ClaimRequest, ClaimedPosts};
+use crate::claim::{Claimed, Recorded, Timing, Unreadable};
 use crate::delivery::{
     DeliveryState, Doubt, Finding, Looked, Mark, OWNER_AFTER, OpenDelivery, Outcome, Prepared,
     Settlement, attribute, decide, decide_doubt,
 };
 use crate::platform::Platform;
-use crate::ports::{ClaimRequest, ClaimedPosts, Connections, Ledger, LedgerError, Publisher};
+use crate::ports::{Connections, Ledger, LedgerError, Publisher};
 use crate::post::PublishablePost;
-
-/// A post that a worker has leased.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Claimed {
-    /// The post.
-    pub post: PublishablePost,
-    /// The fencing token: a later lease of the post has a larger number.
-    pub fence: i64,
-    /// Until when the lease lasts.
-    pub lease_until: DateTime<Utc>,
-    /// How many deliveries were begun before, in this round.
-    pub attempts: u32,
-    /// The delivery that an earlier worker left open.
-    pub open: Option<OpenDelivery>,
-    /// That an attempt of this round may have reached the platform. A round begins when a person
-    /// puts the post back into the queue: what was resolved before that says nothing about it.
-    pub doubt: Option<Doubt>,
-}
-
-/// A post in the queue that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    /// The post.
-    pub post: PostId,
-    /// Which column, and what is wrong with it.
-    pub reason: String,
-}
-
-/// How long things may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timing {
-    /// How long a lease lasts; longer than two requests may take.
-    pub lease: Duration,
-    /// How long a request to a platform may take.
-    pub request: Duration,
-    /// How late a post may go out; after that it is missed.
-    pub missed_after: Duration,
-}
 
 /// Brings what is due to its platforms.
 pub struct PublishDue {
@@ -67,30 +31,6 @@ pub struct PublishDue {
     pub connections: Arc<dyn Connections>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-}
-
-/// What the ledger recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Recorded {
-    /// What was decided.
-    AsDecided,
-    /// The post is published: an earlier attempt of it turned out to be public.
-    PublicBefore {
-        /// The platform's id of that one.
-        id: String,
-    },
-    /// The post is public more than once, and waits for a person.
-    PublicTwice {
-        /// The platform's ids of it.
-        ids: Vec<String>,
-    },
-    /// The platform's id belongs to another post, so this one waits for a person.
-    IdTaken {
-        /// The platform's id.
-        id: String,
-        /// The post that holds it.
-        by: PostId,
-    },
 }
 
 /// What became of one claimed post.

@@ -14,9 +14,11 @@ use crate::declaration::Source;
 use crate::error::SettingsError;
 use crate::kind::{Canonical, Kind};
 use crate::manager::{Sealer, SettingsManager, State};
-use crate::ports::{Action, Kept, NewChange, NewChanges, Revision, SaveError, StoredSetting};
+use crate::ports::SaveError;
 use crate::registry::{self, Values};
+use crate::revision::Revision;
 use crate::snapshot::{Opened, Problem, Snapshot, present};
+use crate::stored::{Action, Kept, NewChange, NewChanges, StoredSetting};
 use crate::vault::{Place, seal};
 
 /// How often a change is tried again because other processes were faster.

@@ -3,7 +3,7 @@
 use thiserror::Error;
 use waggle_kernel::{Forbidden, PortError};
 
-use crate::ports::Revision;
+use crate::revision::Revision;
 use crate::snapshot::Problem;
 use crate::vault::{KeyId, SealedError};
 

@@ -9,32 +9,10 @@ use crate::custom;
 use crate::declaration::Declaration;
 use crate::error::SettingsError;
 use crate::manager::SettingsManager;
-use crate::ports::{Action, Kept, Revision};
 use crate::registry;
+use crate::revision::Revision;
+use crate::stored::{Action, Change, Kept};
 use crate::vault::Place;
-
-/// A change of one setting, as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// Its id.
-    pub id: i64,
-    /// The changes that were made at once have the same revision.
-    pub revision: Revision,
-    /// The setting.
-    pub key: String,
-    /// How it came to that.
-    pub action: Action,
-    /// What was kept before, and since which revision.
-    pub from: Option<(Kept, Revision)>,
-    /// What was kept from then on; `None` for a secret and for nothing.
-    pub to: Option<String>,
-    /// Whether anything was kept from then on.
-    pub is_set: bool,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Who.
-    pub by: String,
-}
 
 /// A value in the history, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -57,9 +57,11 @@ mod kind;
 mod manager;
 pub mod ports;
 pub mod registry;
+mod revision;
 mod rotate;
 mod show;
 mod snapshot;
+mod stored;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
@@ -70,13 +72,18 @@ mod vault;
 pub use change::{Given, Wish};
 pub use declaration::{Declaration, Group, Source};
 pub use error::SettingsError;
-pub use history::{Change, Past, ShownChange};
+pub use history::{Past, ShownChange};
 pub use kind::{Canonical, Field, Kind, SettingType};
 pub use manager::{SettingsManager, SettingsPorts};
 pub use registry::Values;
+pub use revision::Revision;
 pub use rotate::{Rotated, Unreadable};
 pub use show::{Export, Shown};
 pub use snapshot::Problem;
+pub use stored::{
+    Action, Change, Kept, MASTER_KEY, NewChange, NewChanges, Resealed, SealedAt, Stored,
+    StoredSecret, StoredSetting,
+};
 pub use values::{
     Address, ApiUrl, BaseUrl, Boolean, Decimal, Domain, DoubtSeconds, Email, FaultName, HostName,
     Integer, Item, LIMIT_NAMES, LimitRule, List, MOST_ITEMS, MOST_TEXT, Network, RoleName, Seconds,

@@ -9,12 +9,11 @@ use waggle_kernel::{Actor, Clock, Entropy};
 
 use crate::declaration::Declaration;
 use crate::error::SettingsError;
-use crate::ports::{
-    Environment, Kept, MasterKeySource, NewChanges, Revision, SaveError, SettingRepository, Stored,
-    StoredSetting,
-};
+use crate::ports::{Environment, MasterKeySource, SaveError, SettingRepository};
 use crate::registry::{self, Values};
+use crate::revision::Revision;
 use crate::snapshot::{Entry, Opened, Problem, Snapshot, Variables};
+use crate::stored::{Kept, NewChanges, Stored, StoredSetting};
 use crate::vault::{KeyId, MasterKey, MasterKeys, Place};
 
 /// What the settings lean on.

@@ -13,7 +13,9 @@ use waggle_kernel::{Actor, Scope};
 
 use crate::error::SettingsError;
 use crate::manager::SettingsManager;
-use crate::ports::{Resealed, Revision, SaveError};
+use crate::ports::SaveError;
+use crate::revision::Revision;
+use crate::stored::Resealed;
 use crate::vault::{KeyId, MasterKey, Place, seal};
 
 /// How often it is tried again because settings are changed at the same time.

@@ -11,8 +11,8 @@ use crate::declaration::{Declaration, Group, Source};
 use crate::error::SettingsError;
 use crate::kind::Kind;
 use crate::manager::{SettingsManager, State};
-use crate::ports::Revision;
 use crate::registry;
+use crate::revision::Revision;
 
 /// From how many characters on the last four of a secret are shown: the others are still too many to guess.
 const LONG_ENOUGH: usize = 16;

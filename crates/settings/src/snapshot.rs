@@ -14,8 +14,8 @@ use thiserror::Error;
 use crate::custom;
 use crate::declaration::{Declaration, Source};
 use crate::kind::Canonical;
-use crate::ports::Revision;
 use crate::registry::{ALL, RULES, Values};
+use crate::revision::Revision;
 use crate::vault::KeyId;
 
 /// Something that keeps a value from coming into effect. A secret is never repeated in it.

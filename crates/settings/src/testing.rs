@@ -14,10 +14,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use waggle_kernel::{Clock as _, Cursor, FixedClock, Limit, Page, PageRequest, PortError};
 
-use crate::history::Change;
-use crate::ports::{
-    Action, Environment, Kept, MASTER_KEY, MasterKeySource, NewChange, NewChanges, Resealed,
-    Revision, SaveError, SealedAt, SettingRepository, Stored, StoredSecret, StoredSetting,
+use crate::ports::{Environment, MasterKeySource, SaveError, SettingRepository};
+use crate::revision::Revision;
+use crate::stored::{
+    Action, Change, Kept, MASTER_KEY, NewChange, NewChanges, Resealed, SealedAt, Stored,
+    StoredSecret, StoredSetting,
 };
 use crate::vault::{KeyId, MasterKey, MasterKeys, Sealed};
 

@@ -12,10 +12,9 @@ use waggle_kernel::{
 };
 
 use crate::kind::{Kind, SettingType};
-use crate::ports::{
-    Action, Kept, NewChange, NewChanges, Resealed, Revision, SaveError, SettingRepository, Stored,
-    StoredSecret,
-};
+use crate::ports::{SaveError, SettingRepository};
+use crate::revision::Revision;
+use crate::stored::{Action, Kept, NewChange, NewChanges, Resealed, Stored, StoredSecret};
 use crate::testing::{MemoryKeys, MemorySettings, Variables};
 use crate::{
     Boolean, Decimal, DoubtSeconds, Email, FaultName, Given, HostName, Integer, KeyId, List,

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use waggle_kernel::{Entropy, PortError};
 
-use crate::ports::Revision;
+use crate::revision::Revision;
 
 const NONCE: usize = 24;
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use waggle_kernel::PortError;
-use waggle_settings::ports::{Revision, SettingChanges};
+use waggle_settings::Revision;
+use waggle_settings::ports::SettingChanges;
 
 use crate::error::during;
 use crate::{Databases, postgres, sqlite};

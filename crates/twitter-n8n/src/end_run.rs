@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use waggle_kernel::{Actor, Clock, PortError, Scope};
 
+use crate::lease::LeaseOutcome;
 use crate::ports::SourceTweetRepository;
 use crate::source_tweet::{EndedRuns, RunsToEnd};
-use crate::work_queue::{LeaseOutcome, WorkQueueError};
+use crate::work_queue::WorkQueueError;
 
 /// Ends the leases of runs that hand in no batch.
 pub struct EndRun {

@@ -35,9 +35,11 @@ mod check_duplicates;
 mod end_run;
 mod generated_tweet;
 mod history;
+mod lease;
 mod manage_batches;
 pub mod ports;
 mod publish_tweet;
+mod queued_post;
 mod receive_batch;
 mod review_tweets;
 mod source_tweet;
@@ -60,8 +62,10 @@ pub use generated_tweet::{
     Approval, GeneratedTweet, MoveRefused, NewGeneratedTweet, StoredTweet, TweetFilter, Unfit,
 };
 pub use history::{HistoryAction, HistoryEntry, NewHistoryEntry};
+pub use lease::{Lease, LeaseOutcome};
 pub use manage_batches::{ManageBatches, ManageBatchesError};
-pub use publish_tweet::{PublishTweet, PublishTweetError, QueueRefused, QueueRequest, QueuedPost};
+pub use publish_tweet::{PublishTweet, PublishTweetError};
+pub use queued_post::{QueueRefused, QueueRequest, QueuedPost};
 pub use receive_batch::{ReceiveBatch, ReceiveBatchError};
 pub use review_tweets::{Refused, ReviewError, ReviewTweets, ReviewedMany};
 pub use source_tweet::{
@@ -72,4 +76,4 @@ pub use source_tweets::{BrowseSourceTweets, SourceTweetsError};
 pub use status::{Action, Status, UnknownStatus};
 pub use tweet_date::{UnreadableDate, parse_tweet_date};
 pub use unrendered::{is_unrendered, unrendered_part};
-pub use work_queue::{InvalidLease, Lease, LeaseOutcome, LeasedTweets, WorkQueue, WorkQueueError};
+pub use work_queue::{InvalidLease, LeasedTweets, WorkQueue, WorkQueueError};

@@ -9,12 +9,12 @@ use waggle_kernel::{Direction, Page, PageRequest, PortError};
 use crate::campaign_batch::{BatchFilter, CampaignBatch, NewCampaignBatch, Received};
 use crate::generated_tweet::{GeneratedTweet, TweetFilter};
 use crate::history::{HistoryEntry, NewHistoryEntry};
-use crate::publish_tweet::{QueueRefused, QueueRequest, QueuedPost};
+use crate::lease::{Lease, LeaseOutcome};
+use crate::queued_post::{QueueRefused, QueueRequest, QueuedPost};
 use crate::source_tweet::{
     EndedRuns, NewSourceTweet, OfferPolicy, Run, RunsToEnd, Sighting, SourceTweet,
     SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
 };
-use crate::work_queue::{Lease, LeaseOutcome};
 
 /// Keeps source tweets, each once.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]

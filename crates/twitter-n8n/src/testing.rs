@@ -17,6 +17,7 @@ use waggle_kernel::{Actor, Clock as _, Direction, FixedClock, Limit, Page, PageR
 use crate::campaign_batch::{BatchFilter, BatchStatus, Deleted, NewCampaignBatch};
 use crate::generated_tweet::{GeneratedTweet, NewGeneratedTweet, TweetFilter};
 use crate::history::NewHistoryEntry;
+use crate::lease::{Lease, LeaseOutcome};
 use crate::ports::{
     CampaignBatchRepository, GeneratedTweetRepository, ReviewedTweet, SaveError,
     SourceTweetRepository,
@@ -26,7 +27,6 @@ use crate::source_tweet::{
     SourceTweetFilter, SourceTweetSort,
 };
 use crate::status::{Action, Status};
-use crate::work_queue::{Lease, LeaseOutcome};
 
 const OFFERS: OfferPolicy = OfferPolicy { lease: Duration::hours(1), most: 2 };
 

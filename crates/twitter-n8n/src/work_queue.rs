@@ -14,28 +14,9 @@ use thiserror::Error;
 use waggle_kernel::ids::SourceTweetId;
 use waggle_kernel::{Actor, Clock, Entropy, Forbidden, PortError, Scope};
 
+use crate::lease::{Lease, LeaseOutcome};
 use crate::ports::SourceTweetRepository;
 use crate::source_tweet::SourceTweet;
-
-/// The right to work on some source tweets for a while.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
-    /// Its name, which nobody can guess.
-    pub name: String,
-    /// When it runs out.
-    pub until: DateTime<Utc>,
-    /// Who holds it, as [`Actor`] shows it.
-    pub holder: String,
-}
-
-/// How work on a source tweet ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeaseOutcome {
-    /// It is worked through.
-    Processed,
-    /// It is free for others.
-    Released,
-}
 
 /// What a claim gave.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::{Map, Value};
 use tracing::{error, warn};
 use waggle_accounts::{Address, IdentityError};
-use waggle_settings::ports::{Action, Revision};
+use waggle_settings::{Action, Revision};
 use waggle_settings::{
     Given, Group, Kind, Past, Problem as Wrong, SettingsError, Shown, ShownChange, Values, Wish,
 };

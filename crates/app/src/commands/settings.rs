@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use waggle_kernel::{Actor, Limit, PageRequest};
-use waggle_settings::ports::{Action, Revision};
+use waggle_settings::{Action, Revision};
 use waggle_settings::{
     Boolean, Given, Group, Kind, Past, SettingsManager, Shown, ShownChange, Unreadable, Wish,
     registry,

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
-use waggle_content::ports::{ClaimRequest, ClaimedPosts, Ledger, LedgerError};
+use waggle_content::ports::{Ledger, LedgerError};
+use waggle_content::{ClaimRequest, ClaimedPosts};
 use waggle_content::{
     Claimed, DeliveryState, Doubt, Looked, Marker, OpenDelivery, Ownership, Platform, PostStatus,
     Prepared, PublishablePost, Recorded, Settlement, Unreadable,

@@ -8,9 +8,10 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use waggle_kernel::{Cursor, Page, PageRequest, PortError};
-use waggle_settings::ports::{
-    Action, Kept, MASTER_KEY, NewChange, NewChanges, Resealed, Revision, SaveError, SealedAt,
-    SettingRepository, Stored, StoredSecret, StoredSetting,
+use waggle_settings::ports::{SaveError, SettingRepository};
+use waggle_settings::{
+    Action, Kept, MASTER_KEY, NewChange, NewChanges, Resealed, Revision, SealedAt, Stored,
+    StoredSecret, StoredSetting,
 };
 use waggle_settings::{Change, KeyId, Sealed};
 

@@ -5,8 +5,7 @@ use waggle_accounts::{
     Client, EventKind, NewAuthEvent, NewUser, PersonName, Role, SealedSecret, StoredPassword,
 };
 use waggle_kernel::{Clock as _, FixedClock};
-use waggle_settings::KeyId;
-use waggle_settings::ports::{Action, Kept, NewChange, NewChanges, Revision};
+use waggle_settings::{Action, Kept, KeyId, NewChange, NewChanges, Revision};
 use waggle_store::Ports;
 
 /// A process that has not heard of the newest key keeps nothing that only the one before opens.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
-use waggle_content::ports::{ClaimRequest, LedgerError};
+use waggle_content::ClaimRequest;
+use waggle_content::ports::LedgerError;
 use waggle_content::{
     Changed, Claimed, DeliveryState, Doubt, Looked, Marker, Platform, PostStatus, Prepared,
     Recorded, Resolution, Settlement,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use waggle_kernel::Actor;
-use waggle_settings::ports::Action;
+use waggle_settings::Action;
 use waggle_settings::{Given, SettingsError, SettingsManager, Wish};
 
 use super::super::{Failure, print};

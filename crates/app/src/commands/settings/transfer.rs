@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use waggle_kernel::Actor;
-use waggle_settings::ports::Action;
+use waggle_settings::Action;
 use waggle_settings::{Given, SettingsManager, Wish};
 
 use super::super::{Failure, print};
