@@ -13,7 +13,7 @@ pub(crate) type Arrows = BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>;
 /// a file hands on from the files below it.
 pub(crate) fn of_crate(root: &Path) -> Arrows {
     let mut modules = Modules::default();
-    modules.load(root.to_owned(), None);
+    modules.load(root, None);
     modules.arrows()
 }
 
@@ -54,9 +54,8 @@ struct Module {
 }
 
 impl Modules {
-    fn load(&mut self, file: PathBuf, parent: Option<usize>) -> usize {
-        let text = std::fs::read_to_string(&file)
-            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    fn load(&mut self, file: &Path, parent: Option<usize>) -> usize {
+        let text = std::fs::read_to_string(file).unwrap();
         let items = syn::parse_file(&text).unwrap().items;
         // A file is found under the folder of its parent, or beside one that stands for a folder.
         let stem = file.file_stem().unwrap().to_owned();
@@ -66,13 +65,7 @@ impl Modules {
         self.add(file, &below, parent, items)
     }
 
-    fn add(
-        &mut self,
-        file: PathBuf,
-        below: &Path,
-        parent: Option<usize>,
-        items: Vec<Item>,
-    ) -> usize {
+    fn add(&mut self, file: &Path, below: &Path, parent: Option<usize>, items: Vec<Item>) -> usize {
         let place = self.0.len();
         let mut imports = BTreeMap::new();
         for item in &items {
@@ -88,20 +81,19 @@ impl Modules {
             .filter(|item| !is_test(&item.attrs))
             .collect();
         let children = BTreeMap::new();
-        self.0.push(Module { file: file.clone(), parent, items, children, imports });
+        self.0.push(Module { file: file.to_owned(), parent, items, children, imports });
         for module in modules {
             let name = module.ident.to_string();
-            let child = match module.content {
-                Some((_, items)) => self.add(file.clone(), &below.join(&name), Some(place), items),
-                None => {
-                    let plain = below.join(format!("{name}.rs"));
-                    let named =
-                        path_attribute(&module.attrs).map(|path| file.parent().unwrap().join(path));
-                    let found = named.unwrap_or_else(|| {
-                        if plain.exists() { plain } else { below.join(&name).join("mod.rs") }
-                    });
-                    self.load(found.canonicalize().unwrap(), Some(place))
-                }
+            let child = if let Some((_, items)) = module.content {
+                self.add(file, &below.join(&name), Some(place), items)
+            } else {
+                let plain = below.join(format!("{name}.rs"));
+                let named =
+                    path_attribute(&module.attrs).map(|path| file.parent().unwrap().join(path));
+                let found = named.unwrap_or_else(|| {
+                    if plain.exists() { plain } else { below.join(&name).join("mod.rs") }
+                });
+                self.load(&found.canonicalize().unwrap(), Some(place))
             };
             self.0[place].children.insert(name, child);
         }

@@ -11,9 +11,8 @@ use chrono::{DateTime, Duration, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use waggle_accounts::ports::{
-    AuthEventRepository, Budget, CarryOutError, Effect, EndSessions, Exhausted, InsertUserError,
-    Limits, PasswordHasher, SaveUserError, SessionRepository, UserRepository,
-    VerificationRepository,
+    AuthEventRepository, CarryOutError, Effect, EndSessions, InsertUserError, Limits,
+    PasswordHasher, SaveUserError, SessionRepository, UserRepository, VerificationRepository,
 };
 use waggle_accounts::{
     AccountPolicy, Address, Admission, Application, AuthEvent, AuthEventFilter, Client, CodeLength,
@@ -22,6 +21,7 @@ use waggle_accounts::{
     ServerKeys, Session, SessionLife, SignIn, SignInPolicy, StoredHash, StoredPassword, User,
     Verdict, Verification,
 };
+use waggle_accounts::{Budget, Exhausted};
 use waggle_kernel::ids::{SessionId, UserId};
 use waggle_kernel::{Clock as _, Entropy, Page, PageRequest, PortError, SystemClock, Version};
 

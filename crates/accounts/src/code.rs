@@ -17,7 +17,7 @@ use thiserror::Error;
 use waggle_kernel::ids::UserId;
 
 use crate::address::Address;
-use crate::google::GoogleIdentity;
+use crate::google_identity::GoogleIdentity;
 use crate::keys::Mark;
 use crate::password::StoredPassword;
 use crate::token::StoredHash;

@@ -15,6 +15,7 @@ use waggle_kernel::{Clock, Entropy, PortError};
 
 use crate::address::Address;
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
+use crate::budget::{Budget, Exhausted};
 use crate::code::{
     CODE_LIFE, Code, Flow, Intent, InvalidCode, Link, NewVerification, Purpose, Verification, bound,
 };
@@ -25,7 +26,7 @@ use crate::limits::{
 };
 use crate::mail::{Letter, NewMail, Proof};
 use crate::policy::AccountPolicy;
-use crate::ports::{AuthEventRepository, Budget, Exhausted, Limits, VerificationRepository};
+use crate::ports::{AuthEventRepository, Limits, VerificationRepository};
 
 /// Mails codes and checks them.
 pub struct Codes {

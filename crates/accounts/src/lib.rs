@@ -17,11 +17,13 @@
 mod address;
 mod admission;
 mod auth_event;
+mod budget;
 mod change_address;
 mod code;
 mod codes;
 mod deliver_mail;
 mod google;
+mod google_identity;
 mod keys;
 mod limits;
 mod mail;
@@ -38,6 +40,7 @@ mod second_factor;
 mod session;
 mod sessions;
 mod sign_in;
+mod stored_passkey;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod token;
@@ -48,6 +51,7 @@ mod user;
 pub use address::{Address, InvalidAddress};
 pub use admission::Admission;
 pub use auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
+pub use budget::{Budget, Exhausted};
 pub use change_address::{ChangeAddress, ChangeAddressError};
 pub use code::{
     CODE_LIFE, Code, CodeLength, Flow, Intent, InvalidCode, Link, MOST_TRIES, NewVerification,
@@ -55,30 +59,29 @@ pub use code::{
 };
 pub use codes::{CodeError, Codes, Issued, Presented};
 pub use deliver_mail::{DeliverMail, Delivered};
-pub use google::{
-    Begun, Callback, Finished, GOOGLE_PATIENCE, GoogleError, GoogleIdentity, GoogleProfile,
-    GoogleSignIn, IdentityError, SignInSecrets,
-};
+pub use google::{Begun, Callback, Finished, GOOGLE_PATIENCE, GoogleError, GoogleSignIn};
+pub use google_identity::{GoogleIdentity, GoogleProfile, IdentityError, SignInSecrets};
 pub use keys::{Mark, SealedSecret, ServerKeys};
 pub use limits::{LIMITS, LimitTable, NamedLimit, network};
 pub use mail::{Letter, Mail, MailFailure, NewMail, Proof, QueuedMail};
 pub use manage_users::{ManageUsers, ManageUsersError, Taken, UserChange, Wanted};
-pub use passkey::{NewPasskey, Passkey, PasskeyName, Passkeys, PasskeysError};
+pub use passkey::{Passkeys, PasskeysError};
 pub use password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
-pub use policy::AccountPolicy;
+pub use policy::{AccountPolicy, SignInPolicy};
 pub use register::{Application, Register, RegisterError};
-pub use reset_password::{ResetPassword, ResetPasswordError, TokensOnReset};
+pub use reset_password::{ResetPassword, ResetPasswordError};
 pub use return_to::ReturnTo;
 pub use role::{Role, UnknownRole};
 pub use second_factor::{FactorState, Resealed, SecondFactor, SecondFactorError};
 pub use session::{NewSession, PresentedSession, Session, SessionLife};
 pub use sessions::{NotRecent, Sessions, SessionsError, Standing, Visitor};
-pub use sign_in::{ProvenBy, SignIn, SignInError, SignInPolicy, SignedIn};
+pub use sign_in::{ProvenBy, SignIn, SignInError, SignedIn};
+pub use stored_passkey::{InvalidPasskeyName, NewPasskey, Passkey, PasskeyName};
 pub use user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 
 pub use token::{
     ApiToken, InvalidToken, InvalidTokenName, NewApiToken, OwnedToken, PresentedToken, StoredHash,
-    WantedToken,
+    TokensOnReset, WantedToken,
 };
 pub use tokens::{AuthenticateError, CreateTokenError, CreatedToken, Tokens, TokensError};
 pub use totp::{NewTotp, StoredTotp};

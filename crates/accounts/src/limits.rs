@@ -11,7 +11,7 @@ use chrono::Duration;
 use sha2::{Digest as _, Sha256};
 
 use crate::auth_event::Client;
-use crate::ports::Budget;
+use crate::budget::Budget;
 
 /// Something that may be done so often in so long a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,18 +14,20 @@ use waggle_kernel::{
 use crate::address::{Address, InvalidAddress};
 use crate::admission::Admission;
 use crate::auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
+use crate::budget::{Budget, Exhausted};
 use crate::mail::{Letter, NewMail};
 use crate::password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
 use crate::policy::AccountPolicy;
 use crate::ports::{
-    AuthEventRepository, Budget, EndSessions, Exhausted, InsertUserError, Limits, PasswordHasher,
-    SaveUserError, UserRepository,
+    AuthEventRepository, EndSessions, InsertUserError, Limits, PasswordHasher, SaveUserError,
+    UserRepository,
 };
-use crate::register::{MOST_NAMES, derived};
 use crate::role::Role;
 use crate::sessions::{NotRecent, Visitor};
 use crate::sign_in::failures_of;
-use crate::user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
+use crate::user::{
+    InvalidName, InvalidUsername, Login, MOST_NAMES, NewUser, PersonName, User, Username, derived,
+};
 
 /// How often the list of super admins is applied again because users are changed at the same time.
 const MOST_SYNCS: u32 = 5;

@@ -6,11 +6,10 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use secrecy::SecretString;
 use serde_json::Value;
 use thiserror::Error;
-use waggle_kernel::ids::PasskeyId;
 use waggle_kernel::{Clock, PortError};
 
 use crate::auth_event::Client;
@@ -20,73 +19,10 @@ use crate::ports::{Challenge, NewFactor, PasskeyError, PasskeyRepository, Passke
 use crate::second_factor::{SecondFactor, SecondFactorError};
 use crate::sessions::{NotRecent, Visitor};
 use crate::sign_in::SignedIn;
-use waggle_kernel::is_hidden;
+use crate::stored_passkey::{InvalidPasskeyName, NewPasskey, Passkey, PasskeyName};
 
 /// How long an authenticator may take to answer.
 const PATIENCE: Duration = Duration::minutes(5);
-
-/// A passkey that is to be kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewPasskey {
-    /// What its owner calls it.
-    pub name: PasskeyName,
-    /// The id that the authenticator gave it.
-    pub credential_id: Vec<u8>,
-    /// The public key and all that never changes, as the verifier writes it.
-    pub key: Vec<u8>,
-    /// What changes with each use, as the verifier writes it.
-    pub state: Vec<u8>,
-    /// Now.
-    pub created_at: DateTime<Utc>,
-}
-
-/// A passkey that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passkey {
-    /// Its id here.
-    pub id: PasskeyId,
-    /// What its owner calls it.
-    pub name: String,
-    /// The id that the authenticator gave it.
-    pub credential_id: Vec<u8>,
-    /// The public key and all that never changes, as the verifier writes it.
-    pub key: Vec<u8>,
-    /// What changes with each use, as the verifier writes it.
-    pub state: Vec<u8>,
-    /// Since when there is one.
-    pub created_at: DateTime<Utc>,
-    /// When it was last used.
-    pub last_used_at: Option<DateTime<Utc>>,
-}
-
-/// What somebody calls a passkey: 1 to 100 characters that can be seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PasskeyName(String);
-
-impl PasskeyName {
-    /// The most characters.
-    pub const MOST: usize = 100;
-
-    /// Reads a name.
-    ///
-    /// # Errors
-    ///
-    /// [`PasskeysError::Name`] if it is empty, too long, or has characters that nobody sees.
-    pub fn parse(text: &str) -> Result<Self, PasskeysError> {
-        let text = text.trim();
-        let is_one = (1..=Self::MOST).contains(&text.chars().count());
-        if is_one && !text.chars().any(is_hidden) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(PasskeysError::Name)
-        }
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// Keeps passkeys and asks for them.
 pub struct Passkeys {
@@ -228,8 +164,8 @@ pub enum PasskeysError {
     #[error(transparent)]
     NotRecent(#[from] NotRecent),
     /// The name is none.
-    #[error("name: 1 to {} characters that can be seen are needed", PasskeyName::MOST)]
-    Name,
+    #[error(transparent)]
+    Name(#[from] InvalidPasskeyName),
     /// There are as many as there may be.
     #[error("there are {} passkeys already; remove one first", Passkeys::MOST)]
     TooMany,
@@ -256,6 +192,7 @@ pub enum PasskeysError {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use waggle_kernel::ids::PasskeyId;
     use waggle_kernel::{FixedClock, MockEntropy};
 
     use super::*;
@@ -329,7 +266,7 @@ mod tests {
     fn names_can_be_seen() {
         assert_eq!(PasskeyName::parse(" Joe's 📱 ").unwrap().as_str(), "Joe's 📱");
         for name in ["", "  ", "a\u{7}b", "\u{200b}", "a\u{202e}b", &"x".repeat(101)] {
-            assert!(matches!(PasskeyName::parse(name), Err(PasskeysError::Name)), "{name}");
+            assert_eq!(PasskeyName::parse(name), Err(InvalidPasskeyName), "{name}");
         }
     }
 

@@ -7,7 +7,7 @@ use crate::admission::Admission;
 use crate::code::CodeLength;
 use crate::limits::LimitTable;
 use crate::role::Role;
-use crate::sign_in::SignInPolicy;
+use crate::session::SessionLife;
 use crate::user::User;
 
 /// What the settings say about people, at one moment.
@@ -54,5 +54,29 @@ impl AccountPolicy {
     pub fn caretakers(&self) -> &[Address] {
         let admins = &self.admission.super_admins;
         if admins.is_empty() { &self.notified } else { admins }
+    }
+}
+
+/// How long sessions last, and how often somebody may fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInPolicy {
+    /// How long the sessions of admins last.
+    pub admins: SessionLife,
+    /// How long those of all others last.
+    pub others: SessionLife,
+    /// How often signing in as one account may fail.
+    pub failures_per_account: u32,
+    /// How often signing in from one address may fail.
+    pub failures_per_client: u32,
+    /// In how long a time.
+    pub window: Duration,
+    /// How often somebody is mailed that signing in is blocked.
+    pub limits: LimitTable,
+}
+
+impl SignInPolicy {
+    /// How long a session of this user lasts.
+    pub fn life(&self, user: &User) -> SessionLife {
+        if user.effective_role() == Role::Admin { self.admins } else { self.others }
     }
 }

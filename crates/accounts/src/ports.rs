@@ -3,7 +3,7 @@
 mod second_factors;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
@@ -12,14 +12,14 @@ use waggle_kernel::{Page, PageRequest, PortError, Version};
 
 use crate::address::Address;
 use crate::auth_event::{AuthEvent, AuthEventFilter, NewAuthEvent};
+use crate::budget::{Budget, Exhausted};
 use crate::code::{NewVerification, Purpose, Verification};
-use crate::google::{GoogleIdentity, GoogleProfile, IdentityError, SignInSecrets};
+use crate::google_identity::{GoogleIdentity, GoogleProfile, IdentityError, SignInSecrets};
 use crate::mail::{Mail, MailFailure, QueuedMail};
 use crate::password::{StoredPassword, Verdict};
-use crate::reset_password::TokensOnReset;
 use crate::return_to::ReturnTo;
 use crate::session::{NewSession, Session};
-use crate::token::{ApiToken, NewApiToken, OwnedToken, StoredHash};
+use crate::token::{ApiToken, NewApiToken, OwnedToken, StoredHash, TokensOnReset};
 use crate::user::{Login, NewUser, User};
 
 pub use self::second_factors::{
@@ -348,28 +348,6 @@ pub trait AuthEventRepository: Send + Sync {
         filter: &AuthEventFilter,
         page: PageRequest,
     ) -> Result<Page<AuthEvent>, PortError>;
-}
-
-/// Something that may be done so often in so long a time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Budget {
-    /// What is counted: `login:account:joe@example.com`.
-    pub key: String,
-    /// How often.
-    pub most: u32,
-    /// In how long a time, from the first.
-    pub window: Duration,
-}
-
-/// A budget that is used up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exhausted {
-    /// Which.
-    pub budget: Budget,
-    /// When it will be whole again.
-    pub until: DateTime<Utc>,
-    /// How often something was refused since it was used up, this time included.
-    pub refusals: u32,
 }
 
 /// Counts what is done, for all processes, and through restarts.

@@ -12,7 +12,7 @@ use crate::address::{Address, InvalidAddress};
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
 use crate::code::{Intent, Purpose, Registration};
 use crate::codes::{CodeError, Codes, Issued, Presented, Wanted};
-use crate::google::GoogleIdentity;
+use crate::google_identity::GoogleIdentity;
 use crate::limits::REGISTER_CLIENT;
 use crate::mail::{Letter, NewMail};
 use crate::manage_users::own;
@@ -20,10 +20,9 @@ use crate::password::{NewPassword, PasswordRefused, StoredPassword};
 use crate::policy::AccountPolicy;
 use crate::ports::{CarryOutError, Effect, PasswordHasher, UserRepository};
 use crate::token::StoredHash;
-use crate::user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
-
-/// How many names are tried where the wished one is taken.
-pub(crate) const MOST_NAMES: u32 = 50;
+use crate::user::{
+    InvalidName, InvalidUsername, Login, MOST_NAMES, NewUser, PersonName, User, derived,
+};
 
 /// Makes users of those who ask to be.
 pub struct Register {
@@ -147,19 +146,6 @@ impl Register {
         let made = self.users.find_login(&login).await?.filter(|(user, _)| user.id == id);
         Ok(made.ok_or(CodeError::Refused)?)
     }
-}
-
-/// A name made of what stands in front of the `@`; a number tells it from others.
-pub(crate) fn derived(email: &Address, number: u32) -> Result<Username, InvalidUsername> {
-    let is_taken = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
-    let mut name: String = email.local_part().chars().filter(is_taken).collect();
-    if name.is_empty() {
-        name.push_str("user");
-    }
-    if number > 0 {
-        name.push_str(&number.to_string());
-    }
-    name.parse()
 }
 
 /// Somebody who has shown that an address is theirs.

@@ -17,6 +17,7 @@ use crate::password::{NewPassword, PasswordRefused};
 use crate::policy::AccountPolicy;
 use crate::ports::{CarryOutError, Effect, PasswordHasher, UserRepository};
 use crate::sign_in::failures_of;
+use crate::token::TokensOnReset;
 use crate::user::Login;
 
 /// Gives people another password who forgot theirs.
@@ -29,15 +30,6 @@ pub struct ResetPassword {
     pub hasher: Arc<dyn PasswordHasher>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-}
-
-/// What becomes of the API tokens of somebody who resets the password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokensOnReset {
-    /// They go on working.
-    Keep,
-    /// They end.
-    Revoke,
 }
 
 impl ResetPassword {

@@ -14,13 +14,14 @@ use waggle_kernel::ids::UserId;
 use waggle_kernel::{Actor, Clock, Entropy, Forbidden, PortError, PortErrorKind, Scope};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
+use crate::budget::{Budget, Exhausted};
 use crate::keys::ServerKeys;
 use crate::limits::{FACTOR_CHANGE, FACTOR_CLIENT, FACTOR_USER, LOCKED_MAILS, LimitTable, network};
 use crate::mail::{Letter, NewMail};
 use crate::policy::AccountPolicy;
 use crate::ports::{
-    Added, AuthEventRepository, Budget, EndSessions, Exhausted, Limits, NewFactor, Proof,
-    SecondFactorRepository, TotpBegun, WhichFactor,
+    Added, AuthEventRepository, EndSessions, Limits, NewFactor, Proof, SecondFactorRepository,
+    TotpBegun, WhichFactor,
 };
 use crate::session::NewSession;
 use crate::sessions::{NotRecent, Visitor};

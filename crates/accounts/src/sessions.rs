@@ -9,10 +9,9 @@ use waggle_kernel::ids::SessionId;
 use waggle_kernel::{Clock, PortError};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::policy::AccountPolicy;
+use crate::policy::{AccountPolicy, SignInPolicy};
 use crate::ports::{EndSessions, SessionRepository};
 use crate::session::{PresentedSession, Session};
-use crate::sign_in::SignInPolicy;
 use crate::user::User;
 
 /// Knows who is in.

@@ -14,41 +14,17 @@ use waggle_kernel::ids::UserId;
 use waggle_kernel::{Clock, Entropy, PortError};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::limits::{LOCKED_MAILS, LimitTable, fingerprint, network};
+use crate::budget::{Budget, Exhausted};
+use crate::limits::{LOCKED_MAILS, fingerprint, network};
 use crate::mail::{Letter, NewMail};
 use crate::password::{NewPassword, StoredPassword, Verdict};
+use crate::policy::SignInPolicy;
 use crate::ports::{
-    AuthEventRepository, Budget, EndSessions, Exhausted, Limits, PasswordHasher, SessionRepository,
-    UserRepository,
+    AuthEventRepository, EndSessions, Limits, PasswordHasher, SessionRepository, UserRepository,
 };
-use crate::role::Role;
 use crate::session::{NewSession, SessionLife};
 use crate::sessions::Visitor;
 use crate::user::{Login, User};
-
-/// How long sessions last, and how often somebody may fail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignInPolicy {
-    /// How long the sessions of admins last.
-    pub admins: SessionLife,
-    /// How long those of all others last.
-    pub others: SessionLife,
-    /// How often signing in as one account may fail.
-    pub failures_per_account: u32,
-    /// How often signing in from one address may fail.
-    pub failures_per_client: u32,
-    /// In how long a time.
-    pub window: Duration,
-    /// How often somebody is mailed that signing in is blocked.
-    pub limits: LimitTable,
-}
-
-impl SignInPolicy {
-    /// How long a session of this user lasts.
-    pub fn life(&self, user: &User) -> SessionLife {
-        if user.effective_role() == Role::Admin { self.admins } else { self.others }
-    }
-}
 
 /// Lets people in.
 pub struct SignIn {
@@ -365,10 +341,12 @@ mod tests {
     use waggle_kernel::{FixedClock, MockEntropy};
 
     use super::*;
+    use crate::limits::LimitTable;
     use crate::ports::{
         MockAuthEventRepository, MockLimits, MockPasswordHasher, MockSessionRepository,
         MockUserRepository,
     };
+    use crate::role::Role;
     use crate::testing::user;
 
     const POLICY: SignInPolicy = SignInPolicy {

@@ -15,9 +15,10 @@ use waggle_kernel::ids::{SessionId, UserId};
 use waggle_kernel::{Clock as _, FixedClock, Limit, PageRequest, Scope, Scopes, Version};
 
 use crate::auth_event::{AuthEventFilter, Client, EventKind, NewAuthEvent};
+use crate::budget::Budget;
 use crate::password::StoredPassword;
 use crate::ports::{
-    AuthEventRepository, Budget, EndSessions, InsertUserError, KnownToken, Limits, SaveUserError,
+    AuthEventRepository, EndSessions, InsertUserError, KnownToken, Limits, SaveUserError,
     SessionRepository, TokenRepository, UserRepository,
 };
 use crate::role::Role;

@@ -207,6 +207,15 @@ impl OwnedToken {
     }
 }
 
+/// What becomes of the API tokens of somebody who resets the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokensOnReset {
+    /// They go on working.
+    Keep,
+    /// They end.
+    Revoke,
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -10,10 +10,11 @@ use waggle_kernel::ids::UserId;
 use waggle_kernel::{Actor, Clock, Entropy, Forbidden, PortError, Scope, Scopes};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
+use crate::budget::Exhausted;
 use crate::limits::TOKEN_USER;
 use crate::mail::{Letter, NewMail};
 use crate::policy::AccountPolicy;
-use crate::ports::{Exhausted, KnownToken, Limits, TokenRepository};
+use crate::ports::{KnownToken, Limits, TokenRepository};
 use crate::sessions::{NotRecent, Visitor};
 use crate::token::{InvalidTokenName, NewApiToken, OwnedToken, PresentedToken, WantedToken};
 

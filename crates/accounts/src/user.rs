@@ -194,6 +194,22 @@ impl FromStr for Login {
     }
 }
 
+/// How many names are tried where the wished one is taken.
+pub(crate) const MOST_NAMES: u32 = 50;
+
+/// A name made of what stands in front of the `@`; a number tells it from others.
+pub(crate) fn derived(email: &Address, number: u32) -> Result<Username, InvalidUsername> {
+    let is_taken = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
+    let mut name: String = email.local_part().chars().filter(is_taken).collect();
+    if name.is_empty() {
+        name.push_str("user");
+    }
+    if number > 0 {
+        name.push_str(&number.to_string());
+    }
+    name.parse()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -8,20 +8,19 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use thiserror::Error;
 use waggle_kernel::ids::{DeliveryId, PostId};
 use waggle_kernel::{Clock, PortError};
 
 use crate::claim::{ClaimRequest, ClaimedPosts};
-use crate::claim::{Claimed, Recorded, Timing, Unreadable};
+use crate::claim::{Claimed, Recorded, Timing};
 use crate::delivery::{
-    DeliveryState, Doubt, Finding, Looked, Mark, OWNER_AFTER, OpenDelivery, Outcome, Prepared,
-    Settlement, attribute, decide, decide_doubt,
+    DeliveryState, Finding, Looked, Mark, OWNER_AFTER, OpenDelivery, Outcome, Prepared, Settlement,
+    attribute, decide, decide_doubt,
 };
 use crate::platform::Platform;
 use crate::ports::{Connections, Ledger, LedgerError, Publisher};
-use crate::post::PublishablePost;
 
 /// Brings what is due to its platforms.
 pub struct PublishDue {
@@ -258,8 +257,10 @@ mod tests {
     use waggle_kernel::{FixedClock, Publication};
 
     use super::*;
+    use crate::delivery::Doubt;
     use crate::delivery::{DoubtPolicy, Lookalike, Marker, Ownership};
     use crate::ports::{Connected, MockConnections, MockLedger, MockPublisher};
+    use crate::post::PublishablePost;
 
     fn prepared(text: &str) -> Prepared {
         Prepared {

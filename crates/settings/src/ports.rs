@@ -1,16 +1,14 @@
 //! What this domain needs from outside.
 
 use std::ffi::OsString;
-use std::fmt;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use thiserror::Error;
 use waggle_kernel::{Page, PageRequest, PortError};
 
 use crate::revision::Revision;
 use crate::stored::{Change, NewChanges, Resealed, Stored, StoredSecret};
-use crate::vault::{KeyId, MasterKeys, Sealed};
+use crate::vault::MasterKeys;
 
 /// Why a change was not kept.
 #[derive(Debug, Error)]

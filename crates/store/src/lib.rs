@@ -14,8 +14,11 @@
 //! # drop(ports); Ok(()) }
 //! ```
 
+mod databases;
 mod error;
+mod foreign;
 mod insert_many;
+mod locked_tweet;
 mod migrations;
 mod one_of;
 mod pool;
@@ -42,16 +45,10 @@ use waggle_twitter_n8n::ports::{
     CampaignBatchRepository, GeneratedTweetRepository, PostQueue, SourceTweetRepository,
 };
 
+use self::databases::Databases;
 pub use self::error::StoreError;
 pub use self::migrations::{MigrationStatus, Mode};
 pub use self::sqlite::FileLock;
-
-/// The connections, to one of the two.
-#[derive(Clone, Debug)]
-enum Databases {
-    Sqlite { pools: sqlite::Pools, path: PathBuf },
-    Postgres { pools: postgres::Pools },
-}
 
 /// A database that Waggle's data is in.
 #[derive(Clone, Debug)]
@@ -256,7 +253,7 @@ impl Store {
     pub async fn check(&self) -> Result<(), StoreError> {
         match &self.databases {
             Databases::Sqlite { pools, path } => {
-                room::is_left_at(path.clone(), room::NEEDED).await?;
+                sqlite::has_room(path.clone(), room::NEEDED).await?;
                 sqlite::repositories::check(pools).await
             }
             Databases::Postgres { pools } => postgres::repositories::check(pools).await,

@@ -7,8 +7,9 @@ use waggle_kernel::PortError;
 use waggle_settings::Revision;
 use waggle_settings::ports::SettingChanges;
 
+use crate::databases::Databases;
 use crate::error::during;
-use crate::{Databases, postgres, sqlite};
+use crate::{postgres, sqlite};
 
 /// How often the database is asked even where it would tell by itself: a connection that listens may be cut off
 /// without a word, and a connection pooler in between may swallow what is told.

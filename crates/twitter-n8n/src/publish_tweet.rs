@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
-use waggle_kernel::ids::{GeneratedTweetId, PostId, Version};
+use waggle_kernel::ids::{GeneratedTweetId, Version};
 use waggle_kernel::{Actor, Clock, ContentHash, Forbidden, PortError, Scope, to_micros};
 
-use crate::generated_tweet::Approval;
 use crate::ports::{GeneratedTweetRepository, PostQueue};
 use crate::queued_post::{QueueRefused, QueueRequest, QueuedPost};
 use crate::status::{Action, Status};
@@ -119,7 +118,7 @@ pub enum PublishTweetError {
 
 #[cfg(test)]
 mod tests {
-    use waggle_kernel::ids::CampaignBatchId;
+    use waggle_kernel::ids::{CampaignBatchId, PostId};
     use waggle_kernel::{FixedClock, Scopes};
 
     use super::*;

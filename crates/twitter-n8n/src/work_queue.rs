@@ -9,7 +9,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
 use thiserror::Error;
 use waggle_kernel::ids::SourceTweetId;
 use waggle_kernel::{Actor, Clock, Entropy, Forbidden, PortError, Scope};

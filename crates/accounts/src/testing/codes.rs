@@ -11,7 +11,7 @@ use crate::auth_event::{AuthEventFilter, EventKind, NewAuthEvent};
 use crate::code::{
     CODE_LIFE, Intent, MOST_TRIES, NewVerification, Purpose, Registration, Verification,
 };
-use crate::google::GoogleIdentity;
+use crate::google_identity::GoogleIdentity;
 use crate::keys::{Mark, SealedSecret};
 use crate::mail::{Letter, NewMail, QueuedMail};
 use crate::password::StoredPassword;
@@ -19,9 +19,8 @@ use crate::ports::{
     AuthEventRepository, CarryOutError, Effect, GoogleAccounts, MailQueue, NotSent,
     SessionRepository, TokenRepository, UserRepository, VerificationRepository,
 };
-use crate::reset_password::TokensOnReset;
 use crate::role::Role;
-use crate::token::{NewApiToken, StoredHash};
+use crate::token::{NewApiToken, StoredHash, TokensOnReset};
 use crate::user::{Login, User};
 
 /// A code of which every hash is made of one byte.

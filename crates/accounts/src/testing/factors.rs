@@ -8,7 +8,6 @@ use waggle_kernel::ids::{PasskeyId, SessionId, UserId};
 use super::{event, made, noon, password, session};
 use crate::auth_event::EventKind;
 use crate::keys::SealedSecret;
-use crate::passkey::{NewPasskey, PasskeyName};
 use crate::password::StoredPassword;
 use crate::ports::{
     Added, Challenge, EndSessions, NewFactor, PasskeyRepository, Proof, SecondFactorRepository,
@@ -16,6 +15,7 @@ use crate::ports::{
 };
 use crate::role::Role;
 use crate::session::NewSession;
+use crate::stored_passkey::{NewPasskey, PasskeyName};
 use crate::token::StoredHash;
 use crate::user::User;
 

@@ -13,12 +13,11 @@ use crate::code::{Code, CodeLength, Flow, Intent, Purpose, Verification, bound};
 use crate::codes::{Codes, Presented};
 use crate::keys::{Mark, MockServerKeys, SealedSecret, ServerKeys as _};
 use crate::limits::LimitTable;
-use crate::policy::AccountPolicy;
+use crate::policy::{AccountPolicy, SignInPolicy};
 use crate::ports::{MockAuthEventRepository, MockLimits, MockVerificationRepository};
 use crate::role::Role;
 use crate::session::{Session, SessionLife};
 use crate::sessions::Visitor;
-use crate::sign_in::SignInPolicy;
 
 /// A policy that lets `hive.example` in.
 pub(crate) fn policy() -> AccountPolicy {

@@ -11,7 +11,7 @@ use poem_openapi::types::Type as _;
 use poem_openapi::{ApiResponse, Object};
 use serde_json::{Map, Value, json};
 use tracing::error;
-use waggle_accounts::ports::Exhausted;
+use waggle_accounts::Exhausted;
 use waggle_content::ManagePostsError;
 use waggle_kernel::{Clock as _, Forbidden, PortError, PortErrorKind, SystemClock, error_chain};
 use waggle_settings::SettingsError;

@@ -21,7 +21,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{StoreError, connection_lost, is_check_due};
-use crate::migrations::{self, Name};
+use crate::foreign::{self, Name};
 use crate::pool::{ConnectErrors, get};
 
 pub(crate) type Db = Pg;
@@ -183,12 +183,12 @@ async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
         )));
     }
     let tables: Vec<Name> = diesel::sql_query(TABLES).load(&mut first).await?;
-    let steps: Vec<Name> = if migrations::has_record(&tables) {
-        diesel::sql_query(migrations::STEPS).load(&mut first).await?
+    let steps: Vec<Name> = if foreign::has_record(&tables) {
+        diesel::sql_query(foreign::STEPS).load(&mut first).await?
     } else {
         Vec::new()
     };
-    if migrations::is_foreign(&tables, &steps) {
+    if foreign::is_foreign(&tables, &steps) {
         let problem = "leads to another program's tables and none of Waggle's; Waggle needs a \
                        database of its own, or a schema of its own that is there \
                        (options=-c%20search_path%3Dname)";
@@ -245,9 +245,9 @@ pub(crate) mod dialect {
     use crate::run_query::RunQueryDsl;
     use diesel::prelude::*;
 
-    use super::repositories::LockedTweet;
     use super::{Conn, Pools};
     use crate::error::StoreError;
+    use crate::locked_tweet::LockedTweet;
     use crate::schema::{
         campaign_batches, generated_tweets, limit_counters, mails, posts, setting_state,
         source_tweets, twitter_posts, users,

@@ -9,7 +9,7 @@ use waggle_kernel::PortError;
 use waggle_kernel::ids::UserId;
 
 use super::Repositories;
-use super::users::UserRow;
+use super::user_row::UserRow;
 use crate::error::during;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{google_accounts, google_sign_ins, users};

@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::case_when;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use waggle_accounts::ports::{Budget, Exhausted, Limits};
+use waggle_accounts::ports::Limits;
+use waggle_accounts::{Budget, Exhausted};
 use waggle_kernel::PortError;
 
 use super::{Conn, Repositories, dialect};

@@ -14,7 +14,7 @@ use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
 use waggle_twitter_n8n::{HistoryAction, NewHistoryEntry, Status};
 
 use super::generated_tweets::{touch, write_history};
-use super::ledger::{known_platforms, lock, mark_published, record_published, take_id};
+use super::outcome::{known_platforms, lock, mark_published, record_published, stop, take_id};
 use super::{Conn, Db, Repositories, cursor_time, keyset, one_more};
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
@@ -204,28 +204,6 @@ async fn seen(
     Ok(row
         .filter(|(_, _, version)| expected.is_none_or(|expected| expected.number() == *version))
         .map(|(status, platform, _)| (status, platform)))
-}
-
-/// Takes a post out of the queue.
-pub(super) async fn stop(
-    connection: &mut Conn,
-    post: i64,
-    status: PostStatus,
-    reason: &str,
-    now: Time,
-) -> QueryResult<()> {
-    diesel::update(posts::table.find(post))
-        .set((
-            posts::status.eq(status.name()),
-            posts::due_at.eq(None::<Time>),
-            posts::is_held.eq(false),
-            posts::last_error.eq(reason),
-            posts::updated_at.eq(now),
-            posts::version.eq(posts::version + 1),
-        ))
-        .execute(connection)
-        .await
-        .map(drop)
 }
 
 async fn note(

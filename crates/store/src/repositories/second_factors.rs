@@ -11,7 +11,8 @@ use waggle_kernel::PortError;
 use waggle_kernel::ids::{SessionId, UserId};
 
 use super::auth_events::write_down;
-use super::sessions::{end_sessions, has_session, insert};
+use super::revoke::{end_sessions, has_session};
+use super::sessions::insert;
 use super::{Conn, Repositories, dialect};
 use crate::error::{during, is_unique_violation};
 use crate::run_query::RunQueryDsl;

@@ -9,7 +9,8 @@ use waggle_kernel::PortError;
 use waggle_kernel::ids::{SessionId, UserId};
 
 use super::auth_events::{address, write_down};
-use super::users::UserRow;
+use super::revoke::end_sessions;
+use super::user_row::UserRow;
 use super::{Conn, Repositories, dialect};
 use crate::error::during;
 use crate::run_query::RunQueryDsl;
@@ -49,45 +50,6 @@ impl From<SessionRow> for Session {
             is_pending: row.is_pending,
         }
     }
-}
-
-/// Ends sessions of a user whose row is held, and returns how many; `None` if the one that asks for it has ended.
-pub(super) async fn end_sessions(
-    connection: &mut Conn,
-    user: UserId,
-    which: EndSessions,
-) -> QueryResult<Option<usize>> {
-    let spared = match which {
-        EndSessions::None => return Ok(Some(0)),
-        // No session has this id.
-        EndSessions::All => 0,
-        EndSessions::AllBut(session) if has_session(connection, user, session).await? => {
-            session.number()
-        }
-        EndSessions::AllBut(_) => return Ok(None),
-    };
-    diesel::delete(sessions::table)
-        .filter(sessions::user_id.eq(user.number()))
-        .filter(sessions::id.ne(spared))
-        .execute(connection)
-        .await
-        .map(Some)
-}
-
-/// Whether a user has this session still.
-pub(super) async fn has_session(
-    connection: &mut Conn,
-    user: UserId,
-    session: SessionId,
-) -> QueryResult<bool> {
-    let found: Option<i64> = sessions::table
-        .find(session.number())
-        .filter(sessions::user_id.eq(user.number()))
-        .select(sessions::id)
-        .first(connection)
-        .await
-        .optional()?;
-    Ok(found.is_some())
 }
 
 /// Keeps a session of a user whose row is held.

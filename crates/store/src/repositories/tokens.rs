@@ -11,8 +11,8 @@ use waggle_kernel::ids::{SessionId, TokenId, UserId};
 use waggle_kernel::{PortError, Scope, Scopes, UnknownScope};
 
 use super::auth_events::write_down;
-use super::sessions::has_session;
-use super::users::UserRow;
+use super::revoke::has_session;
+use super::user_row::UserRow;
 use super::{Conn, Repositories, dialect};
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;

@@ -12,61 +12,13 @@ use waggle_kernel::ids::UserId;
 use waggle_kernel::{Cursor, Page, PageRequest, PortError, Version};
 
 use super::auth_events::write_down;
-use super::sessions::end_sessions;
-use super::verifications::end_codes;
+use super::revoke::{end_codes, end_sessions};
+use super::user_row::{UserRow, user};
 use super::{Conn, Repositories, dialect, one_more};
-use crate::error::{StoreError, column, during, is_unique_violation};
+use crate::error::{StoreError, during, is_unique_violation};
 use crate::run_query::RunQueryDsl;
 use crate::schema::users;
 use crate::types::Time;
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = users)]
-pub(super) struct UserRow {
-    id: i64,
-    username: String,
-    email: String,
-    email_verified_at: Option<Time>,
-    first_name: String,
-    last_name: String,
-    role: String,
-    is_active: bool,
-    is_super_admin: bool,
-    password: String,
-    date_joined: Time,
-    last_login: Option<Time>,
-    version: i64,
-    has_second_factor: bool,
-}
-
-impl TryFrom<UserRow> for (User, StoredPassword) {
-    type Error = StoreError;
-
-    fn try_from(row: UserRow) -> Result<Self, StoreError> {
-        let password = StoredPassword(row.password);
-        let user = User {
-            id: UserId::new(row.id),
-            username: row.username.parse().map_err(column("users.username"))?,
-            email: row.email.parse().map_err(column("users.email"))?,
-            email_verified_at: row.email_verified_at.map(Into::into),
-            first_name: row.first_name.parse().map_err(column("users.first_name"))?,
-            last_name: row.last_name.parse().map_err(column("users.last_name"))?,
-            role: row.role.parse().map_err(column("users.role"))?,
-            is_active: row.is_active,
-            is_super_admin: row.is_super_admin,
-            has_password: password.is_some(),
-            has_second_factor: row.has_second_factor,
-            date_joined: row.date_joined.into(),
-            last_login: row.last_login.map(Into::into),
-            version: Version::new(row.version),
-        };
-        Ok((user, password))
-    }
-}
-
-fn user(row: UserRow) -> Result<User, StoreError> {
-    <(User, StoredPassword)>::try_from(row).map(|(user, _)| user)
-}
 
 /// Whether somebody has this name.
 pub(super) async fn is_name_taken(connection: &mut Conn, name: &Username) -> QueryResult<bool> {

@@ -13,7 +13,7 @@ use waggle_kernel::PortError;
 use waggle_kernel::ids::UserId;
 
 use super::auth_events::write_down;
-use super::sessions::end_sessions;
+use super::revoke::{end_codes, end_sessions};
 use super::{Conn, Repositories, dialect, users};
 use crate::error::{StoreError, column, during, is_unique_violation};
 use crate::run_query::RunQueryDsl;
@@ -138,18 +138,6 @@ async fn use_up(connection: &mut Conn, flow: &StoredHash, now: Time) -> QueryRes
         .execute(connection)
         .await?;
     Ok(used == 1)
-}
-
-/// Ends the codes that can still be used: those of an address, and those of a user.
-pub(super) async fn end_codes(connection: &mut Conn, address: &str, user: i64) -> QueryResult<()> {
-    let is_theirs = verification_codes::address
-        .eq(address)
-        .or(verification_codes::user_id.eq(user).assume_not_null());
-    diesel::delete(verification_codes::table.filter(is_theirs))
-        .filter(verification_codes::used_at.is_null())
-        .execute(connection)
-        .await
-        .map(drop)
 }
 
 /// Gives a user whose row is held a verified address. Whether it is on the list of super admins is applied after that, as always.

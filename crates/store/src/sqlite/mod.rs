@@ -1,5 +1,6 @@
 //! SQLite: one writer, several readers, one process for each file.
 
+mod disk;
 mod runtime;
 
 use std::fs::{File, OpenOptions};
@@ -19,11 +20,11 @@ use diesel_async::{AsyncConnection, TransactionManager as _};
 use futures_util::FutureExt as _;
 use waggle_content::{DeliveryState, PostStatus};
 
+pub(crate) use self::disk::has_room;
 use self::runtime::OnWorker;
 use crate::error::StoreError;
-use crate::migrations::{self, Name};
+use crate::foreign::{self, Name};
 use crate::pool::{ConnectErrors, get};
-use crate::room;
 use crate::schema::{deliveries, posts};
 use crate::types::Time;
 
@@ -63,7 +64,7 @@ impl Pools {
         let opened = Self::open_file(path).await;
         if opened.is_err() {
             // On a full disk SQLite speaks of an error of the disk alone.
-            room::is_left_at(path.to_owned(), LEAST_ROOM).await?;
+            has_room(path.to_owned(), LEAST_ROOM).await?;
         }
         opened
     }
@@ -172,12 +173,12 @@ fn is_foreign(path: &Path) -> Result<bool, StoreError> {
          AND name NOT LIKE 'sqlite!_%' ESCAPE '!'",
     );
     let tables: Vec<Name> = tables.load(&mut connection)?;
-    let steps: Vec<Name> = if migrations::has_record(&tables) {
-        diesel::sql_query(migrations::STEPS).load(&mut connection)?
+    let steps: Vec<Name> = if foreign::has_record(&tables) {
+        diesel::sql_query(foreign::STEPS).load(&mut connection)?
     } else {
         Vec::new()
     };
-    Ok(migrations::is_foreign(&tables, &steps))
+    Ok(foreign::is_foreign(&tables, &steps))
 }
 
 /// Ends the leases of a process that is dead for certain, so that its work goes on at once. A delivery in
@@ -255,9 +256,9 @@ pub(crate) mod dialect {
     use diesel::prelude::*;
     use diesel_async::SimpleAsyncConnection as _;
 
-    use super::repositories::LockedTweet;
     use super::{Conn, Pools};
     use crate::error::StoreError;
+    use crate::locked_tweet::LockedTweet;
     use crate::schema::{
         campaign_batches, generated_tweets, limit_counters, mails, posts, setting_state,
         source_tweets, twitter_posts, users,
@@ -482,7 +483,8 @@ fn lock_file(database: &Path, purpose: &str) -> Result<File, StoreError> {
 mod tests {
     use diesel_async::SimpleAsyncConnection as _;
 
-    use crate::{Databases, Mode, Store, room};
+    use crate::databases::Databases;
+    use crate::{Mode, Store, room};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn a_disk_where_only_small_writes_fit_is_called_full() {

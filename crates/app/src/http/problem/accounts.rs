@@ -95,7 +95,7 @@ impl From<PasskeysError> for Problem {
         let detail = error.to_string();
         match error {
             PasskeysError::NotRecent(error) => error.into(),
-            PasskeysError::Name => Self::invalid(detail),
+            PasskeysError::Name(_) => Self::invalid(detail),
             PasskeysError::Ended => Self::new(StatusCode::UNAUTHORIZED, detail),
             PasskeysError::TooMany
             | PasskeysError::Taken

@@ -1,0 +1,12 @@
+//! The connections to a database, of either kind.
+
+use std::path::PathBuf;
+
+use crate::{postgres, sqlite};
+
+/// The connections, to one of the two.
+#[derive(Clone, Debug)]
+pub(crate) enum Databases {
+    Sqlite { pools: sqlite::Pools, path: PathBuf },
+    Postgres { pools: postgres::Pools },
+}

@@ -1,0 +1,246 @@
+//! What becomes of a post when a delivery of it ends, or a person says how it did.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use waggle_content::{DeliveryState, Platform, PostStatus, Recorded};
+use waggle_kernel::ids::PostId;
+use waggle_twitter_n8n::{Action, HistoryAction, NewHistoryEntry, Status};
+
+use super::generated_tweets::write_history;
+use super::{Conn, batch_status, dialect};
+use crate::error::StoreError;
+use crate::run_query::RunQueryDsl;
+use crate::schema::{deliveries, generated_tweets, posts, public_posts, twitter_posts};
+use crate::types::Time;
+
+/// States of deliveries whose end is not known.
+pub(super) const OPEN: [&str; 2] = ["in_flight", "unknown"];
+
+/// The names of the platforms that this build knows.
+pub(super) fn known_platforms() -> Vec<&'static str> {
+    Platform::ALL.iter().map(|platform| platform.name()).collect()
+}
+
+/// The generated tweet that a post was made from.
+pub(super) async fn tweet_of(connection: &mut Conn, post: i64) -> QueryResult<Option<i64>> {
+    twitter_posts::table
+        .find(post)
+        .select(twitter_posts::generated_tweet_id)
+        .first::<Option<i64>>(connection)
+        .await
+        .optional()
+        .map(Option::flatten)
+}
+
+/// Everything of a post that is known to be public, first to last.
+async fn public_ids(connection: &mut Conn, post: i64) -> QueryResult<Vec<String>> {
+    public_posts::table
+        .filter(public_posts::post_id.eq(post))
+        .order((public_posts::found_at, public_posts::platform_post_id))
+        .select(public_posts::platform_post_id)
+        .load(connection)
+        .await
+}
+
+/// Gives the platform's id to the post; if another post holds it, that one is the answer.
+pub(super) async fn take_id(
+    connection: &mut Conn,
+    post: i64,
+    platform: &str,
+    (platform_id, url): (&str, &str),
+    now: DateTime<Utc>,
+) -> QueryResult<Option<i64>> {
+    diesel::insert_into(public_posts::table)
+        .values((
+            public_posts::platform.eq(platform),
+            public_posts::platform_post_id.eq(platform_id),
+            public_posts::post_id.eq(post),
+            public_posts::url.eq(url),
+            public_posts::found_at.eq(Time::from(now)),
+        ))
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .await?;
+    let holder: i64 = public_posts::table
+        .find((platform, platform_id))
+        .select(public_posts::post_id)
+        .first(connection)
+        .await?;
+    Ok((holder != post).then_some(holder))
+}
+
+/// Makes the post published, and the tweet that it was made from posted.
+pub(super) async fn mark_published(
+    connection: &mut Conn,
+    post: i64,
+    tweet: Option<i64>,
+    (platform_id, url): (&str, &str),
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    diesel::update(posts::table.find(post))
+        .set((
+            posts::status.eq(PostStatus::Published.name()),
+            posts::published_time.eq(Time::from(now)),
+            posts::platform_post_id.eq(platform_id),
+            posts::url.eq(url),
+            posts::due_at.eq(None::<Time>),
+            posts::is_held.eq(false),
+            posts::last_error.eq(None::<String>),
+            posts::updated_at.eq(Time::from(now)),
+            posts::version.eq(posts::version + 1),
+        ))
+        .execute(connection)
+        .await?;
+    let Some(tweet) = tweet else { return Ok(()) };
+    let batch: Option<i64> = diesel::update(generated_tweets::table.find(tweet))
+        .filter(generated_tweets::status.eq(Status::Approved.name()))
+        .set((
+            generated_tweets::status.eq(Status::Posted.name()),
+            generated_tweets::published_at.eq(Time::from(now)),
+            generated_tweets::x_com_post_id.eq(platform_id),
+            generated_tweets::updated_at.eq(Time::from(now)),
+            generated_tweets::version.eq(generated_tweets::version + 1),
+        ))
+        .returning(generated_tweets::campaign_batch_id)
+        .get_result(connection)
+        .await
+        .optional()?;
+    if let Some(batch) = batch {
+        let entry = NewHistoryEntry {
+            action: HistoryAction::Moved(Action::Publish),
+            actor: actor.to_owned(),
+            at: now,
+            from: Status::Approved,
+            to: Status::Posted,
+            content_before: None,
+            content_after: None,
+            note: Some(format!("post {post} is {platform_id}")),
+        };
+        write_history(connection, tweet, &entry).await?;
+        batch_status::refresh(connection, batch).await?;
+    }
+    Ok(())
+}
+
+/// Leaves a post whose outcome is not clear to a person.
+pub(super) async fn ask(
+    connection: &mut Conn,
+    post: i64,
+    reason: &str,
+    now: Time,
+) -> QueryResult<()> {
+    stop(connection, post, PostStatus::Unknown, reason, now).await
+}
+
+/// Locks a post and the tweet that it was made from, which is returned.
+pub(super) async fn lock(connection: &mut Conn, post: i64) -> QueryResult<Option<i64>> {
+    let tweet = tweet_of(connection, post).await?;
+    if let Some(tweet) = tweet {
+        dialect::lock_tweet(connection, tweet).await?;
+    }
+    dialect::lock_post(connection, post).await?;
+    Ok(tweet)
+}
+
+/// Records that a post is public, whoever found out and however its delivery was settled meanwhile.
+pub(super) async fn record_published(
+    connection: &mut Conn,
+    (post, delivery): (i64, i64),
+    (platform_id, url): (&str, &str),
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<Recorded, StoreError> {
+    let tweet = lock(connection, post).await?;
+    let (state, platform): (String, String) = deliveries::table
+        .find(delivery)
+        .select((deliveries::state, deliveries::platform))
+        .first(connection)
+        .await?;
+    let is_open = OPEN.contains(&state.as_str());
+    let found = (platform_id, url);
+    if let Some(holder) = take_id(connection, post, &platform, found, now).await? {
+        let reason = format!("the platform's id {platform_id} belongs to post {holder}");
+        settle_delivery(connection, delivery, DeliveryState::Unknown, &reason, now.into()).await?;
+        ask(connection, post, &reason, now.into()).await?;
+        let (id, by) = (platform_id.to_owned(), PostId::new(holder));
+        return Ok(Recorded::IdTaken { id, by });
+    }
+    let after = if is_open { DeliveryState::Published } else { DeliveryState::AlsoPublished };
+    diesel::update(deliveries::table.find(delivery))
+        .filter(deliveries::state.ne(DeliveryState::Published.name()))
+        .set((
+            deliveries::state.eq(after.name()),
+            deliveries::settled_at.eq(Time::from(now)),
+            deliveries::platform_post_id.eq(platform_id),
+            deliveries::error.eq(None::<String>),
+        ))
+        .execute(connection)
+        .await?;
+    let ids = public_ids(connection, post).await?;
+    if ids.len() > 1 {
+        let reason = format!(
+            "it is public more than once, as {}: delete all but one there, then resolve the post",
+            ids.join(" and ")
+        );
+        ask(connection, post, &reason, now.into()).await?;
+        return Ok(Recorded::PublicTwice { ids });
+    }
+    let another_is_open = diesel::select(diesel::dsl::exists(
+        deliveries::table
+            .filter(deliveries::post_id.eq(post))
+            .filter(deliveries::state.eq_any(OPEN)),
+    ))
+    .get_result::<bool>(connection)
+    .await?;
+    if !another_is_open {
+        mark_published(connection, post, tweet, found, actor, now).await?;
+    }
+    // An attempt that is under way ends first: then it is clear whether the post is public twice.
+    Ok(if is_open {
+        Recorded::AsDecided
+    } else {
+        Recorded::PublicBefore { id: platform_id.to_owned() }
+    })
+}
+
+pub(super) async fn settle_delivery(
+    connection: &mut Conn,
+    delivery: i64,
+    state: DeliveryState,
+    reason: &str,
+    now: Time,
+) -> QueryResult<bool> {
+    diesel::update(deliveries::table.find(delivery))
+        .filter(deliveries::state.eq_any(OPEN))
+        .set((
+            deliveries::state.eq(state.name()),
+            deliveries::settled_at.eq(now),
+            deliveries::error.eq(reason),
+        ))
+        .execute(connection)
+        .await
+        .map(|settled| settled > 0)
+}
+
+/// Takes a post out of the queue.
+pub(super) async fn stop(
+    connection: &mut Conn,
+    post: i64,
+    status: PostStatus,
+    reason: &str,
+    now: Time,
+) -> QueryResult<()> {
+    diesel::update(posts::table.find(post))
+        .set((
+            posts::status.eq(status.name()),
+            posts::due_at.eq(None::<Time>),
+            posts::is_held.eq(false),
+            posts::last_error.eq(reason),
+            posts::updated_at.eq(now),
+            posts::version.eq(posts::version + 1),
+        ))
+        .execute(connection)
+        .await
+        .map(drop)
+}
