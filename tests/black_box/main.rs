@@ -7,6 +7,7 @@
     clippy::panic,
     reason = "a test stops at the first surprise"
 )]
+#![expect(clippy::disallowed_methods, reason = "what is tested has the clock of the machine")]
 
 #[path = "../support/authenticator.rs"]
 mod authenticator;

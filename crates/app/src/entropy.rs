@@ -6,6 +6,7 @@ use waggle_kernel::{Entropy, PortError};
 pub(crate) struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
+    #[expect(clippy::disallowed_methods, reason = "the one source of randomness")]
     fn bytes(&self) -> Result<[u8; 32], PortError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)

@@ -19,6 +19,7 @@ pub fn to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one clock of the machine")]
     fn now(&self) -> DateTime<Utc> {
         to_micros(Utc::now())
     }

@@ -11,7 +11,7 @@ use poem_openapi::payload::Binary;
 use poem_openapi::registry::{MetaResponse, MetaResponses, Registry};
 use poem_openapi::{ApiResponse, Enum};
 use serde_json::{Value, json};
-use waggle_kernel::{Actor, Cursor, Direction, Limit, Page, PageRequest};
+use waggle_kernel::{Actor, Clock as _, Cursor, Direction, Limit, Page, PageRequest, SystemClock};
 use waggle_twitter_n8n::{SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetsError};
 
 use crate::app::App;
@@ -103,7 +103,7 @@ struct Rest<P> {
 ///
 /// A [`Problem`] if the first page cannot be had; a later failure cuts the connection off.
 pub(crate) async fn export<P: Pages>(pages: P, format: Format) -> Result<Export, Problem> {
-    let name = format!("{}_{}", P::NAME, Utc::now().format("%Y%m%d_%H%M%S"));
+    let name = format!("{}_{}", P::NAME, SystemClock.now().format("%Y%m%d_%H%M%S"));
     let mut rest = Rest { pages, format, chunks: VecDeque::new(), next: None, has_more: true };
     if format == Format::Csv {
         let header = P::HEADER.iter().map(|&cell| cell.to_owned()).collect();

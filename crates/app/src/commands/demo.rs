@@ -210,6 +210,7 @@ impl Walk {
         )
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a duration is measured")]
     async fn publish(&mut self, [first, ..]: [i64; 4]) -> Result<(), Failure> {
         let queued = self.act(first, "publish", json!({ "platform": "sandbox" })).await?;
         let post = queued.body["post"]["id"].as_i64().unwrap_or_default();

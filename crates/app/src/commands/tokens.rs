@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use waggle_accounts::{Client, OwnedToken, User, WantedToken};
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Actor, Scope, Scopes};
+use waggle_kernel::{Actor, Clock as _, Scope, Scopes, SystemClock};
 
 use super::{Failure, open_existing, print};
 use crate::config::Config;
@@ -138,7 +138,7 @@ pub(super) async fn run(
                 for owned in list {
                     let unusable = owned.unusable_scopes();
                     let OwnedToken { token, owner } = owned;
-                    let state = if token.is_live(Utc::now()) { "live" } else { "ended" };
+                    let state = if token.is_live(SystemClock.now()) { "live" } else { "ended" };
                     let used = token
                         .last_used_at
                         .map_or_else(|| "never".to_owned(), |time| time.to_rfc3339());
@@ -149,7 +149,7 @@ pub(super) async fn run(
                         token.name,
                         names(token.scopes.iter()).join(",")
                     ));
-                    let owner = owner.filter(|_| token.is_live(Utc::now()));
+                    let owner = owner.filter(|_| token.is_live(SystemClock.now()));
                     if let Some(warning) = owner.and_then(|owner| vain(&owner, &unusable)) {
                         print(&format!("    {warning}"));
                     }

@@ -10,6 +10,7 @@ use poem::http::uri::Authority;
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use poem::{Endpoint, IntoResponse as _, Request, Response};
 use tracing::{error, info};
+use waggle_kernel::{Clock as _, SystemClock};
 use waggle_settings::Values;
 
 use super::Problem;
@@ -39,6 +40,7 @@ where
     REQUEST_ID.scope(id.clone(), answered(next, request, id)).await
 }
 
+#[expect(clippy::disallowed_methods, reason = "a duration is measured")]
 async fn answered<E: Endpoint + 'static>(
     next: Arc<E>,
     request: Request,
@@ -195,8 +197,7 @@ fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
 /// The start of the process and a count: enough to find a line in the log, and no secret.
 fn new_id() -> String {
     static STARTED: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        now.map(|now| now.as_secs()).unwrap_or_default()
+        u64::try_from(SystemClock.now().timestamp()).unwrap_or_default()
     });
     static COUNT: AtomicU64 = AtomicU64::new(0);
     format!(

@@ -36,6 +36,7 @@ impl PlatformTime {
     }
 
     /// Reads the time of an answer.
+    #[expect(clippy::disallowed_methods, reason = "how long ago an answer came is measured")]
     pub(super) fn read(&self, headers: &HeaderMap) {
         if let Some(theirs) = of_answer(headers) {
             let reading = Reading { theirs, ours: self.clock.now(), at: Instant::now() };

@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     reason = "a test stops at the first surprise"
 )]
+#![expect(clippy::disallowed_methods, reason = "what is tested has the clock of the machine")]
 
 #[expect(dead_code, reason = "it serves other test binaries too")]
 #[path = "../../../../tests/support/database.rs"]
