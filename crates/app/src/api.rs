@@ -2,6 +2,7 @@
 
 mod accounts;
 mod campaign_batches;
+mod done;
 mod export;
 mod generated_tweets;
 mod joining;
@@ -11,16 +12,12 @@ mod sandbox;
 mod second_factor;
 mod settings;
 mod source_tweets;
+mod tag;
 mod tokens;
 
-use poem_openapi::Tags;
-
 pub(crate) use self::accounts::{session_cookie, user_json};
-pub(crate) use self::campaign_batches::campaign_batch_json;
 pub(crate) use self::export::{Format, SourceTweetPages, export};
-pub(crate) use self::generated_tweets::generated_tweet_json;
 pub(crate) use self::joining::as_they_are;
-pub(crate) use self::posts::post_json;
 pub(crate) use self::query::if_match;
 
 /// What the API document says before anything else.
@@ -34,25 +31,6 @@ sent as `cursor` with the same filters. Times are RFC 3339 in UTC. Errors are `a
 
 Changes take the version that they are based on in the header `If-Match`; if somebody else was faster, the \
 answer is a 409 that shows the present state.";
-
-/// The groups of the API document.
-#[derive(Tags)]
-enum Tag {
-    /// People, their sessions, and what happened at the door.
-    Accounts,
-    /// Tweets of monitored accounts, as workflows report them.
-    SourceTweets,
-    /// Runs of the AI workflow, with the tweets that they generated.
-    CampaignBatches,
-    /// Drafted tweets, which people approve, edit or reject.
-    GeneratedTweets,
-    /// Posts on their way to a platform, and the ledger of their deliveries.
-    Posts,
-    /// The local timeline for trying things out.
-    Sandbox,
-    /// What an operator tunes, while everything runs.
-    Settings,
-}
 
 /// Every part of the API.
 pub(crate) fn all() -> (

@@ -1,22 +1,23 @@
 //! The command line.
 
+mod database;
 mod demo;
+mod input;
 mod migrate;
+mod output;
 mod serve;
 mod settings;
 mod super_admins;
 mod tokens;
 mod users;
 
-use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use waggle_kernel::error_chain;
-use waggle_store::{Mode, Store};
 
+use self::output::Failure;
 use crate::best_effort::{BestEffort, complain};
 use crate::config::{Config, LogFormat, check_names};
 
@@ -48,9 +49,6 @@ enum Command {
     /// Walk the main job over HTTP against a server of its own, and say what happened at each step.
     Demo,
 }
-
-/// What a command failed with; its chain of causes is what the operator reads.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
@@ -116,50 +114,4 @@ fn begin_log(config: &Config) -> Result<(), Failure> {
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }
     Ok(())
-}
-
-/// Opens the database.
-async fn open(config: &Config) -> Result<Store, Failure> {
-    make_data_dir(&config.data_dir)?;
-    Ok(Store::open(&config.database_url).await?)
-}
-
-/// Opens the database that is there, and brings it up to date. A command in the wrong folder makes
-/// none.
-async fn open_existing(config: &Config) -> Result<Store, Failure> {
-    bring_up_to_date(Store::open_existing(&config.database_url).await?).await
-}
-
-/// Opens the database, making it where it is missing, and brings it up to date.
-async fn open_current(config: &Config) -> Result<Store, Failure> {
-    bring_up_to_date(open(config).await?).await
-}
-
-async fn bring_up_to_date(store: Store) -> Result<Store, Failure> {
-    let applied = store.migrate(Mode::Run).await?;
-    if !applied.is_empty() {
-        tracing::info!(steps = ?applied, database = store.kind(), "the database was brought up to date");
-    }
-    Ok(store)
-}
-
-/// What is in there is for the owner alone.
-fn make_data_dir(path: &Path) -> Result<(), Failure> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| format!("cannot make {}: {error}", path.display()).into())
-}
-
-/// Prints an answer; a reader that went away is no error of ours.
-fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// How this program is called from the present folder, for commands to try next.
-fn program() -> String {
-    let Ok(path) = std::env::current_exe() else { return "waggle".to_owned() };
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(&here).unwrap_or(&path).display().to_string()
 }

@@ -10,15 +10,17 @@ mod docs_page;
 mod document;
 mod head_deadline;
 mod health;
+mod json;
 mod pace;
 mod problem;
+mod refused;
+mod request_id;
 mod server;
 mod shares;
 mod visitor;
 
 use std::sync::Arc;
 
-use hyper::body::Bytes;
 use poem::endpoint::make_sync;
 use poem::web::Redirect;
 use poem::{Endpoint, EndpointExt as _, IntoEndpoint as _, Response, get};
@@ -27,13 +29,14 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use self::around::request_id;
 pub(crate) use self::around::{is_allowed_host, is_public_host};
-pub(crate) use self::body::{JsonBody, depth, not_json};
+pub(crate) use self::body::JsonBody;
 pub(crate) use self::caller::{Caller, caller};
 pub(crate) use self::client::{client, client_address};
 use self::contract::Contract;
+use self::docs_page::fixed;
 use self::document::{API, document};
+pub(crate) use self::json::{depth, not_json};
 pub(crate) use self::pace::Pace;
 pub(crate) use self::problem::Problem;
 pub(crate) use self::shares::Shares;
@@ -75,10 +78,4 @@ fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> {
 /// What the framework or this program has written as JSON.
 fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
-}
-
-/// An answer that is always the same, kept once however many read it.
-fn fixed(content_type: &'static str, text: String) -> impl Endpoint<Output = Response> {
-    let bytes = Bytes::from(text);
-    make_sync(move |_| Response::builder().content_type(content_type).body(bytes.clone()))
 }

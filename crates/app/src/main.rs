@@ -12,6 +12,7 @@ mod http;
 mod live_google;
 mod live_passkeys;
 mod live_settings;
+mod mail_worker;
 mod mailing;
 mod master_keys;
 mod n8n;

@@ -4,24 +4,25 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use poem::Request;
+use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::{Json, Response};
 use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Enum, Object, OpenApi};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 use waggle_accounts::{
-    AuthEvent, AuthEventFilter, EventKind, ManageUsersError, Role, Session, SignedIn as SignedInAs,
-    User, UserChange, Wanted,
+    AuthEvent, AuthEventFilter, EventKind, ManageUsersError, NotRecent, Role, Session,
+    SessionsError, SignInError, SignedIn as SignedInAs, User, UserChange, Wanted,
 };
 use waggle_kernel::ids::{SessionId, UserId};
 use waggle_kernel::{Actor, Clock as _, Page, PageRequest, Scope, SystemClock};
 
-use super::Tag;
+use super::done::Done;
 use super::export::{Export, Format, Pages, export};
-use super::joining::Done;
 use super::query::{if_match, page};
+use super::tag::Tag;
 use crate::app::App;
 use crate::http::{Caller, Problem, SESSION_COOKIE, SignedIn, client};
 
@@ -658,4 +659,61 @@ pub(crate) fn session_cookie(app: &App, opened: &SignedInAs) -> String {
 
 fn actor(person: &SignedIn) -> Actor {
     person.visitor.user.actor()
+}
+
+impl From<SignInError> for Problem {
+    fn from(error: SignInError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SignInError::Refused => Self::new(StatusCode::UNAUTHORIZED, detail),
+            SignInError::NoPassword => Self::new(StatusCode::FORBIDDEN, detail),
+            SignInError::NeedsFactor => {
+                Self::new(StatusCode::FORBIDDEN, detail).with("needs", json!("second_factor"))
+            }
+            SignInError::Limited(exhausted) => Self::too_often(detail, &exhausted),
+            SignInError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<SessionsError> for Problem {
+    fn from(error: SessionsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SessionsError::Refused => Self::new(StatusCode::UNAUTHORIZED, detail),
+            SessionsError::NotFound => Self::not_found(detail),
+            SessionsError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ManageUsersError> for Problem {
+    fn from(error: ManageUsersError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ManageUsersError::Forbidden(error) => error.into(),
+            ManageUsersError::NotRecent(error) => error.into(),
+            ManageUsersError::NotFound => Self::not_found(detail),
+            ManageUsersError::Address(_)
+            | ManageUsersError::Username(_)
+            | ManageUsersError::Name(_)
+            | ManageUsersError::Password(_) => Self::invalid(detail),
+            ManageUsersError::WrongPassword
+            | ManageUsersError::Own
+            | ManageUsersError::ForeignDomain => Self::new(StatusCode::FORBIDDEN, detail),
+            ManageUsersError::Limited(exhausted) => Self::too_often(detail, &exhausted),
+            ManageUsersError::Taken(_) | ManageUsersError::LastAdmin => Self::conflict(detail),
+            ManageUsersError::Stale { current } => {
+                Self::conflict(detail).with("current", user_json(&current))
+            }
+            ManageUsersError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotRecent> for Problem {
+    fn from(error: NotRecent) -> Self {
+        Self::new(StatusCode::FORBIDDEN, error.to_string())
+            .with("needs", json!("recent_authentication"))
+    }
 }

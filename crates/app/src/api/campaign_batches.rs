@@ -10,10 +10,11 @@ use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::Value;
 use waggle_kernel::ids::CampaignBatchId;
+use waggle_twitter_n8n::ManageBatchesError;
 use waggle_twitter_n8n::{BatchFilter, BatchStatus, CampaignBatch, Deleted, Status, StatusCounts};
 
-use super::Tag;
 use super::query::{Order, if_match, page, text, time};
+use super::tag::Tag;
 use crate::app::App;
 use crate::http::{Caller, Problem};
 
@@ -277,5 +278,22 @@ impl CampaignBatchesApi {
     ) -> Result<Json<CampaignBatchView>, Problem> {
         let (id, expected) = (CampaignBatchId::new(id.0), if_match(version.0.as_deref())?);
         Ok(Json(app.batches.restore(&caller.actor, id, expected).await?.into()))
+    }
+}
+
+impl From<ManageBatchesError> for Problem {
+    fn from(error: ManageBatchesError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ManageBatchesError::Forbidden(error) => error.into(),
+            ManageBatchesError::NotFound => Self::not_found(detail),
+            ManageBatchesError::NoTitle
+            | ManageBatchesError::Hidden
+            | ManageBatchesError::Title(_) => Self::invalid(detail),
+            ManageBatchesError::Stale { current } => {
+                Self::conflict(detail).with("current", campaign_batch_json(&current))
+            }
+            ManageBatchesError::Port(error) => error.into(),
+        }
     }
 }

@@ -8,14 +8,15 @@ use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Enum, Object, OpenApi};
-use serde_json::Value;
+use serde_json::{Value, json};
 use waggle_content::Platform;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
+use waggle_twitter_n8n::{Action, MoveRefused, PublishTweetError, QueueRefused, ReviewError};
 use waggle_twitter_n8n::{GeneratedTweet, HistoryEntry, ReviewTweets, Status, TweetFilter};
 
-use super::Tag;
 use super::posts::PostView;
 use super::query::{Order, if_match, page, text, time};
+use super::tag::Tag;
 use crate::app::App;
 use crate::http::{Caller, Problem};
 
@@ -535,3 +536,64 @@ impl GeneratedTweetsApi {
 
 // The document says 200, and so does the domain.
 const _: () = assert!(ReviewTweets::MOST == 200);
+
+impl From<MoveRefused> for Problem {
+    fn from(error: MoveRefused) -> Self {
+        let detail = error.to_string();
+        match error {
+            MoveRefused::Unfit(_) => Self::invalid(detail),
+            MoveRefused::Illegal { status, .. } => {
+                let allowed: Vec<&str> = status.allowed().map(Action::name).collect();
+                Self::conflict(detail)
+                    .with("current_status", json!(status.name()))
+                    .with("allowed", json!(allowed))
+            }
+        }
+    }
+}
+
+impl From<ReviewError> for Problem {
+    fn from(error: ReviewError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReviewError::Forbidden(error) => error.into(),
+            ReviewError::NotFound => Self::not_found(detail),
+            ReviewError::Text { .. } | ReviewError::TooMany => Self::invalid(detail),
+            ReviewError::Move(error) => error.into(),
+            ReviewError::Stale { current } => {
+                let problem = Self::conflict(detail);
+                match current {
+                    Some(current) => problem.with("current", generated_tweet_json(&current)),
+                    None => problem,
+                }
+            }
+            ReviewError::InFlight => Self::conflict(detail),
+            ReviewError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<PublishTweetError> for Problem {
+    fn from(error: PublishTweetError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PublishTweetError::Forbidden(error) => error.into(),
+            PublishTweetError::NotFound => Self::not_found(detail),
+            PublishTweetError::NotApproved { status } => {
+                let allowed: Vec<&str> = status.allowed().map(Action::name).collect();
+                Self::conflict(detail)
+                    .with("current_status", json!(status.name()))
+                    .with("allowed", json!(allowed))
+            }
+            PublishTweetError::TooFarAhead | PublishTweetError::Past => Self::invalid(detail),
+            PublishTweetError::Refused(QueueRefused::Port(error))
+            | PublishTweetError::Port(error) => error.into(),
+            PublishTweetError::Refused(QueueRefused::NeedsVersion { .. }) => {
+                Self::needs_version(detail)
+            }
+            PublishTweetError::ContentChanged { .. } | PublishTweetError::Refused(_) => {
+                Self::conflict(detail)
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use poem::Request;
+use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::payload::{Json, Response};
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
@@ -13,14 +14,18 @@ use poem_openapi::{Object, OpenApi};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use waggle_accounts::{
-    Application, GOOGLE_PATIENCE, Issued, Presented, ProvenBy, TokensOnReset, User,
+    Application, ChangeAddressError, CodeError, GOOGLE_PATIENCE, GoogleError, IdentityError,
+    Issued, Presented, ProvenBy, RegisterError, ResetPasswordError, TokensOnReset, User,
 };
 
-use super::Tag;
 use super::accounts::{SignedInView, UserView, signed_in};
+use super::done::Done;
+use super::tag::Tag;
 use crate::app::App;
 use crate::http::{GOOGLE_COOKIE, Problem, SignedIn, client};
 use crate::live_settings;
+use tracing::error;
+use waggle_kernel::error_chain;
 
 /// The digits of a code: a JSON string, because a number has no leading zeros.
 #[derive(Debug)]
@@ -164,13 +169,6 @@ struct ConfirmGoogleBody {
     /// What stands behind `google=` in the address to which the browser was sent back.
     flow: String,
     code: Digits,
-}
-
-/// That it was done.
-#[derive(Object)]
-pub(super) struct Done {
-    /// What was done, for people.
-    pub(super) message: String,
 }
 
 fn presented(
@@ -362,4 +360,88 @@ impl JoiningApi {
 pub(crate) async fn as_they_are(app: &App, user: User) -> User {
     let changed = live_settings::apply_super_admins(app).await;
     changed.into_iter().find(|changed| changed.id == user.id).unwrap_or(user)
+}
+
+impl From<CodeError> for Problem {
+    fn from(error: CodeError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CodeError::Malformed(_) => Self::invalid(detail),
+            CodeError::Refused => Self::new(StatusCode::FORBIDDEN, detail),
+            CodeError::Limited(exhausted) => Self::too_often(detail, &exhausted),
+            CodeError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RegisterError::Closed | RegisterError::ForeignDomain => {
+                Self::new(StatusCode::FORBIDDEN, detail)
+            }
+            RegisterError::Address(_)
+            | RegisterError::Username(_)
+            | RegisterError::Name(_)
+            | RegisterError::Password(_)
+            | RegisterError::NoPassword => Self::invalid(detail),
+            RegisterError::NoName => Self::conflict(detail),
+            RegisterError::Code(error) => error.into(),
+            RegisterError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResetPasswordError> for Problem {
+    fn from(error: ResetPasswordError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ResetPasswordError::Address(_) | ResetPasswordError::Password(_) => {
+                Self::invalid(detail)
+            }
+            ResetPasswordError::Code(error) => error.into(),
+            ResetPasswordError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeAddressError> for Problem {
+    fn from(error: ChangeAddressError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ChangeAddressError::NotRecent(error) => error.into(),
+            ChangeAddressError::Address(_) => Self::invalid(detail),
+            ChangeAddressError::ForeignDomain => Self::new(StatusCode::FORBIDDEN, detail),
+            ChangeAddressError::Code(error) => error.into(),
+            ChangeAddressError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<GoogleError> for Problem {
+    fn from(error: GoogleError) -> Self {
+        let detail = error.to_string();
+        match error {
+            GoogleError::Identity(IdentityError::NotSetUp) => Self::conflict(detail),
+            GoogleError::Identity(IdentityError::Port(error)) | GoogleError::Port(error) => {
+                error.into()
+            }
+            GoogleError::Identity(
+                IdentityError::Unreachable(ref cause) | IdentityError::NotTheIssuer(ref cause),
+            ) => {
+                let cause = error_chain(cause);
+                error!(request.id = %Self::request_id(), error = %cause, "a sign-in with Google failed");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+            }
+            GoogleError::Identity(IdentityError::Unverified | IdentityError::Refused(_))
+            | GoogleError::Stale
+            | GoogleError::Denied
+            | GoogleError::ForeignDomain
+            | GoogleError::Refused => Self::new(StatusCode::FORBIDDEN, detail),
+            GoogleError::Limited(exhausted) => Self::too_often(detail, &exhausted),
+            GoogleError::Code(error) => error.into(),
+            GoogleError::Register(error) => error.into(),
+        }
+    }
 }

@@ -8,14 +8,14 @@ use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Enum, Object, OpenApi};
-use serde_json::Value;
+use serde_json::{Value, json};
 use waggle_content::{
-    Delivery, Platform, Post, PostFilter, PostStatus, Resolution, TwitterDetails,
+    Delivery, ManagePostsError, Platform, Post, PostFilter, PostStatus, Resolution, TwitterDetails,
 };
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, PostId};
 
-use super::Tag;
 use super::query::{if_match, page};
+use super::tag::Tag;
 use crate::app::App;
 use crate::http::{Caller, Problem};
 
@@ -373,5 +373,26 @@ impl PostsApi {
         let (id, expected) = (PostId::new(id.0), if_match(version.0.as_deref())?);
         let post = app.posts.resolve(&caller.actor, id, expected, &resolution).await?;
         Ok(Json(post.into()))
+    }
+}
+
+impl From<ManagePostsError> for Problem {
+    fn from(error: ManagePostsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ManagePostsError::Forbidden(error) => error.into(),
+            ManagePostsError::NotFound => Self::not_found(detail),
+            ManagePostsError::NoPlatformId => Self::invalid(detail),
+            ManagePostsError::Illegal { status, .. } => {
+                Self::conflict(detail).with("current_status", json!(status.name()))
+            }
+            ManagePostsError::IsPublic { .. } | ManagePostsError::Taken { .. } => {
+                Self::conflict(detail)
+            }
+            ManagePostsError::Stale { current } => {
+                Self::conflict(detail).with("current", post_json(*current))
+            }
+            ManagePostsError::Port(error) => error.into(),
+        }
     }
 }

@@ -9,8 +9,8 @@ use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 use tracing::error;
 
-use super::Tag;
 use super::query::page;
+use super::tag::Tag;
 use crate::app::App;
 use crate::http::{Caller, Problem};
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use poem::Request;
+use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::param::Path;
 use poem_openapi::payload::{Json, Response};
@@ -12,14 +13,14 @@ use qrcode::QrCode;
 use qrcode::render::svg;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use waggle_accounts::Passkey;
-use waggle_accounts::ports::WhichFactor;
+use waggle_accounts::ports::{PasskeyError, WhichFactor};
+use waggle_accounts::{Passkey, PasskeysError, SecondFactorError};
 use waggle_kernel::PortError;
 use waggle_kernel::ids::PasskeyId;
 
-use super::Tag;
 use super::accounts::{SignedInView, signed_in};
-use super::joining::Done;
+use super::done::Done;
+use super::tag::Tag;
 use crate::app::App;
 use crate::http::{Problem, SignedIn, client};
 use crate::live_passkeys::relying_party;
@@ -338,5 +339,48 @@ impl SecondFactorApi {
         let codes = renewed.await?;
         app.post.notify_one();
         Ok(Json(codes.into()))
+    }
+}
+
+impl From<SecondFactorError> for Problem {
+    fn from(error: SecondFactorError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SecondFactorError::Forbidden(error) => error.into(),
+            SecondFactorError::NotRecent(error) => error.into(),
+            SecondFactorError::IsOn
+            | SecondFactorError::NotBegun
+            | SecondFactorError::Unreadable => Self::conflict(detail),
+            SecondFactorError::Own | SecondFactorError::Refused => {
+                Self::new(StatusCode::FORBIDDEN, detail)
+            }
+            SecondFactorError::Limited(exhausted)
+            | SecondFactorError::TooManyChanges(exhausted) => Self::too_often(detail, &exhausted),
+            SecondFactorError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<PasskeysError> for Problem {
+    fn from(error: PasskeysError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PasskeysError::NotRecent(error) => error.into(),
+            PasskeysError::Name(_) => Self::invalid(detail),
+            PasskeysError::Ended => Self::new(StatusCode::UNAUTHORIZED, detail),
+            PasskeysError::TooMany
+            | PasskeysError::Taken
+            | PasskeysError::Passkey(PasskeyError::NotSetUp | PasskeyError::None) => {
+                Self::conflict(detail)
+            }
+            PasskeysError::Stale
+            | PasskeysError::Passkey(PasskeyError::Refused(_) | PasskeyError::Cloned) => {
+                Self::new(StatusCode::FORBIDDEN, detail)
+            }
+            PasskeysError::Factor(error) => error.into(),
+            PasskeysError::Passkey(PasskeyError::Port(error)) | PasskeysError::Port(error) => {
+                error.into()
+            }
+        }
     }
 }

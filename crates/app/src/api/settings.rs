@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use poem::Request;
+use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
@@ -17,8 +18,8 @@ use waggle_settings::{
     Given, Group, Kind, Past, Problem as Wrong, SettingsError, Shown, ShownChange, Values, Wish,
 };
 
-use super::Tag;
 use super::query::{if_match, page, text};
+use super::tag::Tag;
 use crate::app::App;
 use crate::connections::Maker;
 use crate::http::{Caller, Problem, SignedIn, is_allowed_host, is_public_host};
@@ -588,5 +589,28 @@ async fn test_google(app: &App, values: &Values) -> Result<String, String> {
                 .to_owned(),
         ),
         Err(problem) => Err(error_chain(&problem)),
+    }
+}
+
+impl From<SettingsError> for Problem {
+    fn from(error: SettingsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SettingsError::Forbidden(error) => error.into(),
+            SettingsError::Unknown { .. } | SettingsError::NoSuchChange(_) => {
+                Self::not_found(detail)
+            }
+            SettingsError::Secret { .. }
+            | SettingsError::Twice { .. }
+            | SettingsError::Invalid(_)
+            | SettingsError::Receiver { .. } => Self::invalid(detail),
+            SettingsError::TooMany { .. }
+            | SettingsError::Stale { .. }
+            | SettingsError::NotUndoable { .. }
+            | SettingsError::NoMasterKey { .. }
+            | SettingsError::NotOpened { .. } => Self::conflict(detail),
+            SettingsError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
+            SettingsError::Port(error) => error.into(),
+        }
     }
 }

@@ -12,10 +12,11 @@ use waggle_kernel::{Clock as _, SystemClock};
 use waggle_twitter_n8n::{
     Lapsed, LeaseOutcome, SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
 };
+use waggle_twitter_n8n::{SourceTweetsError, WorkQueueError};
 
-use super::Tag;
 use super::export::{Export, Format, SourceTweetPages, export};
 use super::query::{Order, page, text, time};
+use super::tag::Tag;
 use crate::app::App;
 use crate::http::{Caller, Problem};
 
@@ -499,4 +500,25 @@ async fn end(
     let ids = body.ids.map(|ids| ids.into_iter().map(SourceTweetId::new).collect());
     let count = app.work_queue.end(&caller.actor, &lease, ids, outcome).await?;
     Ok(Json(EndedLease { count }))
+}
+
+impl From<SourceTweetsError> for Problem {
+    fn from(error: SourceTweetsError) -> Self {
+        match error {
+            SourceTweetsError::Forbidden(error) => error.into(),
+            SourceTweetsError::NotFound => Self::not_found(error.to_string()),
+            SourceTweetsError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<WorkQueueError> for Problem {
+    fn from(error: WorkQueueError) -> Self {
+        match error {
+            WorkQueueError::Forbidden(error) => error.into(),
+            WorkQueueError::Invalid(error) => Self::invalid(error.to_string()),
+            WorkQueueError::NotHeld => Self::conflict(error.to_string()),
+            WorkQueueError::Port(error) => error.into(),
+        }
+    }
 }

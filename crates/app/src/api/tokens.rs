@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use poem::Request;
+use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 use secrecy::ExposeSecret as _;
-use waggle_accounts::{OwnedToken, WantedToken};
+use waggle_accounts::{CreateTokenError, OwnedToken, TokensError, WantedToken};
 use waggle_kernel::Scope;
 use waggle_kernel::ids::UserId;
 
-use super::Tag;
-use super::joining::Done;
+use super::done::Done;
+use super::tag::Tag;
 use crate::app::App;
 use crate::http::{Problem, SignedIn, client};
 
@@ -213,5 +214,33 @@ impl TokensApi {
         let (actor, from) = (admin.visitor.user.actor(), client(&app, request));
         app.people.tokens.revoke(&actor, &id.0, &from).await?;
         Ok(Json(Done { message: "the token is ended".to_owned() }))
+    }
+}
+
+impl From<CreateTokenError> for Problem {
+    fn from(error: CreateTokenError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CreateTokenError::Forbidden(error) => error.into(),
+            CreateTokenError::NotRecent(error) => error.into(),
+            CreateTokenError::Ended => Self::new(StatusCode::UNAUTHORIZED, detail),
+            CreateTokenError::TooMuch(_) => Self::new(StatusCode::FORBIDDEN, detail),
+            CreateTokenError::NoScope | CreateTokenError::Expired | CreateTokenError::Name(_) => {
+                Self::invalid(detail)
+            }
+            CreateTokenError::Limited(exhausted) => Self::too_often(detail, &exhausted),
+            CreateTokenError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<TokensError> for Problem {
+    fn from(error: TokensError) -> Self {
+        let detail = error.to_string();
+        match error {
+            TokensError::Forbidden(error) => error.into(),
+            TokensError::NotFound => Self::not_found(detail),
+            TokensError::Port(error) => error.into(),
+        }
     }
 }

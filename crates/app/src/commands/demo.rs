@@ -17,8 +17,9 @@ use waggle_accounts::{Client as Caller, WantedToken};
 use waggle_kernel::{Actor, Scope, Scopes};
 use waggle_store::{Mode, Store};
 
+use super::database::make_data_dir;
+use super::output::{Failure, print, program};
 use super::serve::Server;
-use super::{Failure, make_data_dir, print, program};
 use crate::config::Config;
 use crate::master_keys::MasterKeyPlace;
 

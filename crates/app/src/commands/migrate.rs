@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use waggle_store::{Mode, Store};
 
-use super::{Failure, open, print};
+use super::database::open;
+use super::output::{Failure, print};
 use crate::config::Config;
 
 #[derive(Args)]

@@ -16,11 +16,12 @@ use waggle_content::Platform;
 use waggle_kernel::{Actor, Clock as _, Limit, PageRequest, SystemClock};
 use waggle_store::Store;
 
-use super::{Failure, open_current, print};
+use super::database::open_current;
+use super::output::{Failure, print};
 use crate::app::App;
 use crate::config::Config;
 use crate::supervisor::supervise;
-use crate::{http, live_settings, mailing, private_file, worker};
+use crate::{http, live_settings, mail_worker, private_file, worker};
 
 /// How long requests and deliveries that have begun may take to end.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -98,9 +99,9 @@ impl Server {
                 let (app, stopped) = (Arc::clone(&app), stopped.clone());
                 move || worker::run(Arc::clone(&app), stopped.clone())
             })),
-            tokio::spawn(supervise("mailing", stopped.clone(), {
+            tokio::spawn(supervise("mail_worker", stopped.clone(), {
                 let (app, stopped) = (Arc::clone(&app), stopped.clone());
-                move || mailing::run(Arc::clone(&app), stopped.clone())
+                move || mail_worker::run(Arc::clone(&app), stopped.clone())
             })),
             tokio::spawn(supervise("settings", stopped.clone(), {
                 let (app, store) = (Arc::clone(&app), store.clone());
@@ -148,7 +149,7 @@ async fn greet(app: &App, address: SocketAddr, config: &Config) -> Result<(), Fa
             "Three commands to try next:\n\n    export TOKEN={token}\n    \
              curl -s -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/generated-tweets\n    \
              {} tokens create --name n8n --scope ingest\n",
-            super::program()
+            super::output::program()
         ));
     }
     if app
@@ -161,14 +162,14 @@ async fn greet(app: &App, address: SocketAddr, config: &Config) -> Result<(), Fa
     {
         print(&format!(
             "There is no user yet. Make one: {} users create --role admin --email YOU@EXAMPLE.COM",
-            super::program()
+            super::output::program()
         ));
     }
     print(&format!("The API is described at http://{address}/docs."));
     if !app.connections.is_connected(Platform::X) {
         print(&format!(
             "X is not connected: posts go to the sandbox, a timeline on this machine alone. To connect it: {} settings init",
-            super::program()
+            super::output::program()
         ));
     }
     Ok(())
@@ -196,7 +197,7 @@ fn hand_over(token: &str, config: &Config) -> Result<String, Failure> {
         format!(
             "the first API token cannot be written to {path}: {error}. Make one with: {} tokens \
              create --name admin --scope admin",
-            super::program()
+            super::output::program()
         )
     })?;
     print(&format!(

@@ -2,9 +2,9 @@
 
 mod init;
 mod reference;
+mod text;
 mod transfer;
 
-use std::io::{IsTerminal as _, Read as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -14,12 +14,14 @@ use serde_json::{Value, json};
 use waggle_kernel::{Actor, Limit, PageRequest};
 use waggle_settings::{Action, Revision};
 use waggle_settings::{
-    Boolean, Given, Group, Kind, Past, SettingsManager, Shown, ShownChange, Unreadable, Wish,
-    registry,
+    Boolean, Given, Group, Past, SettingsManager, Shown, ShownChange, Unreadable, Wish,
 };
 use waggle_store::Store;
 
-use super::{Failure, open_existing, print};
+use self::text::{is_secret, text_of_value};
+use super::database::open_existing;
+use super::input::{ask, standard_input};
+use super::output::{Failure, print};
 use crate::config::Config;
 use crate::{app, people};
 
@@ -237,22 +239,6 @@ fn text_of(shown: &Shown) -> String {
     }
 }
 
-fn text_of_value(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.is_empty() => "(empty)".to_owned(),
-        Value::Array(items) if items.iter().all(Value::is_string) => {
-            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-        }
-        other => other.to_string(),
-    }
-}
-
-/// Whether the value of `key` is not to be printed.
-fn is_secret(key: &str) -> bool {
-    registry::find(key).is_some_and(|declaration| matches!(declaration.kind, Kind::Secret))
-}
-
 /// The value of the command line, of standard input, or of an answer.
 fn given(key: &str, value: Option<&str>) -> Result<Given, Failure> {
     let text: SecretString = match value {
@@ -271,27 +257,6 @@ fn given(key: &str, value: Option<&str>) -> Result<Given, Failure> {
         return Err("the value is empty; 'waggle settings unset' removes one".into());
     }
     Ok(Given::Text(text))
-}
-
-/// What is piped in, which is an error if it is larger than `most` bytes.
-pub(super) fn standard_input(most: u64) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::io::stdin().take(most + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > most {
-        return Err(std::io::Error::other(format!("standard input has more than {most} bytes")));
-    }
-    Ok(text)
-}
-
-/// Asks for one line; `None` when there is nobody to answer any more. A secret does not appear on the terminal.
-pub(super) fn ask(question: &str, is_secret: bool) -> Result<Option<String>, Failure> {
-    eprint!("{question}");
-    if is_secret && std::io::stdin().is_terminal() {
-        return Ok(Some(rpassword::read_password()?));
-    }
-    let mut line = String::new();
-    let read = std::io::stdin().read_line(&mut line)?;
-    Ok((read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn done(as_json: bool, key: &str, what: &str, revision: Revision) {

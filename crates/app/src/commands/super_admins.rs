@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use waggle_accounts::User;
 use waggle_kernel::Actor;
 
-use super::{Failure, open_existing, print};
+use super::database::open_existing;
+use super::output::{Failure, print};
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;

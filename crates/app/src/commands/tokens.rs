@@ -11,7 +11,8 @@ use waggle_accounts::{Client, OwnedToken, User, WantedToken};
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{Actor, Clock as _, Scope, Scopes, SystemClock};
 
-use super::{Failure, open_existing, print};
+use super::database::open_existing;
+use super::output::{Failure, print};
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;

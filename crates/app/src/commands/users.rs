@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use waggle_accounts::{Admission, Client, Role, User, UserChange, Wanted};
 use waggle_kernel::{Actor, Limit, PageRequest};
 
-use super::settings::{ask, standard_input};
-use super::{Failure, open_existing, print};
+use super::database::open_existing;
+use super::input::{ask, standard_input};
+use super::output::{Failure, print};
 use crate::config::Config;
 use crate::entropy::SystemEntropy;
 use crate::hashing::Hashing;

@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -10,26 +9,17 @@ use poem::http::uri::Authority;
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use poem::{Endpoint, IntoResponse as _, Request, Response};
 use tracing::{error, info};
-use waggle_kernel::{Clock as _, SystemClock};
 use waggle_settings::Values;
 
 use super::Problem;
 use super::client::client_address;
 use super::pace::most_calls;
+use super::request_id::{REQUEST_ID, new_id, request_id};
 use crate::app::App;
 use crate::live_google::CALLBACK;
 
 /// How long the answer to a request may take to begin.
 const DEADLINE: Duration = Duration::from_secs(30);
-
-tokio::task_local! {
-    static REQUEST_ID: String;
-}
-
-/// The id of the request that this task works on; empty outside of one.
-pub(super) fn request_id() -> String {
-    REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
-}
 
 /// Calls the routes with all that surrounds them.
 pub(super) async fn every_request<E>(next: Arc<E>, request: Request) -> poem::Result<Response>
@@ -192,18 +182,4 @@ fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
         "default-src 'none'; frame-ancestors 'none'"
     };
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-}
-
-/// The start of the process and a count: enough to find a line in the log, and no secret.
-fn new_id() -> String {
-    static STARTED: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
-        u64::try_from(SystemClock.now().timestamp()).unwrap_or_default()
-    });
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!(
-        "{:08x}{:04x}-{:x}",
-        *STARTED,
-        std::process::id() & 0xffff,
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    )
 }

@@ -14,6 +14,8 @@ use super::access::{Access, access};
 use super::caller::let_in;
 use super::client::client_address;
 use super::contract::Contract;
+use super::json::depth;
+use super::problem::NOT_JSON;
 use super::shares::Part;
 use crate::app::App;
 
@@ -41,7 +43,7 @@ pub(crate) enum BodyRefused {
     #[error("this network address sends too much at the same time; try again later")]
     TooMuch,
     /// It is no JSON by its own word.
-    #[error("the body has to be JSON, announced as 'Content-Type: application/json'")]
+    #[error("{NOT_JSON}")]
     NotJson,
     /// It did not come whole.
     #[error("the body was cut off")]
@@ -293,59 +295,5 @@ async fn discard<E>(mut rest: impl Stream<Item = Result<Bytes, E>> + Unpin) {
         if read > MOST_DISCARDED {
             break;
         }
-    }
-}
-
-/// Why bytes are not JSON, for people.
-pub(crate) fn not_json(body: &[u8], error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        return "the body is not JSON: it ends too early".to_owned();
-    }
-    let before = body.split(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
-    let before: usize = before.map(|line| line.len() + 1).sum();
-    format!("the body is not JSON: see byte {}", before + error.column())
-}
-
-/// How deep lists and objects stand in one another, without reading them.
-pub(crate) fn depth(json: &[u8]) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let (mut in_text, mut escaped) = (false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            _ if in_text => {}
-            b'[' | b'{' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_json_is_told_by_its_place() {
-        let why = |text: &str| {
-            not_json(text.as_bytes(), &serde_json::from_str::<serde_json::Value>(text).unwrap_err())
-        };
-
-        assert_eq!(why("{\"a\": 1"), "the body is not JSON: it ends too early");
-        assert_eq!(why("{\n\"a\": x}"), "the body is not JSON: see byte 8");
-    }
-
-    #[test]
-    fn depth_is_that_of_lists_and_objects_outside_of_texts() {
-        assert_eq!(depth(b"1"), 0);
-        assert_eq!(depth(br#"{"a":[{"b":1}],"c":[[]]}"#), 3);
-        assert_eq!(depth(br#"["[[[[", "\"[[["]"#), 1);
-        assert_eq!(depth("[".repeat(100_000).as_bytes()), 100_000);
     }
 }

@@ -6,7 +6,7 @@ use poem::{Addr, Request};
 use waggle_accounts::Client;
 use waggle_settings::{List, Network, Values};
 
-use super::request_id;
+use super::request_id::request_id;
 use crate::app::App;
 
 /// From where a request comes, with what is kept of the browser's name.

@@ -3,9 +3,9 @@
 //! Its script and style are those of Swagger UI, which the framework brings along. They are served
 //! as files, so that the page runs no script that is written into it.
 
-use poem::{Route, get};
-
-use super::fixed;
+use hyper::body::Bytes;
+use poem::endpoint::make_sync;
+use poem::{Endpoint, Response, Route, get};
 
 const PAGE: &str = r#"<!doctype html>
 <html lang="en">
@@ -43,4 +43,10 @@ pub(super) fn routes(framework: &str) -> Route {
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     let rest = text.split_once(start).map(|(_, rest)| rest);
     rest.and_then(|rest| rest.split_once(end)).map(|(inner, _)| inner).unwrap_or_default()
+}
+
+/// An answer that is always the same, kept once however many read it.
+pub(super) fn fixed(content_type: &'static str, text: String) -> impl Endpoint<Output = Response> {
+    let bytes = Bytes::from(text);
+    make_sync(move |_| Response::builder().content_type(content_type).body(bytes.clone()))
 }

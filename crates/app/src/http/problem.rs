@@ -12,21 +12,14 @@ use poem_openapi::{ApiResponse, Object};
 use serde_json::{Map, Value, json};
 use tracing::error;
 use waggle_accounts::Exhausted;
-use waggle_content::ManagePostsError;
 use waggle_kernel::{Clock as _, Forbidden, PortError, PortErrorKind, SystemClock, error_chain};
-use waggle_settings::SettingsError;
-use waggle_twitter_n8n::{
-    Action, ManageBatchesError, MoveRefused, PublishTweetError, QueueRefused, ReceiveBatchError,
-    ReviewError, SourceTweetsError, WorkQueueError,
-};
 
-use super::around::request_id;
-use super::body::BodyRefused;
 use super::pace::TooFast;
-use crate::api::{campaign_batch_json, generated_tweet_json, post_json};
+use super::request_id::request_id;
 
-mod accounts;
-
+/// What is said of a body that is not announced as JSON.
+pub(super) const NOT_JSON: &str =
+    "the body has to be JSON, announced as 'Content-Type: application/json'";
 const CONTENT_TYPE: &str = "application/problem+json";
 
 /// What went wrong, for the caller.
@@ -86,7 +79,7 @@ impl Problem {
     }
 
     /// It was done too often, and may be done again later.
-    fn too_often(detail: String, exhausted: &Exhausted) -> Self {
+    pub(crate) fn too_often(detail: String, exhausted: &Exhausted) -> Self {
         let left = (exhausted.until - SystemClock.now()).num_seconds() + 1;
         let seconds = u32::try_from(left).unwrap_or(1);
         let limit = Some(exhausted.budget.most);
@@ -131,7 +124,7 @@ impl Problem {
         let detail = match status {
             StatusCode::NOT_FOUND => "there is nothing at this address".to_owned(),
             StatusCode::METHOD_NOT_ALLOWED => "this address does not take this method".to_owned(),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => BodyRefused::NotJson.to_string(),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => NOT_JSON.to_owned(),
             // The contract has checked both before; the framework's words name our types.
             _ if error.is::<ParseParamError>() || error.is::<ParsePathError>() => {
                 "a parameter is not of the form that the API document gives".to_owned()
@@ -255,159 +248,6 @@ impl From<PortError> for Problem {
                 let detail = "the database is busy or away; try again later";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             }
-        }
-    }
-}
-
-impl From<SourceTweetsError> for Problem {
-    fn from(error: SourceTweetsError) -> Self {
-        match error {
-            SourceTweetsError::Forbidden(error) => error.into(),
-            SourceTweetsError::NotFound => Self::not_found(error.to_string()),
-            SourceTweetsError::Port(error) => error.into(),
-        }
-    }
-}
-
-impl From<WorkQueueError> for Problem {
-    fn from(error: WorkQueueError) -> Self {
-        match error {
-            WorkQueueError::Forbidden(error) => error.into(),
-            WorkQueueError::Invalid(error) => Self::invalid(error.to_string()),
-            WorkQueueError::NotHeld => Self::conflict(error.to_string()),
-            WorkQueueError::Port(error) => error.into(),
-        }
-    }
-}
-
-impl From<ReceiveBatchError> for Problem {
-    fn from(error: ReceiveBatchError) -> Self {
-        match error {
-            ReceiveBatchError::Forbidden(error) => error.into(),
-            ReceiveBatchError::Invalid(error) => Self::invalid(error.to_string()),
-            ReceiveBatchError::Port(error) => error.into(),
-        }
-    }
-}
-
-impl From<ManageBatchesError> for Problem {
-    fn from(error: ManageBatchesError) -> Self {
-        let detail = error.to_string();
-        match error {
-            ManageBatchesError::Forbidden(error) => error.into(),
-            ManageBatchesError::NotFound => Self::not_found(detail),
-            ManageBatchesError::NoTitle
-            | ManageBatchesError::Hidden
-            | ManageBatchesError::Title(_) => Self::invalid(detail),
-            ManageBatchesError::Stale { current } => {
-                Self::conflict(detail).with("current", campaign_batch_json(&current))
-            }
-            ManageBatchesError::Port(error) => error.into(),
-        }
-    }
-}
-
-impl From<MoveRefused> for Problem {
-    fn from(error: MoveRefused) -> Self {
-        let detail = error.to_string();
-        match error {
-            MoveRefused::Unfit(_) => Self::invalid(detail),
-            MoveRefused::Illegal { status, .. } => {
-                let allowed: Vec<&str> = status.allowed().map(Action::name).collect();
-                Self::conflict(detail)
-                    .with("current_status", json!(status.name()))
-                    .with("allowed", json!(allowed))
-            }
-        }
-    }
-}
-
-impl From<ReviewError> for Problem {
-    fn from(error: ReviewError) -> Self {
-        let detail = error.to_string();
-        match error {
-            ReviewError::Forbidden(error) => error.into(),
-            ReviewError::NotFound => Self::not_found(detail),
-            ReviewError::Text { .. } | ReviewError::TooMany => Self::invalid(detail),
-            ReviewError::Move(error) => error.into(),
-            ReviewError::Stale { current } => {
-                let problem = Self::conflict(detail);
-                match current {
-                    Some(current) => problem.with("current", generated_tweet_json(&current)),
-                    None => problem,
-                }
-            }
-            ReviewError::InFlight => Self::conflict(detail),
-            ReviewError::Port(error) => error.into(),
-        }
-    }
-}
-
-impl From<PublishTweetError> for Problem {
-    fn from(error: PublishTweetError) -> Self {
-        let detail = error.to_string();
-        match error {
-            PublishTweetError::Forbidden(error) => error.into(),
-            PublishTweetError::NotFound => Self::not_found(detail),
-            PublishTweetError::NotApproved { status } => {
-                let allowed: Vec<&str> = status.allowed().map(Action::name).collect();
-                Self::conflict(detail)
-                    .with("current_status", json!(status.name()))
-                    .with("allowed", json!(allowed))
-            }
-            PublishTweetError::TooFarAhead | PublishTweetError::Past => Self::invalid(detail),
-            PublishTweetError::Refused(QueueRefused::Port(error))
-            | PublishTweetError::Port(error) => error.into(),
-            PublishTweetError::Refused(QueueRefused::NeedsVersion { .. }) => {
-                Self::needs_version(detail)
-            }
-            PublishTweetError::ContentChanged { .. } | PublishTweetError::Refused(_) => {
-                Self::conflict(detail)
-            }
-        }
-    }
-}
-
-impl From<ManagePostsError> for Problem {
-    fn from(error: ManagePostsError) -> Self {
-        let detail = error.to_string();
-        match error {
-            ManagePostsError::Forbidden(error) => error.into(),
-            ManagePostsError::NotFound => Self::not_found(detail),
-            ManagePostsError::NoPlatformId => Self::invalid(detail),
-            ManagePostsError::Illegal { status, .. } => {
-                Self::conflict(detail).with("current_status", json!(status.name()))
-            }
-            ManagePostsError::IsPublic { .. } | ManagePostsError::Taken { .. } => {
-                Self::conflict(detail)
-            }
-            ManagePostsError::Stale { current } => {
-                Self::conflict(detail).with("current", post_json(*current))
-            }
-            ManagePostsError::Port(error) => error.into(),
-        }
-    }
-}
-
-impl From<SettingsError> for Problem {
-    fn from(error: SettingsError) -> Self {
-        let detail = error.to_string();
-        match error {
-            SettingsError::Forbidden(error) => error.into(),
-            SettingsError::Unknown { .. } | SettingsError::NoSuchChange(_) => {
-                Self::not_found(detail)
-            }
-            SettingsError::Secret { .. }
-            | SettingsError::Twice { .. }
-            | SettingsError::Invalid(_)
-            | SettingsError::Receiver { .. } => Self::invalid(detail),
-            SettingsError::TooMany { .. }
-            | SettingsError::Stale { .. }
-            | SettingsError::NotUndoable { .. }
-            | SettingsError::NoMasterKey { .. }
-            | SettingsError::NotOpened { .. } => Self::conflict(detail),
-            SettingsError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail),
-            SettingsError::Port(error) => error.into(),
         }
     }
 }

@@ -8,7 +8,7 @@ use waggle_accounts::{SessionsError, Visitor};
 use waggle_settings::Values;
 
 use super::Problem;
-use super::caller::CallerRefused;
+use super::refused::CallerRefused;
 use crate::app::App;
 
 /// A cookie of ours. Behind TLS its name begins with `__Host-`: browsers send it over TLS alone, and take it from this host alone.

@@ -701,3 +701,13 @@ fn source_ids(
     ids.dedup();
     (ids, are_readable)
 }
+
+impl From<ReceiveBatchError> for Problem {
+    fn from(error: ReceiveBatchError) -> Self {
+        match error {
+            ReceiveBatchError::Forbidden(error) => error.into(),
+            ReceiveBatchError::Invalid(error) => Self::invalid(error.to_string()),
+            ReceiveBatchError::Port(error) => error.into(),
+        }
+    }
+}

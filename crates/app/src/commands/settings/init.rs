@@ -5,8 +5,8 @@ use waggle_kernel::Actor;
 use waggle_settings::Action;
 use waggle_settings::{Given, SettingsError, SettingsManager, Wish};
 
-use super::super::{Failure, print};
-use super::ask;
+use super::super::input::ask;
+use super::super::output::{Failure, print};
 
 pub(super) async fn run(
     settings: &SettingsManager,

@@ -8,8 +8,9 @@ use waggle_kernel::Actor;
 use waggle_settings::Action;
 use waggle_settings::{Given, SettingsManager, Wish};
 
-use super::super::{Failure, print};
-use super::{is_secret, standard_input, text_of_value};
+use super::super::input::standard_input;
+use super::super::output::{Failure, print};
+use super::text::{is_secret, text_of_value};
 
 /// What the files of this form say that they are.
 const FORMAT: &str = "waggle-settings-1";

@@ -1,0 +1,28 @@
+//! The id of a request, which its answer and its lines in the log have.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use waggle_kernel::{Clock as _, SystemClock};
+
+tokio::task_local! {
+    pub(super) static REQUEST_ID: String;
+}
+
+/// The id of the request that this task works on; empty outside of one.
+pub(super) fn request_id() -> String {
+    REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// The start of the process and a count: enough to find a line in the log, and no secret.
+pub(super) fn new_id() -> String {
+    static STARTED: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
+        u64::try_from(SystemClock.now().timestamp()).unwrap_or_default()
+    });
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!(
+        "{:08x}{:04x}-{:x}",
+        *STARTED,
+        std::process::id() & 0xffff,
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    )
+}
