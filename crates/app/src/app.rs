@@ -20,7 +20,6 @@ use waggle_twitter_n8n::{
 use crate::config::Config;
 use crate::connections::{LiveConnections, Maker};
 use crate::entropy::SystemEntropy;
-use crate::http::{Pace, Shares};
 use crate::people::People;
 use crate::policy;
 
@@ -41,10 +40,6 @@ pub(crate) struct App {
     pub(crate) connections: Arc<LiveConnections>,
     /// The database, to ask whether it answers.
     pub(crate) store: Store,
-    /// Counts what network addresses have under way.
-    pub(crate) shares: Shares,
-    /// Counts calls.
-    pub(crate) pace: Pace,
     /// Tells the worker that something is due now.
     pub(crate) wake: Notify,
     /// Tells the mail worker that there is something to send.
@@ -156,8 +151,6 @@ impl App {
             },
             connections,
             store: store.clone(),
-            shares: Shares::default(),
-            pace: Pace::default(),
             wake: Notify::new(),
             post: Notify::new(),
             draining: AtomicBool::new(false),

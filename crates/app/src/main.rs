@@ -20,6 +20,7 @@ mod pages;
 mod people;
 mod policy;
 mod private_file;
+mod routes;
 mod server_keys;
 mod supervisor;
 mod worker;

@@ -21,7 +21,7 @@ use super::output::{Failure, print};
 use crate::app::App;
 use crate::config::Config;
 use crate::supervisor::supervise;
-use crate::{http, live_settings, mail_worker, private_file, worker};
+use crate::{live_settings, mail_worker, private_file, routes, worker};
 
 /// How long requests and deliveries that have begun may take to end.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -94,12 +94,12 @@ impl Server {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
-            tokio::spawn(http::serve(listener, Arc::clone(&app), stopped.clone())),
+            tokio::spawn(routes::serve(listener, Arc::clone(&app), stopped.clone())),
             tokio::spawn(supervise("worker", stopped.clone(), {
                 let (app, stopped) = (Arc::clone(&app), stopped.clone());
                 move || worker::run(Arc::clone(&app), stopped.clone())
             })),
-            tokio::spawn(supervise("mail_worker", stopped.clone(), {
+            tokio::spawn(supervise("mailing", stopped.clone(), {
                 let (app, stopped) = (Arc::clone(&app), stopped.clone());
                 move || mail_worker::run(Arc::clone(&app), stopped.clone())
             })),

@@ -13,7 +13,7 @@ use waggle_settings::Values;
 
 use super::Problem;
 use super::client::client_address;
-use super::pace::most_calls;
+use super::pace::{Pace, most_calls};
 use super::request_id::{REQUEST_ID, new_id, request_id};
 use crate::app::App;
 use crate::live_google::CALLBACK;
@@ -99,7 +99,7 @@ fn too_fast(request: &Request) -> Option<Problem> {
     let values = app.settings.values();
     let most = most_calls(&values);
     let address = client_address(&values, request)?;
-    app.pace.call_from(address, most).err().map(Into::into)
+    request.data::<Arc<Pace>>()?.call_from(address, most).err().map(Into::into)
 }
 
 /// A request under a name that is none of ours: another name may lead here without anybody of ours knowing. Whoever asks whether the

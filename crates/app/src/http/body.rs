@@ -16,7 +16,7 @@ use super::client::client_address;
 use super::contract::Contract;
 use super::json::depth;
 use super::problem::NOT_JSON;
-use super::shares::Part;
+use super::shares::{Part, Shares};
 use crate::app::App;
 
 /// How long a body may take to come: less than the answer may take as a whole.
@@ -131,7 +131,7 @@ fn within_bounds(json: &[u8]) -> Result<(), BodyRefused> {
 
 /// The native API: whoever is not let in is told so before his body is read, and bodies are bounded.
 /// What comes is checked against the API document before the endpoint works with it.
-pub(super) fn limited<E: Endpoint + 'static>(
+pub(crate) fn limited<E: Endpoint + 'static>(
     endpoint: E,
     contract: Arc<Contract>,
 ) -> impl Endpoint<Output = Response> {
@@ -230,7 +230,8 @@ fn waits(request: &Request) -> bool {
 /// What the sender of a request has under way.
 fn share_of(app: &App, request: &Request) -> Part {
     let address = client_address(&app.settings.values(), request);
-    app.shares.body(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+    let shares = request.data::<Shares>().cloned().unwrap_or_default();
+    shares.body(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
 }
 
 async fn bounded(

@@ -1,6 +1,7 @@
 //! Who calls: an API token as a Bearer, or as the password of HTTP Basic, whatever the user name, or a person by session.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +15,7 @@ use waggle_kernel::{Actor, ActorKind, Clock as _, Scope, SystemClock};
 use super::Problem;
 use super::access::{Access, access};
 use super::client::client_address;
-use super::pace::most_calls;
+use super::pace::{Pace, most_calls};
 use super::refused::CallerRefused;
 use super::visitor::{SESSION, is_foreign, register_session, visitor};
 use crate::app::App;
@@ -36,8 +37,8 @@ pub(super) async fn bearer(app: &App, request: &Request) -> Result<Actor, Caller
         AuthenticateError::Refused => CallerRefused::Wrong,
         AuthenticateError::Port(error) => CallerRefused::Port(error),
     })?;
-    if let ActorKind::Token { id, .. } = actor.kind() {
-        app.pace.call_with(*id, most_calls(&app.settings.values()))?;
+    if let (ActorKind::Token { id, .. }, Some(pace)) = (actor.kind(), request.data::<Arc<Pace>>()) {
+        pace.call_with(*id, most_calls(&app.settings.values()))?;
     }
     Ok(actor)
 }

@@ -22,7 +22,7 @@ use super::json::not_json;
 const MOST_NAME: usize = 60;
 
 /// Every operation of the native API, and the schemas of what it takes.
-pub(super) struct Contract {
+pub(crate) struct Contract {
     operations: Vec<Operation>,
     schemas: Map<String, Value>,
 }
@@ -64,7 +64,7 @@ impl From<Unfit> for Problem {
 
 impl Contract {
     /// The contract of a document.
-    pub(super) fn of(document: &Value) -> Self {
+    pub(crate) fn of(document: &Value) -> Self {
         let schemas = document.pointer("/components/schemas");
         let schemas = schemas.and_then(Value::as_object).cloned().unwrap_or_default();
         let paths = document["paths"].as_object().into_iter().flatten();

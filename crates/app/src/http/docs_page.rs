@@ -30,7 +30,7 @@ const START: &str = r##"SwaggerUIBundle({ dom_id: "#ui", url: "/openapi.json", d
 "##;
 
 /// The page and its files. `framework` is the framework's page, which has script and style in it.
-pub(super) fn routes(framework: &str) -> Route {
+pub(crate) fn routes(framework: &str) -> Route {
     let style = between(framework, "<style charset=\"UTF-8\">", "</style>");
     let script = between(framework, "<script charset=\"UTF-8\">", "</script>");
     Route::new()
@@ -46,7 +46,7 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
 }
 
 /// An answer that is always the same, kept once however many read it.
-pub(super) fn fixed(content_type: &'static str, text: String) -> impl Endpoint<Output = Response> {
+pub(crate) fn fixed(content_type: &'static str, text: String) -> impl Endpoint<Output = Response> {
     let bytes = Bytes::from(text);
     make_sync(move |_| Response::builder().content_type(content_type).body(bytes.clone()))
 }

@@ -8,11 +8,11 @@ use waggle_kernel::Limit;
 use super::access::{Access, access};
 
 /// Where the native API is.
-pub(super) const API: &str = "/api/v1";
+pub(crate) const API: &str = "/api/v1";
 
 /// The document. `spec` is the framework's, and `calls` the paths that stand beside the native API,
 /// with their schemas.
-pub(super) fn document(spec: Value, calls: Value) -> Value {
+pub(crate) fn document(spec: Value, calls: Value) -> Value {
     let of_requests = schemas_of_requests(&spec);
     let (mut spec, mut calls) = (object(spec), object(calls));
     let mut of_calls = |name: &str| calls.remove(name).unwrap_or_default();

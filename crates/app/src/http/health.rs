@@ -17,7 +17,7 @@ use crate::app::App;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `/health/live` and `/health/ready`, for anybody.
-pub(super) fn routes() -> Route {
+pub(crate) fn routes() -> Route {
     Route::new().at("/live", get(live)).at("/ready", get(ready))
 }
 
