@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use waggle_kernel::ids::UserId;
 
-use crate::address::Address;
-use crate::mail::NewMail;
-use crate::user::User;
+use crate::mails::mail::NewMail;
+use crate::people::address::Address;
+use crate::people::user::User;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {

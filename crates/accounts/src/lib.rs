@@ -14,74 +14,60 @@
 //! # Ok::<(), InvalidToken>(())
 //! ```
 
-mod address;
-mod admission;
 mod auth_event;
 mod budget;
-mod change_address;
-mod code;
 mod codes;
-mod deliver_mail;
+mod factors;
 mod google;
-mod google_identity;
 mod keys;
 mod limits;
-mod mail;
-mod manage_users;
-mod passkey;
-mod password;
+mod mails;
+mod people;
 mod policy;
 pub mod ports;
-mod register;
-mod reset_password;
-mod return_to;
-mod role;
-mod second_factor;
-mod session;
 mod sessions;
-mod sign_in;
-mod stored_passkey;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-mod token;
 mod tokens;
-mod totp;
-mod user;
 
-pub use address::{Address, InvalidAddress};
-pub use admission::Admission;
 pub use auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
 pub use budget::{Budget, Exhausted};
-pub use change_address::{ChangeAddress, ChangeAddressError};
-pub use code::{
+pub use codes::code::{
     CODE_LIFE, Code, CodeLength, Flow, Intent, InvalidCode, Link, MOST_TRIES, NewVerification,
     Purpose, Registration, Verification,
 };
-pub use codes::{CodeError, Codes, Issued, Presented};
-pub use deliver_mail::{DeliverMail, Delivered};
-pub use google::{Begun, Callback, Finished, GOOGLE_PATIENCE, GoogleError, GoogleSignIn};
-pub use google_identity::{GoogleIdentity, GoogleProfile, IdentityError, SignInSecrets};
+pub use codes::mailed_codes::{CodeError, Codes, Issued, Presented};
+pub use factors::passkey::{Passkeys, PasskeysError};
+pub use factors::second_factor::{FactorState, Resealed, SecondFactor, SecondFactorError};
+pub use factors::stored_passkey::{InvalidPasskeyName, NewPasskey, Passkey, PasskeyName};
+pub use google::identity::{GoogleIdentity, GoogleProfile, IdentityError, SignInSecrets};
+pub use google::return_to::ReturnTo;
+pub use google::sign_in_with_google::{
+    Begun, Callback, Finished, GOOGLE_PATIENCE, GoogleError, GoogleSignIn,
+};
 pub use keys::{Mark, SealedSecret, ServerKeys};
 pub use limits::{LIMITS, LimitTable, NamedLimit, network};
-pub use mail::{Letter, Mail, MailFailure, NewMail, Proof, QueuedMail};
-pub use manage_users::{ManageUsers, ManageUsersError, Taken, UserChange, Wanted};
-pub use passkey::{Passkeys, PasskeysError};
-pub use password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
+pub use mails::deliver_mail::{DeliverMail, Delivered};
+pub use mails::mail::{Letter, Mail, MailFailure, NewMail, Proof, QueuedMail};
+pub use people::address::{Address, InvalidAddress};
+pub use people::admission::Admission;
+pub use people::change_address::{ChangeAddress, ChangeAddressError};
+pub use people::manage_users::{ManageUsers, ManageUsersError, Taken, UserChange, Wanted};
+pub use people::password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
+pub use people::register::{Application, Register, RegisterError};
+pub use people::reset_password::{ResetPassword, ResetPasswordError};
+pub use people::role::{Role, UnknownRole};
+pub use people::user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 pub use policy::{AccountPolicy, SignInPolicy};
-pub use register::{Application, Register, RegisterError};
-pub use reset_password::{ResetPassword, ResetPasswordError};
-pub use return_to::ReturnTo;
-pub use role::{Role, UnknownRole};
-pub use second_factor::{FactorState, Resealed, SecondFactor, SecondFactorError};
-pub use session::{NewSession, PresentedSession, Session, SessionLife};
-pub use sessions::{NotRecent, Sessions, SessionsError, Standing, Visitor};
-pub use sign_in::{ProvenBy, SignIn, SignInError, SignedIn};
-pub use stored_passkey::{InvalidPasskeyName, NewPasskey, Passkey, PasskeyName};
-pub use user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
+pub use sessions::manage_sessions::{NotRecent, Sessions, SessionsError, Standing, Visitor};
+pub use sessions::session::{NewSession, PresentedSession, Session, SessionLife};
+pub use sessions::sign_in::{ProvenBy, SignIn, SignInError, SignedIn};
 
-pub use token::{
+pub use factors::totp::{NewTotp, StoredTotp};
+pub use tokens::manage_tokens::{
+    AuthenticateError, CreateTokenError, CreatedToken, Tokens, TokensError,
+};
+pub use tokens::token::{
     ApiToken, InvalidToken, InvalidTokenName, NewApiToken, OwnedToken, PresentedToken, StoredHash,
     TokensOnReset, WantedToken,
 };
-pub use tokens::{AuthenticateError, CreateTokenError, CreatedToken, Tokens, TokensError};
-pub use totp::{NewTotp, StoredTotp};

@@ -2,13 +2,13 @@
 
 use chrono::Duration;
 
-use crate::address::Address;
-use crate::admission::Admission;
-use crate::code::CodeLength;
+use crate::codes::code::CodeLength;
 use crate::limits::LimitTable;
-use crate::role::Role;
-use crate::session::SessionLife;
-use crate::user::User;
+use crate::people::address::Address;
+use crate::people::admission::Admission;
+use crate::people::role::Role;
+use crate::people::user::User;
+use crate::sessions::session::SessionLife;
 
 /// What the settings say about people, at one moment.
 #[derive(Debug, Clone)]

@@ -10,17 +10,17 @@ use url::Url;
 use waggle_kernel::ids::{SessionId, TokenId, UserId};
 use waggle_kernel::{Page, PageRequest, PortError, Version};
 
-use crate::address::Address;
 use crate::auth_event::{AuthEvent, AuthEventFilter, NewAuthEvent};
 use crate::budget::{Budget, Exhausted};
-use crate::code::{NewVerification, Purpose, Verification};
-use crate::google_identity::{GoogleIdentity, GoogleProfile, IdentityError, SignInSecrets};
-use crate::mail::{Mail, MailFailure, QueuedMail};
-use crate::password::{StoredPassword, Verdict};
-use crate::return_to::ReturnTo;
-use crate::session::{NewSession, Session};
-use crate::token::{ApiToken, NewApiToken, OwnedToken, StoredHash, TokensOnReset};
-use crate::user::{Login, NewUser, User};
+use crate::codes::code::{NewVerification, Purpose, Verification};
+use crate::google::identity::{GoogleIdentity, GoogleProfile, IdentityError, SignInSecrets};
+use crate::google::return_to::ReturnTo;
+use crate::mails::mail::{Mail, MailFailure, QueuedMail};
+use crate::people::address::Address;
+use crate::people::password::{StoredPassword, Verdict};
+use crate::people::user::{Login, NewUser, User};
+use crate::sessions::session::{NewSession, Session};
+use crate::tokens::token::{ApiToken, NewApiToken, OwnedToken, StoredHash, TokensOnReset};
 
 pub use self::second_factors::{
     Added, Asked, Challenge, NewCredential, NewFactor, PasskeyError, PasskeyRepository,

@@ -16,15 +16,15 @@ use waggle_kernel::{Clock as _, FixedClock, Limit, PageRequest, Scope, Scopes, V
 
 use crate::auth_event::{AuthEventFilter, Client, EventKind, NewAuthEvent};
 use crate::budget::Budget;
-use crate::password::StoredPassword;
+use crate::people::password::StoredPassword;
+use crate::people::role::Role;
+use crate::people::user::{Login, NewUser, PersonName, User};
 use crate::ports::{
     AuthEventRepository, EndSessions, InsertUserError, KnownToken, Limits, SaveUserError,
     SessionRepository, TokenRepository, UserRepository,
 };
-use crate::role::Role;
-use crate::session::{NewSession, SessionLife};
-use crate::token::{NewApiToken, OwnedToken, StoredHash};
-use crate::user::{Login, NewUser, PersonName, User};
+use crate::sessions::session::{NewSession, SessionLife};
+use crate::tokens::token::{NewApiToken, OwnedToken, StoredHash};
 
 fn token(public_id: &str) -> NewApiToken {
     NewApiToken {

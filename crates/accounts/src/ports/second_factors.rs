@@ -9,12 +9,12 @@ use waggle_kernel::ids::{PasskeyId, SessionId, UserId};
 
 use super::EndSessions;
 use crate::auth_event::NewAuthEvent;
+use crate::factors::stored_passkey::{NewPasskey, Passkey};
+use crate::factors::totp::StoredTotp;
 use crate::keys::SealedSecret;
-use crate::session::NewSession;
-use crate::stored_passkey::{NewPasskey, Passkey};
-use crate::token::StoredHash;
-use crate::totp::StoredTotp;
-use crate::user::User;
+use crate::people::user::User;
+use crate::sessions::session::NewSession;
+use crate::tokens::token::StoredHash;
 
 /// A second factor that is to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,20 +8,20 @@ use waggle_kernel::{Limit, PageRequest};
 
 use super::{event, made, new_user, noon, password, session};
 use crate::auth_event::{AuthEventFilter, EventKind, NewAuthEvent};
-use crate::code::{
+use crate::codes::code::{
     CODE_LIFE, Intent, MOST_TRIES, NewVerification, Purpose, Registration, Verification,
 };
-use crate::google_identity::GoogleIdentity;
+use crate::google::identity::GoogleIdentity;
 use crate::keys::{Mark, SealedSecret};
-use crate::mail::{Letter, NewMail, QueuedMail};
-use crate::password::StoredPassword;
+use crate::mails::mail::{Letter, NewMail, QueuedMail};
+use crate::people::password::StoredPassword;
+use crate::people::role::Role;
+use crate::people::user::{Login, User};
 use crate::ports::{
     AuthEventRepository, CarryOutError, Effect, GoogleAccounts, MailQueue, NotSent,
     SessionRepository, TokenRepository, UserRepository, VerificationRepository,
 };
-use crate::role::Role;
-use crate::token::{NewApiToken, StoredHash, TokensOnReset};
-use crate::user::{Login, User};
+use crate::tokens::token::{NewApiToken, StoredHash, TokensOnReset};
 
 /// A code of which every hash is made of one byte.
 fn verification(byte: u8, purpose: Purpose, address: &str, intent: Intent) -> NewVerification {

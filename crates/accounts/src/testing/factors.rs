@@ -7,17 +7,17 @@ use waggle_kernel::ids::{PasskeyId, SessionId, UserId};
 
 use super::{event, made, noon, password, session};
 use crate::auth_event::EventKind;
+use crate::factors::stored_passkey::{NewPasskey, PasskeyName};
 use crate::keys::SealedSecret;
-use crate::password::StoredPassword;
+use crate::people::password::StoredPassword;
+use crate::people::role::Role;
+use crate::people::user::User;
 use crate::ports::{
     Added, Challenge, EndSessions, NewFactor, PasskeyRepository, Proof, SecondFactorRepository,
     SessionRepository, TotpBegun, UserRepository, WhichFactor,
 };
-use crate::role::Role;
-use crate::session::NewSession;
-use crate::stored_passkey::{NewPasskey, PasskeyName};
-use crate::token::StoredHash;
-use crate::user::User;
+use crate::sessions::session::NewSession;
+use crate::tokens::token::StoredHash;
 
 fn secret(byte: u8) -> SealedSecret {
     SealedSecret { key: "key-1".to_owned(), bytes: vec![byte; 50] }

@@ -8,16 +8,16 @@ use sha2::{Digest as _, Sha256};
 use waggle_kernel::{FixedClock, MockEntropy};
 
 use super::user;
-use crate::admission::Admission;
-use crate::code::{Code, CodeLength, Flow, Intent, Purpose, Verification, bound};
-use crate::codes::{Codes, Presented};
+use crate::codes::code::{Code, CodeLength, Flow, Intent, Purpose, Verification, bound};
+use crate::codes::mailed_codes::{Codes, Presented};
 use crate::keys::{Mark, MockServerKeys, SealedSecret, ServerKeys as _};
 use crate::limits::LimitTable;
+use crate::people::admission::Admission;
+use crate::people::role::Role;
 use crate::policy::{AccountPolicy, SignInPolicy};
 use crate::ports::{MockAuthEventRepository, MockLimits, MockVerificationRepository};
-use crate::role::Role;
-use crate::session::{Session, SessionLife};
-use crate::sessions::Visitor;
+use crate::sessions::manage_sessions::Visitor;
+use crate::sessions::session::{Session, SessionLife};
 
 /// A policy that lets `hive.example` in.
 pub(crate) fn policy() -> AccountPolicy {

@@ -16,12 +16,12 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
 
-use crate::address::Address;
-use crate::google_identity::GoogleIdentity;
+use crate::google::identity::GoogleIdentity;
 use crate::keys::Mark;
-use crate::password::StoredPassword;
-use crate::token::StoredHash;
-use crate::user::{PersonName, Username};
+use crate::people::address::Address;
+use crate::people::password::StoredPassword;
+use crate::people::user::{PersonName, Username};
+use crate::tokens::token::StoredHash;
 
 /// How long a code is good for.
 pub const CODE_LIFE: Duration = Duration::minutes(10);

@@ -1,6 +1,6 @@
 //! Whose address lets them in at all, and whose lets them do everything.
 
-use crate::address::Address;
+use crate::people::address::Address;
 
 /// The rules about addresses, as the settings have them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

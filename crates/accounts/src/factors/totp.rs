@@ -10,7 +10,7 @@ use url::Url;
 use waggle_kernel::PortError;
 
 use crate::keys::SealedSecret;
-use crate::token::StoredHash;
+use crate::tokens::token::StoredHash;
 
 /// How many recovery codes there are.
 pub(crate) const RECOVERY_CODES: usize = 10;

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use waggle_kernel::ids::{SessionId, UserId};
 
 use crate::auth_event::Client;
-use crate::token::StoredHash;
+use crate::tokens::token::StoredHash;
 
 /// What the token begins with, so that scanners know it.
 const PREFIX: &str = "wgs_";

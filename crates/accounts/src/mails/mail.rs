@@ -7,9 +7,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use waggle_kernel::PortError;
 
-use crate::address::Address;
-use crate::code::{Code, Link, Purpose};
+use crate::codes::code::{Code, Link, Purpose};
 use crate::keys::{SealedSecret, ServerKeys};
+use crate::people::address::Address;
 
 /// How long a mail is tried that is not tied to a code.
 const PATIENCE: Duration = Duration::days(3);

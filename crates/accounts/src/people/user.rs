@@ -8,9 +8,9 @@ use thiserror::Error;
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{Actor, Scope, Scopes, Version, is_hidden};
 
-use crate::address::Address;
-use crate::password::StoredPassword;
-use crate::role::Role;
+use crate::people::address::Address;
+use crate::people::password::StoredPassword;
+use crate::people::role::Role;
 
 /// The name that a user signs in with beside the address: 1 to 150 letters, digits, `.`, `_`, `-`, `+`. It never has
 /// an `@`, so that it cannot be taken for an address. Upper and lower case are the same name.

@@ -11,23 +11,23 @@ use waggle_kernel::{
     Actor, ActorKind, Clock, Forbidden, Page, PageRequest, PortError, Scope, Version,
 };
 
-use crate::address::{Address, InvalidAddress};
-use crate::admission::Admission;
 use crate::auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
 use crate::budget::{Budget, Exhausted};
-use crate::mail::{Letter, NewMail};
-use crate::password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
+use crate::mails::mail::{Letter, NewMail};
+use crate::people::address::{Address, InvalidAddress};
+use crate::people::admission::Admission;
+use crate::people::password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
+use crate::people::role::Role;
+use crate::people::user::{
+    InvalidName, InvalidUsername, Login, MOST_NAMES, NewUser, PersonName, User, Username, derived,
+};
 use crate::policy::AccountPolicy;
 use crate::ports::{
     AuthEventRepository, EndSessions, InsertUserError, Limits, PasswordHasher, SaveUserError,
     UserRepository,
 };
-use crate::role::Role;
-use crate::sessions::{NotRecent, Visitor};
-use crate::sign_in::failures_of;
-use crate::user::{
-    InvalidName, InvalidUsername, Login, MOST_NAMES, NewUser, PersonName, User, Username, derived,
-};
+use crate::sessions::manage_sessions::{NotRecent, Visitor};
+use crate::sessions::sign_in::failures_of;
 
 /// How often the list of super admins is applied again because users are changed at the same time.
 const MOST_SYNCS: u32 = 5;

@@ -16,15 +16,15 @@ use waggle_kernel::{Clock, Entropy, PortError};
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
 use crate::budget::{Budget, Exhausted};
 use crate::limits::{LOCKED_MAILS, fingerprint, network};
-use crate::mail::{Letter, NewMail};
-use crate::password::{NewPassword, StoredPassword, Verdict};
+use crate::mails::mail::{Letter, NewMail};
+use crate::people::password::{NewPassword, StoredPassword, Verdict};
+use crate::people::user::{Login, User};
 use crate::policy::SignInPolicy;
 use crate::ports::{
     AuthEventRepository, EndSessions, Limits, PasswordHasher, SessionRepository, UserRepository,
 };
-use crate::session::{NewSession, SessionLife};
-use crate::sessions::Visitor;
-use crate::user::{Login, User};
+use crate::sessions::manage_sessions::Visitor;
+use crate::sessions::session::{NewSession, SessionLife};
 
 /// Lets people in.
 pub struct SignIn {
@@ -342,11 +342,11 @@ mod tests {
 
     use super::*;
     use crate::limits::LimitTable;
+    use crate::people::role::Role;
     use crate::ports::{
         MockAuthEventRepository, MockLimits, MockPasswordHasher, MockSessionRepository,
         MockUserRepository,
     };
-    use crate::role::Role;
     use crate::testing::user;
 
     const POLICY: SignInPolicy = SignInPolicy {

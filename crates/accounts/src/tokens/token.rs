@@ -12,7 +12,7 @@ use thiserror::Error;
 use waggle_kernel::ids::{TokenId, UserId};
 use waggle_kernel::{Scope, Scopes, TextProblem, check_text, is_hidden};
 
-use crate::user::User;
+use crate::people::user::User;
 
 const PREFIX: &str = "wgl_";
 const ID_LENGTH: usize = 12;

@@ -8,21 +8,21 @@ use thiserror::Error;
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{Clock, PortError};
 
-use crate::address::{Address, InvalidAddress};
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::code::{Intent, Purpose, Registration};
-use crate::codes::{CodeError, Codes, Issued, Presented, Wanted};
-use crate::google_identity::GoogleIdentity;
+use crate::codes::code::{Intent, Purpose, Registration};
+use crate::codes::mailed_codes::{CodeError, Codes, Issued, Presented, Wanted};
+use crate::google::identity::GoogleIdentity;
 use crate::limits::REGISTER_CLIENT;
-use crate::mail::{Letter, NewMail};
-use crate::manage_users::own;
-use crate::password::{NewPassword, PasswordRefused, StoredPassword};
-use crate::policy::AccountPolicy;
-use crate::ports::{CarryOutError, Effect, PasswordHasher, UserRepository};
-use crate::token::StoredHash;
-use crate::user::{
+use crate::mails::mail::{Letter, NewMail};
+use crate::people::address::{Address, InvalidAddress};
+use crate::people::manage_users::own;
+use crate::people::password::{NewPassword, PasswordRefused, StoredPassword};
+use crate::people::user::{
     InvalidName, InvalidUsername, Login, MOST_NAMES, NewUser, PersonName, User, derived,
 };
+use crate::policy::AccountPolicy;
+use crate::ports::{CarryOutError, Effect, PasswordHasher, UserRepository};
+use crate::tokens::token::StoredHash;
 
 /// Makes users of those who ask to be.
 pub struct Register {
@@ -246,8 +246,8 @@ mod tests {
     use waggle_kernel::FixedClock;
 
     use super::*;
+    use crate::people::role::Role;
     use crate::ports::{MockPasswordHasher, MockUserRepository};
-    use crate::role::Role;
     use crate::testing::scene::{Scene, policy, presented};
     use crate::testing::user;
 

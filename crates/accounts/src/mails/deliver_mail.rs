@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use waggle_kernel::{Clock, PortError, error_chain};
 
 use crate::keys::ServerKeys;
-use crate::mail::{MailFailure, QueuedMail};
+use crate::mails::mail::{MailFailure, QueuedMail};
 use crate::ports::{ClaimedMails, MailQueue, Mailer, NotSent};
 
 /// For how long a process has a mail in hand before another may take it: longer than a mail server may take.
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
     use crate::keys::MockServerKeys;
-    use crate::mail::Letter;
+    use crate::mails::mail::Letter;
     use crate::ports::{MockMailQueue, MockMailer};
 
     fn queued(tries: u32) -> QueuedMail {

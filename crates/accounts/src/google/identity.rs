@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use waggle_kernel::PortError;
 
-use crate::address::Address;
-use crate::token::StoredHash;
-use crate::user::PersonName;
+use crate::people::address::Address;
+use crate::people::user::PersonName;
+use crate::tokens::token::StoredHash;
 
 /// Who somebody is at Google. Addresses change hands; this does not.
 #[derive(Debug, Clone, PartialEq, Eq)]

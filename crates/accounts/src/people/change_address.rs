@@ -6,16 +6,16 @@ use serde_json::json;
 use thiserror::Error;
 use waggle_kernel::{Clock, PortError};
 
-use crate::address::{Address, InvalidAddress};
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::code::{Intent, Purpose};
-use crate::codes::{CodeError, Codes, Issued, Presented, Wanted};
+use crate::codes::code::{Intent, Purpose};
+use crate::codes::mailed_codes::{CodeError, Codes, Issued, Presented, Wanted};
 use crate::limits::ADDRESS_USER;
-use crate::mail::{Letter, NewMail};
+use crate::mails::mail::{Letter, NewMail};
+use crate::people::address::{Address, InvalidAddress};
+use crate::people::user::{Login, User};
 use crate::policy::AccountPolicy;
 use crate::ports::{CarryOutError, Effect, UserRepository};
-use crate::sessions::{NotRecent, Visitor};
-use crate::user::{Login, User};
+use crate::sessions::manage_sessions::{NotRecent, Visitor};
 
 /// Changes addresses.
 pub struct ChangeAddress {
@@ -138,9 +138,9 @@ mod tests {
     use waggle_kernel::ids::UserId;
 
     use super::*;
-    use crate::password::StoredPassword;
+    use crate::people::password::StoredPassword;
+    use crate::people::role::Role;
     use crate::ports::MockUserRepository;
-    use crate::role::Role;
     use crate::testing::scene::{Scene, policy, presented, visitor};
     use crate::testing::user;
 

@@ -13,13 +13,13 @@ use thiserror::Error;
 use waggle_kernel::{Clock, PortError};
 
 use crate::auth_event::Client;
-use crate::mail::Letter;
+use crate::factors::second_factor::{SecondFactor, SecondFactorError};
+use crate::factors::stored_passkey::{InvalidPasskeyName, NewPasskey, Passkey, PasskeyName};
+use crate::mails::mail::Letter;
 use crate::policy::AccountPolicy;
 use crate::ports::{Challenge, NewFactor, PasskeyError, PasskeyRepository, PasskeyVerifier};
-use crate::second_factor::{SecondFactor, SecondFactorError};
-use crate::sessions::{NotRecent, Visitor};
-use crate::sign_in::SignedIn;
-use crate::stored_passkey::{InvalidPasskeyName, NewPasskey, Passkey, PasskeyName};
+use crate::sessions::manage_sessions::{NotRecent, Visitor};
+use crate::sessions::sign_in::SignedIn;
 
 /// How long an authenticator may take to answer.
 const PATIENCE: Duration = Duration::minutes(5);

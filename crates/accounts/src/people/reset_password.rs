@@ -7,18 +7,18 @@ use serde_json::json;
 use thiserror::Error;
 use waggle_kernel::{Clock, PortError};
 
-use crate::address::{Address, InvalidAddress};
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::code::{Intent, Purpose};
-use crate::codes::{CodeError, Codes, Issued, Presented, Wanted};
+use crate::codes::code::{Intent, Purpose};
+use crate::codes::mailed_codes::{CodeError, Codes, Issued, Presented, Wanted};
 use crate::limits::RESET_CLIENT;
-use crate::mail::{Letter, NewMail};
-use crate::password::{NewPassword, PasswordRefused};
+use crate::mails::mail::{Letter, NewMail};
+use crate::people::address::{Address, InvalidAddress};
+use crate::people::password::{NewPassword, PasswordRefused};
+use crate::people::user::Login;
 use crate::policy::AccountPolicy;
 use crate::ports::{CarryOutError, Effect, PasswordHasher, UserRepository};
-use crate::sign_in::failures_of;
-use crate::token::TokensOnReset;
-use crate::user::Login;
+use crate::sessions::sign_in::failures_of;
+use crate::tokens::token::TokensOnReset;
 
 /// Gives people another password who forgot theirs.
 pub struct ResetPassword {
@@ -85,7 +85,7 @@ impl ResetPassword {
         };
         let user = self.users.find(id).await?.filter(|user| user.is_active);
         let user = user.ok_or(CodeError::Refused)?;
-        let password = NewPassword::parse(password, &crate::manage_users::own_of(&user))?;
+        let password = NewPassword::parse(password, &crate::people::manage_users::own_of(&user))?;
         let stored = self.hasher.hash(password.text()).await?;
         let now = self.clock.now();
         let mut event = NewAuthEvent::of_user(EventKind::PasswordResetComplete, &user, client, now);
@@ -134,12 +134,12 @@ mod tests {
     use waggle_kernel::ids::UserId;
 
     use super::*;
-    use crate::password::StoredPassword;
+    use crate::people::password::StoredPassword;
+    use crate::people::role::Role;
+    use crate::people::user::User;
     use crate::ports::{MockPasswordHasher, MockUserRepository};
-    use crate::role::Role;
     use crate::testing::scene::{Scene, policy, presented};
     use crate::testing::user;
-    use crate::user::User;
 
     fn reset(scene: Scene, found: Option<User>) -> ResetPassword {
         let (mut users, mut hasher) = (MockUserRepository::new(), MockPasswordHasher::new());

@@ -15,20 +15,20 @@ use waggle_kernel::{Actor, Clock, Entropy, Forbidden, PortError, PortErrorKind, 
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
 use crate::budget::{Budget, Exhausted};
+use crate::factors::totp::{App, NewTotp, RECOVERY_CODES, StoredTotp, Typed, recovery_code};
 use crate::keys::ServerKeys;
 use crate::limits::{FACTOR_CHANGE, FACTOR_CLIENT, FACTOR_USER, LOCKED_MAILS, LimitTable, network};
-use crate::mail::{Letter, NewMail};
+use crate::mails::mail::{Letter, NewMail};
+use crate::people::user::User;
 use crate::policy::AccountPolicy;
 use crate::ports::{
     Added, AuthEventRepository, EndSessions, Limits, NewFactor, Proof, SecondFactorRepository,
     TotpBegun, WhichFactor,
 };
-use crate::session::NewSession;
-use crate::sessions::{NotRecent, Visitor};
-use crate::sign_in::SignedIn;
-use crate::token::StoredHash;
-use crate::totp::{App, NewTotp, RECOVERY_CODES, StoredTotp, Typed, recovery_code};
-use crate::user::User;
+use crate::sessions::manage_sessions::{NotRecent, Visitor};
+use crate::sessions::session::NewSession;
+use crate::sessions::sign_in::SignedIn;
+use crate::tokens::token::StoredHash;
 
 /// Sets second factors up and asks for them.
 pub struct SecondFactor {
@@ -508,8 +508,8 @@ mod tests {
 
     use super::*;
     use crate::keys::{MockServerKeys, SealedSecret};
+    use crate::people::role::Role;
     use crate::ports::{MockAuthEventRepository, MockLimits, MockSecondFactorRepository};
-    use crate::role::Role;
     use crate::testing::scene::{policy, visitor};
     use crate::testing::{noon, user};
 

@@ -1,0 +1,684 @@
+//! Somebody signs in with Google.
+//!
+//! ```text
+//! begin ──▶ at Google ──▶ finish ──┬─▶ known by the account's id ──▶ in
+//!                                  ├─▶ of a foreign domain ──▶ refused, and written down
+//!                                  └─▶ for the first time ──▶ a code is mailed ──▶ confirm ──▶ in
+//! ```
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::Duration;
+use secrecy::SecretString;
+use serde_json::json;
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+use url::Url;
+use waggle_kernel::{Clock, Entropy, PortError};
+
+use crate::auth_event::{Client, EventKind, NewAuthEvent};
+use crate::budget::Exhausted;
+use crate::codes::code::{Intent, Purpose, Registration};
+use crate::codes::mailed_codes::{CodeError, Codes, Issued, Presented, Wanted};
+use crate::google::identity::{GoogleProfile, IdentityError, SignInSecrets};
+use crate::google::return_to::ReturnTo;
+use crate::limits::{BREACH_MAILS, GOOGLE_CLIENT};
+use crate::mails::mail::{Letter, NewMail};
+use crate::people::address::Address;
+use crate::people::password::StoredPassword;
+use crate::people::register::{Newcomer, RegisterError};
+use crate::people::user::{Login, User, derived};
+use crate::policy::AccountPolicy;
+use crate::ports::{CarryOutError, Effect, GoogleAccounts, IdentityProvider, UserRepository};
+
+/// How long somebody may take at Google.
+pub const GOOGLE_PATIENCE: Duration = Duration::minutes(10);
+
+/// Signs people in with Google.
+pub struct GoogleSignIn {
+    /// Google.
+    pub provider: Arc<dyn IdentityProvider>,
+    /// Which Google account opens which user, and who is on the way.
+    pub accounts: Arc<dyn GoogleAccounts>,
+    /// Who there is.
+    pub users: Arc<dyn UserRepository>,
+    /// Mails codes and checks them.
+    pub codes: Arc<Codes>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Somebody is sent to Google.
+pub struct Begun {
+    /// Where to.
+    pub url: Url,
+    /// What the browser has to keep, and to show when it comes back.
+    pub browser: SecretString,
+}
+
+/// What a browser brings back from Google.
+pub struct Callback {
+    /// What it was sent with.
+    pub state: String,
+    /// The code, or the error that Google gave instead (RFC 6749, 4.1.2.1).
+    pub outcome: Result<String, String>,
+}
+
+/// Somebody came back from Google.
+pub enum Finished {
+    /// They are who they say.
+    Known {
+        /// Who.
+        user: Box<User>,
+        /// The password that they have, or none.
+        password: StoredPassword,
+        /// Where they wanted to go.
+        return_to: ReturnTo,
+    },
+    /// A code was mailed to them.
+    CodeSent(Issued),
+}
+
+impl GoogleSignIn {
+    /// Sends somebody to Google.
+    ///
+    /// # Errors
+    ///
+    /// [`GoogleError`].
+    pub async fn begin(
+        &self,
+        return_to: &str,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<Begun, GoogleError> {
+        let now = self.clock.now();
+        let budget: Vec<_> = policy.limits.of_client(&GOOGLE_CLIENT, client).into_iter().collect();
+        if let Some(exhausted) = self.codes.limits.take(&budget, now).await? {
+            return Err(GoogleError::Limited(exhausted));
+        }
+        let browser = URL_SAFE_NO_PAD.encode(self.entropy.bytes()?);
+        let secrets = SignInSecrets::of(&browser).ok_or(GoogleError::Stale)?;
+        let domains = policy.admission.domains.as_deref();
+        let only = domains.and_then(|domains| if let [only] = domains { Some(only) } else { None });
+        let url = self.provider.address(&secrets, only.cloned()).await?;
+        let return_to = ReturnTo::new(return_to);
+        self.accounts.begin(&secrets.hash, &return_to, now, now + GOOGLE_PATIENCE).await?;
+        Ok(Begun { url, browser: browser.into() })
+    }
+
+    /// Finishes the sign-in of a browser that comes back. `browser` is what the browser kept; what it brings is good for
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// [`GoogleError`]; then no session is opened, no user is made, and an event says why.
+    pub async fn finish(
+        &self,
+        browser: Option<&str>,
+        callback: &Callback,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<Finished, GoogleError> {
+        let now = self.clock.now();
+        let secrets = browser.and_then(SignInSecrets::of).filter(|secrets| {
+            bool::from(secrets.state.as_bytes().ct_eq(callback.state.as_bytes()))
+        });
+        let taken = match &secrets {
+            Some(secrets) => self.accounts.take(&secrets.hash, now).await?,
+            None => None,
+        };
+        let (Some(secrets), Some(return_to)) = (secrets, taken) else {
+            // Anybody can call this address, so that the number of these events has a bound.
+            let budget: Vec<_> =
+                policy.limits.of_client(&GOOGLE_CLIENT, client).into_iter().collect();
+            if self.codes.limits.take(&budget, now).await?.is_none() {
+                self.failed("it was used before, begun elsewhere, or too long ago", client).await?;
+            }
+            return Err(GoogleError::Stale);
+        };
+        let code = match &callback.outcome {
+            Ok(code) => code,
+            Err(said) => {
+                self.failed(&format!("Google said {said}"), client).await?;
+                // RFC 6749, 4.1.2.1
+                if matches!(said.as_str(), "server_error" | "temporarily_unavailable") {
+                    let error = PortError::unavailable("signing in with Google", said.clone());
+                    return Err(IdentityError::Unreachable(error).into());
+                }
+                return Err(GoogleError::Denied);
+            }
+        };
+        let profile = match self.provider.profile(code, &secrets).await {
+            Ok(profile) => profile,
+            Err(error) => {
+                self.failed(&reason(&error), client).await?;
+                return Err(error.into());
+            }
+        };
+        self.require_admission(&profile, client, policy).await?;
+        if let Some((user, password)) = self.accounts.find(&profile.identity).await? {
+            if !user.is_active {
+                self.refuse(&profile, "the user is deactivated", client).await?;
+                return Err(GoogleError::Refused);
+            }
+            return Ok(Finished::Known { user: Box::new(user), password, return_to });
+        }
+        self.first_time(profile, return_to, client, policy).await
+    }
+
+    /// Somebody whose Google account opens nobody yet: whoever has the address is linked by a code alone, and somebody new is made a
+    /// user, with a code while the setting is on.
+    async fn first_time(
+        &self,
+        profile: GoogleProfile,
+        return_to: ReturnTo,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<Finished, GoogleError> {
+        let owner = self.users.find_login(&Login::Email(profile.email.clone())).await?;
+        let registration = || {
+            Ok::<_, RegisterError>(Registration {
+                username: derived(&profile.email, 0)?,
+                first_name: profile.first_name.clone(),
+                last_name: profile.last_name.clone(),
+                password: StoredPassword::none(),
+            })
+        };
+        let mut event =
+            NewAuthEvent::new(EventKind::GoogleVerificationSent, client, self.clock.now());
+        event.email = profile.email.to_string();
+        let intent = match owner {
+            Some((user, _)) if !user.is_active => {
+                self.refuse(&profile, "the user is deactivated", client).await?;
+                return Err(GoogleError::Refused);
+            }
+            Some((user, _)) if self.accounts.is_linked(user.id).await? => {
+                let why = "another Google account opens the user";
+                self.refuse(&profile, why, client).await?;
+                return Err(GoogleError::Refused);
+            }
+            Some((user, _)) => {
+                event.user = Some(user.id);
+                Intent::LinkGoogle(user.id, profile.identity.clone())
+            }
+            None if !policy.is_registration_open => {
+                self.refuse(&profile, "registration is closed", client).await?;
+                return Err(RegisterError::Closed.into());
+            }
+            // Google is sure of the addresses that it runs alone; and of a super admin it is asked twice.
+            None if policy.google_code
+                || !profile.is_run_by_google()
+                || policy.admission.is_super_admin(&profile.email) =>
+            {
+                Intent::RegisterGoogle(registration()?, profile.identity.clone())
+            }
+            None => {
+                let newcomer = Newcomer {
+                    registration: registration()?,
+                    email: &profile.email,
+                    google: Some(profile.identity.clone()),
+                };
+                let made = self.codes.make_user(None, newcomer, client, policy).await?;
+                made.ok_or(GoogleError::Stale)?;
+                let (user, password) =
+                    self.accounts.find(&profile.identity).await?.ok_or(GoogleError::Stale)?;
+                return Ok(Finished::Known { user: Box::new(user), password, return_to });
+            }
+        };
+        let (purpose, address) = (Purpose::GoogleVerification, &profile.email);
+        self.codes.allow_mailing(purpose, address, None, client, policy).await?;
+        let wanted = Wanted { purpose, address, intent, instead: None, event };
+        Ok(Finished::CodeSent(self.codes.issue(wanted, policy).await?))
+    }
+
+    /// Links or makes the user by the code that was mailed. The link of a mail does not do: the code ties it to the browser that began.
+    ///
+    /// # Errors
+    ///
+    /// [`GoogleError`]; then nothing is changed.
+    pub async fn confirm(
+        &self,
+        flow: String,
+        code: String,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<(User, StoredPassword), GoogleError> {
+        let (purpose, presented) = (Purpose::GoogleVerification, Presented::Code { flow, code });
+        let found = self.codes.check(&presented, purpose, client, policy).await?;
+        if !policy.admission.admits(&found.address) {
+            return Err(GoogleError::ForeignDomain);
+        }
+        let now = self.clock.now();
+        let google = match found.intent {
+            Intent::LinkGoogle(id, google) => {
+                let user = self.users.find(id).await?.ok_or(CodeError::Refused)?;
+                let kind = EventKind::GoogleVerified;
+                let mut event = NewAuthEvent::of_user(kind, &user, client, now);
+                event.metadata = json!({ "oauth_uid": google.subject });
+                event.mails = vec![NewMail::notice(user.email, Letter::GoogleLinked, now)];
+                let effect =
+                    Effect::LinkGoogle { user: id, address: found.address, google: google.clone() };
+                let done = self.codes.verifications.carry_out(Some(found.flow), &effect, &event);
+                match done.await {
+                    Ok(Some(_)) => google,
+                    Ok(None) | Err(CarryOutError::AddressTaken | CarryOutError::UsernameTaken) => {
+                        return Err(CodeError::Refused.into());
+                    }
+                    Err(CarryOutError::Port(error)) => return Err(error.into()),
+                }
+            }
+            Intent::RegisterGoogle(registration, google) => {
+                let newcomer =
+                    Newcomer { registration, email: &found.address, google: Some(google.clone()) };
+                let made = self.codes.make_user(Some(found.flow), newcomer, client, policy).await?;
+                made.ok_or(CodeError::Refused)?;
+                google
+            }
+            _ => return Err(CodeError::Refused.into()),
+        };
+        Ok(self.accounts.find(&google).await?.ok_or(CodeError::Refused)?)
+    }
+
+    /// Whoever comes from a foreign domain is not let in, and those who look after security are told. The domain has to be that of the
+    /// organisation, too: an address alone can be that of a private Google account.
+    async fn require_admission(
+        &self,
+        profile: &GoogleProfile,
+        client: &Client,
+        policy: &AccountPolicy,
+    ) -> Result<(), GoogleError> {
+        let admission = &policy.admission;
+        let is_of_house = profile.hosted_domain.as_deref() == Some(profile.email.domain());
+        let is_spared = admission.admit_super_admins && admission.is_super_admin(&profile.email);
+        if admission.admits(&profile.email)
+            && (!admission.is_restricted() || is_of_house || is_spared)
+        {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let mut event = NewAuthEvent::new(EventKind::GoogleBreach, client, now);
+        event.email = profile.email.to_string();
+        event.metadata = json!({
+            "provider": "google",
+            "oauth_uid": profile.identity.subject,
+            "breach_type": "domain_restriction",
+            "attempted_email": profile.email.as_str(),
+            "hosted_domain": profile.hosted_domain,
+        });
+        let letter = Letter::Breach {
+            email: profile.email.clone(),
+            ip: client.ip.map(|ip| ip.to_string()).unwrap_or_default(),
+        };
+        let budget = [policy.limits.budget(&BREACH_MAILS, "all")];
+        if self.codes.limits.take(&budget, now).await?.is_none() {
+            let tell = |to: &Address| NewMail::notice(to.clone(), letter.clone(), now);
+            event.mails = policy.security_admins.iter().map(tell).collect();
+        }
+        self.codes.events.record(&event).await?;
+        Err(GoogleError::ForeignDomain)
+    }
+
+    /// Nobody was found to be anybody.
+    async fn failed(&self, why: &str, client: &Client) -> Result<(), PortError> {
+        let mut event = NewAuthEvent::new(EventKind::GoogleFailure, client, self.clock.now());
+        event.metadata = json!({ "why": why });
+        self.codes.events.record(&event).await
+    }
+
+    /// Somebody who is known to Google is not let in.
+    async fn refuse(
+        &self,
+        profile: &GoogleProfile,
+        why: &str,
+        client: &Client,
+    ) -> Result<(), PortError> {
+        let mut event = NewAuthEvent::new(EventKind::GoogleFailure, client, self.clock.now());
+        event.email = profile.email.to_string();
+        event.metadata = json!({ "why": why, "oauth_uid": profile.identity.subject });
+        self.codes.events.record(&event).await
+    }
+}
+
+/// What went wrong, in words that have nothing of the token.
+fn reason(error: &IdentityError) -> String {
+    match error {
+        IdentityError::Refused(error)
+        | IdentityError::Unreachable(error)
+        | IdentityError::NotTheIssuer(error)
+        | IdentityError::Port(error) => {
+            let source = std::error::Error::source(error).map(ToString::to_string);
+            source.unwrap_or_else(|| error.to_string())
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Why nobody was let in.
+#[derive(Debug, Error)]
+pub enum GoogleError {
+    /// Google's word was not taken.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The browser did not begin this, or it was finished before, or too long ago.
+    #[error("this sign-in was begun elsewhere, or too long ago; begin again")]
+    Stale,
+    /// People of this domain are not let in.
+    #[error("accounts of this domain are not let in; the attempt was written down")]
+    ForeignDomain,
+    /// The person said no at Google, or Google did.
+    #[error("Google did not let this sign-in go on")]
+    Denied,
+    /// The user is shut out, or opened by another Google account.
+    #[error("this Google account opens no user here")]
+    Refused,
+    /// It was done too often.
+    #[error("that was done too often; try again later")]
+    Limited(Exhausted),
+    /// The code was not mailed or not taken.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// No user was made.
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+    /// Something behind it could not answer.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl From<crate::people::user::InvalidUsername> for GoogleError {
+    fn from(error: crate::people::user::InvalidUsername) -> Self {
+        Self::Register(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+    use waggle_kernel::ids::UserId;
+    use waggle_kernel::{FixedClock, MockEntropy};
+
+    use super::*;
+    use crate::google::identity::GoogleIdentity;
+    use crate::people::role::Role;
+    use crate::people::user::PersonName;
+    use crate::ports::{MockGoogleAccounts, MockIdentityProvider, MockLimits, MockUserRepository};
+    use crate::testing::scene::{Scene, policy, presented};
+    use crate::testing::user;
+
+    fn browser() -> String {
+        "a".repeat(43)
+    }
+
+    fn state_of(browser: &str) -> String {
+        SignInSecrets::of(browser).unwrap().state
+    }
+
+    /// Joe of the house, whose mailbox Google runs.
+    fn profile() -> GoogleProfile {
+        GoogleProfile {
+            identity: GoogleIdentity {
+                issuer: "https://issuer".to_owned(),
+                subject: "7".to_owned(),
+            },
+            email: "joe@hive.example".parse().unwrap(),
+            hosted_domain: Some("hive.example".to_owned()),
+            first_name: "Joe".parse().unwrap(),
+            last_name: PersonName::default(),
+        }
+    }
+
+    struct Google {
+        scene: Scene,
+        accounts: MockGoogleAccounts,
+        users: MockUserRepository,
+        answer: Result<GoogleProfile, IdentityError>,
+    }
+
+    impl Google {
+        /// Nobody is known, and Google says who it is.
+        fn says(profile: GoogleProfile) -> Self {
+            let mut accounts = MockGoogleAccounts::new();
+            accounts.expect_take().returning(|_, _| Ok(Some(ReturnTo::new("/docs"))));
+            let users = MockUserRepository::new();
+            Self { scene: Scene::new(), accounts, users, answer: Ok(profile) }
+        }
+
+        /// This user has the address.
+        fn with_owner(mut self, owner: Option<User>) -> Self {
+            self.users
+                .expect_find_login()
+                .returning(move |_| Ok(owner.clone().map(|user| (user, StoredPassword::none()))));
+            self.accounts.expect_find().returning(|_| Ok(None));
+            self
+        }
+
+        /// What is written down, and to how many it is mailed.
+        fn writes_down(mut self, kind: EventKind, mails: usize) -> Self {
+            let is_it =
+                move |event: &NewAuthEvent| event.kind == kind && event.mails.len() == mails;
+            self.scene.events.expect_record().withf(is_it).once().returning(|_| Ok(()));
+            self
+        }
+
+        /// A code is mailed that makes this true.
+        fn mails_a_code_for(mut self, is_it: fn(&Intent) -> bool) -> Self {
+            let is_it = move |new: &crate::codes::code::NewVerification, _: &NewAuthEvent| {
+                is_it(&new.intent)
+            };
+            self.scene.verifications.expect_keep().withf(is_it).once().returning(|_, _| Ok(()));
+            self
+        }
+
+        fn sign_in(self) -> GoogleSignIn {
+            let (mut provider, mut entropy) = (MockIdentityProvider::new(), MockEntropy::new());
+            let mut answer = Some(self.answer);
+            provider
+                .expect_profile()
+                .returning(move |_, _| answer.take().expect("it is asked once"));
+            entropy.expect_bytes().returning(|| Ok([7; 32]));
+            GoogleSignIn {
+                provider: Arc::new(provider),
+                accounts: Arc::new(self.accounts),
+                users: Arc::new(self.users),
+                codes: self.scene.codes(),
+                clock: Arc::new(FixedClock::noon()),
+                entropy: Arc::new(entropy),
+            }
+        }
+
+        async fn finish(self, policy: &AccountPolicy) -> Result<Finished, GoogleError> {
+            let callback = Callback { state: state_of(&browser()), outcome: Ok("code".to_owned()) };
+            self.sign_in().finish(Some(&browser()), &callback, &Client::default(), policy).await
+        }
+    }
+
+    #[tokio::test]
+    async fn what_another_browser_began_is_not_even_looked_at() {
+        let other = state_of(&"b".repeat(43));
+        for (shown, state) in [(Some(browser()), other), (None, state_of(&browser()))] {
+            let mut accounts = MockGoogleAccounts::new();
+            accounts.expect_take().never();
+            let google = Google { accounts, ..Google::says(profile()) };
+            let google = google.writes_down(EventKind::GoogleFailure, 0).sign_in();
+
+            let callback = Callback { state, outcome: Ok("code".to_owned()) };
+            let finished =
+                google.finish(shown.as_deref(), &callback, &Client::default(), &policy()).await;
+
+            assert!(matches!(finished, Err(GoogleError::Stale)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_strangers_bring_again_and_again_is_written_down_within_a_bound() {
+        let mut google = Google::says(profile());
+        google.scene.limits = MockLimits::new();
+        google.scene.limits.expect_take().once().returning(|budgets, now| {
+            Ok(Some(Exhausted { budget: budgets[0].clone(), refusals: 1, until: now }))
+        });
+        google.scene.events.expect_record().never();
+
+        let callback = Callback { state: String::new(), outcome: Ok("code".to_owned()) };
+        let client = Client { ip: Some([10, 0, 0, 7].into()), ..Client::default() };
+        let finished = google.sign_in().finish(None, &callback, &client, &policy()).await;
+
+        assert!(matches!(finished, Err(GoogleError::Stale)));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_at_google_is_written_down_and_uses_the_way_up() {
+        for (said, is_down) in [("access_denied", false), ("temporarily_unavailable", true)] {
+            let google = Google::says(profile()).writes_down(EventKind::GoogleFailure, 0).sign_in();
+            let outcome = Err(said.to_owned());
+            let callback = Callback { state: state_of(&browser()), outcome };
+
+            let finished =
+                google.finish(Some(&browser()), &callback, &Client::default(), &policy()).await;
+
+            let Err(error) = finished else { panic!("the sign-in succeeded") };
+            let is_unreachable =
+                matches!(error, GoogleError::Identity(IdentityError::Unreachable(_)));
+            assert!(is_unreachable == is_down, "{error}");
+            assert!(is_down || matches!(error, GoogleError::Denied), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_token_is_written_down() {
+        let answer = Err(IdentityError::Unverified);
+        let google = Google { answer, ..Google::says(profile()) };
+
+        let finished = google.writes_down(EventKind::GoogleFailure, 0).finish(&policy()).await;
+
+        assert!(matches!(finished, Err(GoogleError::Identity(IdentityError::Unverified))));
+    }
+
+    #[tokio::test]
+    async fn an_account_is_known_by_its_id() {
+        for (is_active, is_in) in [(true, true), (false, false)] {
+            let known = User { is_active, ..user(3, Role::Viewer) };
+            let mut google = Google::says(profile());
+            google
+                .accounts
+                .expect_find()
+                .withf(|identity| identity.subject == "7")
+                .returning(move |_| Ok(Some((known.clone(), StoredPassword::none()))));
+            if !is_in {
+                google = google.writes_down(EventKind::GoogleFailure, 0);
+            }
+
+            match google.finish(&policy()).await {
+                Ok(Finished::Known { user, return_to, .. }) => {
+                    assert!(is_in && user.id == UserId::new(3) && return_to.as_str() == "/docs");
+                }
+                Ok(Finished::CodeSent(_)) => panic!("nobody asks for a code"),
+                Err(error) => assert!(!is_in && matches!(error, GoogleError::Refused), "{error}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn foreign_domains_are_refused_and_told() {
+        let foreign = GoogleProfile { email: "joe@hive.example.org".parse().unwrap(), ..profile() };
+        let private = GoogleProfile { hosted_domain: None, ..profile() };
+        let other_house =
+            GoogleProfile { hosted_domain: Some("org.example".to_owned()), ..profile() };
+
+        for profile in [foreign, private, other_house] {
+            let google = Google::says(profile).writes_down(EventKind::GoogleBreach, 1);
+            let finished = google.finish(&policy()).await;
+            assert!(matches!(finished, Err(GoogleError::ForeignDomain)));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_alone_links_nobody() {
+        let owner = Some(user(3, Role::Admin));
+        let mut google = Google::says(profile()).with_owner(owner.clone());
+        google.accounts.expect_is_linked().returning(|_| Ok(false));
+        let is_link =
+            |intent: &Intent| matches!(intent, Intent::LinkGoogle(id, _) if id.number() == 3);
+        // Not even with the setting off.
+        let policy = AccountPolicy { google_code: false, ..policy() };
+
+        let finished = google.mails_a_code_for(is_link).finish(&policy).await;
+        assert!(matches!(finished, Ok(Finished::CodeSent(_))));
+
+        let mut linked = Google::says(profile()).with_owner(owner);
+        linked.accounts.expect_is_linked().returning(|_| Ok(true));
+        let finished = linked.writes_down(EventKind::GoogleFailure, 0).finish(&policy).await;
+        assert!(matches!(finished, Err(GoogleError::Refused)));
+    }
+
+    #[tokio::test]
+    async fn somebody_new_is_mailed_a_code_where_the_setting_or_the_mailbox_wants_it() {
+        let without = AccountPolicy { google_code: false, ..policy() };
+        let boss = GoogleProfile { email: "boss@hive.example".parse().unwrap(), ..profile() };
+        let mut unrestricted = without.clone();
+        unrestricted.admission.domains = None;
+        let elsewhere = GoogleProfile {
+            email: "joe@elsewhere.example".parse().unwrap(),
+            hosted_domain: None,
+            ..profile()
+        };
+        let is_registration = |intent: &Intent| matches!(intent, Intent::RegisterGoogle(..));
+        for (profile, policy) in
+            [(profile(), policy()), (boss, without.clone()), (elsewhere, unrestricted)]
+        {
+            let google = Google::says(profile).with_owner(None);
+            let finished = google.mails_a_code_for(is_registration).finish(&policy).await;
+            assert!(matches!(finished, Ok(Finished::CodeSent(_))));
+        }
+        let closed = AccountPolicy { is_registration_open: false, ..without };
+        let google = Google::says(profile()).with_owner(None);
+        let finished = google.writes_down(EventKind::GoogleFailure, 0).finish(&closed).await;
+        assert!(matches!(finished, Err(GoogleError::Register(RegisterError::Closed))));
+    }
+
+    #[tokio::test]
+    async fn the_code_links_whom_it_was_mailed_for() {
+        let google =
+            GoogleIdentity { issuer: "https://issuer".to_owned(), subject: "7".to_owned() };
+        let intent = Intent::LinkGoogle(UserId::new(3), google);
+        let mut scene = Scene::new().with_code(Purpose::GoogleVerification, intent);
+        scene
+            .verifications
+            .expect_carry_out()
+            .withf(|flow, effect, event| {
+                let told: Vec<_> = event.mails.iter().map(|mail| mail.letter.clone()).collect();
+                flow.is_some()
+                    && matches!(effect, Effect::LinkGoogle { user, .. } if user.number() == 3)
+                    && told == [Letter::GoogleLinked]
+            })
+            .once()
+            .returning(|_, _, _| Ok(Some(UserId::new(3))));
+        let mut google = Google { scene, ..Google::says(profile()) };
+        google.users.expect_find().returning(|_| Ok(Some(user(3, Role::Viewer))));
+        let known = || (user(3, Role::Viewer), StoredPassword::none());
+        google.accounts.expect_find().returning(move |_| Ok(Some(known())));
+        let Presented::Code { flow, code } = presented("123456") else { unreachable!() };
+
+        let confirmed = google.sign_in().confirm(flow, code, &Client::default(), &policy()).await;
+
+        assert_eq!(confirmed.unwrap().0.id, UserId::new(3));
+    }
+
+    #[test]
+    fn what_is_made_of_a_browsers_secret_is_different_for_each_use_and_browser() {
+        let of = |byte: &str| SignInSecrets::of(&byte.repeat(43)).unwrap();
+        let (one, other) = (of("a"), of("b"));
+
+        assert_ne!(one.state, other.state);
+        assert_eq!(one.state, of("a").state);
+        let all = [one.state.as_str(), one.nonce.expose_secret(), one.verifier.expose_secret()];
+        assert!(all.iter().all(|text| text.len() == 43 && *text != "a".repeat(43)));
+        assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
+        for text in ["", "a", &"a".repeat(44), &"=".repeat(43)] {
+            assert!(SignInSecrets::of(text).is_none(), "{text}");
+        }
+    }
+}

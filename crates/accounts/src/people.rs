@@ -1,0 +1,11 @@
+//! Users: who they are, how they come, change and go.
+
+pub(crate) mod address;
+pub(crate) mod admission;
+pub(crate) mod change_address;
+pub(crate) mod manage_users;
+pub(crate) mod password;
+pub(crate) mod register;
+pub(crate) mod reset_password;
+pub(crate) mod role;
+pub(crate) mod user;
