@@ -16,6 +16,7 @@ mod actor;
 mod clock;
 mod entropy;
 mod error_chain;
+mod hex;
 pub mod ids;
 mod page;
 mod port_error;
@@ -30,6 +31,7 @@ pub use entropy::Entropy;
 #[cfg(any(test, feature = "testing"))]
 pub use entropy::MockEntropy;
 pub use error_chain::error_chain;
+pub use hex::hex;
 pub use ids::Version;
 pub use page::{Cursor, Direction, InvalidCursor, Limit, Page, PageRequest};
 pub use port_error::{PortError, PortErrorKind};

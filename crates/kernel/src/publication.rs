@@ -1,10 +1,12 @@
 //! What exactly goes out, and the hash that an approval is bound to.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+
+use crate::hex::hex;
 
 /// Everything of a post that its readers will see: an approval covers this and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,11 +58,7 @@ pub struct ContentHash([u8; 32]);
 
 impl fmt::Display for ContentHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(64);
-        for byte in self.0 {
-            write!(text, "{byte:02x}")?;
-        }
-        formatter.write_str(&text)
+        formatter.write_str(&hex(&self.0))
     }
 }
 

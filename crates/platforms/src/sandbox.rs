@@ -69,15 +69,6 @@ impl Fault {
         (Self::SlowLook, "slow-look"),
         (Self::Blind, "blind"),
     ];
-
-    /// Reads names with commas between them.
-    ///
-    /// # Errors
-    ///
-    /// [`UnknownFault`] for the first that is none.
-    pub fn parse_list(text: &str) -> Result<Vec<Self>, UnknownFault> {
-        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::parse).collect()
-    }
 }
 
 impl FromStr for Fault {

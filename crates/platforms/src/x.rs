@@ -13,7 +13,6 @@ mod matching;
 mod oauth1;
 mod time;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ use waggle_content::ports::Publisher;
 use waggle_content::{
     DoubtPolicy, Finding, Mark, Marker, Outcome, Platform, Prepared, PublishablePost,
 };
-use waggle_kernel::{Clock, Entropy, error_chain};
+use waggle_kernel::{Clock, Entropy, error_chain, hex};
 
 pub use self::oauth1::OAuth1;
 use self::time::PlatformTime;
@@ -57,11 +56,7 @@ impl XCredentials {
             Self::OAuth2(token) => token.expose_secret(),
         };
         let hash = Sha256::new().chain_update(b"waggle channel").chain_update(token).finalize();
-        let mut name = String::with_capacity(16);
-        for byte in hash.iter().take(8) {
-            let _ = write!(name, "{byte:02x}");
-        }
-        name
+        hex(&hash).chars().take(16).collect()
     }
 }
 

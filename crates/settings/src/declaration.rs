@@ -102,8 +102,6 @@ pub struct Declaration {
     pub default: Option<&'static str>,
     /// The secrets that are sent to the place that this setting names.
     pub receives: &'static [&'static str],
-    /// Whether a change is seen after a restart alone.
-    pub needs_restart: bool,
     /// Reads a text and writes it the one way in which it is kept.
     pub(crate) read: fn(&str) -> Result<Canonical, String>,
 }

@@ -48,7 +48,6 @@ macro_rules! settings {
                 kind: <<$type as Field>::Type as SettingType>::KIND,
                 default: settings!(@optional $($default)?),
                 receives: &[$($($secret),+)?],
-                needs_restart: false,
                 read: canonical::<<$type as Field>::Type>,
             },
         )+)+];
@@ -292,11 +291,10 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_declared_twice_no_secret_has_a_default_and_nothing_needs_a_restart() {
+    fn no_key_is_declared_twice_and_no_secret_has_a_default() {
         for (index, declaration) in ALL.iter().enumerate() {
             assert!(ALL[..index].iter().all(|other| other.key != declaration.key));
             assert!(!declaration.is_secret() || declaration.default.is_none());
-            assert!(!declaration.needs_restart, "{}", declaration.key);
             assert!(!declaration.description.is_empty());
             assert!(declaration.key.len() <= 100);
         }

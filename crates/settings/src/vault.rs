@@ -3,7 +3,7 @@
 //! A sealed value is a random nonce of 24 bytes and the ciphertext with its tag. What it is bound to is
 //! authenticated and not kept: a sealed value that is moved to another setting or another version does not open. (<https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha-03>)
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -13,7 +13,7 @@ use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-use waggle_kernel::{Entropy, PortError};
+use waggle_kernel::{Entropy, PortError, hex};
 
 use crate::revision::Revision;
 
@@ -89,10 +89,7 @@ impl MasterKey {
 
     fn of(bytes: [u8; 32]) -> Self {
         let hash = Sha256::new().chain_update(b"waggle master key").chain_update(bytes).finalize();
-        let mut id = String::with_capacity(16);
-        for byte in hash.iter().take(8) {
-            let _ = write!(id, "{byte:02x}");
-        }
+        let id = hex(&hash).chars().take(16).collect();
         Self { id: KeyId(id), key: SecretBox::new(Box::new(bytes)) }
     }
 

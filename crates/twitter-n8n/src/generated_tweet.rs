@@ -1,13 +1,11 @@
 //! Generated tweets: drafted by a workflow, decided on by people.
 
-use std::fmt::Write as _;
-
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
-use waggle_kernel::{Actor, ContentHash, Publication};
+use waggle_kernel::{Actor, ContentHash, Publication, hex};
 
 use crate::status::{Action, Status};
 use crate::unrendered::unrendered_part;
@@ -78,12 +76,7 @@ impl NewGeneratedTweet {
             hasher.update(field.len().to_be_bytes());
             hasher.update(field.as_bytes());
         }
-        let mut text = String::with_capacity(64);
-        for byte in hasher.finalize() {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        hex(&hasher.finalize())
     }
 }
 

@@ -6,13 +6,12 @@
 //!      └── release / the lease runs out ──┘
 //! ```
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::Duration;
 use thiserror::Error;
 use waggle_kernel::ids::SourceTweetId;
-use waggle_kernel::{Actor, Clock, Entropy, Forbidden, PortError, Scope};
+use waggle_kernel::{Actor, Clock, Entropy, Forbidden, PortError, Scope, hex};
 
 use crate::lease::{Lease, LeaseOutcome};
 use crate::ports::SourceTweetRepository;
@@ -60,11 +59,7 @@ impl WorkQueue {
             return Err(InvalidLease::Seconds.into());
         }
         let now = self.clock.now();
-        let mut name = String::with_capacity(32);
-        for byte in self.entropy.bytes()?.into_iter().take(16) {
-            // Writing to a String cannot fail.
-            let _ = write!(name, "{byte:02x}");
-        }
+        let name = hex(&self.entropy.bytes()?).chars().take(32).collect();
         let until = now + Duration::seconds(i64::from(seconds));
         let lease = Lease { name, until, holder: actor.to_string() };
         let tweets = self.source_tweets.lease(&lease, most, now).await?;

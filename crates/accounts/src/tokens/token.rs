@@ -1,7 +1,5 @@
 //! API tokens: their form, their hash, their life.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -10,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use waggle_kernel::ids::{TokenId, UserId};
-use waggle_kernel::{Scope, Scopes, TextProblem, check_text, is_hidden};
+use waggle_kernel::{Scope, Scopes, TextProblem, check_text, hex, is_hidden};
 
 use crate::people::user::User;
 
@@ -114,11 +112,7 @@ impl NewApiToken {
             return Err(InvalidTokenName::Control);
         }
         check_text(name, Self::MOST_NAME)?;
-        let mut public_id = String::with_capacity(ID_LENGTH);
-        for byte in id_chance.iter().take(ID_LENGTH / 2) {
-            // Writing to a String cannot fail.
-            let _ = write!(public_id, "{byte:02x}");
-        }
+        let public_id: String = hex(id_chance).chars().take(ID_LENGTH).collect();
         let text = format!("{PREFIX}{public_id}_{}", URL_SAFE_NO_PAD.encode(chance));
         let hash = StoredHash(Sha256::digest(&text).into());
         let token = Self {

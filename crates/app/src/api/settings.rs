@@ -107,8 +107,6 @@ struct SettingView {
     last4: Option<String>,
     /// Where the value comes from: `database`, `environment` or `default`.
     source: String,
-    /// Whether a change is seen after a restart alone.
-    needs_restart: bool,
     /// Which change set it, for `If-Match`; 0 where none did.
     version: i64,
     /// When it was set, if the database has it.
@@ -134,7 +132,6 @@ impl From<Shown> for SettingView {
                 Kind::Secret => Value::Null,
                 _ => declared.default_json(),
             }),
-            needs_restart: declaration.is_some_and(|declared| declared.needs_restart),
             key: shown.key,
             is_set: shown.is_set,
             value: shown.value,

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
-use waggle_kernel::{Actor, ActorKind, Scope};
+use waggle_kernel::{Actor, ActorKind, Scope, hex};
 use waggle_twitter_n8n::{
     CheckDuplicatesError, Engagement, NewSourceTweet, OfferPolicy, Run, RunKey, Verdict,
 };
@@ -318,12 +318,7 @@ fn report<'a>(
 
 /// The SHA-256 of a body, in hexadecimal.
 fn hash(body: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(body) {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hex(&Sha256::digest(body))
 }
 
 /// The keys of one of the two dialects that workflows write tweets in; where there are several, the

@@ -10,6 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha1::Sha1;
 use url::Url;
+use waggle_kernel::hex;
 
 /// What RFC 3986 does not reserve stays as it is; all else is encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -36,11 +37,7 @@ impl OAuth1 {
         chance: &[u8; 32],
         now: DateTime<Utc>,
     ) -> String {
-        let mut nonce = String::with_capacity(32);
-        for byte in chance.iter().take(16) {
-            // Writing to a String cannot fail.
-            let _ = write!(nonce, "{byte:02x}");
-        }
+        let nonce: String = hex(chance).chars().take(32).collect();
         let timestamp = now.timestamp().to_string();
         let oauth = [
             ("oauth_consumer_key", self.consumer_key.as_str()),
