@@ -15,13 +15,12 @@ use waggle_accounts::ports::{
     PasswordHasher, SaveUserError, SessionRepository, UserRepository, VerificationRepository,
 };
 use waggle_accounts::{
-    AccountPolicy, Address, Admission, Application, AuthEvent, AuthEventFilter, Client, CodeLength,
-    Codes, LimitTable, Login, MOST_TRIES, Mail, Mark, NewAuthEvent, NewMail, NewSession, NewUser,
-    NewVerification, Presented, ProvenBy, Purpose, QueuedMail, Register, Role, SealedSecret,
-    ServerKeys, Session, SessionLife, SignIn, SignInPolicy, StoredHash, StoredPassword, User,
-    Verdict, Verification,
+    AccountPolicy, Address, Admission, Application, AuthEvent, AuthEventFilter, Budget, Client,
+    CodeLength, Codes, Exhausted, LimitTable, Login, MOST_TRIES, Mail, Mark, NewAuthEvent, NewMail,
+    NewSession, NewUser, NewVerification, Presented, ProvenBy, Purpose, QueuedMail, Register, Role,
+    SealedSecret, ServerKeys, Session, SessionLife, SignIn, SignInPolicy, StoredHash,
+    StoredPassword, User, Verdict, Verification,
 };
-use waggle_accounts::{Budget, Exhausted};
 use waggle_kernel::ids::{SessionId, UserId};
 use waggle_kernel::{Clock as _, Entropy, Page, PageRequest, PortError, SystemClock, Version};
 

@@ -67,7 +67,7 @@ pub trait SettingRepository: Send + Sync {
     async fn secrets(&self) -> Result<(Revision, Vec<StoredSecret>), PortError>;
 
     /// Writes every secret over and removes what is lost in one step, and returns the revision. The history has a line
-    /// under [`MASTER_KEY`] with the names of both keys, and one for each setting that is lost.
+    /// under [`crate::MASTER_KEY`] with the names of both keys, and one for each setting that is lost.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ pub struct Lease {
     pub name: String,
     /// When it runs out.
     pub until: DateTime<Utc>,
-    /// Who holds it, as [`Actor`] shows it.
+    /// Who holds it, as [`waggle_kernel::Actor`] shows it.
     pub holder: String,
 }
 

@@ -20,7 +20,7 @@ pub struct QueueRequest {
     pub expected: Option<Version>,
     /// What was approved; the queue takes nothing else.
     pub approval: Approval,
-    /// Who queues it, as [`Actor`] shows it.
+    /// Who queues it, as [`waggle_kernel::Actor`] shows it.
     pub actor: String,
     /// When.
     pub now: DateTime<Utc>,

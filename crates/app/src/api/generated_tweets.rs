@@ -11,8 +11,10 @@ use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::{Value, json};
 use waggle_content::Platform;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
-use waggle_twitter_n8n::{Action, MoveRefused, PublishTweetError, QueueRefused, ReviewError};
-use waggle_twitter_n8n::{GeneratedTweet, HistoryEntry, ReviewTweets, Status, TweetFilter};
+use waggle_twitter_n8n::{
+    Action, GeneratedTweet, HistoryEntry, MoveRefused, PublishTweetError, QueueRefused,
+    ReviewError, ReviewTweets, Status, TweetFilter,
+};
 
 use super::posts::PostView;
 use super::query::{Order, if_match, page, text, time};

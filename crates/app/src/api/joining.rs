@@ -13,10 +13,12 @@ use poem_openapi::types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
 use poem_openapi::{Object, OpenApi};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
+use tracing::error;
 use waggle_accounts::{
     Application, ChangeAddressError, CodeError, GOOGLE_PATIENCE, GoogleError, IdentityError,
     Issued, Presented, ProvenBy, RegisterError, ResetPasswordError, TokensOnReset, User,
 };
+use waggle_kernel::error_chain;
 
 use super::accounts::{SignedInView, UserView, signed_in};
 use super::done::Done;
@@ -24,8 +26,6 @@ use super::tag::Tag;
 use crate::app::App;
 use crate::http::{GOOGLE_COOKIE, Problem, SignedIn, client};
 use crate::live_settings;
-use tracing::error;
-use waggle_kernel::error_chain;
 
 /// The digits of a code: a JSON string, because a number has no leading zeros.
 #[derive(Debug)]

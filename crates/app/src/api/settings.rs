@@ -13,9 +13,10 @@ use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::{Map, Value};
 use tracing::{error, warn};
 use waggle_accounts::{Address, IdentityError};
-use waggle_settings::{Action, Revision};
+use waggle_kernel::error_chain;
 use waggle_settings::{
-    Given, Group, Kind, Past, Problem as Wrong, SettingsError, Shown, ShownChange, Values, Wish,
+    Action, Given, Group, Kind, Past, Problem as Wrong, Revision, SettingsError, Shown,
+    ShownChange, Values, Wish,
 };
 
 use super::query::{if_match, page, text};
@@ -24,7 +25,6 @@ use crate::app::App;
 use crate::connections::Maker;
 use crate::http::{Caller, Problem, SignedIn, is_allowed_host, is_public_host};
 use crate::{live_google, live_settings, mailing};
-use waggle_kernel::error_chain;
 
 /// How long a counterpart may take to answer a test.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -11,8 +11,8 @@ use waggle_kernel::ids::SourceTweetId;
 use waggle_kernel::{Clock as _, SystemClock};
 use waggle_twitter_n8n::{
     Lapsed, LeaseOutcome, SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
+    SourceTweetsError, WorkQueueError,
 };
-use waggle_twitter_n8n::{SourceTweetsError, WorkQueueError};
 
 use super::export::{Export, Format, SourceTweetPages, export};
 use super::query::{Order, page, text, time};

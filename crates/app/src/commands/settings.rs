@@ -12,9 +12,9 @@ use clap::{Args, Subcommand};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use waggle_kernel::{Actor, Limit, PageRequest};
-use waggle_settings::{Action, Revision};
 use waggle_settings::{
-    Boolean, Given, Group, Past, SettingsManager, Shown, ShownChange, Unreadable, Wish,
+    Action, Boolean, Given, Group, Past, Revision, SettingsManager, Shown, ShownChange, Unreadable,
+    Wish,
 };
 use waggle_store::Store;
 

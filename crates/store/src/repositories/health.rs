@@ -2,12 +2,12 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::run_query::RunQueryDsl;
 use diesel::prelude::*;
 
 use super::{Pools, settings_revision};
 use crate::error::StoreError;
 use crate::room;
+use crate::run_query::RunQueryDsl;
 use crate::schema::setting_state;
 
 /// Asks the database for something small. Where it is not certain that there is room, a large write

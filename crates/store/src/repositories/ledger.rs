@@ -7,10 +7,9 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 use waggle_content::ports::{Ledger, LedgerError};
-use waggle_content::{ClaimRequest, ClaimedPosts};
 use waggle_content::{
-    Claimed, DeliveryState, Doubt, Looked, Marker, OpenDelivery, Ownership, Platform, PostStatus,
-    Prepared, PublishablePost, Recorded, Settlement, Unreadable,
+    ClaimRequest, Claimed, ClaimedPosts, DeliveryState, Doubt, Looked, Marker, OpenDelivery,
+    Ownership, Platform, PostStatus, Prepared, PublishablePost, Recorded, Settlement, Unreadable,
 };
 use waggle_kernel::ids::{DeliveryId, PostId};
 use waggle_kernel::{PortError, Publication, error_chain};

@@ -10,10 +10,9 @@ use diesel::prelude::*;
 use waggle_kernel::{Cursor, Page, PageRequest, PortError};
 use waggle_settings::ports::{SaveError, SettingRepository};
 use waggle_settings::{
-    Action, Kept, MASTER_KEY, NewChange, NewChanges, Resealed, Revision, SealedAt, Stored,
-    StoredSecret, StoredSetting,
+    Action, Change, Kept, KeyId, MASTER_KEY, NewChange, NewChanges, Resealed, Revision, Sealed,
+    SealedAt, Stored, StoredSecret, StoredSetting,
 };
-use waggle_settings::{Change, KeyId, Sealed};
 
 use super::{Conn, Repositories, dialect, one_more};
 use crate::error::{StoreError, column, during};
