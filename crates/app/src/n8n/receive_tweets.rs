@@ -78,7 +78,7 @@ impl From<Problem> for Refusal {
 
 /// Who hands something in.
 struct Origin {
-    /// The run that `X-Execution-ID` names.
+    /// The run that `X-Execution-ID` names, where the body names none.
     header: Option<String>,
     received_from: String,
     address: String,
@@ -670,7 +670,8 @@ fn score(summary: &Value) -> Result<Option<f64>, ()> {
     score.filter(|score: &f64| score.is_finite()).map(Some).ok_or(())
 }
 
-/// The ids of the source tweets that a batch names; one that is none costs itself alone.
+/// The ids of the source tweets that a batch names, and whether all of them could be read; one that
+/// could not costs itself alone.
 fn source_ids(
     members: &Members<'_>,
     most: usize,
