@@ -77,6 +77,12 @@ async fn all_shapes_of_a_report_are_taken(kind: Kind) {
     let at_the_top = json!({ "status": "success", "msg": "success", "has_next_page": false, "tweets": [with_id(22)] });
     assert_eq!(new_ids(&waggle.post(CHECK, at_the_top).await.ok()), ["22"]);
 
+    // A workflow may have added to either list.
+    let both = json!({ "msg": "success", "data": { "tweets": [] }, "tweets": [with_id(24)] });
+    assert_eq!(new_ids(&waggle.post(CHECK, both).await.ok()), ["24"]);
+    let both = json!({ "data": { "tweets": [with_id(25)] }, "tweets": [with_id(26)] });
+    assert_eq!(new_ids(&waggle.post(CHECK, both).await.ok()), ["25", "26"]);
+
     let wrapped = json!([
         report("list-1", vec![item(31), item("32")]),
         report("list-1", vec![item("32"), item(33)]),

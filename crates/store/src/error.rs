@@ -203,6 +203,19 @@ mod tests {
     use super::StoreError;
 
     #[test]
+    fn what_postgres_cancels_may_be_tried_again() {
+        use diesel::result::{DatabaseErrorKind, Error};
+        for why in ["statement timeout", "lock timeout", "user request"] {
+            let text = Box::new(format!("canceling statement due to {why}"));
+            let error = Error::DatabaseError(DatabaseErrorKind::Unknown, text);
+
+            let error = StoreError::from(error).during("writing");
+
+            assert_eq!(error.kind(), PortErrorKind::Unavailable, "{why}");
+        }
+    }
+
+    #[test]
     fn a_full_disk_is_called_a_full_disk() {
         let mut full = SqliteConnection::establish(":memory:").unwrap();
         full.batch_execute("PRAGMA max_page_count = 1").unwrap();

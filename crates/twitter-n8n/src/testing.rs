@@ -464,6 +464,16 @@ pub async fn what_a_run_lets_lapse_is_offered_to_the_next(tweets: Arc<dyn Source
     assert_eq!(ended, EndedRuns { runs: 1, tweets: 2 });
     assert_eq!(record("four", 900).await, [Known, Known]);
     assert_eq!(lapsed(900, true).await, 0);
+    // What lapsed, is offered after all because more offers are allowed, and lapses again, is
+    // marked again.
+    let more = OfferPolicy { most: 3, ..OFFERS };
+    for (run, offers, hour) in [("a", OFFERS, 20), ("b", OFFERS, 22), ("c", more, 24)] {
+        let at = noon() + Duration::hours(hour);
+        tweets.record(&execution(run), &[report(9)], offers, at).await.expect("it answers");
+        let later = at + Duration::minutes(61);
+        let marked = tweets.mark_lapsed(offers.most, 100, later).await.expect("it answers");
+        assert_eq!(marked.len(), usize::from(run != "a"), "{run}");
+    }
 }
 
 /// A run that failed releases its tweets at once; runs without a name are ended by their caller.
