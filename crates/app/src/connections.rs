@@ -23,7 +23,7 @@ pub(crate) struct LiveConnections {
 pub(crate) struct Maker {
     /// Where the sandbox keeps its timeline.
     pub(crate) sandbox_folder: PathBuf,
-    /// Tells the time.
+    /// The clock.
     pub(crate) clock: Arc<dyn Clock>,
     /// Gives chance.
     pub(crate) entropy: Arc<dyn Entropy>,

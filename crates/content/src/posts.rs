@@ -14,7 +14,7 @@ use crate::post::{Changed, Post, PostFilter, PostStatus, Resolution};
 pub struct ManagePosts {
     /// Where they are kept.
     pub posts: Arc<dyn PostRepository>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

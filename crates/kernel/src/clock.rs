@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 
-/// Tells the time.
+/// The clock.
 pub trait Clock: Send + Sync {
     /// The present moment in UTC, to the microsecond, which is what both databases keep.
     fn now(&self) -> DateTime<Utc>;

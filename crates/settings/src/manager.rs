@@ -23,7 +23,7 @@ pub struct SettingsPorts {
     pub repository: Arc<dyn SettingRepository>,
     /// Where the master keys are.
     pub keys: Arc<dyn MasterKeySource>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Gives chance, for nonces and keys.
     pub entropy: Arc<dyn Entropy>,

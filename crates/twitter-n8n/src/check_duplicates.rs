@@ -26,7 +26,7 @@ pub enum Verdict {
 pub struct CheckDuplicates {
     /// Where they are kept.
     pub source_tweets: Arc<dyn SourceTweetRepository>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

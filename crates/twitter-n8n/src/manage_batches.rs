@@ -16,7 +16,7 @@ use crate::ports::{CampaignBatchRepository, SaveError};
 pub struct ManageBatches {
     /// Where they are kept.
     pub batches: Arc<dyn CampaignBatchRepository>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

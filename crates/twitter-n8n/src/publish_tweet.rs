@@ -17,7 +17,7 @@ pub struct PublishTweet {
     pub tweets: Arc<dyn GeneratedTweetRepository>,
     /// Where posts go.
     pub queue: Arc<dyn PostQueue>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

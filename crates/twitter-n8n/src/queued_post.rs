@@ -53,12 +53,14 @@ pub enum QueueRefused {
     BatchDeleted,
     /// The tweet, or its post, was changed since the caller saw it.
     #[error(
-        "the tweet was changed in between; read it again and repeat the call with its version in If-Match"
+        "the tweet was changed in between; read it again and repeat the call with its version in \
+         If-Match"
     )]
     Stale,
     /// A post that left the queue is put back only by a caller who has seen that it did.
     #[error(
-        "the post of the tweet is {status}; to put it back into the queue, read the tweet and send its version in If-Match"
+        "the post of the tweet is {status}; to put it back into the queue, read the tweet and send \
+         its version in If-Match"
     )]
     NeedsVersion {
         /// Where the post stands.

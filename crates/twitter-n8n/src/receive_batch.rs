@@ -12,7 +12,7 @@ use crate::ports::CampaignBatchRepository;
 pub struct ReceiveBatch {
     /// Where they are kept.
     pub batches: Arc<dyn CampaignBatchRepository>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

@@ -20,7 +20,7 @@ use crate::status::Action;
 pub struct ReviewTweets {
     /// Where they are kept.
     pub tweets: Arc<dyn GeneratedTweetRepository>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

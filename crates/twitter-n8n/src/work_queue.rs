@@ -30,7 +30,7 @@ pub struct LeasedTweets {
 pub struct WorkQueue {
     /// Where they are kept.
     pub source_tweets: Arc<dyn SourceTweetRepository>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Makes the names of leases.
     pub entropy: Arc<dyn Entropy>,

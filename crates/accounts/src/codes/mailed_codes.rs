@@ -38,7 +38,7 @@ pub struct Codes {
     pub limits: Arc<dyn Limits>,
     /// Keeps what is kept of codes from being found out.
     pub keys: Arc<dyn ServerKeys>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Gives chance.
     pub entropy: Arc<dyn Entropy>,

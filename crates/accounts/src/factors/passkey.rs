@@ -32,7 +32,7 @@ pub struct Passkeys {
     pub verifier: Arc<dyn PasskeyVerifier>,
     /// What they are one kind of.
     pub factor: Arc<SecondFactor>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

@@ -40,7 +40,7 @@ pub struct SecondFactor {
     pub limits: Arc<dyn Limits>,
     /// Seals the secrets of apps.
     pub keys: Arc<dyn ServerKeys>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Gives chance.
     pub entropy: Arc<dyn Entropy>,

@@ -46,7 +46,7 @@ pub struct GoogleSignIn {
     pub users: Arc<dyn UserRepository>,
     /// Mails codes and checks them.
     pub codes: Arc<Codes>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Gives chance.
     pub entropy: Arc<dyn Entropy>,

@@ -24,7 +24,7 @@ pub struct DeliverMail {
     pub mailer: Arc<dyn Mailer>,
     /// Opens what nobody else may know.
     pub keys: Arc<dyn ServerKeys>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

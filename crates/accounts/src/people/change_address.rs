@@ -23,7 +23,7 @@ pub struct ChangeAddress {
     pub codes: Arc<Codes>,
     /// Who there is.
     pub users: Arc<dyn UserRepository>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

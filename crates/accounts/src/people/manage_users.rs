@@ -42,7 +42,7 @@ pub struct ManageUsers {
     pub limits: Arc<dyn Limits>,
     /// Hashes passwords.
     pub hasher: Arc<dyn PasswordHasher>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

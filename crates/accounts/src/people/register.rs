@@ -32,7 +32,7 @@ pub struct Register {
     pub users: Arc<dyn UserRepository>,
     /// Hashes passwords.
     pub hasher: Arc<dyn PasswordHasher>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

@@ -28,7 +28,7 @@ pub struct ResetPassword {
     pub users: Arc<dyn UserRepository>,
     /// Hashes passwords.
     pub hasher: Arc<dyn PasswordHasher>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

@@ -18,7 +18,7 @@ use crate::sessions::session::{PresentedSession, Session};
 pub struct Sessions {
     /// Who is in.
     pub sessions: Arc<dyn SessionRepository>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

@@ -38,7 +38,7 @@ pub struct SignIn {
     pub limits: Arc<dyn Limits>,
     /// Compares passwords.
     pub hasher: Arc<dyn PasswordHasher>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Gives chance, for tokens.
     pub entropy: Arc<dyn Entropy>,

@@ -35,7 +35,7 @@ pub struct Tokens {
     pub tokens: Arc<dyn TokenRepository>,
     /// How often.
     pub limits: Arc<dyn Limits>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// What they are made of.
     pub entropy: Arc<dyn Entropy>,

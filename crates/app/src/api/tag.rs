@@ -5,7 +5,7 @@ use poem_openapi::Tags;
 /// The groups of the API document.
 #[derive(Tags)]
 pub(super) enum Tag {
-    /// People, their sessions, and what happened at the door.
+    /// People, their sessions, and the audit log of both.
     Accounts,
     /// Tweets of monitored accounts, as workflows report them.
     SourceTweets,

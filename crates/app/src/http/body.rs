@@ -114,7 +114,7 @@ impl JsonBody {
         if !is_json(request) {
             return Err(BodyRefused::NotJson);
         }
-        let mut share = share_of(app, request);
+        let mut share = share_of(app, request)?;
         let bytes = bounded(body, most, announced(request), &mut share).await?;
         Ok(Self { bytes, share })
     }
@@ -154,7 +154,7 @@ pub(crate) fn limited<E: Endpoint + 'static>(
                 return Err(refuse(too_large(request.take_body(), most, at_once).await).into());
             }
             let length = announced(&request);
-            let mut share = share_of(&app, &request);
+            let mut share = share_of(&app, &request).map_err(refuse)?;
             let body = request.take_body();
             let mut bytes = bounded(body, most, length, &mut share).await.map_err(refuse)?;
             within_bounds(&bytes).map_err(refuse)?;
@@ -228,10 +228,11 @@ fn waits(request: &Request) -> bool {
 }
 
 /// What the sender of a request has under way.
-fn share_of(app: &App, request: &Request) -> Part {
+fn share_of(app: &App, request: &Request) -> Result<Part, BodyRefused> {
     let address = client_address(&app.settings.values(), request);
-    let shares = request.data::<Shares>().cloned().unwrap_or_default();
-    shares.body(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+    // Without the counts there would be no bound.
+    let shares = request.data::<Shares>().ok_or(BodyRefused::TooMuch)?;
+    Ok(shares.body(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
 }
 
 async fn bounded(

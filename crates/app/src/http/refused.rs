@@ -12,18 +12,20 @@ use super::problem::Problem;
 pub(crate) enum CallerRefused {
     /// There is no token.
     #[error(
-        "an API token is needed, as 'Authorization: Bearer wgl_...' or as the password of HTTP Basic, or a session"
+        "an API token is needed, as 'Authorization: Bearer wgl_...' or as the password of HTTP \
+         Basic, or a session"
     )]
     Missing,
     /// There is one that is not sent as one.
     #[error(
-        "the API token has to be sent as 'Authorization: Bearer wgl_...': the word Bearer is missing"
+        "the API token has to be sent as 'Authorization: Bearer wgl_...': the word Bearer is \
+         missing"
     )]
     NoScheme,
     /// The token is where the user name belongs.
     #[error(
-        "the API token has to be the password of HTTP Basic, and it is the user name: any user name \
-         will do"
+        "the API token has to be the password of HTTP Basic, and it is the user name: any user \
+         name will do"
     )]
     AsUserName,
     /// There is one that opens nothing.

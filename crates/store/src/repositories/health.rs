@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use diesel::prelude::*;
+use tokio::sync::Mutex;
 
 use super::{Pools, settings_revision};
 use crate::error::StoreError;
@@ -10,10 +11,17 @@ use crate::room;
 use crate::run_query::RunQueryDsl;
 use crate::schema::setting_state;
 
+static PROBE: Mutex<()> = Mutex::const_new(());
+
 /// Asks the database for something small. Where it is not certain that there is room, a large write
 /// that is taken back has to show it: a small one fits on a full disk.
 pub(crate) async fn check(pools: &Pools) -> Result<(), StoreError> {
     settings_revision(pools).await?;
+    if room::is_certain() {
+        return Ok(());
+    }
+    // However many ask, one large write is under way.
+    let _one = PROBE.lock().await;
     if room::is_certain() {
         return Ok(());
     }
