@@ -145,7 +145,7 @@ fn the_environment_is_read_in_two_places() {
     files.retain(|file| file.contains("/src/"));
     files.sort();
 
-    assert_eq!(files, ["crates/app/src/app.rs", "crates/app/src/commands.rs"]);
+    assert_eq!(files, ["crates/app/src/commands.rs", "crates/app/src/wiring.rs"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What happened at the door: who signed in, who was refused, who changed whose rights.
+//! Auth events, the entries of the audit log: sign-ins, failures, and changes of rights.
 
 use std::net::IpAddr;
 
@@ -12,17 +12,16 @@ use crate::people::user::User;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
-        /// What happened.
+        /// The kind of an auth event.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum EventKind {
             $($(#[$doc])* $name,)+
         }
 
         impl EventKind {
-            /// Every kind.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// The name in the database and on the wire.
+            /// The name in the database and in the API.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)+
@@ -33,112 +32,98 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Somebody signed in.
     LoginSuccess = "LOGIN_SUCCESS",
-    /// Somebody was refused.
     LoginFailure = "LOGIN_FAILURE",
-    /// Somebody was refused unheard, after too many failures.
+    /// A sign-in was rejected without checking the password, after too many failures.
     LoginLimited = "LOGIN_LIMITED",
-    /// Somebody signed out.
     Logout = "LOGOUT",
     /// A session was ended by its user or an admin.
     SessionRevoked = "SESSION_REVOKED",
     /// All sessions of a user were ended.
     SessionsRevoked = "SESSIONS_REVOKED",
-    /// Somebody changed the own password.
+    /// A user changed their own password.
     PasswordChanged = "PASSWORD_CHANGED",
-    /// Somebody wanted to change the own password and did not know the present one.
+    /// A user tried to change their own password, but the current password was wrong.
     PasswordChangeFailure = "PASSWORD_CHANGE_FAILURE",
-    /// An operator gave a user another password, or none.
+    /// The operator set or removed a user's password.
     PasswordSet = "PASSWORD_SET",
-    /// A user was made.
     UserCreated = "USER_CREATED",
-    /// What a user may do was changed.
     RoleChanged = "ROLE_CHANGED",
-    /// A user was let in again.
     UserActivated = "USER_ACTIVATED",
-    /// A user was shut out.
     UserDeactivated = "USER_DEACTIVATED",
     /// A user's names were changed.
     UserChanged = "USER_CHANGED",
-    /// The list of super admins has the verified address of a user.
+    /// A user became a super admin: the list has their verified address.
     SuperAdminGranted = "SUPER_ADMIN_GRANTED",
-    /// The list of super admins has the address no more.
+    /// A user is no longer a super admin: the list no longer has their address.
     SuperAdminRevoked = "SUPER_ADMIN_REVOKED",
-    /// Somebody proved once more who they are, for something sensitive.
+    /// A user authenticated again, for a sensitive action.
     Reauthenticated = "REAUTHENTICATED",
-    /// Somebody wants to be a user; a code was mailed, or a notice to the owner of the address.
+    /// Somebody asked to register. A code was mailed, or a notice to the owner of the address.
     RegisterRequest = "REGISTER_REQUEST",
-    /// Somebody from a foreign domain wanted to be a user.
+    /// Somebody tried to register with a domain that is not allowed.
     RegisterBreach = "REGISTER_EMAIL_BREACH",
-    /// Somebody has become a user.
+    /// A registration was completed.
     Registered = "REGISTER_EMAIL",
-    /// A code was mailed to an address that a user wants to have.
+    /// A code was mailed to an address that a user wants to use.
     VerificationSent = "EMAIL_VERIFICATION_SENT",
-    /// A user showed that the address is theirs.
+    /// A user verified their address.
     EmailVerified = "EMAIL_VERIFIED",
-    /// A user has another address.
+    /// A user's address was changed.
     EmailChanged = "EMAIL_CHANGED",
-    /// A user wanted an address of a foreign domain.
+    /// A user requested an address with a domain that is not allowed.
     AddressBreach = "EMAIL_CHANGE_BREACH",
-    /// A code was wrong.
+    /// A wrong code was entered.
     CodeFailure = "VERIFY_CODE_FAILURE",
-    /// Codes were asked for or tried too often.
+    /// Codes were requested or tried too often.
     CodeLimited = "VERIFY_CODE_LIMITED",
-    /// Somebody forgot a password; a code was mailed if an active user has the address.
+    /// A password reset was requested. A code was mailed if an active user has the address.
     PasswordResetRequest = "PASSWORD_RESET_REQUEST",
-    /// The same for an address of a foreign domain that nobody has.
+    /// A password reset was requested for an address that has no user and a domain that is not
+    /// allowed.
     PasswordResetBreach = "PASSWORD_RESET_BREACH",
-    /// Somebody got another password.
     PasswordResetComplete = "PASSWORD_RESET_COMPLETE",
-    /// Somebody signed in with Google.
     GoogleSuccess = "GOOGLE_OAUTH_SUCCESS",
-    /// Somebody could not sign in with Google.
     GoogleFailure = "GOOGLE_OAUTH_FAILURE",
-    /// Somebody from a foreign domain wanted to sign in with Google.
+    /// A sign-in with Google was rejected because the domain is not allowed.
     GoogleBreach = "GOOGLE_OAUTH_BREACH",
     /// A code was mailed to somebody who signs in with Google for the first time.
     GoogleVerificationSent = "GOOGLE_VERIFICATION_SENT",
-    /// The code was right; the Google account opens the user from now on.
+    /// The code was correct; the Google account is now linked to the user.
     GoogleVerified = "GOOGLE_VERIFICATION_SUCCESS",
-    /// An API token was made.
     TokenCreated = "TOKEN_CREATED",
-    /// An API token was ended.
     TokenRevoked = "TOKEN_REVOKED",
-    /// A second factor was set up.
     FactorAdded = "SECOND_FACTOR_ADDED",
-    /// A second factor was taken away.
     FactorRemoved = "SECOND_FACTOR_REMOVED",
-    /// Somebody knew the password, or came with Google, and is asked for the second factor.
+    /// The first factor was verified, and the user was asked for the second factor.
     FactorAsked = "SECOND_FACTOR_ASKED",
     /// A second factor was wrong.
     FactorFailure = "SECOND_FACTOR_FAILURE",
-    /// Second factors were wrong too often.
+    /// Wrong second factors were entered too often.
     FactorLimited = "SECOND_FACTOR_LIMITED",
-    /// A recovery code was used up.
+    /// A recovery code was used.
     RecoveryUsed = "RECOVERY_CODE_USED",
-    /// Somebody made new recovery codes.
+    /// A user created new recovery codes.
     RecoveryRenewed = "RECOVERY_CODES_RENEWED",
-    /// The record was handed out.
+    /// The audit log was exported.
     EventsExported = "AUTH_EVENTS_EXPORTED",
 }
 
-/// From where somebody calls.
+/// The client of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Client {
-    /// The address.
     pub ip: Option<IpAddr>,
-    /// What the browser says it is, cut to what is kept.
+    /// The `User-Agent` header, without control characters and truncated.
     pub user_agent: String,
-    /// The id of the request, which the log has too.
+    /// The id of the request, as in the server's log.
     pub request_id: String,
 }
 
 impl Client {
-    /// The most of a browser's name that is kept, in characters.
+    /// The maximum length of a stored user agent, in characters.
     pub const MOST_USER_AGENT: usize = 512;
 
-    /// A client, with what it says of itself cut and cleaned.
+    /// Creates a client. Control characters are removed from `user_agent`, and it is truncated.
     pub fn new(ip: Option<IpAddr>, user_agent: &str, request_id: String) -> Self {
         let user_agent =
             user_agent.chars().filter(|c| !c.is_control()).take(Self::MOST_USER_AGENT).collect();
@@ -146,29 +131,26 @@ impl Client {
     }
 }
 
-/// Something that is to be written down.
+/// An auth event to be recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewAuthEvent {
-    /// What happened.
     pub kind: EventKind,
-    /// Whom it is about, where that is known.
+    /// The user that the event is about, if known.
     pub user: Option<UserId>,
-    /// The address or name as it was typed, cut.
+    /// The email address or user name, as it was typed, truncated.
     pub email: String,
-    /// Who did it: `system`, `user:3:joe`.
+    /// Who caused the event, for example `system` or `user:3:joe`.
     pub actor: String,
-    /// From where.
     pub client: Client,
-    /// What else there is to say.
+    /// Further details.
     pub metadata: Value,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Who is told of it by mail; the mails wait from the same step on.
+    /// The notification emails about the event, queued in the same transaction.
     pub mails: Vec<NewMail>,
 }
 
 impl NewAuthEvent {
-    /// Something that happened, about nobody yet and by nobody who is known.
+    /// Creates an event without a user or an actor.
     pub fn new(kind: EventKind, client: &Client, at: DateTime<Utc>) -> Self {
         Self {
             kind,
@@ -182,7 +164,7 @@ impl NewAuthEvent {
         }
     }
 
-    /// Something that a user did about himself.
+    /// Creates an event about something that a user did to their own account.
     pub fn of_user(kind: EventKind, user: &User, client: &Client, at: DateTime<Utc>) -> Self {
         Self {
             user: Some(user.id),
@@ -192,8 +174,9 @@ impl NewAuthEvent {
         }
     }
 
-    /// What is kept of what was typed to say who one is: an address, or what led to a user. Anything else may be a
-    /// password in the wrong place, and is not kept.
+    /// Returns what may be stored of a typed login: an email address, or a login that belongs to a
+    /// user. Anything else gives an empty text, because it may be a password that was typed into
+    /// the wrong field.
     pub fn typed(typed: &str, user: Option<UserId>) -> String {
         let typed = typed.trim();
         let is_kept = user.is_some() || typed.parse::<Address>().is_ok();
@@ -202,36 +185,31 @@ impl NewAuthEvent {
     }
 }
 
-/// Something that was written down.
+/// A recorded auth event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuthEvent {
-    /// Its id.
     pub id: i64,
-    /// What happened, by name: later versions may know more.
+    /// The name of the kind; later versions may know more kinds.
     pub kind: String,
-    /// Whom it is about, where that is known.
+    /// The user that the event is about, if known.
     pub user: Option<UserId>,
-    /// The address or name as it was typed.
+    /// The email address or user name, as it was typed.
     pub email: String,
-    /// Who did it.
+    /// Who caused the event.
     pub actor: String,
-    /// From where.
+    /// The client's IP address.
     pub ip: String,
-    /// With which browser.
+    /// The client's browser.
     pub user_agent: String,
-    /// The id of the request.
     pub request_id: String,
-    /// What else there is to say.
+    /// Further details.
     pub metadata: Value,
-    /// When.
     pub at: DateTime<Utc>,
 }
 
-/// Which events are wanted.
+/// Selects auth events. A field that is `None` matches all events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuthEventFilter {
-    /// Of this kind.
     pub kind: Option<EventKind>,
-    /// About this user.
     pub user: Option<UserId>,
 }

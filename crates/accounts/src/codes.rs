@@ -1,4 +1,4 @@
-//! Codes and links that are mailed, to show that an address is somebody's.
+//! Codes and links that are mailed to verify an email address.
 
 pub(crate) mod code;
 pub(crate) mod mailed_codes;

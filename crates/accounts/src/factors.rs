@@ -1,4 +1,4 @@
-//! Second factors: authenticator apps, passkeys, recovery codes.
+//! Second factors: authenticator apps, passkeys and recovery codes.
 
 pub(crate) mod passkey;
 pub(crate) mod second_factor;

@@ -1,7 +1,9 @@
-//! Who acts: people with their sessions and roles, API tokens, and the record of what happened at the door.
+//! Authentication and authorization: users with their sessions and roles, API tokens, second
+//! factors, and the audit log of auth events.
 //!
-//! A token is shown once, when it is made; what is kept is its SHA-256. Its form is
-//! `wgl_<12 hexadecimal digits>_<43 characters of base64url>`: the first part finds it, the second proves it.
+//! A token is shown once, when it is created; only its SHA-256 hash is stored. It has the form
+//! `wgl_<12 hexadecimal digits>_<43 characters of base64url>`. The first part identifies the token,
+//! the second is the secret.
 //!
 //! ```
 //! use waggle_accounts::{InvalidToken, PresentedToken};
@@ -13,13 +15,44 @@
 //! assert!(PresentedToken::parse("Bearer of good news").is_err());
 //! # Ok::<(), InvalidToken>(())
 //! ```
+//!
+//! Use cases take their ports as `Arc<dyn ...>`. With the feature `testing`, each port has a mock:
+//!
+//! ```
+//! # #[cfg(feature = "testing")]
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! use std::sync::Arc;
+//! use secrecy::ExposeSecret as _;
+//! use waggle_accounts::ports::MockTokenRepository;
+//! use waggle_accounts::{Client, Tokens, WantedToken};
+//! use waggle_kernel::ids::TokenId;
+//! use waggle_kernel::{Actor, FixedClock, MockEntropy, MockLimits, Scope, Scopes};
+//!
+//! let mut repository = MockTokenRepository::new();
+//! repository.expect_insert().returning(|_, _| Ok(TokenId::new(1)));
+//! let mut entropy = MockEntropy::new();
+//! entropy.expect_bytes().returning(|| Ok([7; 32]));
+//! let tokens = Tokens {
+//!     tokens: Arc::new(repository),
+//!     limits: Arc::new(MockLimits::new()),
+//!     clock: Arc::new(FixedClock::noon()),
+//!     entropy: Arc::new(entropy),
+//! };
+//! let scopes = Scopes::of(&[Scope::Ingest]);
+//! let wanted = WantedToken { name: "n8n".into(), owner: None, scopes, expires_at: None };
+//!
+//! let created = tokens.create(&Actor::system(), &wanted, &Client::default()).await?;
+//!
+//! assert!(created.secret.expose_secret().starts_with("wgl_"));
+//! # Ok::<(), waggle_accounts::CreateTokenError>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod auth_event;
-mod budget;
 mod codes;
 mod factors;
 mod google;
-mod keys;
 mod limits;
 mod mails;
 mod people;
@@ -31,7 +64,6 @@ pub mod testing;
 mod tokens;
 
 pub use auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
-pub use budget::{Budget, Exhausted};
 pub use codes::code::{
     CODE_LIFE, Code, CodeLength, Flow, Intent, InvalidCode, Link, MOST_TRIES, NewVerification,
     Purpose, Registration, Verification,
@@ -45,7 +77,6 @@ pub use google::return_to::ReturnTo;
 pub use google::sign_in_with_google::{
     Begun, Callback, Finished, GOOGLE_PATIENCE, GoogleError, GoogleSignIn,
 };
-pub use keys::{Mark, SealedSecret, ServerKeys};
 pub use limits::{LIMITS, LimitTable, NamedLimit, network};
 pub use mails::deliver_mail::{DeliverMail, Delivered};
 pub use mails::mail::{Letter, Mail, MailFailure, NewMail, Proof, QueuedMail};

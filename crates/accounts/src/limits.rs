@@ -1,7 +1,8 @@
-//! The one table of what may be done how often, beside signing in.
+//! The table of all rate limits except those of signing in.
 //!
-//! The numbers are in the spirit of django-allauth's `ACCOUNT_RATE_LIMITS`
-//! (<https://docs.allauth.org/en/latest/account/rate_limits.html>); those of codes come from the odds of guessing one.
+//! The numbers follow django-allauth's `ACCOUNT_RATE_LIMITS`
+//! (<https://docs.allauth.org/en/latest/account/rate_limits.html>). The limits for codes are
+//! derived from the odds of guessing one.
 
 use std::net::IpAddr;
 
@@ -9,18 +10,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration;
 use sha2::{Digest as _, Sha256};
+use waggle_kernel::Budget;
 
 use crate::auth_event::Client;
-use crate::budget::Budget;
 
-/// Something that may be done so often in so long a time.
+/// A rate limit with its default values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NamedLimit {
-    /// The name, as the settings have it.
+    /// The name in the settings.
     pub name: &'static str,
-    /// How often, unless the settings say otherwise.
+    /// The number of actions allowed in a window, unless the settings override it.
     pub most: u32,
-    /// In how many seconds, unless the settings say otherwise.
+    /// The length of the window in seconds, unless the settings override it.
     pub seconds: u32,
 }
 
@@ -29,58 +30,63 @@ macro_rules! limits {
         $($(#[$doc])* pub(crate) const $name: NamedLimit =
             NamedLimit { name: $text, most: $most, seconds: $seconds };)+
 
-        /// The whole table.
+        /// All rate limits of the table.
         pub const LIMITS: &[NamedLimit] = &[$($name),+];
     };
 }
 
 limits! {
-    /// Registrations that one client asks for.
+    /// Registrations that one client requests.
     REGISTER_CLIENT = "register.client": 20 in 3_600;
-    /// Resets of passwords that one client asks for.
+    /// Password resets that one client requests.
     RESET_CLIENT = "reset.client": 20 in 3_600;
-    /// Changes of address that one user asks for.
+    /// Address changes that one user requests.
     ADDRESS_USER = "address.user": 10 in 3_600;
     /// Sign-ins with Google that one client begins.
     GOOGLE_CLIENT = "google.client": 60 in 3_600;
-    /// Mails with a code of one purpose to one address, one after the other.
+    /// The pause between two emails with a code for one purpose to one address.
     MAIL_PAUSE = "mail.pause": 1 in 60;
-    /// Mails with a code of one purpose to one address.
+    /// Emails with a code for one purpose to one address.
     MAIL_ADDRESS = "mail.address": 5 in 3_600;
-    /// Mails with a code in all.
+    /// Emails with a code, in total.
     MAIL_SYSTEM = "mail.system": 500 in 3_600;
-    /// Wrong codes for one purpose and address, over all codes; the link in the mail goes on working.
+    /// Wrong codes for one purpose and address, over all codes. The link in the email keeps
+    /// working.
     CODE_ADDRESS = "code.address": 10 in 2_592_000;
-    /// Wrong codes of one client.
+    /// Wrong codes from one client.
     CODE_CLIENT = "code.client": 20 in 3_600;
-    /// Wrong links of one client.
+    /// Wrong links from one client.
     LINK_CLIENT = "link.client": 20 in 3_600;
-    /// Wrong codes in all.
+    /// Wrong codes, in total.
     CODE_SYSTEM = "code.system": 100 in 3_600;
-    /// Mails to those who look after security about attempts from foreign domains; all attempts are written down.
+    /// Emails to the security admins about attempts from domains that are not allowed. All attempts
+    /// are recorded in the audit log.
     BREACH_MAILS = "mail.breach": 10 in 3_600;
-    /// Mails to one user that signing in is blocked for a while.
+    /// Emails to one user about a temporary sign-in lock.
     LOCKED_MAILS = "mail.locked": 3 in 86_400;
-    /// Wrong codes of the authenticator app of one user: at this pace one is found in ten years by one in five who know the password. No
-    /// reset of the password makes it whole: whoever reads somebody's mail would guess for ever.
+    /// Wrong authenticator app codes of one user. At this rate, an attacker who knows the password
+    /// finds a valid code within ten years with a probability of one in five. A password reset does
+    /// not reset this limit; otherwise an attacker who can read the user's email could keep
+    /// guessing forever.
     FACTOR_USER = "factor.user": 20 in 86_400;
     /// Wrong second factors of one user from one client.
     FACTOR_CLIENT = "factor.client": 60 in 3_600;
-    /// Second factors and recovery codes that one user begins, sets up and removes: each is told by mail.
+    /// Changes of second factors and recovery codes by one user, including the start of a setup.
+    /// The user is notified of changes by email.
     FACTOR_CHANGE = "factor.change": 30 in 3_600;
-    /// API tokens that one user makes.
+    /// API tokens that one user creates.
     TOKEN_USER = "token.user": 30 in 3_600;
 }
 
-/// The table, with what the settings say otherwise.
+/// The rate limits, with the overrides of the settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LimitTable {
-    /// Name, how often, in how many seconds.
+    /// Overrides: the name of the limit, the number of actions, and the window in seconds.
     pub otherwise: Vec<(String, u32, u32)>,
 }
 
 impl LimitTable {
-    /// The budget of `limit` that `whose` has.
+    /// Returns the budget of `limit` for `whose`.
     pub fn budget(&self, limit: &NamedLimit, whose: &str) -> Budget {
         let said = self.otherwise.iter().rev().find(|(name, _, _)| name == limit.name);
         let (most, seconds) =
@@ -92,18 +98,20 @@ impl LimitTable {
         }
     }
 
-    /// The budget of `limit` that the network of a client has; none where the client is unknown.
+    /// Returns the budget of `limit` for the client's network, or `None` if the client's address is
+    /// unknown.
     pub fn of_client(&self, limit: &NamedLimit, client: &Client) -> Option<Budget> {
         client.ip.map(|ip| self.budget(limit, &network(ip)))
     }
 }
 
-/// What stands for a text in a key: the text itself may be what nobody should read there.
+/// Returns the hash that replaces a text in a key, because the text itself may be confidential.
 pub(crate) fn fingerprint(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(text))
 }
 
-/// What counts as one client: whoever has an IPv6 address has the 2^64 beside it as well.
+/// Returns the network that counts as one client. For IPv6 this is the /64, because an IPv6 client
+/// usually controls all its addresses.
 pub fn network(ip: IpAddr) -> String {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.to_string(),
@@ -119,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_in_ipv6_are_one_client() {
+    fn addresses_of_one_ipv6_network_count_as_one_client() {
         let of = |text: &str| network(text.parse().unwrap());
 
         assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::1"));
@@ -128,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_settings_win_over_the_table_and_names_are_told_apart() {
+    fn settings_override_the_table_and_limit_names_are_unique() {
         let table = LimitTable { otherwise: vec![("code.client".to_owned(), 3, 5)] };
 
         let said = table.budget(&CODE_CLIENT, "10.0.0.7");

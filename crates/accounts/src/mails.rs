@@ -1,4 +1,4 @@
-//! Mails and their queue.
+//! Mails and the queue that they wait in.
 
 pub(crate) mod deliver_mail;
 pub(crate) mod mail;

@@ -1,4 +1,4 @@
-//! Users: who they are, how they come, change and go.
+//! Users: registration, profiles, passwords, roles and administration.
 
 pub(crate) mod address;
 pub(crate) mod admission;

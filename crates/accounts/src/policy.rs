@@ -1,4 +1,4 @@
-//! What the settings say about people.
+//! The settings about users and authentication.
 
 use chrono::Duration;
 
@@ -10,72 +10,72 @@ use crate::people::role::Role;
 use crate::people::user::User;
 use crate::sessions::session::SessionLife;
 
-/// What the settings say about people, at one moment.
+/// The settings about users and authentication, at one point in time.
 #[derive(Debug, Clone)]
 pub struct AccountPolicy {
-    /// How long sessions last, and how often signing in may fail.
+    /// Session lifetimes and the limits for failed sign-ins.
     pub sign_in: SignInPolicy,
-    /// Whose address lets them in.
+    /// Which email addresses are allowed.
     pub admission: Admission,
-    /// How often all else may be done.
+    /// All other rate limits.
     pub limits: LimitTable,
-    /// How many digits codes have.
     pub code_length: CodeLength,
-    /// Whether mails have links: then the address by which people reach us is known.
+    /// Whether emails contain links. They do if the public URL is set.
     pub has_links: bool,
-    /// Whether people may make themselves users.
+    /// Whether people can register themselves.
     pub is_registration_open: bool,
-    /// What they may do then.
+    /// The role of users who register themselves.
     pub new_user_role: Role,
-    /// Whether new Google users are mailed a code.
+    /// Whether a new user who signs in with Google must enter a mailed code.
     pub google_code: bool,
-    /// Who is told of attempts to come in from a foreign domain.
+    /// Who is notified of Google sign-ins from domains that are not allowed.
     pub security_admins: Vec<Address>,
-    /// Who is told where there is no super admin.
+    /// Who is notified if there are no super admins.
     pub notified: Vec<Address>,
-    /// For how long somebody who proved who they are need not do so again for what is sensitive.
+    /// How long an authentication counts as recent. Sensitive actions require a recent one.
     pub recent: Duration,
-    /// Whether admins without a second factor may do nothing but set one up.
+    /// Whether admins without a second factor can only set one up.
     pub admins_need_second_factor: bool,
 }
 
 impl AccountPolicy {
-    /// Whether a user has to set up a second factor before anything else.
+    /// Returns whether the user must set up a second factor before doing anything else.
     pub fn needs_setup(&self, user: &User) -> bool {
         self.is_second_factor_required(user) && !user.has_second_factor
     }
 
-    /// Whether a user has to have a second factor.
+    /// Returns whether the user must have a second factor.
     pub fn is_second_factor_required(&self, user: &User) -> bool {
         self.admins_need_second_factor && user.effective_role() == Role::Admin
     }
 
-    /// Who looks after everything: the super admins, or those named for the case that there is none.
+    /// Returns who receives the notices for admins: the super admins, or `notified` if there are
+    /// none.
     pub fn caretakers(&self) -> &[Address] {
         let admins = &self.admission.super_admins;
         if admins.is_empty() { &self.notified } else { admins }
     }
 }
 
-/// How long sessions last, and how often somebody may fail.
+/// Session lifetimes and the limits for failed sign-ins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignInPolicy {
-    /// How long the sessions of admins last.
+    /// The session lifetime of admins.
     pub admins: SessionLife,
-    /// How long those of all others last.
+    /// The session lifetime of everyone else.
     pub others: SessionLife,
-    /// How often signing in as one account may fail.
+    /// How many sign-ins to one account may fail in a window.
     pub failures_per_account: u32,
-    /// How often signing in from one address may fail.
+    /// How many sign-ins from one client may fail in a window.
     pub failures_per_client: u32,
-    /// In how long a time.
+    /// The window in which failed sign-ins are counted.
     pub window: Duration,
-    /// How often somebody is mailed that signing in is blocked.
+    /// Limits the emails about a temporary sign-in lock.
     pub limits: LimitTable,
 }
 
 impl SignInPolicy {
-    /// How long a session of this user lasts.
+    /// Returns the session lifetime of this user.
     pub fn life(&self, user: &User) -> SessionLife {
         if user.effective_role() == Role::Admin { self.admins } else { self.others }
     }

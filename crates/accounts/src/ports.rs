@@ -1,4 +1,4 @@
-//! What this domain needs from outside.
+//! The ports of this domain: stores, mail, password hashing and identity providers.
 
 mod second_factors;
 
@@ -11,7 +11,6 @@ use waggle_kernel::ids::{SessionId, TokenId, UserId};
 use waggle_kernel::{Page, PageRequest, PortError, Version};
 
 use crate::auth_event::{AuthEvent, AuthEventFilter, NewAuthEvent};
-use crate::budget::{Budget, Exhausted};
 use crate::codes::code::{NewVerification, Purpose, Verification};
 use crate::google::identity::{GoogleIdentity, GoogleProfile, IdentityError, SignInSecrets};
 use crate::google::return_to::ReturnTo;
@@ -31,24 +30,24 @@ pub use self::second_factors::{
     MockPasskeyRepository, MockPasskeyVerifier, MockSecondFactorRepository,
 };
 
-/// Keeps API tokens. What happens to them is written down in the same step, or it does not happen.
+/// Stores API tokens. Each change and its auth event are stored together or not at all.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait TokenRepository: Send + Sync {
-    /// Keeps a token.
+    /// Stores a token.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the store cannot answer, or has a token with the same public id.
+    /// [`PortError`] if there already is a token with the same public id.
     async fn insert(&self, token: &NewApiToken, event: &NewAuthEvent)
     -> Result<TokenId, PortError>;
 
-    /// Keeps a token that its owner asks for in the session `asked_by`; `None`, and none is kept, if that has ended, or the owner is shut
-    /// out.
+    /// Stores a token that its owner requests in the session `asked_by`. Returns `None` and stores
+    /// nothing if the session has ended or the owner is deactivated.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the store cannot answer, or has a token with the same public id.
+    /// [`PortError`] if there already is a token with the same public id.
     async fn insert_own(
         &self,
         owner: UserId,
@@ -57,38 +56,22 @@ pub trait TokenRepository: Send + Sync {
         event: &NewAuthEvent,
     ) -> Result<Option<TokenId>, PortError>;
 
-    /// Keeps a token if there is none at all, revoked ones included; `None` if there was one. Of two calls
-    /// at the same moment, one keeps its token.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Stores a token if there is none at all, not even a revoked one; otherwise returns `None`. Of
+    /// two concurrent calls, only one stores its token.
     async fn insert_first(
         &self,
         token: &NewApiToken,
         event: &NewAuthEvent,
     ) -> Result<Option<TokenId>, PortError>;
 
-    /// The token with this public id, whatever became of it.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Finds the token with this public id, even if it has expired or was revoked.
     async fn find(&self, public_id: &str) -> Result<Option<KnownToken>, PortError>;
 
-    /// The tokens of a user, or all, oldest first, with their owners.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Lists the tokens of one user or all tokens, with their owners, oldest first.
     async fn list(&self, owner: Option<UserId>) -> Result<Vec<OwnedToken>, PortError>;
 
-    /// Ends the token with this public id, whosever it is or that of `owner`, at the time of `event`; `false` if there is none that
-    /// lives.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then it goes on.
+    /// Revokes the token with this public id at the time of `event`. If `owner` is given, the token
+    /// must belong to that user. Returns `false` if there is no such live token.
     async fn revoke(
         &self,
         public_id: &str,
@@ -96,74 +79,54 @@ pub trait TokenRepository: Send + Sync {
         event: &NewAuthEvent,
     ) -> Result<bool, PortError>;
 
-    /// Writes down that the token was shown.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Records that the token was used.
     async fn touch(&self, id: TokenId, now: DateTime<Utc>) -> Result<(), PortError>;
 }
 
-/// A token that is kept, and what is needed to let its bearer in.
+/// A stored token, with what is needed to authenticate its bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownToken {
-    /// The token.
     pub token: ApiToken,
-    /// The hash of its text.
+    /// The hash of the token's text.
     pub hash: StoredHash,
-    /// Whose it is, as they are now.
+    /// The owner in the current state; `None` for tokens of the operator.
     pub owner: Option<User>,
 }
 
-/// Keeps users. What happens to them is written down in the same step, or it does not happen.
+/// Stores users. Each change and its auth event are stored together or not at all.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait UserRepository: Send + Sync {
-    /// Keeps a user.
+    /// Stores a user.
     ///
     /// # Errors
     ///
-    /// - [`InsertUserError::EmailTaken`], [`InsertUserError::UsernameTaken`] if there is one; then none is kept.
-    /// - [`InsertUserError::Port`] if the store cannot answer; then none is kept.
+    /// [`InsertUserError::EmailTaken`] or [`InsertUserError::UsernameTaken`] if another user has
+    /// the address or the name.
     async fn insert(&self, user: &NewUser, event: &NewAuthEvent)
     -> Result<UserId, InsertUserError>;
 
-    /// The user with this id.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Finds the user with this id.
     async fn find(&self, id: UserId) -> Result<Option<User>, PortError>;
 
-    /// The user who signs in as `login`, and the password.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Finds the user who signs in as `login`, with the password hash.
     async fn find_login(&self, login: &Login) -> Result<Option<(User, StoredPassword)>, PortError>;
 
-    /// Whether anybody has a password that came from Django, which takes much longer to compare.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Returns whether any user has a password from Django, which takes much longer to verify.
     async fn any_imported_password(&self) -> Result<bool, PortError>;
 
-    /// A page of users, by id.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Returns a page of users, ordered by id.
     async fn list(&self, page: PageRequest) -> Result<Page<User>, PortError>;
 
-    /// Writes `user` over the version that it was read at, ends sessions where `sessions` says so, and returns the version
-    /// it has now.
+    /// Saves `user` over the version that was read, ends the sessions given by `sessions`, and
+    /// returns the new version.
     ///
     /// # Errors
     ///
-    /// - [`SaveUserError::Stale`] if the store has another version; then nothing is changed.
-    /// - [`SaveUserError::LastAdmin`] if nobody active would be left who may do everything; then nothing is changed.
-    /// - [`SaveUserError::Port`] if the store cannot answer; then nothing is changed.
+    /// In both cases, nothing is changed.
+    ///
+    /// - [`SaveUserError::Stale`] if the stored version is another one.
+    /// - [`SaveUserError::LastAdmin`] if no active user with all rights would be left.
     async fn save(
         &self,
         user: &User,
@@ -171,19 +134,12 @@ pub trait UserRepository: Send + Sync {
         event: &NewAuthEvent,
     ) -> Result<Version, SaveUserError>;
 
-    /// Those whom the list of super admins changes: who has the right and no verified address on it, or the other way round.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Returns the users whose super admin flag does not match the list: super admins without a
+    /// verified address on it, and other users with one.
     async fn super_admin_changes(&self, list: &[Address]) -> Result<Vec<User>, PortError>;
 
-    /// Makes `user` a super admin, or not one any more, and ends all sessions; `false`, and nothing is changed, if the store has
-    /// another version.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then nothing is changed.
+    /// Sets or clears the super admin flag of `user` and ends all sessions. Returns `false` and
+    /// changes nothing if the stored version is another one.
     async fn set_super_admin(
         &self,
         user: &User,
@@ -191,12 +147,9 @@ pub trait UserRepository: Send + Sync {
         event: &NewAuthEvent,
     ) -> Result<bool, PortError>;
 
-    /// Gives a user another password, and ends sessions where `sessions` says so; `false`, and nothing is changed, if
-    /// the present one is not the one `seen`.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then nothing is changed.
+    /// Replaces the password hash of a user and ends the sessions given by `sessions`. Returns
+    /// `false` and changes nothing if `seen` is given and is not the stored hash, or if the session
+    /// that requests the change has ended.
     async fn set_password(
         &self,
         id: UserId,
@@ -210,52 +163,43 @@ pub trait UserRepository: Send + Sync {
 /// Which sessions of a user end with a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndSessions {
-    /// None.
     None,
-    /// All of them.
     All,
-    /// All but this one, which asked for the change. If it has ended meanwhile, there is no change.
+    /// All except this one, which requests the change. If it has ended, nothing is changed.
     AllBut(SessionId),
 }
 
-/// Why a user was not kept.
+/// Errors of [`UserRepository::insert`].
 #[derive(Debug, Error)]
 pub enum InsertUserError {
-    /// Somebody has the address.
     #[error("there is a user with this mail address")]
     EmailTaken,
-    /// Somebody has the name.
     #[error("there is a user with this name")]
     UsernameTaken,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
-/// Why a user was not written over.
+/// Errors of [`UserRepository::save`].
 #[derive(Debug, Error)]
 pub enum SaveUserError {
-    /// Somebody else was faster.
+    /// The user was changed concurrently.
     #[error("the user was changed by somebody else")]
     Stale,
-    /// Nobody would be left to let others in.
+    /// No active user with all rights would be left.
     #[error("this is the last active admin")]
     LastAdmin,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
-/// Keeps sessions.
+/// Stores sessions. Each change and its auth event are stored together or not at all.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait SessionRepository: Send + Sync {
-    /// Keeps a session, and writes down when the user signed in. `None`, and none is kept, if the user is not any more as
-    /// `user` and `password` were seen: between comparing a password and this it may have been changed.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then none is kept.
+    /// Stores a session, and the time of the sign-in unless the session is pending. Returns `None`
+    /// and stores nothing if the user or the password has changed since they were read as `user`
+    /// and `password`.
     async fn open(
         &self,
         session: &NewSession,
@@ -264,18 +208,11 @@ pub trait SessionRepository: Send + Sync {
         event: &NewAuthEvent,
     ) -> Result<Option<SessionId>, PortError>;
 
-    /// The session with this hash and its user, whatever became of both.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Finds the session with this hash and its user, even if the session has expired or the user
+    /// is deactivated.
     async fn find(&self, hash: &StoredHash) -> Result<Option<(Session, User)>, PortError>;
 
-    /// Writes down that the session was used; one that ended meanwhile stays ended.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Records that the session was used. A session that has ended stays ended.
     async fn touch(
         &self,
         id: SessionId,
@@ -283,11 +220,8 @@ pub trait SessionRepository: Send + Sync {
         idle_until: DateTime<Utc>,
     ) -> Result<(), PortError>;
 
-    /// Writes down that somebody proved at `now` who they are; `false`, and nothing is changed, if the session has ended.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then nothing is changed.
+    /// Records that the user authenticated again at `now`. Returns `false` and changes nothing if
+    /// the session has ended.
     async fn confirm(
         &self,
         id: SessionId,
@@ -295,18 +229,10 @@ pub trait SessionRepository: Send + Sync {
         event: &NewAuthEvent,
     ) -> Result<bool, PortError>;
 
-    /// The sessions of a user that live at `now`, newest first.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Lists the sessions of a user that are live at `now`, newest first.
     async fn list(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<Session>, PortError>;
 
-    /// Ends a session of this user; `false` if the user has no such session.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then it goes on.
+    /// Ends a session of this user. Returns `false` if the user has no such session.
     async fn end(
         &self,
         user: UserId,
@@ -314,11 +240,7 @@ pub trait SessionRepository: Send + Sync {
         event: &NewAuthEvent,
     ) -> Result<bool, PortError>;
 
-    /// Ends the sessions of a user and returns how many.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then they go on.
+    /// Ends the sessions of a user given by `sessions`, and returns how many.
     async fn end_all(
         &self,
         user: UserId,
@@ -327,22 +249,14 @@ pub trait SessionRepository: Send + Sync {
     ) -> Result<u64, PortError>;
 }
 
-/// Keeps what happened; nothing of it is ever changed.
+/// Stores auth events. Stored events are never changed.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait AuthEventRepository: Send + Sync {
-    /// Writes down what changed nothing else.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Stores an event about something that changed nothing else.
     async fn record(&self, event: &NewAuthEvent) -> Result<(), PortError>;
 
-    /// A page of what happened, newest first.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Returns a page of events, newest first.
     async fn list(
         &self,
         filter: &AuthEventFilter,
@@ -350,75 +264,21 @@ pub trait AuthEventRepository: Send + Sync {
     ) -> Result<Page<AuthEvent>, PortError>;
 }
 
-/// Counts what is done, for all processes, and through restarts.
-#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
-#[async_trait]
-pub trait Limits: Send + Sync {
-    /// Takes one of each budget in one step, exactly, however many do so at the same time. Where one is used up, what
-    /// stands behind it is not counted.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
-    async fn take(
-        &self,
-        budgets: &[Budget],
-        now: DateTime<Utc>,
-    ) -> Result<Option<Exhausted>, PortError>;
-
-    /// Gives back one of each: what was taken turned out not to count.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
-    async fn give_back(&self, budgets: &[Budget]) -> Result<(), PortError>;
-
-    /// Counts from the start again.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
-    async fn forget(&self, keys: &[String]) -> Result<(), PortError>;
-}
-
-impl dyn Limits {
-    /// Gives `budgets` back where `done` is an error: what could not be looked at is nobody's
-    /// failure.
-    pub(crate) async fn unless_failed<T, E>(
-        &self,
-        budgets: &[Budget],
-        done: Result<T, E>,
-    ) -> Result<T, E> {
-        if done.is_err() {
-            // The error that is returned says what is wrong.
-            let _ = self.give_back(budgets).await;
-        }
-        done
-    }
-}
-
-/// Keeps codes that were mailed. What happens because of them is written down in the same step, or it does not happen.
+/// Stores mailed codes. Each effect of a code and its auth event are stored together or not at all.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait VerificationRepository: Send + Sync {
-    /// Keeps a code in place of the one for the same purpose and address; those that a user asked for, to have another address, are
-    /// apart from all others.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then the older one stays.
+    /// Stores a code. It replaces an earlier code for the same purpose and address. Codes with
+    /// which a user requests another address are kept separate from all others.
     async fn keep(
         &self,
         verification: &NewVerification,
         event: &NewAuthEvent,
     ) -> Result<(), PortError>;
 
-    /// The code of this flow, of which this is one try more; `None` if there is none for `purpose` that can be used at `now`,
-    /// or it was tried [`MOST_TRIES`](crate::MOST_TRIES) times. Exact, however many try at the same time.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Finds the code of this flow and counts the attempt. Returns `None` if no code for `purpose`
+    /// can be used at `now`, or it was tried [`MOST_TRIES`](crate::MOST_TRIES) times. Concurrent
+    /// attempts are counted exactly.
     async fn attempt(
         &self,
         flow: &StoredHash,
@@ -426,11 +286,8 @@ pub trait VerificationRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Option<Verification>, PortError>;
 
-    /// The code that was mailed with this link; `None` if there is none for `purpose` that can be used at `now`.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Finds the code that was mailed with this link. Returns `None` if no code for `purpose` can
+    /// be used at `now`.
     async fn find_link(
         &self,
         link: &StoredHash,
@@ -438,13 +295,18 @@ pub trait VerificationRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Option<Verification>, PortError>;
 
-    /// Makes `effect` true and uses the code of `flow` up, in one step, and returns whom it happened to. `None`, and nothing
-    /// happens, if the code cannot be used any more at the time of `event`, or its user is shut out, gone or has another
-    /// address. Without a flow there is no code to be used up.
+    /// Applies `effect` and uses up the code of `flow`, in one step. Returns the user that it
+    /// applies to. Without a flow, no code is used up.
+    ///
+    /// Returns `None` and does nothing if the code cannot be used any more at the time of `event`,
+    /// the user is deactivated, gone or has another address, or the spared session has ended.
     ///
     /// # Errors
     ///
-    /// [`CarryOutError`]; then nothing happens, and the code can be used again.
+    /// In both cases, nothing is changed, and the code can be used again.
+    ///
+    /// - [`CarryOutError::AddressTaken`] if another user has the address or the Google account.
+    /// - [`CarryOutError::UsernameTaken`] if another user has the user name.
     async fn carry_out(
         &self,
         flow: Option<StoredHash>,
@@ -453,85 +315,78 @@ pub trait VerificationRepository: Send + Sync {
     ) -> Result<Option<UserId>, CarryOutError>;
 }
 
-/// What becomes true when a code is used.
+/// The effect of using a code.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    /// There is a user more; other codes for the address end.
+    /// Creates a user. Other codes for the address become invalid.
     MakeUser {
-        /// Who.
         user: NewUser,
-        /// The Google account that opens the user.
+        /// The Google account to link to the user.
         google: Option<GoogleIdentity>,
     },
-    /// A user has another password and a verified address; all sessions and other codes of the user end, and no Google account opens
-    /// the user any more.
+    /// Sets the password and verifies the address. All sessions and other codes of the user end,
+    /// and the Google account is unlinked.
     SetPassword {
-        /// Who.
         user: UserId,
         /// The address that the code was mailed to.
         address: Address,
-        /// The password.
         password: StoredPassword,
-        /// What becomes of the API tokens.
+        /// Whether the API tokens are revoked.
         tokens: TokensOnReset,
     },
-    /// A user has this address, which is verified; all sessions but one, and other codes of the user, end.
+    /// Sets the address as verified. All sessions except one and all other codes of the user end.
     SetAddress {
-        /// Who.
         user: UserId,
-        /// The address.
         address: Address,
-        /// The session that goes on.
+        /// The session that does not end.
         spared: SessionId,
     },
-    /// A Google account opens a user, whose address is verified thereby.
+    /// Links a Google account to a user and verifies the address.
     LinkGoogle {
-        /// Who.
         user: UserId,
         /// The address that the code was mailed to.
         address: Address,
-        /// The Google account.
         google: GoogleIdentity,
     },
 }
 
-/// Why an effect did not come about.
+/// Errors of [`VerificationRepository::carry_out`].
 #[derive(Debug, Error)]
 pub enum CarryOutError {
-    /// Somebody has the address, or the Google account.
+    /// Another user has the address or the Google account.
     #[error("there is a user with this mail address")]
     AddressTaken,
-    /// Somebody has the name.
     #[error("there is a user with this name")]
     UsernameTaken,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
-/// Says who somebody is: Google, or another issuer of OpenID Connect.
+/// Identifies people: Google, or another OpenID Connect issuer.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait IdentityProvider: Send + Sync {
-    /// Where somebody is sent to; accounts of `domain` are offered first.
+    /// Returns the URL to send the browser to. The issuer offers accounts of `domain` first.
     ///
     /// # Errors
     ///
-    /// [`IdentityError::NotSetUp`], [`IdentityError::Port`] if the issuer does not answer.
+    /// - [`IdentityError::NotSetUp`] if signing in with Google is not configured.
+    /// - [`IdentityError::Unreachable`] if the issuer does not answer.
     async fn address(
         &self,
         secrets: &SignInSecrets,
         domain: Option<String>,
     ) -> Result<Url, IdentityError>;
 
-    /// Who it is that came back with `code`.
+    /// Exchanges `code` for the profile of the person who signed in.
     ///
     /// # Errors
     ///
-    /// - [`IdentityError::Refused`] unless the token is right: its signature, who issued it, for whom, when, and that it was issued
-    ///   because of these `secrets`.
-    /// - [`IdentityError::Unverified`] unless the issuer has verified the address.
-    /// - [`IdentityError::NotSetUp`], [`IdentityError::Port`] if the issuer does not answer.
+    /// - [`IdentityError::Refused`] if the token is invalid: its signature, issuer, audience or
+    ///   time is wrong, or it was not issued for these `secrets`.
+    /// - [`IdentityError::Unverified`] if the issuer has not verified the address.
+    /// - [`IdentityError::NotSetUp`] if signing in with Google is not configured.
+    /// - [`IdentityError::Unreachable`] if the issuer does not answer.
     async fn profile(
         &self,
         code: &str,
@@ -539,15 +394,12 @@ pub trait IdentityProvider: Send + Sync {
     ) -> Result<GoogleProfile, IdentityError>;
 }
 
-/// Knows which Google account opens which user, and who is on the way to Google.
+/// Stores which Google account is linked to which user, and the sign-ins with Google that are under
+/// way.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait GoogleAccounts: Send + Sync {
-    /// Keeps until `expires_at` that somebody is on the way.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Stores a sign-in that is under way, until `expires_at`.
     async fn begin(
         &self,
         hash: &StoredHash,
@@ -556,56 +408,40 @@ pub trait GoogleAccounts: Send + Sync {
         expires_at: DateTime<Utc>,
     ) -> Result<(), PortError>;
 
-    /// Takes that away, and returns where they wanted to go; `None` if nobody is on the way with this hash at `now`. Of several who ask
-    /// at the same time one gets it.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Removes a sign-in that is under way, and returns where to go afterwards. Returns `None` if
+    /// there is none with this hash at `now`. Of concurrent calls, only one gets it.
     async fn take(
         &self,
         hash: &StoredHash,
         now: DateTime<Utc>,
     ) -> Result<Option<ReturnTo>, PortError>;
 
-    /// The user whom a Google account opens, and the password.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Finds the user that a Google account is linked to, with the password hash.
     async fn find(
         &self,
         google: &GoogleIdentity,
     ) -> Result<Option<(User, StoredPassword)>, PortError>;
 
-    /// Whether some Google account opens this user.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Returns whether any Google account is linked to this user.
     async fn is_linked(&self, user: UserId) -> Result<bool, PortError>;
 }
 
-/// What a process has claimed of the queue of mails.
+/// The mails that a process has leased from the queue.
 #[derive(Debug, Default)]
 pub struct ClaimedMails {
-    /// The mails.
     pub mails: Vec<QueuedMail>,
-    /// The ids of those that could not be read and were given up, each with the reason.
+    /// The ids of mails that could not be read and were given up, each with the reason.
     pub unreadable: Vec<(i64, String)>,
 }
 
-/// Where mails wait for the mail server. They come in by [`NewAuthEvent::mails`](crate::NewAuthEvent).
+/// The queue of mails to be sent. Mails are added with
+/// [`NewAuthEvent::mails`](crate::NewAuthEvent).
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait MailQueue: Send + Sync {
-    /// Leases up to `most` mails that are due at `now`, until `until`; no other process gets them
-    /// meanwhile. Those that are of no use any more are removed. One that cannot be read is given
-    /// up alone and does not keep the others.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Leases up to `most` mails that are due at `now`, until `until`. No other process gets them
+    /// in the meantime. Expired mails are removed. A mail that cannot be read is given up; the
+    /// others are still returned.
     async fn claim(
         &self,
         now: DateTime<Utc>,
@@ -613,42 +449,30 @@ pub trait MailQueue: Send + Sync {
         most: u16,
     ) -> Result<ClaimedMails, PortError>;
 
-    /// Removes a mail that was taken.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Removes a mail that was sent.
     async fn sent(&self, id: i64) -> Result<(), PortError>;
 
-    /// Puts a mail back until `at`, with the reason.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Returns a mail to the queue until `at`, with the reason.
     async fn later(&self, id: i64, at: DateTime<Utc>, why: &NotSent) -> Result<(), PortError>;
 
-    /// Keeps a mail for the operator to see, and tries it no more.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Stops trying to send a mail, but keeps it for the operator to see.
     async fn give_up(&self, id: i64, why: &NotSent) -> Result<(), PortError>;
 }
 
-/// How a try to send a mail ended.
+/// An attempt to send a mail that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotSent {
-    /// Why, in the mail server's words where it said something.
+    /// The reason, in the mail server's words if it gave one.
     pub reason: String,
-    /// Whether the mail may have gone out all the same. Such ends are counted.
+    /// Whether the mail may have been sent anyway. Such outcomes are counted.
     pub is_unknown: bool,
 }
 
-/// Brings mails out of the house.
+/// Sends mails.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Hands a mail over; when it returns the mail server has it.
+    /// Sends a mail. When this returns, the mail server has accepted it.
     ///
     /// # Errors
     ///
@@ -656,7 +480,8 @@ pub trait Mailer: Send + Sync {
     async fn send(&self, mail: &Mail) -> Result<(), MailFailure>;
 }
 
-/// Hashes and compares passwords, a few at a time: each takes much memory.
+/// Hashes and verifies passwords. Only a few are processed at the same time, because each takes
+/// much memory.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
@@ -664,20 +489,21 @@ pub trait PasswordHasher: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`PortError`] if there are too many at the same time.
+    /// [`PortError`] if there are too many requests at the same time.
     async fn hash(&self, password: &SecretString) -> Result<StoredPassword, PortError>;
 
-    /// Compares a password with one that is kept.
+    /// Verifies a password against a stored hash.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if there are too many at the same time.
+    /// [`PortError`] if there are too many requests at the same time.
     async fn verify(
         &self,
         password: &SecretString,
         stored: &StoredPassword,
     ) -> Result<Verdict, PortError>;
 
-    /// Waits until every comparison that began at `since` would have ended, however slow its hash is.
+    /// Waits until a verification that began at `since` would have finished, even with the slowest
+    /// kind of hash.
     async fn even_out(&self, since: DateTime<Utc>);
 }

@@ -1,4 +1,4 @@
-//! Signing in, and the sessions of those who did.
+//! Signing in, and the sessions of signed-in users.
 
 pub(crate) mod manage_sessions;
 pub(crate) mod session;

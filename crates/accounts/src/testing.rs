@@ -1,4 +1,4 @@
-//! The contracts of the ports, for every implementation to be run against.
+//! The contracts of the ports, as tests to be run against every implementation.
 
 #![expect(clippy::expect_used, reason = "a contract that is broken stops the test")]
 
@@ -12,15 +12,16 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 use waggle_kernel::ids::{SessionId, UserId};
-use waggle_kernel::{Clock as _, FixedClock, Limit, PageRequest, Scope, Scopes, Version};
+use waggle_kernel::{
+    Budget, Clock as _, FixedClock, Limit, Limits, PageRequest, Scope, Scopes, Version,
+};
 
 use crate::auth_event::{AuthEventFilter, Client, EventKind, NewAuthEvent};
-use crate::budget::Budget;
 use crate::people::password::StoredPassword;
 use crate::people::role::Role;
 use crate::people::user::{Login, NewUser, PersonName, User};
 use crate::ports::{
-    AuthEventRepository, EndSessions, InsertUserError, KnownToken, Limits, SaveUserError,
+    AuthEventRepository, EndSessions, InsertUserError, KnownToken, SaveUserError,
     SessionRepository, TokenRepository, UserRepository,
 };
 use crate::sessions::session::{NewSession, SessionLife};
@@ -38,7 +39,7 @@ fn token(public_id: &str) -> NewApiToken {
     }
 }
 
-/// A kept token is found with all that it was made with.
+/// A token is found with all of its data.
 ///
 /// # Panics
 ///
@@ -64,7 +65,7 @@ pub async fn a_token_is_found_as_it_was_kept(tokens: Arc<dyn TokenRepository>) {
     );
 }
 
-/// Of many first tokens at the same moment, one is kept.
+/// Of many concurrent first tokens, only one is stored.
 ///
 /// # Panics
 ///
@@ -87,7 +88,7 @@ pub async fn the_first_token_is_kept_once(tokens: Arc<dyn TokenRepository>) {
     assert_eq!(tokens.list(None).await.expect("the store answers").len(), 1);
 }
 
-/// A token is ended once, and its use is written down.
+/// A token is revoked once, and its use is recorded.
 ///
 /// # Panics
 ///
@@ -112,7 +113,7 @@ pub async fn a_token_is_ended_once(tokens: Arc<dyn TokenRepository>) {
     assert_eq!(list.first().map(|owned| owned.token.last_used_at), Some(Some(now)));
 }
 
-/// A token is that of its owner, who is found with it as they are now.
+/// A token belongs to its owner, and is found with the owner's current state.
 ///
 /// # Panics
 ///
@@ -151,11 +152,11 @@ pub(crate) fn noon() -> DateTime<Utc> {
     FixedClock::noon().now()
 }
 
-/// A user who is active and has a password.
+/// Returns an active user with a password.
 ///
 /// # Panics
 ///
-/// Never, as the texts make sense.
+/// Never; all texts are valid.
 pub fn user(id: i64, role: Role) -> User {
     User {
         id: UserId::new(id),
@@ -223,7 +224,7 @@ async fn made(users: &Arc<dyn UserRepository>, name: &str, role: Role) -> User {
     users.find(id).await.expect("the store answers").expect("the user is there")
 }
 
-/// A user is kept once, whatever the case of the letters, and found by address and name.
+/// A user is stored once, regardless of case, and found by address and name.
 ///
 /// # Panics
 ///
@@ -264,7 +265,7 @@ pub async fn a_user_is_kept_once_and_found(
     assert_eq!(told.metadata, json!({ "why": "a test" }));
 }
 
-/// Of several who want the same address at the same time one gets it.
+/// Of several concurrent users with the same address, only one is stored.
 ///
 /// # Panics
 ///
@@ -286,7 +287,7 @@ pub async fn concurrent_users_of_one_address_are_one(users: Arc<dyn UserReposito
     assert_eq!(kept, 1);
 }
 
-/// A user is saved over the version that was read, and somebody who may do everything is always left.
+/// A user is only saved over the version that was read, and one active admin always remains.
 ///
 /// # Panics
 ///
@@ -316,7 +317,7 @@ pub async fn the_last_admin_stays(users: Arc<dyn UserRepository>) {
     assert_eq!((page.items.len(), admins), (2, 1));
 }
 
-/// A session is found by its hash until it is ended, and ended by its owner alone.
+/// A session is found by its hash until it ends, and only its owner can end it.
 ///
 /// # Panics
 ///
@@ -368,7 +369,7 @@ pub async fn a_session_lives_until_it_is_ended(
     assert!(!sessions.end(shut_out.id, SessionId::new(999), &told).await.expect("it answers"));
 }
 
-/// A budget is used up exactly, also by many at the same time, and is whole again when its time is over.
+/// A budget is used up exactly, also under concurrency, and is full again after its window.
 ///
 /// # Panics
 ///
@@ -410,7 +411,7 @@ pub async fn a_budget_is_used_up_exactly(limits: Arc<dyn Limits>) {
     }
 }
 
-/// Whether somebody has a password from Django is known at each moment.
+/// The store always knows whether any user has a password from Django.
 ///
 /// # Panics
 ///
@@ -427,7 +428,8 @@ pub async fn imported_passwords_are_known(users: Arc<dyn UserRepository>) {
     assert!(set.expect("the store answers") && !any().await);
 }
 
-/// Nobody gets in with what was true before: a session is opened, and a password written over, only if the user is as seen.
+/// A session is opened, and a password replaced, only if the user has not changed since it was
+/// read.
 ///
 /// # Panics
 ///

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use thiserror::Error;
-
-use crate::master_keys::MasterKeyPlace;
+use waggle_system::MasterKeyPlace;
 
 /// The defaults, documented line by line.
 const DEFAULT: &str = include_str!("../../../config/default.toml");

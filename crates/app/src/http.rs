@@ -1,6 +1,7 @@
 //! The frame of HTTP: connections, callers, bodies, errors, and what surrounds every request.
 
 mod access;
+mod addresses;
 mod around;
 mod body;
 mod caller;
@@ -8,6 +9,7 @@ mod client;
 mod contract;
 mod docs_page;
 mod document;
+mod failure;
 mod head_deadline;
 mod health;
 mod json;
@@ -25,26 +27,28 @@ use poem::{EndpointExt as _, Route};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub(crate) use self::addresses::{API, CALLBACK};
 pub(crate) use self::around::{is_allowed_host, is_public_host};
 pub(crate) use self::body::{JsonBody, limited};
 pub(crate) use self::caller::{Caller, caller};
 pub(crate) use self::client::{client, client_address};
 pub(crate) use self::contract::Contract;
 pub(crate) use self::docs_page::{fixed, routes as docs_page};
-pub(crate) use self::document::{API, document};
+pub(crate) use self::document::document;
+pub(crate) use self::failure::Failure;
 pub(crate) use self::health::routes as health;
 pub(crate) use self::json::{depth, not_json};
 use self::pace::Pace;
 pub(crate) use self::problem::Problem;
 use self::shares::Shares;
 pub(crate) use self::visitor::{GOOGLE_COOKIE, SESSION_COOKIE, SignedIn};
-use crate::app::App;
+use crate::use_cases::UseCases;
 
 /// Takes connections until `stop` says so; then ends the requests that have begun and returns.
 pub(crate) async fn serve(
     listener: TcpListener,
     routes: Route,
-    app: Arc<App>,
+    app: Arc<UseCases>,
     stop: watch::Receiver<bool>,
 ) {
     let (settings, shares) = (Arc::clone(&app.settings), Shares::default());

@@ -15,8 +15,8 @@ use waggle_accounts::{
 };
 
 use crate::api::{as_they_are, session_cookie};
-use crate::app::App;
 use crate::http::{GOOGLE_COOKIE, Problem, client};
+use crate::use_cases::UseCases;
 
 /// The longest code or state that is looked at, in characters.
 const MOST: usize = 2_048;
@@ -44,7 +44,7 @@ fn page(status: StatusCode, view: &'static str, back_after: i64) -> Response {
 
 /// Takes in whoever comes back from Google. What went wrong is told on the page, and as a problem to those who want no page.
 #[handler]
-pub(crate) async fn back_from_google(request: &Request, app: Data<&Arc<App>>) -> Response {
+pub(crate) async fn back_from_google(request: &Request, app: Data<&Arc<UseCases>>) -> Response {
     let gone = GOOGLE_COOKIE.set(&app.settings.values(), "", 0);
     let mut response = match finish(&app, request).await {
         Ok(response) => response,
@@ -56,7 +56,7 @@ pub(crate) async fn back_from_google(request: &Request, app: Data<&Arc<App>>) ->
     response
 }
 
-async fn finish(app: &App, request: &Request) -> Result<Response, GoogleError> {
+async fn finish(app: &UseCases, request: &Request) -> Result<Response, GoogleError> {
     let query = request.uri().query().unwrap_or_default();
     let value = |wanted: &str| {
         let mut pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -73,7 +73,6 @@ async fn finish(app: &App, request: &Request) -> Result<Response, GoogleError> {
     let callback = Callback { state: value("state").unwrap_or_default().into_owned(), outcome };
     let (from, policy) = (client(app, request), app.policy());
     let finished = app.people.google.finish(browser, &callback, &from, &policy).await;
-    app.post.notify_one();
     match finished? {
         Finished::CodeSent(issued) => {
             Ok(see_other(&format!("/account#google={}", issued.flow.text())))
@@ -115,7 +114,7 @@ fn see_other(place: &str) -> Response {
     Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, place).finish()
 }
 
-fn told(app: &App, request: &Request, error: GoogleError) -> Response {
+fn told(app: &UseCases, request: &Request, error: GoogleError) -> Response {
     let wants_page = request
         .header("accept")
         .is_none_or(|accept| accept.contains("text/html") || !accept.contains("json"));

@@ -10,13 +10,12 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::app::App;
-use crate::http::{API, Contract, docs_page, document, fixed, health, limited};
-use crate::live_google::CALLBACK;
+use crate::http::{API, CALLBACK, Contract, docs_page, document, fixed, health, limited};
+use crate::use_cases::UseCases;
 use crate::{api, http, n8n, pages};
 
 /// Serves every route until `stop` says so; then ends the requests that have begun and returns.
-pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(listener: TcpListener, app: Arc<UseCases>, stop: watch::Receiver<bool>) {
     http::serve(listener, tree(), app, stop).await;
 }
 

@@ -1,4 +1,4 @@
-//! Posts that a worker has leased, and what the ledger recorded of them.
+//! Leases on due posts, and what the ledger recorded when they were settled.
 
 use chrono::{DateTime, Duration, Utc};
 use waggle_kernel::ids::PostId;
@@ -6,84 +6,79 @@ use waggle_kernel::ids::PostId;
 use crate::delivery::{Doubt, OpenDelivery};
 use crate::post::PublishablePost;
 
-/// Which posts a worker wants.
+/// A worker's request to lease due posts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRequest {
-    /// The present moment.
     pub now: DateTime<Utc>,
-    /// Until when the worker has them.
+    /// When the leases expire.
     pub lease_until: DateTime<Utc>,
-    /// How many at the most.
+    /// The maximum number of posts.
     pub most: u16,
 }
 
 /// A post that a worker has leased.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claimed {
-    /// The post.
     pub post: PublishablePost,
-    /// The fencing token: a later lease of the post has a larger number.
+    /// The fencing token. Each later lease of the post has a larger one.
     pub fence: i64,
-    /// Until when the lease lasts.
+    /// When the lease expires.
     pub lease_until: DateTime<Utc>,
-    /// How many deliveries were begun before, in this round.
+    /// How many deliveries were begun earlier in this round.
     pub attempts: u32,
     /// The delivery that an earlier worker left open.
     pub open: Option<OpenDelivery>,
-    /// That an attempt of this round may have reached the platform. A round begins when a person
-    /// puts the post back into the queue: what was resolved before that says nothing about it.
+    /// Set if an attempt of this round may have reached the platform. A round begins when a person
+    /// puts the post back into the queue. Outcomes that were resolved before that do not count.
     pub doubt: Option<Doubt>,
 }
 
-/// A post in the queue that could not be read.
+/// A queued post that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// The post.
     pub post: PostId,
     /// Which column, and what is wrong with it.
     pub reason: String,
 }
 
-/// What a worker has claimed.
+/// The result of a claim.
 #[derive(Debug, Default, PartialEq)]
 pub struct ClaimedPosts {
-    /// The posts.
     pub posts: Vec<Claimed>,
-    /// Posts that could not be read. They have left the queue and wait for a person.
+    /// Posts that could not be read. They have left the queue, and a person must decide about them.
     pub unreadable: Vec<Unreadable>,
 }
 
-/// How long things may take.
+/// The time limits of publishing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// How long a lease lasts; longer than two requests may take.
+    /// How long a lease lasts. This is longer than two requests may take.
     pub lease: Duration,
     /// How long a request to a platform may take.
     pub request: Duration,
-    /// How late a post may go out; after that it is missed.
+    /// How late a post may be published. After that, it is missed.
     pub missed_after: Duration,
 }
 
-/// What the ledger recorded.
+/// What the ledger recorded when a delivery was settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
-    /// What was decided.
+    /// The settlement, as decided.
     AsDecided,
-    /// The post is published: an earlier attempt of it turned out to be public.
+    /// The post is published, because an earlier attempt turned out to be public.
     PublicBefore {
-        /// The platform's id of that one.
+        /// The platform's id of that attempt.
         id: String,
     },
-    /// The post is public more than once, and waits for a person.
+    /// The post is public more than once. A person must decide.
     PublicTwice {
-        /// The platform's ids of it.
+        /// The platform's ids of the post.
         ids: Vec<String>,
     },
-    /// The platform's id belongs to another post, so this one waits for a person.
+    /// The platform's id belongs to another post. A person must decide about this one.
     IdTaken {
-        /// The platform's id.
         id: String,
-        /// The post that holds it.
+        /// The post that the id belongs to.
         by: PostId,
     },
 }

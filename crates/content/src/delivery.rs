@@ -1,13 +1,14 @@
-//! Deliveries: attempts to bring a post to its platform, and what follows from how they end.
+//! Deliveries: attempts to publish a post on its platform, and what follows from their outcomes.
 //!
 //! ```text
-//! in_flight ──▶ published | refused | not_sent        the platform's answer was clear
+//! in_flight ──▶ published | refused | not_sent             the platform's response was clear
 //!     │
-//!     └──▶ unknown ──look──▶ published | absent       it was not, or there was none
+//!     └──▶ unknown ──(reconcile)──▶ published | absent     it was unclear or missing
 //!
-//! refused | not_sent | absent ──▶ also_published      its request arrived after all
+//! refused | not_sent | absent ──▶ also_published           the request arrived after all
 //! ```
-//! A post has at most one delivery that is in flight, unknown or published; the schema enforces it.
+//!
+//! A post has at most one delivery that is in flight, unknown or published. The schema enforces it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,32 +22,32 @@ use waggle_kernel::ids::{DeliveryId, PostId};
 
 use crate::platform::Platform;
 
-/// After so many attempts Waggle gives up and a person decides.
+/// After this many attempts, Waggle gives up and a person must decide.
 pub const MOST_ATTEMPTS: u32 = 12;
-/// After so many looks that gave no answer a person is asked.
+/// After this many checks without an answer, a person must decide.
 const MOST_LOOKS: u32 = 10;
 
-/// How an attempt stands.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeliveryState {
-    /// The request may be leaving at this moment.
+    /// The request may be in progress at this moment.
     InFlight,
-    /// The platform has it.
+    /// The post is on the platform.
     Published,
-    /// The platform refused it.
+    /// The platform refused the post.
     Refused,
-    /// It certainly did not arrive: no byte left, or the platform said to come back later.
+    /// The request certainly did not arrive: no byte was sent, or the platform said to retry later.
     NotSent,
-    /// It was looked for and is not there.
+    /// The platform was checked, and the post is not there.
     Absent,
-    /// Nobody knows.
+    /// It is unknown whether the post is on the platform.
     Unknown,
-    /// It turned out to be public after another delivery of the post took its place.
+    /// The post of this delivery turned out to be public after another delivery took its place.
     AlsoPublished,
 }
 
 impl DeliveryState {
-    /// Every state.
+    /// All states.
     pub const ALL: [Self; 7] = [
         Self::InFlight,
         Self::Published,
@@ -57,7 +58,7 @@ impl DeliveryState {
         Self::AlsoPublished,
     ];
 
-    /// The name in the database and on the wire.
+    /// The name used in the database and in the API.
     pub const fn name(self) -> &'static str {
         match self {
             Self::InFlight => "in_flight",
@@ -88,158 +89,141 @@ impl FromStr for DeliveryState {
     }
 }
 
-/// The text names no [`DeliveryState`].
+/// The text is not the name of a [`DeliveryState`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("unknown delivery state '{0}'")]
 pub struct UnknownDeliveryState(pub String);
 
-/// A place in a platform's own time or timeline: what is posted afterwards is found behind it.
+/// A position in a platform's own time or timeline. Posts that are published later come after it.
 ///
-/// It comes from the platform (X's clock, the length of the sandbox's timeline), never from the
-/// clock of this machine, which may be wrong or be set between a request and the look for it.
+/// It comes from the platform (X's clock, or the length of the sandbox's timeline), never from the
+/// local clock. The local clock may be wrong, or may be changed between a request and the check for
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker(pub String);
 
-/// Where a platform stands before something is sent to it.
+/// The position of a platform before something is sent to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mark {
-    /// Here.
+    /// The platform is at this position.
     At(Marker),
-    /// It answers, but does not say. What is sent now cannot be looked for.
+    /// The platform responds, but does not give a position. A post sent now cannot be looked for.
     NotGiven,
-    /// It does not answer.
-    Away {
-        /// Why.
-        reason: String,
-    },
+    /// The platform does not respond.
+    Away { reason: String },
 }
 
-/// The whole of what will be sent, fixed before anything is.
+/// The complete request for a post, fixed before anything is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
-    /// Where it goes.
     pub platform: Platform,
-    /// The account that it goes to, in words that betray no credential. What was sent is looked for there and nowhere
-    /// else. Empty where it is not known.
+    /// The account that the post is published with, in a form that reveals no credentials. The post
+    /// is looked for in this account only. Empty if the account is unknown.
     pub channel: String,
-    /// What tells this post from all others on the platform, where it takes such a key.
+    /// A key that identifies the post on platforms that accept one.
     pub key: String,
     /// The body of the request, without credentials.
     pub request: Value,
-    /// The hash of the publication in it.
+    /// The hash of the publication in the request.
     pub hash: ContentHash,
-    /// Where the platform stood before it was sent; [`None`] if it did not say.
+    /// The position of the platform before the request; [`None`] if the platform did not give one.
     pub marker: Option<Marker>,
 }
 
-/// How a request ended.
+/// The outcome of a request to publish a post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is public.
+    /// The post is public.
     Published {
-        /// The platform's id of it.
+        /// The platform's id of the post.
         id: String,
-        /// Its address.
         url: String,
     },
-    /// The platform will not take it, now or later.
+    /// The platform refuses the post, now and later.
     Refused {
-        /// Its words.
+        /// The platform's message.
         reason: String,
     },
-    /// The platform says that it has the same already.
+    /// The platform says that it already has the same post.
     Duplicate {
-        /// Its words.
+        /// The platform's message.
         reason: String,
     },
-    /// It certainly did not arrive.
-    NotSent {
-        /// Why.
-        reason: String,
-    },
-    /// The platform did not take it and says when to come back.
+    /// The request certainly did not arrive.
+    NotSent { reason: String },
+    /// The platform did not accept the post and said when to retry.
     Wait {
-        /// When.
+        /// When to retry.
         until: DateTime<Utc>,
-        /// Its words.
+        /// The platform's message.
         reason: String,
     },
-    /// The account or the app is the matter, not the post; its owner has to act.
+    /// The problem is the account or the app, not the post. The owner of the account must act.
     Channel {
-        /// Its words.
+        /// The platform's message.
         reason: String,
     },
-    /// Nobody can tell.
+    /// It is unknown whether the post was published.
     Unknown {
-        /// What was seen.
+        /// What was observed.
         reason: String,
     },
 }
 
-/// A post on the platform that can be the one that is looked for.
+/// A post on the platform that may be the one being looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookalike {
-    /// The platform's id of it.
+    /// The platform's id of the post.
     pub id: String,
-    /// Its address.
     pub url: String,
-    /// Whether it says exactly what was sent. Otherwise the difference is one that the platform may
-    /// have made itself.
+    /// Whether the content is exactly what was sent. Otherwise, the platform itself may have made
+    /// the difference.
     pub is_exact: bool,
 }
 
-/// What a look at the platform gave.
+/// The result of checking the platform for a post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// It is there, known by a key that no other post has.
+    /// The post is there, identified by a key that no other post has.
     Found {
-        /// The platform's id of it.
+        /// The platform's id of the post.
         id: String,
-        /// Its address.
         url: String,
     },
-    /// Posts with this content are there. Other posts of ours may have the same content: see
-    /// [`attribute`].
+    /// Posts with this content are there. They may be other posts of ours with the same content:
+    /// see [`attribute`].
     Alike {
-        /// Those posts.
         posts: Vec<Lookalike>,
-        /// How much time the platform has had to show it, by the platform's own clock.
+        /// How long the platform has had to show the post, by its own clock.
         after: Duration,
     },
-    /// It is not there, for certain: the platform's answer was complete and wholly understood.
+    /// The post is certainly not there: the response was complete and fully understood.
     Absent {
-        /// How much time the platform has had to show it, by the platform's own clock.
+        /// How long the platform has had to show the post, by its own clock.
         after: Duration,
     },
-    /// The platform refuses the account, and may answer once its owner has acted.
+    /// The platform refuses the account. It may respond once the owner of the account has acted.
     Channel {
-        /// Its words.
+        /// The platform's message.
         reason: String,
     },
-    /// The platform did not answer; it may later.
-    TryLater {
-        /// Why.
-        reason: String,
-    },
-    /// The platform cannot tell, and will not be able to.
-    CannotTell {
-        /// Why.
-        reason: String,
-    },
+    /// The platform did not respond, but may do so later.
+    TryLater { reason: String },
+    /// The platform cannot tell, now or later.
+    CannotTell { reason: String },
 }
 
-/// To whom posts on a platform belong, as far as the ledger knows.
+/// What the ledger knows about the ownership of posts on a platform.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ownership {
-    /// Those of the platform's ids that another post holds.
+    /// The platform's ids that belong to another post.
     pub taken: BTreeSet<String>,
-    /// How many deliveries of other posts with the same content have no known end: what was found
-    /// can be theirs.
+    /// How many deliveries of other posts with the same content have an unknown outcome. A post
+    /// that was found may belong to one of them.
     pub rivals: u32,
 }
 
-/// Which of the posts that look alike is the one that was looked for. An id belongs to one post
-/// alone.
+/// Decides which of the similar posts is the one being looked for. An id belongs to one post only.
 pub fn attribute(finding: Finding, ownership: &Ownership) -> Finding {
     let (posts, after) = match finding {
         Finding::Alike { posts, after } => (posts, after),
@@ -274,26 +258,26 @@ pub fn attribute(finding: Finding, ownership: &Ownership) -> Finding {
     }
 }
 
-/// How to look for a post whose outcome is unknown.
+/// When to check for a post whose outcome is unknown, and when to resend it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DoubtPolicy {
-    /// How long the platform may take to show a post: no look before that.
+    /// How long the platform may take to show a post. It is not checked before that.
     pub first_look_after: Duration,
-    /// How long to wait for a second look that confirms an absence.
+    /// How long to wait before a second check confirms an absence.
     pub second_look_after: Duration,
-    /// How long after the first attempt it may be sent again without asking anybody.
+    /// How long after the first attempt the post may be resent without asking a person.
     pub resend_within: Duration,
 }
 
 impl DoubtPolicy {
-    /// For a platform that shows at once what it has, and is always right.
+    /// For a platform that shows posts immediately and always gives a correct answer.
     pub const IMMEDIATE: Self = Self {
         first_look_after: Duration::zero(),
         second_look_after: Duration::zero(),
         resend_within: Duration::MAX,
     };
 
-    /// How much time the platform must have had before an absence counts, after so many absences.
+    /// How long the platform must have had before an absence counts, after this many absences.
     fn shown_after(&self, absences: u32) -> Duration {
         if absences == 0 {
             self.first_look_after
@@ -303,100 +287,93 @@ impl DoubtPolicy {
     }
 }
 
-/// That earlier attempts of the same round may have reached the platform.
+/// Earlier attempts of the same round may have reached the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {
-    /// Where the platform stood before the first of them; [`None`] if it did not say before each.
+    /// The platform's position before the first of them; [`None`] if it was not known before each.
     pub since: Option<Marker>,
 }
 
-/// An attempt whose end is not known.
+/// A delivery whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenDelivery {
-    /// The attempt.
     pub id: DeliveryId,
-    /// What was sent, or was about to be.
+    /// The request that was sent, or was about to be.
     pub prepared: Prepared,
-    /// When it began.
     pub started_at: DateTime<Utc>,
-    /// How often it was looked for.
+    /// How often the platform was checked for it.
     pub looks: u32,
-    /// How often it was not there.
+    /// How often a check showed that it was not there.
     pub absences: u32,
 }
 
-/// What a look was worth.
+/// How a check of the platform counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Looked {
-    /// The platform was not asked, so it is not counted.
+    /// The platform was not asked, so the check does not count.
     NotAsked,
     /// The platform did not answer.
     Unanswered,
-    /// It was not there.
+    /// The post was not there.
     Absent,
 }
 
-/// What follows for the post.
+/// What happens to a post after a request or a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {
-    /// It is public.
+    /// The post is public.
     Published {
-        /// The platform's id of it.
+        /// The platform's id of the post.
         id: String,
-        /// Its address.
         url: String,
     },
-    /// It did not go out and is tried again.
+    /// The post was not published and is tried again.
     Retry {
-        /// When.
+        /// When it is tried again.
         at: DateTime<Utc>,
-        /// Why it did not.
+        /// Why it was not published.
         reason: String,
         /// How the attempt ended: [`DeliveryState::NotSent`] or [`DeliveryState::Absent`].
         state: DeliveryState,
     },
-    /// The account keeps it from going out. It waits for the owner of the account; the attempt does
-    /// not count.
+    /// The account prevents publishing. The post waits for the owner of the account, and the
+    /// attempt does not count.
     Held {
-        /// When it is tried again, unless the account changes before.
+        /// When the post is tried again, unless the account changes before.
         at: DateTime<Utc>,
-        /// What the matter is.
+        /// What is wrong with the account.
         reason: String,
     },
-    /// It may have gone out; the platform is asked.
+    /// The post may be public, so the platform is checked.
     Look {
-        /// When.
+        /// When to check.
         again_at: DateTime<Utc>,
-        /// What the doubt is.
+        /// Why the outcome is unknown.
         reason: String,
-        /// What the look was worth that led here.
+        /// How the check that led here counts.
         looked: Looked,
-        /// Whether it waits for the owner of the account.
+        /// Whether the post waits for the owner of the account.
         is_held: bool,
     },
-    /// It will not go out.
+    /// The post will not be published.
     Failed {
-        /// Why.
         reason: String,
         /// How the last attempt ended: refused, not sent or absent.
         state: DeliveryState,
     },
-    /// Its time is over by too much.
-    Missed {
-        /// Why.
-        reason: String,
-    },
-    /// A person has to say.
+    /// The post is too late to be published.
+    Missed { reason: String },
+    /// A person must find out whether the post is public.
     Ask {
-        /// What the doubt is.
+        /// Why the outcome is unknown.
         reason: String,
     },
 }
 
-/// How long a post waits for the owner of an account that stays as it is.
+/// How long a post waits for the owner of its account before it is tried again.
 pub(crate) const OWNER_AFTER: Duration = Duration::minutes(15);
 
-/// What follows from the outcome of attempt number `attempt` (from 1).
+/// Decides what follows from the outcome of attempt number `attempt`, counted from 1.
 pub fn decide(
     outcome: Outcome,
     attempt: u32,
@@ -432,12 +409,13 @@ pub fn decide(
     }
 }
 
-/// What follows from a look for an attempt whose end is not known, of `attempts` that were begun. A
-/// person is asked when the account has kept the platform from answering for `patience`.
+/// Decides what follows from a check for a delivery whose outcome is unknown, after `attempts`
+/// attempts. If the account has prevented the check for longer than `patience`, a person must
+/// decide.
 ///
-/// How much time the platform has had is told by its own clock ([`Finding::Absent`]): a clock here
-/// that is wrong, or is set meanwhile, must not make an absence out of a post that is not shown
-/// yet.
+/// How long the platform has had to show the post is measured by its own clock
+/// ([`Finding::Absent`]). The local clock may be wrong, or may be changed in the meantime. That
+/// must not make a post that is not shown yet count as absent.
 pub fn decide_doubt(
     finding: Finding,
     open: &OpenDelivery,
@@ -489,8 +467,8 @@ pub fn decide_doubt(
             reason: format!("gave up after {attempts} attempts, none of which arrived"),
             state: DeliveryState::Absent,
         },
-        // A crash is likely the first time; a post that loses one request after the other is given
-        // time.
+        // The first time, a crash is the likely cause, so the post is resent at once. A post that
+        // keeps losing requests is sent less often.
         Finding::Absent { .. } => Settlement::Retry {
             at: if attempts <= 2 { now } else { now + back_off(attempts - 2) },
             reason: "looked for and not there".to_owned(),
@@ -499,34 +477,30 @@ pub fn decide_doubt(
     }
 }
 
-/// 5 s, doubled with each attempt, at most 10 minutes.
+/// 5 seconds, doubled with each attempt, at most 10 minutes.
 fn back_off(attempt: u32) -> Duration {
     let doublings = attempt.saturating_sub(1).min(7);
     Duration::seconds((5_i64 << doublings).min(600))
 }
 
-/// An attempt as the ledger has it.
+/// A delivery as recorded in the ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
-    /// Its id.
     pub id: DeliveryId,
-    /// The post.
     pub post: PostId,
-    /// Its number, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// How it stands.
     pub state: DeliveryState,
-    /// What was sent.
+    /// The request that was sent, or was about to be.
     pub prepared: Prepared,
-    /// When it was written down, before anything was sent.
+    /// When the delivery was recorded, before anything was sent.
     pub started_at: DateTime<Utc>,
-    /// When its end was written down.
+    /// When its outcome was recorded.
     pub settled_at: Option<DateTime<Utc>>,
     /// The platform's id of the post.
     pub platform_post_id: Option<String>,
-    /// What went wrong.
     pub error: Option<String>,
-    /// How often it was looked for.
+    /// How often the platform was checked for the post.
     pub looks: u32,
 }
 
@@ -562,7 +536,7 @@ mod tests {
     };
 
     #[test]
-    fn a_doubt_never_leads_to_a_blind_repetition() {
+    fn an_unknown_outcome_is_never_resent_blindly() {
         let now = FixedClock::noon().now();
         let outcome = Outcome::Unknown { reason: "timed out".into() };
 
@@ -571,7 +545,7 @@ mod tests {
         assert!(matches!(settlement, Settlement::Look { .. }), "{settlement:?}");
     }
 
-    /// What follows when it is not there, after so many seconds by the platform's clock.
+    /// The settlement of a post that is absent after this many seconds by the platform's clock.
     fn absent(open: &OpenDelivery, after: i64) -> Settlement {
         let finding = Finding::Absent { after: Duration::seconds(after) };
         decide_doubt(finding, open, 1, &CAREFUL, PATIENCE, FixedClock::noon().now())
@@ -580,7 +554,7 @@ mod tests {
     const PATIENCE: Duration = Duration::hours(6);
 
     #[test]
-    fn a_careful_platform_is_looked_at_twice_before_a_post_is_sent_again() {
+    fn a_careful_platform_is_checked_twice_before_a_post_is_resent() {
         let first = absent(&open(0, 0), 20);
         let second = absent(&open(1, 1), 140);
 
@@ -592,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absence_counts_only_once_the_platforms_own_clock_has_gone_on() {
+    fn an_absence_counts_only_after_enough_time_by_the_platforms_clock() {
         let first = absent(&open(0, 0), 19);
         let second = absent(&open(1, 1), 139);
 
@@ -603,14 +577,14 @@ mod tests {
     }
 
     #[test]
-    fn an_old_doubt_is_for_a_person() {
+    fn an_old_unknown_outcome_is_left_to_a_person() {
         let settlement = absent(&open(1, 1), 601);
 
         assert!(matches!(settlement, Settlement::Ask { .. }), "{settlement:?}");
     }
 
     #[test]
-    fn a_platform_that_stays_silent_is_not_asked_for_ever() {
+    fn a_silent_platform_is_not_checked_forever() {
         let now = FixedClock::noon().now();
         let look = |open: &OpenDelivery| {
             let silent = Finding::TryLater { reason: "away".into() };
@@ -625,7 +599,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_of_the_account_uses_up_no_looks_and_is_for_a_person_in_the_end() {
+    fn account_problems_use_up_no_checks_and_are_eventually_left_to_a_person() {
         let noon = FixedClock::noon().now();
         let look = |now| {
             let refused = Finding::Channel { reason: "401".into() };
@@ -642,7 +616,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_never_arrive_are_given_up_in_the_end() {
+    fn requests_that_never_arrive_eventually_fail() {
         let now = FixedClock::noon().now();
         let finding = Finding::Absent { after: Duration::zero() };
         let policy = &DoubtPolicy::IMMEDIATE;
@@ -654,7 +628,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_attempt_is_remembered_as_it_ended() {
+    fn a_failed_post_records_how_its_last_attempt_ended() {
         let now = FixedClock::noon().now();
         let refused = decide(Outcome::Refused { reason: "no".into() }, 1, now, Duration::zero());
         let away = Outcome::NotSent { reason: "connection refused".into() };
@@ -677,7 +651,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_another_post_holds_is_not_adopted() {
+    fn an_id_that_belongs_to_another_post_is_not_adopted() {
         let absent = Finding::Absent { after: Duration::seconds(1) };
         let found = |finding| matches!(finding, Finding::Found { ref id, .. } if id == "2");
 
@@ -689,14 +663,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_adopted_while_it_can_be_the_post_of_another_delivery() {
+    fn nothing_is_adopted_while_it_may_belong_to_another_delivery() {
         let finding = attribute(alike(&[("1", true)]), &owned(&[], 1));
 
         assert!(matches!(finding, Finding::TryLater { .. }), "{finding:?}");
     }
 
     #[test]
-    fn what_differs_only_as_the_platform_may_show_it_is_for_a_person() {
+    fn a_post_that_the_platform_may_have_rewritten_is_left_to_a_person() {
         let one = attribute(alike(&[("1", false)]), &owned(&[], 0));
         let of_another = attribute(alike(&[("1", false)]), &owned(&["1"], 0));
         let two = attribute(alike(&[("1", true), ("2", true)]), &owned(&[], 0));
@@ -710,7 +684,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn attempts_come_to_an_end(attempt in MOST_ATTEMPTS..100) {
+        fn the_number_of_attempts_is_limited(attempt in MOST_ATTEMPTS..100) {
             let now = FixedClock::noon().now();
             for outcome in [
                 Outcome::NotSent { reason: String::new() },
@@ -724,7 +698,7 @@ mod tests {
         }
 
         #[test]
-        fn trouble_of_the_account_uses_up_no_attempts(attempt in 1_u32..100) {
+        fn account_problems_use_up_no_attempts(attempt in 1_u32..100) {
             let outcome = Outcome::Channel { reason: String::new() };
 
             let settlement = decide(outcome, attempt, FixedClock::noon().now(), Duration::zero());
@@ -741,7 +715,8 @@ mod tests {
 
             let settlement = decide(outcome, attempt, now, Duration::zero());
 
-            let later = matches!(settlement, Settlement::Retry { at, .. } if at > now && at >= until);
+            let later =
+                matches!(settlement, Settlement::Retry { at, .. } if at > now && at >= until);
             prop_assert!(later);
         }
     }

@@ -1,15 +1,16 @@
-//! Posts and their publishing: once, and provably.
+//! Posts, and how they are published: only once, with a ledger as proof.
 //!
-//! The ledger is the heart. A worker [claims](PublishDue::claim) what is due, writes down what it is about
-//! to send, sends it, and writes down what came of it ([`PublishDue::deliver`]). A crash in between leaves
-//! an open delivery; what is open is never sent again blindly, but looked for on the platform.
+//! The ledger is at the center. A worker [claims](PublishDue::claim) due posts, records what it is
+//! about to send, sends it, and records the outcome ([`PublishDue::deliver`]). A crash in between
+//! leaves an open delivery. An open delivery is never resent blindly: the worker first checks the
+//! platform for it.
 //!
 //! ```
 //! use chrono::{Duration, Utc};
 //! use waggle_content::{Outcome, Settlement, decide};
 //!
 //! let now = Utc::now();
-//! // A time-out says nothing about what the platform did: look before anything is repeated.
+//! // A timeout does not say what the platform did, so check before sending again.
 //! let outcome = Outcome::Unknown { reason: "timed out".into() };
 //!
 //! let settlement = decide(outcome, 1, now, Duration::seconds(20));

@@ -1,24 +1,24 @@
-//! The platforms that a post can be meant for.
+//! The platforms that a post can be published on.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// Where a post goes.
+/// A platform that a post is published on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Platform {
     /// X, formerly Twitter.
     X,
-    /// The local timeline that comes with Waggle.
+    /// The local timeline that is included in Waggle.
     Sandbox,
 }
 
 impl Platform {
-    /// Every platform.
+    /// All platforms.
     pub const ALL: [Self; 2] = [Self::X, Self::Sandbox];
 
-    /// The name in the database and on the wire.
+    /// The name used in the database and in the API.
     pub const fn name(self) -> &'static str {
         match self {
             Self::X => "x",
@@ -44,7 +44,7 @@ impl FromStr for Platform {
     }
 }
 
-/// The text names no [`Platform`].
+/// The text is not the name of a [`Platform`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("unknown platform '{0}': x and sandbox are known")]
 pub struct UnknownPlatform(pub String);

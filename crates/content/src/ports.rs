@@ -1,4 +1,4 @@
-//! What this domain needs from outside.
+//! The ports of this domain: publishers, connections, the ledger and the repository of posts.
 
 use std::sync::Arc;
 
@@ -15,81 +15,88 @@ use crate::delivery::{
 use crate::platform::Platform;
 use crate::post::{Changed, Post, PostFilter, PublishablePost, Resolution};
 
-/// Brings posts to one platform.
+/// Publishes posts on one platform.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait Publisher: Send + Sync {
-    /// Which platform.
+    /// The platform that this publisher serves.
     fn platform(&self) -> Platform;
 
-    /// The account that posts, as [`Prepared::channel`] has it.
+    /// The account that posts, in the form of [`Prepared::channel`].
     fn channel(&self) -> String;
 
-    /// How to look for a post after a doubt.
+    /// How to reconcile a post whose outcome is unknown.
     fn doubt_policy(&self) -> DoubtPolicy;
 
-    /// Makes the exact request, without sending anything.
+    /// Builds the exact request, without sending anything.
     ///
     /// # Errors
     ///
-    /// A reason for people if the platform has no way to say this.
+    /// A human-readable reason if the platform cannot publish this content.
     fn prepare(&self, post: &PublishablePost) -> Result<Prepared, String>;
 
-    /// Where the platform stands now, by its own clock or timeline: asked before anything is sent,
-    /// so that a look knows where to begin.
+    /// The current position of the platform, by its own clock or timeline. It is requested before
+    /// anything is sent, so that a later check knows where to start.
     async fn mark(&self) -> Mark;
 
-    /// Sends it, once: neither this method nor the HTTP client below it repeats a request.
+    /// Sends the request, once. Neither this method nor the HTTP client below it repeats a request.
     async fn send(&self, prepared: &Prepared) -> Outcome;
 
-    /// Looks on the platform for what was sent when the platform stood at `since`, or later. Where
-    /// that is not known, an absence cannot be told either. Any answer that is not wholly
-    /// understood is [`Finding::CannotTell`].
+    /// Checks the platform for a post that was sent when the platform was at `since`, or later.
+    /// Without `since`, an absence cannot be established either. A response that is not fully
+    /// understood gives [`Finding::CannotTell`].
     async fn find(&self, prepared: &Prepared, since: Option<Marker>) -> Finding;
 }
 
-/// The platforms that are connected at one moment, and how long things may take then.
+/// The platforms that are connected at one moment, and the time limits that apply.
 pub struct Connected {
-    /// The platforms.
     pub publishers: Vec<Arc<dyn Publisher>>,
-    /// How long things may take.
     pub timing: Timing,
 }
 
 impl Connected {
-    /// The way to `platform`, if it is connected.
+    /// The platform that posts go to when none is named: X if it is connected, otherwise the
+    /// sandbox.
+    pub fn default_platform(&self) -> Platform {
+        if self.publisher(Platform::X).is_some() { Platform::X } else { Platform::Sandbox }
+    }
+
+    /// The publisher for `platform`, if it is connected.
     pub fn publisher(&self, platform: Platform) -> Option<&dyn Publisher> {
         self.publishers.iter().find(|publisher| publisher.platform() == platform).map(AsRef::as_ref)
     }
 }
 
-/// Knows what is connected, which may change at any time.
+/// Provides the connected platforms, which may change at any time.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 pub trait Connections: Send + Sync {
-    /// What is connected now.
+    /// The platforms that are connected now.
     fn now(&self) -> Arc<Connected>;
 }
 
-/// The ledger of publishing.
+/// The publishing ledger: leases due posts, and records every delivery.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Leases posts that are due, oldest first: those that wait, and those whose lease ran out
-    /// before they were settled. No post has two leases at once. Posts of platforms that this build
-    /// does not know are left to other builds. One that cannot be read is settled alone and does
-    /// not keep the others.
+    /// Leases due posts, oldest first: posts that are waiting, and posts whose lease expired before
+    /// they were settled. A post never has two leases at the same time. Posts for platforms that
+    /// this build does not know are left to other builds. A post that cannot be read is settled on
+    /// its own and does not block the others.
     ///
     /// # Errors
     ///
     /// [`PortError`] if the store cannot answer; then nothing is leased.
     async fn claim(&self, request: &ClaimRequest) -> Result<ClaimedPosts, PortError>;
 
-    /// Records that `prepared` is about to be sent, unless the lease is lost or does not last until
-    /// `needed_until`, the post is no longer approved with this content, or is public already.
+    /// Records that `prepared` is about to be sent.
+    ///
+    /// This is refused if the lease is lost or expires before `needed_until`, or if the post is
+    /// already public or no longer approved with this content.
     ///
     /// # Errors
     ///
-    /// - [`LedgerError::NotHeld`], [`LedgerError::NotApproved`]; then nothing is written.
+    /// - [`LedgerError::NotHeld`] or [`LedgerError::NotApproved`] if it is refused; then nothing is
+    ///   written.
     /// - [`LedgerError::Port`] if the store cannot answer; then something may be written.
     async fn begin(
         &self,
@@ -99,12 +106,8 @@ pub trait Ledger: Send + Sync {
         needed_until: DateTime<Utc>,
     ) -> Result<DeliveryId, LedgerError>;
 
-    /// To whom the posts with these ids belong on the platform of `prepared`, which `post` is
-    /// looked for with.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Which of `ids` belong to a post other than `post`, on the platform of `prepared`, the
+    /// request that is being looked for.
     async fn ownership(
         &self,
         post: PostId,
@@ -112,16 +115,16 @@ pub trait Ledger: Send + Sync {
         ids: &[String],
     ) -> Result<Ownership, PortError>;
 
-    /// Records how a delivery ended and what follows for the post, and for the generated tweet that
-    /// it was made from, in one step. Without a delivery, nothing was begun.
+    /// Records how a delivery ended and what follows for the post and for the generated tweet that
+    /// it was made from, in one step. `delivery` is [`None`] if none was begun.
     ///
-    /// That a post is public is recorded whoever finds out: after its lease ran out, after its
-    /// delivery was settled otherwise, and beside another id of the same post. The answer says so.
+    /// That a post is public is always recorded: also after its lease expired, after its delivery
+    /// was settled differently, and in addition to another id of the same post. The return value
+    /// says so.
     ///
     /// # Errors
     ///
-    /// - [`LedgerError::NotHeld`] if another worker has the post; then nothing is written.
-    /// - [`LedgerError::Port`] if the store cannot answer.
+    /// [`LedgerError::NotHeld`] if another worker has leased the post; then nothing is written.
     async fn settle(
         &self,
         claimed: &Claimed,
@@ -130,70 +133,45 @@ pub trait Ledger: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Recorded, LedgerError>;
 
-    /// Makes due what waits for the owner of the account on `platform`, and says how many posts
-    /// these are.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Makes the posts due that wait for the owner of the account on `platform`, and returns their
+    /// number.
     async fn release_held(
         &self,
         platform: Platform,
         now: DateTime<Utc>,
     ) -> Result<usize, PortError>;
 
-    /// When the next post is due, if any is.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// When the next post is due, if there is one.
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, PortError>;
 }
 
-/// Why the ledger took nothing down.
+/// Why the ledger recorded nothing.
 #[derive(Debug, Error)]
 pub enum LedgerError {
-    /// The lease ran out, or another worker has the post.
+    /// The lease expired, or another worker has leased the post.
     #[error("the lease of the post was lost")]
     NotHeld,
-    /// The approval was taken back or covers other content.
+    /// The approval was withdrawn or covers different content.
     #[error("the post is not approved with this content")]
     NotApproved,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
-/// Keeps posts.
+/// Reads posts, and records what people decide about them.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait PostRepository: Send + Sync {
-    /// The post with this id.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// The post with this id, if it exists.
     async fn find(&self, id: PostId) -> Result<Option<Post>, PortError>;
 
-    /// A page of those that `filter` means, newest first.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// A page of the posts that match `filter`, newest first.
     async fn list(&self, filter: &PostFilter, page: PageRequest) -> Result<Page<Post>, PortError>;
 
-    /// The deliveries of a post, first to last.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// The deliveries of a post, from first to last.
     async fn deliveries(&self, id: PostId) -> Result<Vec<Delivery>, PortError>;
 
-    /// Takes a scheduled post out of the queue, if it has the version `expected`.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Removes a scheduled post from the queue, if it has the version `expected`.
     async fn cancel(
         &self,
         id: PostId,
@@ -202,12 +180,8 @@ pub trait PostRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Changed, PortError>;
 
-    /// Records what a person says of a post whose outcome is unknown, if it has the version
+    /// Records what a person found out about a post whose outcome is unknown, if it has the version
     /// `expected`.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
     async fn resolve(
         &self,
         id: PostId,

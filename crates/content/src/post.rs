@@ -1,11 +1,11 @@
-//! Posts: one text with its media, meant for one platform.
+//! Posts: a text with its media, to be published on one platform.
 //!
 //! ```text
 //!            ┌──────────────── queue again ◀──── cancelled, failed, missed
 //!            ▼                                       ▲
 //!        scheduled ──claim──▶ publishing ──▶ published ──(public twice)──┐
 //!            ▲                 │      │                                  ▼
-//!            └── try later ────┘      └────────────────────────────▶ unknown
+//!            └── retry later ──┘      └────────────────────────────▶ unknown
 //!
 //!        unknown ──(a person)──▶ published, failed
 //! ```
@@ -21,27 +21,27 @@ use waggle_kernel::{ContentHash, Publication};
 
 use crate::platform::Platform;
 
-/// Where a post stands.
+/// The status of a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PostStatus {
-    /// It waits for its time.
+    /// The post waits for its scheduled time.
     Scheduled,
-    /// A worker has leased it.
+    /// A worker has leased the post.
     Publishing,
-    /// It is public, with the platform's id.
+    /// The post is public and has an id on the platform.
     Published,
-    /// The platform refused it, or Waggle gave up.
+    /// The platform refused the post, or Waggle gave up.
     Failed,
-    /// Nobody can tell whether it went out, or it went out twice; a person is asked.
+    /// It is unknown whether the post is public, or it was published twice. A person must decide.
     Unknown,
-    /// Its time went by long ago while nothing ran; a person decides.
+    /// The post could not be published in time. A person must decide.
     Missed,
-    /// A person took it out of the queue.
+    /// A person removed the post from the queue.
     Cancelled,
 }
 
 impl PostStatus {
-    /// Every status.
+    /// All statuses.
     pub const ALL: [Self; 7] = [
         Self::Scheduled,
         Self::Publishing,
@@ -52,7 +52,7 @@ impl PostStatus {
         Self::Cancelled,
     ];
 
-    /// The name in the database and on the wire.
+    /// The name used in the database and in the API.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scheduled => "scheduled",
@@ -65,12 +65,13 @@ impl PostStatus {
         }
     }
 
-    /// Whether the post can be put in the queue again: it certainly did not go out and is not on its way.
+    /// Whether the post can be queued again: it is certainly not public, and is not being
+    /// published.
     pub const fn can_be_queued_again(self) -> bool {
         matches!(self, Self::Failed | Self::Missed | Self::Cancelled)
     }
 
-    /// Whether the post may be public, or become so without anybody doing anything.
+    /// Whether the post may be public, or may become public without further action.
     pub const fn may_be_public(self) -> bool {
         matches!(self, Self::Publishing | Self::Published | Self::Unknown)
     }
@@ -93,176 +94,156 @@ impl FromStr for PostStatus {
     }
 }
 
-/// The text names no [`PostStatus`].
+/// The text is not the name of a [`PostStatus`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "unknown status '{0}': scheduled, publishing, published, failed, unknown, missed and cancelled are known"
+    "unknown status '{0}': scheduled, publishing, published, failed, unknown, missed and \
+     cancelled are known"
 )]
 pub struct UnknownPostStatus(pub String);
 
-/// What a platform counts under any post.
+/// The counters that all platforms have for a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Metrics {
-    /// Likes.
     pub likes: i64,
-    /// Shares.
     pub shares: i64,
-    /// Comments.
     pub comments: i64,
-    /// Views.
     pub views: i64,
 }
 
-/// What a post for X has beyond any post.
+/// The details that only a post on X has.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TwitterDetails {
-    /// The tweet that it answers.
+    /// The tweet that it replies to.
     pub reply_to_tweet_id: String,
     /// The tweet that it quotes.
     pub quoted_tweet_id: String,
     /// Whether it is part of a thread.
     pub is_thread: bool,
-    /// Its place in the thread, from 0.
+    /// Its position in the thread, from 0.
     pub thread_position: i64,
-    /// Reposts.
     pub retweets: i64,
     /// Reposts with a comment.
     pub quote_tweets: i64,
-    /// Bookmarks.
     pub bookmarks: i64,
-    /// Impressions.
     pub impressions: i64,
     /// The generated tweet that it was made from.
     pub generated_tweet: Option<GeneratedTweetId>,
-    /// The batch of that tweet.
+    /// The campaign batch of that tweet.
     pub campaign_batch: Option<CampaignBatchId>,
-    /// The score of that batch.
+    /// The brand alignment score of that batch.
     pub brand_alignment_score: Option<f64>,
-    /// Whom it addresses.
+    /// The audience that it addresses.
     pub audience_target: Option<String>,
-    /// Elements of the brand in it.
+    /// The elements of the brand that it contains.
     pub coophive_elements: Option<Value>,
 }
 
-/// A post.
+/// A post with its status, its approval and the platform's counters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Post {
-    /// The id that Waggle gave it.
+    /// Waggle's id of the post.
     pub id: PostId,
-    /// Where it goes.
     pub platform: Platform,
-    /// Its text.
+    /// The text.
     pub content: String,
-    /// Where it stands.
     pub status: PostStatus,
-    /// When it was meant to go out.
+    /// When the post should be published.
     pub scheduled_time: Option<DateTime<Utc>>,
-    /// When it went out.
     pub published_time: Option<DateTime<Utc>>,
-    /// When it is looked at next, while it is queued.
+    /// When the post is processed next, while it is queued.
     pub due_at: Option<DateTime<Utc>>,
-    /// Whether it waits for the owner of its account.
+    /// Whether the post waits for the owner of its account.
     pub is_held: bool,
-    /// The platform's id of it; empty until it is public.
+    /// The platform's id of the post; empty until it is public.
     pub platform_post_id: String,
-    /// Its address on the platform.
+    /// The URL of the post on the platform.
     pub url: String,
-    /// Everything of it that is known to be public: more than one if it went out more than once.
+    /// Every known public copy of the post: more than one if it was published more than once.
     pub public: Vec<PublicAddress>,
     /// How many deliveries were begun.
     pub attempts: u32,
-    /// What went wrong last.
     pub last_error: Option<String>,
-    /// The hash of what was approved.
+    /// The hash of the approved publication.
     pub approved_hash: ContentHash,
-    /// Who approved it.
     pub approved_by: String,
-    /// When.
     pub approved_at: DateTime<Utc>,
-    /// What the platform counts.
     pub metrics: Metrics,
-    /// Tags in the text.
+    /// The hashtags in the text.
     pub hashtags: Value,
-    /// Names in the text.
+    /// The accounts mentioned in the text.
     pub mentions: Value,
-    /// Media.
     pub media_urls: Value,
-    /// What it has for X.
+    /// The details of a post on X.
     pub twitter: Option<TwitterDetails>,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// How often it was changed.
     pub version: Version,
 }
 
 /// Where a post is public.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicAddress {
-    /// The platform's id of it.
+    /// The platform's id of the post.
     pub platform_post_id: String,
-    /// Its address; empty where it is not known.
+    /// The URL of the post; empty if it is unknown.
     pub url: String,
 }
 
-/// What a publisher needs of a post.
+/// The parts of a post that a publisher needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishablePost {
-    /// The post.
     pub id: PostId,
-    /// Where it goes.
     pub platform: Platform,
-    /// What goes out.
+    /// The content to publish.
     pub publication: Publication,
-    /// The hash of what was approved.
+    /// The hash of the approved publication.
     pub approved_hash: ContentHash,
-    /// When it was meant to go out.
+    /// When the post should be published.
     pub scheduled_time: Option<DateTime<Utc>>,
 }
 
 impl PublishablePost {
-    /// Whether its time is over by more than `allowed`: then it does not go out by itself, however
-    /// often it was put off meanwhile.
+    /// Whether the scheduled time is more than `allowed` in the past. Such a post is not published
+    /// automatically, no matter how often it was postponed.
     pub fn is_late(&self, now: DateTime<Utc>, allowed: Duration) -> bool {
         self.scheduled_time.is_some_and(|time| now - time > allowed)
     }
 }
 
-/// Which posts are meant.
+/// Selects posts. A filter that is `None` matches every post.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PostFilter {
-    /// With this status.
+    /// Only posts with this status.
     pub status: Option<PostStatus>,
-    /// For this platform.
+    /// Only posts for this platform.
     pub platform: Option<Platform>,
-    /// Made from this tweet.
+    /// Only posts made from this generated tweet.
     pub generated_tweet: Option<GeneratedTweetId>,
 }
 
-/// What a person found out about a post in doubt.
+/// What a person found out about a post whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
-    /// It is public.
+    /// The post is public.
     Published {
-        /// The platform's id of it.
+        /// The platform's id of the post.
         id: String,
-        /// Its address.
         url: String,
     },
-    /// It is not; it may be queued again.
+    /// The post is not public, and may be queued again.
     NotPublished,
 }
 
-/// What came of a change.
+/// The result of an attempt to change a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed {
-    /// It was made.
+    /// The change was made.
     Done,
-    /// Where the post stands does not allow it.
+    /// The status of the post does not allow the change.
     NotAllowed,
-    /// The post has another version than the caller saw.
+    /// The post has a different version than the caller saw.
     Stale,
-    /// The platform's id belongs to this post.
+    /// The platform's id already belongs to this post.
     Taken(PostId),
 }

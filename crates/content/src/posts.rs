@@ -1,4 +1,4 @@
-//! People look at posts, cancel those that wait, and resolve unknown outcomes.
+//! The use case for people: view posts, cancel scheduled posts and resolve unknown outcomes.
 
 use std::sync::Arc;
 
@@ -10,20 +10,18 @@ use crate::delivery::Delivery;
 use crate::ports::PostRepository;
 use crate::post::{Changed, Post, PostFilter, PostStatus, Resolution};
 
-/// Shows and settles posts.
+/// Lets people view, cancel and resolve posts.
 pub struct ManagePosts {
-    /// Where they are kept.
     pub posts: Arc<dyn PostRepository>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl ManagePosts {
-    /// A page of those that `filter` means, newest first.
+    /// A page of the posts that match `filter`, newest first.
     ///
     /// # Errors
     ///
-    /// [`ManagePostsError`]: without the scope `read`, or the store cannot answer.
+    /// [`ManagePostsError::Forbidden`] without the scope `read`.
     pub async fn list(
         &self,
         actor: &Actor,
@@ -38,17 +36,19 @@ impl ManagePosts {
     ///
     /// # Errors
     ///
-    /// [`ManagePostsError`]: without the scope `read`, or if there is none.
+    /// - [`ManagePostsError::Forbidden`] without the scope `read`.
+    /// - [`ManagePostsError::NotFound`] if there is no such post.
     pub async fn find(&self, actor: &Actor, id: PostId) -> Result<Post, ManagePostsError> {
         actor.require(Scope::Read)?;
         self.existing(id).await
     }
 
-    /// Every attempt to deliver the post, first to last.
+    /// All deliveries of the post, from first to last.
     ///
     /// # Errors
     ///
-    /// [`ManagePostsError`]: without the scope `read`, or if there is no such post.
+    /// - [`ManagePostsError::Forbidden`] without the scope `read`.
+    /// - [`ManagePostsError::NotFound`] if there is no such post.
     pub async fn deliveries(
         &self,
         actor: &Actor,
@@ -59,12 +59,15 @@ impl ManagePosts {
         Ok(self.posts.deliveries(id).await?)
     }
 
-    /// Takes a scheduled post out of the queue, if it still has the version `expected` that the
+    /// Removes a scheduled post from the queue, if it still has the version `expected` that the
     /// caller saw.
     ///
     /// # Errors
     ///
-    /// [`ManagePostsError`]; [`ManagePostsError::Illegal`] unless it is scheduled.
+    /// - [`ManagePostsError::Forbidden`] without the scope `publish`.
+    /// - [`ManagePostsError::NotFound`] if there is no such post.
+    /// - [`ManagePostsError::Stale`] if the post has another version than `expected`.
+    /// - [`ManagePostsError::Illegal`] unless the post is scheduled.
     pub async fn cancel(
         &self,
         actor: &Actor,
@@ -83,7 +86,13 @@ impl ManagePosts {
     ///
     /// # Errors
     ///
-    /// [`ManagePostsError`]; [`ManagePostsError::Illegal`] unless it is unknown whether it went out.
+    /// - [`ManagePostsError::Forbidden`] without the scope `publish`.
+    /// - [`ManagePostsError::NotFound`] if there is no such post.
+    /// - [`ManagePostsError::NoPlatformId`] if the platform's id cannot be one.
+    /// - [`ManagePostsError::IsPublic`] if the resolution says that a public post is not published.
+    /// - [`ManagePostsError::Taken`] if the platform's id belongs to another post.
+    /// - [`ManagePostsError::Stale`] if the post has another version than `expected`.
+    /// - [`ManagePostsError::Illegal`] unless the outcome is unknown.
     pub async fn resolve(
         &self,
         actor: &Actor,
@@ -130,56 +139,50 @@ impl ManagePosts {
     }
 }
 
-/// Whether this can be the id of a post on a platform: visible ASCII, so that no two spellings stand
-/// for one post.
+/// Whether `id` can be the id of a post on a platform: 1 to 100 visible ASCII characters, so that
+/// two spellings cannot mean the same post.
 fn is_platform_id(id: &str) -> bool {
     (1..=100).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Why that could not be done.
+/// Errors of [`ManagePosts`].
 #[derive(Debug, Error)]
 pub enum ManagePostsError {
-    /// The actor may not.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// There is no such post.
     #[error("there is no such post")]
     NotFound,
-    /// The id of a published post is 1 to 100 visible ASCII characters.
+    /// The id of a published post must be 1 to 100 visible ASCII characters.
     #[error(
-        "platform_post_id is not an id of a post: send it as the platform shows it, without blanks, \
-         at most 100 characters"
+        "platform_post_id is not an id of a post: send it as the platform shows it, without \
+         blanks, at most 100 characters"
     )]
     NoPlatformId,
-    /// It is public, so nobody can say that it is not.
+    /// The post is known to be public, so it cannot be resolved as not published.
     #[error("the post is public as {id}; say which of its ids counts")]
     IsPublic {
-        /// The platform's id of it.
+        /// The platform's id of the post.
         id: String,
     },
-    /// The id is another post's.
     #[error("this platform_post_id belongs to post {other}")]
     Taken {
-        /// That post.
+        /// The post that the id belongs to.
         other: PostId,
     },
-    /// Somebody else changed it in between.
+    /// The post has changed since the caller read it.
     #[error("the post was changed in between; read it again")]
     Stale {
-        /// As it is now.
+        /// The post as it is now.
         current: Box<Post>,
     },
-    /// Not from where the post stands.
+    /// The status of the post does not allow the action.
     #[error("the post is {status}; only a post that is {needed} allows to {action} it")]
     Illegal {
-        /// Where it stands.
         status: PostStatus,
-        /// What was asked.
         action: &'static str,
-        /// From where it is allowed.
+        /// The status that the action requires.
         needed: &'static str,
     },
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }

@@ -1,9 +1,10 @@
-//! The worker's use case: what is due goes out, once.
+//! The worker's use case: publishes due posts, each only once.
 //!
 //! ```text
 //! claim ──▶ begin (the intent is on disk) ──▶ send ──▶ settle
 //!   ▲                                                    │
-//!   └── a crash anywhere: the lease runs out, and the next worker finds what is open
+//!   └── after a crash at any point, the lease expires ◀──┘
+//!       and the next worker finds the open delivery
 //! ```
 
 use std::sync::Arc;
@@ -22,52 +23,43 @@ use crate::delivery::{
 use crate::platform::Platform;
 use crate::ports::{Connections, Ledger, LedgerError, Publisher};
 
-/// Brings what is due to its platforms.
+/// Publishes due posts on their platforms.
 pub struct PublishDue {
-    /// The ledger.
     pub ledger: Arc<dyn Ledger>,
-    /// The platforms, and how long things may take.
+    /// The connected platforms and the time limits.
     pub connections: Arc<dyn Connections>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
-/// What became of one claimed post.
+/// How a claimed post was settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// What was decided.
     pub settlement: Settlement,
-    /// What was recorded.
+    /// What the ledger recorded.
     pub recorded: Recorded,
 }
 
 impl PublishDue {
-    /// Leases up to `most` posts.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Leases up to `most` due posts.
     pub async fn claim(&self, most: u16) -> Result<ClaimedPosts, PortError> {
         let now = self.clock.now();
         let lease_until = now + self.connections.now().timing.lease;
         self.ledger.claim(&ClaimRequest { now, lease_until, most }).await
     }
 
-    /// Makes due what waits for the owner of the account on `platform`, whose credentials have
-    /// changed.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Makes the posts due that wait for the owner of the account on `platform`, and returns their
+    /// number. Call it when the credentials of the account have changed.
     pub async fn release_held(&self, platform: Platform) -> Result<usize, PortError> {
         self.ledger.release_held(platform, self.clock.now()).await
     }
 
-    /// Brings a claimed post one step further: sends it, or looks for what an earlier attempt sent.
+    /// Takes a claimed post one step further: sends it, or checks the platform for what an earlier
+    /// attempt sent.
     ///
     /// # Errors
     ///
-    /// [`PublishDueError`]; then the lease runs out and another worker goes on.
+    /// [`PublishDueError`]; then the lease expires and another worker continues.
     pub async fn deliver(&self, claimed: &Claimed) -> Result<Settled, PublishDueError> {
         let connected = self.connections.now();
         let timing = connected.timing;
@@ -97,7 +89,7 @@ impl PublishDue {
         self.settle(claimed, Some(open.id), settlement).await
     }
 
-    /// Credentials may come at any time; until then nothing is lost and nothing is counted.
+    /// Credentials may be added at any time. Until then, nothing is lost and no attempt is counted.
     fn not_connected(&self, claimed: &Claimed) -> Settlement {
         Settlement::Held {
             at: self.clock.now() + OWNER_AFTER,
@@ -133,7 +125,7 @@ impl PublishDue {
             }
             Err(error) => return Err(error.into()),
         };
-        // A process that slept through its lease must not wake up and send.
+        // A process that was suspended past its lease must not send when it resumes.
         let outcome = if self.clock.now() + timing.request > claimed.lease_until {
             Outcome::NotSent { reason: "the lease would not last for the request".to_owned() }
         } else {
@@ -189,7 +181,7 @@ impl PublishDue {
         Ok(decide_doubt(finding, open, attempts, &policy, timing.missed_after, now))
     }
 
-    /// What was found, once the ledger has said which of it belongs to other posts.
+    /// Narrows a finding to this post: the ledger knows which ids belong to other posts.
     async fn attributed(
         &self,
         post: PostId,
@@ -217,15 +209,16 @@ impl PublishDue {
     }
 }
 
-/// How long a post waits for a platform that does not answer before anything is sent.
+/// How long a post waits if the platform does not respond before anything is sent.
 const AWAY_AGAIN: Duration = Duration::seconds(30);
 
-/// Whether it was sent with another account: that it is not on this one's timeline says nothing then.
+/// Whether the request was sent with an account other than the connected one. Then its absence from
+/// the timeline of the connected account proves nothing.
 fn is_elsewhere(prepared: &Prepared, publisher: &dyn Publisher) -> bool {
     !prepared.channel.is_empty() && prepared.channel != publisher.channel()
 }
 
-/// The request, if it says exactly what was approved.
+/// Builds the request, and checks that its content is exactly what was approved.
 fn prepare(claimed: &Claimed, publisher: &dyn Publisher) -> Result<Prepared, String> {
     let prepared = publisher.prepare(&claimed.post)?;
     let found = claimed.post.publication.hash();
@@ -238,13 +231,11 @@ fn prepare(claimed: &Claimed, publisher: &dyn Publisher) -> Result<Prepared, Str
     Ok(prepared)
 }
 
-/// Why a claimed post was not brought further.
+/// Errors of [`PublishDue::deliver`].
 #[derive(Debug, Error)]
 pub enum PublishDueError {
-    /// The ledger did not record it.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -346,7 +337,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_intent_is_written_down_before_anything_is_sent() {
+    async fn the_intent_is_recorded_before_anything_is_sent() {
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut ledger = MockLedger::new();
         let seen = Arc::clone(&order);
@@ -372,7 +363,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_sent_if_the_intent_could_not_be_written_down() {
+    async fn nothing_is_sent_if_the_intent_cannot_be_recorded() {
         let mut ledger = MockLedger::new();
         ledger.expect_begin().returning(|_, _, _, _| Err(LedgerError::NotHeld));
         let mut publisher = sandbox();
@@ -384,7 +375,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn words_that_nobody_approved_are_not_sent() {
+    async fn unapproved_content_is_not_sent() {
         let mut publisher = sandbox();
         publisher.expect_send().never();
 
@@ -397,7 +388,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_an_earlier_worker_left_open_is_looked_for_and_not_sent() {
+    async fn an_open_delivery_of_an_earlier_worker_is_checked_and_not_resent() {
         let mut publisher = sandbox();
         publisher.expect_send().never();
         publisher
@@ -413,7 +404,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_sent_with_another_account_is_for_a_person_to_find() {
+    async fn a_post_that_was_sent_with_another_account_is_left_to_a_person() {
         let mut publisher = sandbox();
         publisher.expect_send().never();
         publisher.expect_find().never();
@@ -426,7 +417,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_there_goes_back_into_the_queue() {
+    async fn an_absent_post_goes_back_into_the_queue() {
         let mut publisher = sandbox();
         publisher.expect_send().never();
         let absent = Finding::Absent { after: Duration::zero() };
@@ -444,7 +435,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_duplicate_after_a_doubt_is_adopted_if_it_is_found() {
+    async fn a_duplicate_after_an_unknown_outcome_is_adopted_if_it_is_found() {
         let mut publisher = sandbox();
         publisher.expect_send().returning(|_| Outcome::Duplicate { reason: "same".into() });
         publisher
@@ -458,7 +449,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_worker_that_slept_through_its_lease_sends_nothing() {
+    async fn a_worker_that_was_suspended_past_its_lease_sends_nothing() {
         let mut publisher = sandbox();
         publisher.expect_send().never();
         let late = Claimed { lease_until: FixedClock::noon().now(), ..claimed("words", "words") };
@@ -472,7 +463,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_the_platform_stands_is_recorded_with_the_intent() {
+    async fn the_position_of_the_platform_is_recorded_with_the_intent() {
         let mut ledger = MockLedger::new();
         ledger
             .expect_begin()
@@ -490,7 +481,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_begun_while_the_platform_is_away() {
+    async fn nothing_is_begun_while_the_platform_does_not_respond() {
         let mut ledger = MockLedger::new();
         ledger.expect_begin().never();
         ledger.expect_settle().returning(|_, _, _, _| Ok(Recorded::AsDecided));
@@ -506,7 +497,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_post_whose_time_is_over_is_missed_whenever_it_was_due_last() {
+    async fn a_late_post_is_missed_whether_or_not_its_platform_is_connected() {
         let noon = FixedClock::noon().now();
         for connected in [true, false] {
             let mut publisher = sandbox();
@@ -524,7 +515,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_its_account_a_post_waits_and_uses_up_nothing() {
+    async fn a_post_without_a_connected_account_waits_and_uses_up_nothing() {
         let to_send = claimed("words", "words");
         let to_look_for = open(claimed("words", "words"));
 
@@ -541,7 +532,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_post_of_the_same_words_that_another_post_holds_is_not_adopted() {
+    async fn an_id_with_the_same_text_that_belongs_to_another_post_is_not_adopted() {
         let mut ledger = MockLedger::new();
         ledger
             .expect_ownership()

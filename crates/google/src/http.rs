@@ -1,4 +1,4 @@
-//! Requests to the issuer: to where they are sent and nowhere else, for a short time, and with answers that have a bound.
+//! HTTP requests to the issuer, without redirects, with a timeout and a maximum response size.
 
 use std::time::Duration;
 
@@ -7,26 +7,25 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Request, StatusCode};
 use thiserror::Error;
 
-/// How long the issuer may take to answer.
+/// The timeout of a request.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The largest answer that is read, in bytes.
+/// The maximum size of an answer, in bytes.
 const MOST: usize = 1024 * 1024;
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Debug, Error)]
 pub(crate) enum HttpError {
-    /// The connection, or the time.
+    /// The connection failed or timed out.
     #[error("the issuer did not answer")]
     Transport(#[from] reqwest::Error),
-    /// The issuer has trouble of its own, and says so.
+    /// A server error, or 429 (too many requests).
     #[error("the issuer answered with the status {0}")]
     Trouble(StatusCode),
-    /// The answer has no end.
     #[error("the issuer's answer is larger than {MOST} bytes")]
     TooLarge,
 }
 
-/// A client that follows nobody: a redirect could lead a secret elsewhere.
+/// Creates a client that does not follow redirects, because they could send a secret elsewhere.
 ///
 /// # Errors
 ///

@@ -1,6 +1,7 @@
-//! Signing in with Google: OpenID Connect's authorization code flow, with PKCE.
+//! Signing in with Google, using the authorization code flow of OpenID Connect with PKCE.
 //!
-//! What of a token is checked stands in <https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation>.
+//! ID tokens are validated as described in
+//! <https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation>.
 
 mod http;
 mod provider;

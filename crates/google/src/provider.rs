@@ -1,4 +1,4 @@
-//! The issuer: where it sends people, and whether what it says of them is right.
+//! The OpenID Connect issuer: discovery, the authorization URL, and the validation of ID tokens.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,29 +27,28 @@ use waggle_kernel::{Clock, PortError, error_chain};
 
 use crate::http::{HttpError, call, client};
 
-/// How long what the issuer says of itself is taken as true.
+/// How long the issuer's metadata is used before it is fetched again.
 const FRESH: Duration = Duration::hours(24);
-/// How soon it is asked again because of a key that nobody knows.
+/// The minimum interval between two fetches because of an unknown key.
 const PAUSE: Duration = Duration::minutes(1);
-/// How far the issuer's clock may be ahead.
+/// How far the issuer's clock can be ahead.
 const LEEWAY: Duration = Duration::seconds(60);
-/// How old a token may be.
+/// The maximum age of a token.
 const MOST_AGE: Duration = Duration::minutes(10);
 
-/// Waggle as the issuer knows it.
+/// Waggle's registration at the issuer.
 #[derive(Clone)]
 pub struct Registration {
-    /// The issuer; whether its name ends in a slash it says itself.
+    /// The issuer's URL. A trailing slash does not matter; the issuer's metadata says whether there
+    /// is one.
     pub issuer: String,
-    /// The client id.
     pub client_id: String,
-    /// The client secret.
     pub client_secret: SecretString,
-    /// Where the issuer sends people back to.
+    /// Where the issuer sends browsers back to.
     pub redirect: Url,
 }
 
-/// The domain of the organisation that a Google account belongs to.
+/// The domain of the organization that a Google account belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct HostedDomain {
     hd: Option<String>,
@@ -85,7 +84,7 @@ type IssuerClient = Client<
     EndpointMaybeSet,
 >;
 
-/// An issuer, with what it said of itself.
+/// An issuer with its cached metadata.
 pub struct Google {
     http: reqwest::Client,
     registration: Registration,
@@ -97,37 +96,38 @@ pub struct Google {
 struct Known {
     metadata: CoreProviderMetadata,
     learned_at: DateTime<Utc>,
-    /// When it was last asked because of a key that was not known.
+    /// When it was last fetched because of an unknown key.
     asked_for_a_key_at: Option<DateTime<Utc>>,
 }
 
-/// What was being done, for the log.
+/// Descriptions of the operations, for the log.
 const ASKING: &str = "asking the issuer who it is";
 const REDEEMING: &str = "redeeming a code at the issuer";
 const CHECKING: &str = "checking a token of the issuer";
 
 impl Google {
-    /// An issuer, which is not asked anything yet.
+    /// Creates an issuer without contacting it.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if no HTTP client can be made.
+    /// [`PortError`] if the HTTP client cannot be created.
     pub fn new(registration: Registration, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
         let http = client().map_err(|error| PortError::broken("making an HTTP client", error))?;
         Ok(Self { http, registration, clock, known: Mutex::new(None) })
     }
 
-    /// Asks the issuer for its endpoints and keys, and whether that works.
+    /// Fetches the issuer's endpoints and keys, to check that this works.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if it does not answer, or is another than it should be.
+    /// - [`IdentityError::Unreachable`] if the issuer does not answer.
+    /// - [`IdentityError::NotTheIssuer`] if the server that answers is not the configured issuer.
     pub async fn check(&self) -> Result<(), IdentityError> {
         self.learn().await.map(drop)
     }
 
-    /// What the issuer says of itself, asked once in [`FRESH`]. While it cannot be reached, what it
-    /// said before holds.
+    /// Returns the issuer's metadata, which is fetched again after [`FRESH`]. If the issuer cannot
+    /// be reached, the previous metadata is used.
     async fn known(&self) -> Result<CoreProviderMetadata, IdentityError> {
         let (known, now) = (self.kept().clone(), self.clock.now());
         let Some(known) = known else { return self.renew(None).await };
@@ -144,8 +144,8 @@ impl Google {
         }
     }
 
-    /// What the issuer says of itself, asked anew because of a key that was not known, but no more
-    /// than once in [`PAUSE`].
+    /// Returns the issuer's metadata after an unknown key was used. It is fetched again, but not
+    /// more than once in [`PAUSE`].
     async fn with_new_keys(&self) -> Result<CoreProviderMetadata, IdentityError> {
         let now = self.clock.now();
         let known = self.kept().clone();
@@ -171,8 +171,8 @@ impl Google {
         Ok(metadata)
     }
 
-    /// Asks the issuer under its name without a slash at the end, and with one where it says that
-    /// this is its name: the two have to be equal to the letter (OpenID Connect Discovery 1.0, 4.3).
+    /// Fetches the metadata with the issuer's name without a trailing slash, and then with one if
+    /// the names do not match. Both must be identical (OpenID Connect Discovery 1.0, section 4.3).
     async fn learn(&self) -> Result<CoreProviderMetadata, IdentityError> {
         let name = self.registration.issuer.trim_end_matches('/');
         match self.discover(name.to_owned()).await {
@@ -201,7 +201,7 @@ impl Google {
             .set_redirect_uri(RedirectUrl::from_url(redirect.clone()))
     }
 
-    /// The time of a token, as its issuer has it, fits ours.
+    /// Checks that a token was issued neither in the future nor too long ago.
     fn fits(&self, issued_at: DateTime<Utc>) -> Result<(), String> {
         let age = self.clock.now() - issued_at;
         if age < -LEEWAY || age > MOST_AGE {
@@ -231,7 +231,8 @@ impl IdentityProvider for Google {
             .add_scope(Scope::new("profile".to_owned()))
             .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
         if let Some(domain) = domain {
-            // The issuer offers accounts of this domain first; whether it is one is checked when it comes back.
+            // The issuer offers accounts of this domain first. The domain is checked in the
+            // callback.
             request = request.add_extra_param("hd", domain);
         }
         Ok(request.url().0)
@@ -256,7 +257,7 @@ impl IdentityProvider for Google {
                     IdentityError::Refused(PortError::broken(REDEEMING, said.error().to_string()))
                 }
                 openidconnect::RequestTokenError::Request(error) => unreachable(REDEEMING, error),
-                // What could not be read may have a token in it, and is not kept.
+                // An answer that cannot be read may contain a token, so it is not kept.
                 _ => IdentityError::Refused(PortError::broken(REDEEMING, "it makes no sense")),
             })?;
         let refused = |why: &str| IdentityError::Refused(PortError::broken(CHECKING, why));
@@ -281,7 +282,7 @@ impl IdentityProvider for Google {
         }
         let claims =
             found.map_err(|error| IdentityError::Refused(PortError::broken(CHECKING, error)))?;
-        // The library leaves this to its caller.
+        // The library does not check this.
         let party = claims.authorized_party();
         if party.is_some_and(|party| party.as_str() != self.registration.client_id) {
             return Err(refused("it was issued to another client (azp)"));
@@ -307,7 +308,7 @@ fn profile(
     if subject.is_empty() || subject.len() > 255 {
         return Err(refused("the subject has no sane length"));
     }
-    // A name that is none that is taken is no reason to keep anybody out.
+    // A name that is not acceptable is no reason to refuse the sign-in.
     let given = claims.given_name().and_then(|name| name.get(None));
     let family = claims.family_name().and_then(|name| name.get(None));
     Ok(GoogleProfile {

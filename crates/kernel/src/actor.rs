@@ -1,4 +1,4 @@
-//! Who does something, and what they may do.
+//! Actors and scopes: who performs an action, and what they are allowed to do.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,29 +8,29 @@ use thiserror::Error;
 
 use crate::ids::{TokenId, UserId};
 
-/// One right. No scope implies another, except that [`Scope::Admin`] implies all.
+/// A permission. No scope implies another, except that [`Scope::Admin`] implies all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// Hand in source tweets and generated tweets, and work through source tweets.
+    /// Submit source tweets and generated tweets, and process source tweets.
     Ingest,
     /// Read everything that is not a secret.
     Read,
     /// Edit, reject, delete and restore.
     Write,
-    /// Approve what will be published.
+    /// Approve content for publication.
     Approve,
-    /// Publish what is approved, now or at a time, and cancel that.
+    /// Publish approved content now or at a scheduled time, and cancel scheduled posts.
     Publish,
     /// Everything.
     Admin,
 }
 
 impl Scope {
-    /// Every scope, in the order in which they are shown.
+    /// All scopes, in display order.
     pub const ALL: [Self; 6] =
         [Self::Ingest, Self::Read, Self::Write, Self::Approve, Self::Publish, Self::Admin];
 
-    /// The name on the wire and on the command line.
+    /// The name used in the API and on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ impl FromStr for Scope {
     }
 }
 
-/// The text names no [`Scope`].
+/// The text is not the name of a [`Scope`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("unknown scope '{0}': ingest, read, write, approve, publish and admin are known")]
 pub struct UnknownScope(pub String);
@@ -75,10 +75,10 @@ pub struct UnknownScope(pub String);
 pub struct Scopes(u8);
 
 impl Scopes {
-    /// No right at all.
+    /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// The set of `scopes`.
+    /// Creates a set of `scopes`.
     #[must_use]
     pub const fn of(scopes: &[Scope]) -> Self {
         let mut bits = 0;
@@ -90,24 +90,24 @@ impl Scopes {
         Self(bits)
     }
 
-    /// Whether `scope` is granted, by itself or by [`Scope::Admin`].
+    /// Whether the set grants `scope`, either directly or through [`Scope::Admin`].
     #[must_use]
     pub const fn grant(self, scope: Scope) -> bool {
         self.0 & (scope.bit() | Scope::Admin.bit()) != 0
     }
 
-    /// What both sets grant.
+    /// The scopes that both sets grant.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Scope::ALL.into_iter().filter(|scope| self.grant(*scope) && other.grant(*scope)).collect()
     }
 
-    /// The scopes that are named in this set.
+    /// The scopes in the set. [`Scope::Admin`] is not expanded into the scopes that it implies.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |scope| self.0 & scope.bit() != 0)
     }
 
-    /// Whether no scope is named.
+    /// Whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -126,33 +126,31 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// What kind of actor it is.
+/// The kind of an [`Actor`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActorKind {
-    /// Waggle itself: the worker, the command line on the machine.
+    /// Waggle itself: the worker, or the command line on the host.
     System,
-    /// A person who is signed in.
+    /// A signed-in user.
     User {
-        /// The user.
         id: UserId,
-        /// The name to sign in with.
+        /// The name that the user signs in with.
         name: String,
     },
-    /// A program that showed an API token.
+    /// A program that authenticated with an API token.
     Token {
-        /// The token.
         id: TokenId,
         /// The name that its creator gave it.
         name: String,
     },
-    /// A program without a credential, from a network that the operator trusts for ingest.
+    /// A program without credentials, calling from a network that the operator trusts for ingest.
     TrustedNetwork {
-        /// The address it called from.
+        /// The address of the caller.
         address: IpAddr,
     },
 }
 
-/// Who does something, with the rights they have while doing it.
+/// Who performs an action, with the scopes that apply to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     kind: ActorKind,
@@ -160,56 +158,56 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Waggle itself, with every right.
+    /// Waggle itself, with all scopes.
     #[must_use]
     pub const fn system() -> Self {
         Self { kind: ActorKind::System, scopes: Scopes::of(&[Scope::Admin]) }
     }
 
-    /// A person who is signed in.
+    /// A signed-in user.
     #[must_use]
     pub fn user(id: UserId, name: impl Into<String>, scopes: Scopes) -> Self {
         Self { kind: ActorKind::User { id, name: name.into() }, scopes }
     }
 
-    /// Whether it is this person.
+    /// Whether the actor is this user.
     #[must_use]
     pub fn is_user(&self, user: UserId) -> bool {
         matches!(self.kind, ActorKind::User { id, .. } if id == user)
     }
 
-    /// The bearer of an API token.
+    /// A program that authenticated with an API token.
     #[must_use]
     pub fn token(id: TokenId, name: impl Into<String>, scopes: Scopes) -> Self {
         Self { kind: ActorKind::Token { id, name: name.into() }, scopes }
     }
 
-    /// A caller from a trusted network: it may ingest, and nothing else.
+    /// A caller from a trusted network. Its only scope is [`Scope::Ingest`].
     #[must_use]
     pub const fn trusted_network(address: IpAddr) -> Self {
         Self { kind: ActorKind::TrustedNetwork { address }, scopes: Scopes::of(&[Scope::Ingest]) }
     }
 
-    /// The same actor with `scopes` in place of its own.
+    /// Returns the actor with `scopes` instead of its own.
     #[must_use]
     pub fn limited_to(mut self, scopes: Scopes) -> Self {
         self.scopes = scopes;
         self
     }
 
-    /// What kind of actor it is.
+    /// The kind of the actor.
     #[must_use]
     pub const fn kind(&self) -> &ActorKind {
         &self.kind
     }
 
-    /// What the actor may do.
+    /// The scopes of the actor.
     #[must_use]
     pub const fn scopes(&self) -> Scopes {
         self.scopes
     }
 
-    /// Checks the right to do something.
+    /// Checks that the actor has a scope.
     ///
     /// # Errors
     ///
@@ -220,7 +218,7 @@ impl Actor {
 }
 
 impl fmt::Display for Actor {
-    /// A short name for histories: `system`, `user:1:joe`, `token:3:n8n`, `network:10.0.0.7`.
+    /// A short name for history entries: `system`, `user:1:joe`, `token:3:n8n`, `network:10.0.0.7`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             ActorKind::System => formatter.write_str("system"),
@@ -231,11 +229,11 @@ impl fmt::Display for Actor {
     }
 }
 
-/// The actor lacks a right.
+/// The actor lacks a required scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("this needs the scope '{needed}'")]
 pub struct Forbidden {
-    /// The scope that is missing.
+    /// The missing scope.
     pub needed: Scope,
 }
 
@@ -244,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn admin_grants_every_scope_and_no_other_scope_grants_a_second() {
+    fn admin_grants_every_scope_and_other_scopes_grant_only_themselves() {
         for granted in Scope::ALL {
             for asked in Scope::ALL {
                 let expected = granted == asked || granted == Scope::Admin;
@@ -266,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn scope_names_are_read_back() {
+    fn scope_names_round_trip() {
         for scope in Scope::ALL {
             assert_eq!(scope.name().parse(), Ok(scope));
         }

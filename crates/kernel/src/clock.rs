@@ -1,38 +1,28 @@
-//! Time, as something to be asked for.
+//! The [`Clock`] port, and a fixed clock for tests.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 
-/// The clock.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// The present moment in UTC, to the microsecond, which is what both databases keep.
+    /// The current time in UTC, truncated to microseconds, which is the precision of both
+    /// databases.
     fn now(&self) -> DateTime<Utc>;
 }
 
-/// Cuts `time` to the microsecond.
+/// Truncates `time` to microseconds.
 #[must_use]
 pub fn to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(6)
 }
 
-/// The clock of the machine.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one clock of the machine")]
-    fn now(&self) -> DateTime<Utc> {
-        to_micros(Utc::now())
-    }
-}
-
-/// A clock that stands still until it is moved.
+/// A clock for tests that moves only when [`FixedClock::advance`] is called.
 #[cfg(any(test, feature = "testing"))]
 #[derive(Debug)]
 pub struct FixedClock(std::sync::atomic::AtomicI64);
 
 #[cfg(any(test, feature = "testing"))]
 impl FixedClock {
-    /// Noon of 1 January 2026.
+    /// A clock set to noon UTC on 1 January 2026.
     #[must_use]
     pub fn noon() -> Self {
         Self(std::sync::atomic::AtomicI64::new(1_767_268_800_000_000))

@@ -1,12 +1,8 @@
-//! Chance, as something to be asked for.
+//! The [`Entropy`] port, a source of random bytes.
 
-/// Gives bytes that nobody can foresee.
+/// A source of unpredictable bytes.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 pub trait Entropy: Send + Sync {
-    /// 32 bytes from a cryptographic generator.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`](crate::PortError) if the machine has none to give.
+    /// Returns 32 bytes from a cryptographically secure random number generator.
     fn bytes(&self) -> Result<[u8; 32], crate::PortError>;
 }

@@ -1,9 +1,9 @@
-//! An error with its causes, for logs and for people who run Waggle.
+//! Formats an error together with its causes, for logs and operators.
 
 use std::error::Error;
 
-/// The message of `error` and of each of its causes, with colons between them. A cause that only
-/// repeats what stands there already is left out.
+/// The message of `error`, followed by the message of each of its causes, separated by colons. A
+/// cause is left out if the text already ends with its message.
 pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,6 +1,6 @@
-//! Bytes in hexadecimal.
+//! Hexadecimal encoding of bytes.
 
-/// Writes bytes as hexadecimal digits in lower case, two for each.
+/// Encodes bytes as lowercase hexadecimal, with two digits per byte.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -1,4 +1,4 @@
-//! Ids as types, so that the id of one thing cannot be taken for that of another.
+//! Typed ids, so that the id of one kind of entity cannot be used for another, and row versions.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ macro_rules! ids {
         pub struct $name(i64);
 
         impl $name {
-            /// The id with this number.
+            /// Creates an id from its number.
             #[must_use]
             pub const fn new(number: i64) -> Self {
                 Self(number)
             }
 
-            /// The number of the id, as paths and tables have it.
+            /// The number, as used in URL paths and database tables.
             #[must_use]
             pub const fn number(self) -> i64 {
                 self.0
@@ -31,41 +31,42 @@ macro_rules! ids {
 }
 
 ids! {
-    /// An API token.
+    /// The id of an API token.
     TokenId,
-    /// A person who may sign in.
+    /// The id of a user.
     UserId,
-    /// A person who is signed in, in one browser.
+    /// The id of a session: one user, signed in with one browser.
     SessionId,
-    /// A passkey, as Waggle keeps it (not the id that the authenticator gave it).
+    /// Waggle's id of a passkey, not the id that the authenticator assigned.
     PasskeyId,
-    /// A tweet of a monitored account, as Waggle keeps it (not the id that X gave it).
+    /// Waggle's id of a source tweet (a tweet of a monitored account), not the id that X assigned.
     SourceTweetId,
-    /// A campaign batch, as Waggle keeps it (not the name that the workflow gave it).
+    /// Waggle's id of a campaign batch, not the name that the workflow gave it.
     CampaignBatchId,
-    /// A generated tweet, as Waggle keeps it.
+    /// Waggle's id of a generated tweet.
     GeneratedTweetId,
-    /// A post on its way to a platform.
+    /// The id of a post for a platform.
     PostId,
-    /// One attempt to bring a post to its platform.
+    /// The id of a delivery, which is one attempt to publish a post on its platform.
     DeliveryId,
 }
 
-/// Counts the changes of one row; a change names the version that it was based on.
+/// The version of a row, which each change increments. A change states the version that it is based
+/// on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(i64);
 
 impl Version {
-    /// The version of something new.
+    /// The version of a new row.
     pub const FIRST: Self = Self(1);
 
-    /// The version with this number.
+    /// Creates a version from its number.
     #[must_use]
     pub const fn new(number: i64) -> Self {
         Self(number)
     }
 
-    /// The number, as the wire and the tables have it.
+    /// The number, as used in the API and in database tables.
     #[must_use]
     pub const fn number(self) -> i64 {
         self.0

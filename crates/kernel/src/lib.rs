@@ -1,7 +1,7 @@
-//! What two domains of Waggle share, and no more: ids, time, chance, actors, pages, publications.
+//! Types and ports that several Waggle domains share, such as ids, actors, pages and the clock.
 //!
-//! Nothing here does input or output. The clock of the machine and its source of randomness are
-//! ports ([`Clock`], [`Entropy`]), so that whoever needs them has to ask.
+//! This crate performs no I/O. The system clock and the random number generator are behind ports
+//! ([`Clock`], [`Entropy`]), so code that needs them must take them as dependencies.
 //!
 //! ```
 //! use waggle_kernel::{Actor, Scope, Scopes};
@@ -13,11 +13,13 @@
 //! ```
 
 mod actor;
+mod budget;
 mod clock;
 mod entropy;
 mod error_chain;
 mod hex;
 pub mod ids;
+mod keys;
 mod page;
 mod port_error;
 mod publication;
@@ -25,14 +27,20 @@ mod text;
 
 pub use actor::{Actor, ActorKind, Forbidden, Scope, Scopes, UnknownScope};
 #[cfg(any(test, feature = "testing"))]
+pub use budget::MockLimits;
+pub use budget::{Budget, Exhausted, Limits};
+#[cfg(any(test, feature = "testing"))]
 pub use clock::FixedClock;
-pub use clock::{Clock, SystemClock, to_micros};
+pub use clock::{Clock, to_micros};
 pub use entropy::Entropy;
 #[cfg(any(test, feature = "testing"))]
 pub use entropy::MockEntropy;
 pub use error_chain::error_chain;
 pub use hex::hex;
 pub use ids::Version;
+#[cfg(any(test, feature = "testing"))]
+pub use keys::MockServerKeys;
+pub use keys::{Mark, SealedSecret, ServerKeys};
 pub use page::{Cursor, Direction, InvalidCursor, Limit, Page, PageRequest};
 pub use port_error::{PortError, PortErrorKind};
 pub use publication::{ContentHash, InvalidContentHash, Publication};

@@ -1,48 +1,50 @@
-//! Pages of a list, by keyset: a cursor names the last row seen, so that pages cost the same however deep.
+//! Keyset pagination of lists.
+//!
+//! A cursor identifies the last row seen, so a page costs the same however deep it is.
 
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// Which way a list runs.
+/// The sort direction of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Smallest, oldest first.
+    /// Smallest or oldest first.
     Ascending,
-    /// Largest, newest first.
+    /// Largest or newest first.
     Descending,
 }
 
-/// How many rows a page has: 1 to 200.
+/// The maximum number of rows on a page, from 1 to 200.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(u16);
 
 impl Limit {
-    /// The most that a page has.
+    /// The largest limit.
     pub const MOST: u16 = 200;
-    /// What a page has when nothing is said.
+    /// The limit of a request that does not specify one.
     pub const DEFAULT: Self = Self(50);
 
-    /// The limit of `rows`, or `None` unless that is 1 to 200.
+    /// Creates a limit of `rows`, or returns `None` unless `rows` is between 1 and 200.
     #[must_use]
     pub const fn new(rows: u16) -> Option<Self> {
         if rows >= 1 && rows <= Self::MOST { Some(Self(rows)) } else { None }
     }
 
-    /// How many rows.
+    /// The number of rows.
     #[must_use]
     pub const fn rows(self) -> u16 {
         self.0
     }
 }
 
-/// Where a page begins: behind the row with this sort value and this id.
+/// The position where a page starts: after the row with this sort value and this id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// What the list is sorted by, as a number (a time in microseconds, a count).
+    /// The value that the list is sorted by, as a number (a time in microseconds, or a count).
     pub sort_value: i64,
-    /// The id of the row, which settles ties.
+    /// The id of the row, which breaks ties.
     pub id: i64,
 }
 
@@ -71,39 +73,38 @@ impl FromStr for Cursor {
     }
 }
 
-/// The text is not a cursor that an earlier page gave.
+/// The text is not a cursor that was returned with an earlier page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the cursor is not one that an earlier page gave")]
 pub struct InvalidCursor;
 
-/// Which page is wanted.
+/// A request for one page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageRequest {
-    /// How many rows at the most.
     pub limit: Limit,
-    /// Behind which row; `None` is the first page.
+    /// The page starts after this row. `None` requests the first page.
     pub after: Option<Cursor>,
 }
 
 impl PageRequest {
-    /// The first page with `limit` rows.
+    /// Requests the first page, with at most `limit` rows.
     #[must_use]
     pub const fn first(limit: Limit) -> Self {
         Self { limit, after: None }
     }
 }
 
-/// A page of a list.
+/// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The rows.
     pub items: Vec<T>,
-    /// Where the next page begins; `None` at the end of the list.
+    /// The cursor of the next page; `None` on the last page.
     pub next: Option<Cursor>,
 }
 
 impl<T> Page<T> {
-    /// Makes a page of `rows`, of which one more than `limit` was asked for to see whether the list goes on.
+    /// Builds a page from `rows`. Query one row more than `limit`: the extra row shows that another
+    /// page follows, and is dropped.
     #[must_use]
     pub fn from_one_more(mut rows: Vec<T>, limit: Limit, cursor: impl Fn(&T) -> Cursor) -> Self {
         let goes_on = rows.len() > usize::from(limit.rows());
@@ -112,7 +113,7 @@ impl<T> Page<T> {
         Self { items: rows, next }
     }
 
-    /// The same page with every row changed by `change`.
+    /// Applies `change` to every row.
     #[must_use]
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(change).collect(), next: self.next }
@@ -127,20 +128,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_is_read_back(sort_value: i64, id: i64) {
+        fn a_cursor_round_trips_through_its_text(sort_value: i64, id: i64) {
             let cursor = Cursor { sort_value, id };
 
             prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
 
         #[test]
-        fn no_text_makes_the_cursor_panic(text in ".*") {
+        fn parsing_a_cursor_never_panics(text in ".*") {
             let _ = text.parse::<Cursor>();
         }
     }
 
     #[test]
-    fn a_page_goes_on_only_if_there_is_one_row_more() {
+    fn a_page_has_a_next_page_only_if_there_is_an_extra_row() {
         let limit = Limit::new(2).unwrap();
         let cursor = |id: &i64| Cursor { sort_value: 0, id: *id };
 

@@ -1,27 +1,27 @@
-//! The one opaque error of every port: what failed is for the log, not for the caller.
+//! The opaque error of every port: its cause is for the log, not for the caller.
 
 use std::error::Error as StdError;
 
 use thiserror::Error;
 
-/// Whether to try again.
+/// The kind of a [`PortError`], which tells whether a retry can succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortErrorKind {
-    /// The counterpart is busy or away; the same call may succeed later.
+    /// The service is busy or unreachable; the same call may succeed later.
     Unavailable,
-    /// It has no room to write; reading goes on.
+    /// The storage is full; reads still work.
     Full,
-    /// It takes no writes; reading goes on.
+    /// The storage is read-only; reads still work.
     ReadOnly,
-    /// It broke; trying again is no help.
+    /// The call failed, and a retry will not succeed.
     Broken,
 }
 
-/// What stands behind a port could not answer. Its source is kept for the log.
+/// A call to a port failed. The source is kept for the log.
 #[derive(Debug, Error)]
 #[error("{doing} failed")]
 pub struct PortError {
-    /// What was being done, as a gerund: `saving a tweet`.
+    /// The operation, as a gerund: `saving a tweet`.
     doing: &'static str,
     kind: PortErrorKind,
     #[source]
@@ -29,12 +29,12 @@ pub struct PortError {
 }
 
 impl PortError {
-    /// `doing` broke because of `source`.
+    /// An error of kind [`PortErrorKind::Broken`]: `doing` failed because of `source`.
     pub fn broken(doing: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { doing, kind: PortErrorKind::Broken, source: source.into() }
     }
 
-    /// `doing` could not be done just now because of `source`.
+    /// An error of kind [`PortErrorKind::Unavailable`]: `doing` failed because of `source`.
     pub fn unavailable(
         doing: &'static str,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
@@ -42,12 +42,12 @@ impl PortError {
         Self { doing, kind: PortErrorKind::Unavailable, source: source.into() }
     }
 
-    /// `doing` found no room to write.
+    /// An error of kind [`PortErrorKind::Full`]: `doing` failed because the storage is full.
     pub fn full(doing: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { doing, kind: PortErrorKind::Full, source: source.into() }
     }
 
-    /// `doing` needed to write where only reading is possible.
+    /// An error of kind [`PortErrorKind::ReadOnly`]: `doing` needed to write to read-only storage.
     pub fn read_only(
         doing: &'static str,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
@@ -55,7 +55,7 @@ impl PortError {
         Self { doing, kind: PortErrorKind::ReadOnly, source: source.into() }
     }
 
-    /// Whether to try again.
+    /// The kind of the failure, which tells whether a retry can succeed.
     #[must_use]
     pub const fn kind(&self) -> PortErrorKind {
         self.kind

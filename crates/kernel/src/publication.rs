@@ -1,4 +1,4 @@
-//! What exactly goes out, and the hash that an approval is bound to.
+//! The content of a post as its readers see it, and the hash that an approval is bound to.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,27 +8,28 @@ use thiserror::Error;
 
 use crate::hex::hex;
 
-/// Everything of a post that its readers will see: an approval covers this and nothing else.
+/// Everything in a post that its readers see. An approval covers exactly this.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Publication {
     /// The text, byte for byte.
     pub text: String,
     /// Content hashes of the media files, in order.
     pub media: Vec<String>,
-    /// The platform's id of the post that this one answers.
+    /// The platform's id of the post that this one replies to.
     pub reply_to: Option<String>,
     /// The platform's id of the post that this one quotes.
     pub quote_of: Option<String>,
 }
 
 impl Publication {
-    /// A publication of text alone.
+    /// Creates a publication that has only text.
     #[must_use]
     pub fn of_text(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
 
-    /// The SHA-256 over every field, each with its length in front, so that no two publications share one.
+    /// The SHA-256 over all fields. Each field is prefixed with its length, so different
+    /// publications have different hashes.
     #[must_use]
     pub fn hash(&self) -> ContentHash {
         let mut hasher = Sha256::new();
@@ -107,7 +108,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn two_publications_share_a_hash_only_if_they_are_the_same(
+        fn only_equal_publications_have_the_same_hash(
             one in publication(),
             other in publication(),
         ) {
@@ -115,7 +116,7 @@ mod tests {
         }
 
         #[test]
-        fn a_hash_is_read_back(one in publication()) {
+        fn a_hash_round_trips_through_its_text(one in publication()) {
             prop_assert_eq!(one.hash().to_string().parse(), Ok(one.hash()));
         }
     }

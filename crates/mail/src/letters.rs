@@ -1,4 +1,4 @@
-//! What each letter says, as text and as HTML.
+//! The text of each letter, as plain text and as HTML.
 
 use std::time::SystemTime;
 
@@ -9,25 +9,22 @@ use thiserror::Error;
 use url::Url;
 use waggle_accounts::{CODE_LIFE, Letter, Mail, Purpose};
 
-/// In whose name mails go out, and where their links lead.
+/// The sender of mails, and the base of their links.
 #[derive(Debug, Clone)]
 pub struct Sender {
-    /// The sender of every mail.
     from: Mailbox,
-    /// The address by which people reach Waggle. Without one mails have no links.
+    /// The public URL of Waggle. Without one, mails have no links.
     public_url: Option<Url>,
 }
 
 /// Why a mail could not be written.
 #[derive(Debug, Error)]
 pub(crate) enum WriteError {
-    /// The address is none for the mail library.
+    /// The mail library does not accept the address.
     #[error("the address cannot be written to")]
     Address(#[from] lettre::address::AddressError),
-    /// A template failed.
     #[error("the template failed")]
     Template(#[from] askama::Error),
-    /// The parts do not make a mail.
     #[error("the parts do not make a mail")]
     Message(#[from] lettre::error::Error),
 }
@@ -53,23 +50,24 @@ struct HtmlPart<'a> {
     footer: &'a str,
 }
 
-/// What a letter says.
+/// The texts of a letter.
 struct Words {
     subject: String,
     paragraphs: Vec<String>,
-    /// What the link does.
     link_text: &'static str,
-    /// What the link's page is to do: the word in front of the token. None: there is no link.
+    /// The action of the linked page, which precedes the token in the fragment. If empty, there is
+    /// no link.
     link_to: &'static str,
 }
 
 impl Sender {
-    /// In the name of `from`, an address that may have a name in front; `None` if it is none.
+    /// Creates a sender. `from` is an address, optionally with a name in front. Returns `None` if
+    /// it is invalid.
     pub fn new(from: &str, public_url: Option<Url>) -> Option<Self> {
         Some(Self { from: from.parse().ok()?, public_url })
     }
 
-    /// The whole mail, with the same id each time it is written.
+    /// Writes the whole mail. It has the same `Message-ID` each time it is written.
     pub(crate) fn write(&self, mail: &Mail) -> Result<Message, WriteError> {
         let words = words(&mail.letter);
         let proof = mail.proof.as_ref();
@@ -105,7 +103,8 @@ impl Sender {
             .multipart(MultiPart::alternative_plain_html(text, html))?)
     }
 
-    /// The token stands behind the `#`, which no browser sends to a server or tells another site.
+    /// The token is in the fragment, which browsers neither send to servers nor reveal to other
+    /// sites.
     fn link(&self, to: &str, token: &str) -> Option<Url> {
         let mut url = self.public_url.as_ref()?.join("account").ok()?;
         url.set_fragment(Some(&format!("{to}={token}")));
@@ -113,7 +112,7 @@ impl Sender {
     }
 }
 
-/// Tells programs that answer mails by themselves not to. (RFC 3834, 5)
+/// Asks automatic responders not to answer (RFC 3834, section 5).
 #[derive(Debug, Clone)]
 struct Automatic;
 
@@ -131,7 +130,7 @@ impl lettre::message::header::Header for Automatic {
     }
 }
 
-/// What is to be done by whoever did not do it.
+/// The advice for recipients who did not do this themselves.
 const NOT_YOU: &str = "If it was you, there is nothing to do. If it was not, reset your password now and tell an admin.";
 
 fn words(letter: &Letter) -> Words {
@@ -228,7 +227,7 @@ fn changed(what: &str, how: &str) -> (String, Vec<String>) {
     (subject, vec![how.to_owned(), NOT_YOU.to_owned()])
 }
 
-/// What those read who look after everything.
+/// Returns the texts of the letters to admins.
 fn to_admins(letter: &Letter) -> (String, Vec<String>) {
     match letter {
         Letter::NewUser { email, name, username, method, ip } => {
@@ -275,12 +274,12 @@ mod tests {
         let message = sender.write(&mail).unwrap();
         assert_eq!(message.envelope().to().len(), 1);
         let text = String::from_utf8(message.formatted()).unwrap();
-        // As quoted-printable has it, without the line breaks that it adds.
+        // Undoes the soft line breaks and the escaped `=` of quoted-printable.
         text.replace("=\r\n", "").replace("=3D", "=")
     }
 
     #[test]
-    fn a_code_comes_with_a_link_that_no_server_sees() {
+    fn a_code_mail_has_a_link_with_the_token_in_the_fragment() {
         let link = Link::make(&[7; 32]);
         let proof = Proof { code: "012345".parse().unwrap(), link: link.clone() };
 
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_typed_neither_becomes_html_nor_a_header() {
+    fn user_input_becomes_neither_html_nor_a_header() {
         let name = "<b onload=alert(1)>{{ code }}\r\nBcc: eve@evil.example";
         let letter = Letter::NewUser {
             email: "joe@hive.example".parse().unwrap(),

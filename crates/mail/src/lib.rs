@@ -1,4 +1,4 @@
-//! Mails by SMTP, or as files in a folder where no mail server is set up.
+//! Sends mails by SMTP, or writes them as files into a folder if no mail server is configured.
 
 mod letters;
 mod outbox;

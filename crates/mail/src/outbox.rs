@@ -1,4 +1,4 @@
-//! Mails as files, for those who try Waggle out: nothing leaves the machine.
+//! Mails as files, for trying Waggle out: nothing leaves the machine.
 
 use std::path::PathBuf;
 
@@ -10,12 +10,12 @@ use waggle_kernel::PortError;
 
 use crate::letters::Sender;
 
-/// Writes every mail into a folder, as `<time>-<number>.eml`, for its owner alone.
+/// Writes every mail into a folder, as `<time>-<number>.eml`. On Unix, only the owner can read the
+/// files.
 #[derive(Debug)]
 pub struct Outbox {
-    /// The folder; it is made where it is missing.
+    /// The folder, which is created if it is missing.
     pub folder: PathBuf,
-    /// In whose name mails go out.
     pub sender: Sender,
 }
 
@@ -52,7 +52,7 @@ fn write_private(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // Whoever waits for the file sees it whole.
+    // The file appears under its final name only when it is complete.
     let part = path.with_extension("part");
     options.open(&part)?.write_all(bytes)?;
     std::fs::rename(part, path)

@@ -1,8 +1,8 @@
-//! Mails by SMTP (RFC 5321), over TLS, each on a connection of its own.
+//! Sends mails by SMTP (RFC 5321) over TLS, each on its own connection.
 //!
-//! What counts is where a conversation ends. Before the server has the whole mail, nothing has
-//! happened. After that, only its reply says what it did: where the reply is missing or cannot be
-//! read, the mail may have gone out.
+//! If a conversation ends before the server has the whole mail, the mail was not sent. After that,
+//! only the server's reply tells the outcome. If the reply is missing or cannot be read, the
+//! outcome is unknown: the mail may have been sent.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -27,43 +27,42 @@ use waggle_kernel::PortError;
 
 use crate::letters::Sender;
 
-/// How long the server may take to be connected to and to greet, and for one reply then.
+/// How long the server can take to accept a connection and send its greeting, and for each reply
+/// after that.
 const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long it may take then until it wants the mail, and then until it says that it has it: all
-/// three together less than a mail is leased for.
+/// How long the server can take until it is ready for the mail, and then until it replies to the
+/// mail. Together with connecting, this is less than the lease of a mail.
 const PATIENCE_BEFORE: Duration = Duration::from_mins(1);
 const PATIENCE_AFTER: Duration = Duration::from_secs(90);
-/// How long a mail may take that somebody waits for.
+/// The timeout of a test mail, for which somebody is waiting.
 const PATIENCE_OF_A_TEST: Duration = Duration::from_secs(20);
-/// How much of a server's words is kept, in characters.
+/// How much of a server's text is kept, in characters.
 const MOST_WORDS: usize = 300;
 
-/// How a connection is kept from others.
+/// How a connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
-    /// By TLS from the first byte.
+    /// TLS from the first byte.
     Tls,
-    /// By STARTTLS; a server that does not offer it gets no mail.
+    /// STARTTLS. No mail is sent to a server that does not offer it.
     StartTls,
-    /// Not at all. Who chooses this sees to it that nobody is between.
+    /// No encryption. The caller must make sure that nobody can intercept the connection.
     None,
 }
 
-/// An account at a mail server.
+/// An account on a mail server.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The name of the server, which its certificate has to have.
+    /// The server's host name, which its certificate must contain.
     pub host: String,
-    /// Its port.
     pub port: u16,
-    /// How the connection is kept from others.
     pub security: Security,
-    /// The user name and the password; without them nobody signs in.
+    /// The user name and the password. Without them, no login is attempted.
     pub credentials: Option<(String, SecretString)>,
 }
 
-/// Brings mails to a mail server.
+/// Sends mails to a mail server.
 pub struct Smtp {
     server: SmtpClientBuilder<String>,
     account: Account,
@@ -76,7 +75,7 @@ impl fmt::Debug for Smtp {
     }
 }
 
-/// What a mail server answered: the code, and its words, with nothing secret in them.
+/// A mail server's reply: the codes and the text, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     code: u16,
@@ -103,46 +102,41 @@ impl fmt::Display for Reply {
     }
 }
 
-/// Why a mail server did not take a mail.
+/// Why a mail server did not accept a mail.
 #[derive(Debug, Error)]
 pub enum SmtpError {
-    /// It says no.
     #[error("the mail server answered: {0}")]
     Refused(Reply),
-    /// It takes mails only from users.
+    /// The server requires a login.
     #[error("the mail server wants a log-in, with a user name and a password: {0}")]
     NeedsLogin(Reply),
-    /// It does not take the user name and the password.
+    /// The server rejected the user name or the password.
     #[error("the mail server does not take the user name and the password: {0}")]
     LoginRefused(Reply),
-    /// It has no log-in that is known here.
+    /// The server offers no supported login mechanism.
     #[error("the mail server offers no log-in (AUTH PLAIN or LOGIN) on this connection")]
     NoLogin,
-    /// It does not offer STARTTLS.
     #[error("the mail server does not offer STARTTLS on this port")]
     NoStartTls,
-    /// It does not begin with TLS.
+    /// The server does not start with TLS.
     #[error("what answers on this port does not speak TLS from the first byte; try STARTTLS")]
     NoTls,
-    /// What it says is not SMTP, or it hung up instead of an answer.
+    /// The reply is not SMTP, or the connection was closed instead.
     #[error("the mail server's answer is missing or cannot be read")]
     Unreadable,
-    /// It does not answer.
+    /// The server did not answer in time.
     #[error("the mail server did not answer in time")]
     Silent,
-    /// It does not greet those who come in the clear.
+    /// The server did not greet on an unencrypted connection.
     #[error(
         "the mail server did not greet in time; on port 465 TLS begins with the first byte, not \
          with STARTTLS"
     )]
     NoGreeting,
-    /// TLS failed.
     #[error("TLS to the mail server failed: {0}")]
     Tls(String),
-    /// The connection failed.
     #[error("the mail server cannot be reached: {0}")]
     Connection(String),
-    /// The mail could not be written.
     #[error("the mail cannot be written: {0}")]
     Letter(String),
 }
@@ -152,7 +146,8 @@ impl From<Error> for SmtpError {
         match error {
             Error::UnexpectedReply(reply) => {
                 let reply = Reply::from(reply);
-                // A missing log-in (RFC 4954, 6) and missing TLS (RFC 3207, 4) have the same code.
+                // The code for a missing login (RFC 4954, section 6) is also used for missing TLS
+                // (RFC 3207, section 4).
                 let wants_tls = reply.words.to_ascii_uppercase().contains("TLS");
                 let wants_login = reply.code == 530 && !wants_tls;
                 if wants_login { Self::NeedsLogin(reply) } else { Self::Refused(reply) }
@@ -169,24 +164,24 @@ impl From<Error> for SmtpError {
     }
 }
 
-/// At which point a conversation ended without success.
+/// The point at which a conversation ended without success.
 #[derive(Debug)]
 enum Ended {
     /// The server does not have the mail.
     Before(SmtpError),
-    /// The server had the whole mail, and said no.
+    /// The server received the whole mail and rejected it.
     Refused(SmtpError),
-    /// The server had the whole mail, and what it did with it is not known.
+    /// The server received the whole mail, and the outcome is unknown.
     Unknown(SmtpError),
 }
 
 impl Smtp {
-    /// A way to the mail server of `account`. Nothing is sent yet. This reads the certificates of
-    /// the system.
+    /// Creates a client for the mail server of `account`, without connecting. This reads the
+    /// system's certificates.
     ///
     /// # Errors
     ///
-    /// [`SmtpError::Tls`].
+    /// [`SmtpError::Tls`] if TLS cannot be set up.
     pub fn new(account: Account, sender: Sender) -> Result<Self, SmtpError> {
         let (host, tls) = (account.host.clone(), connector()?);
         let mut server = SmtpClientBuilder::new_with_tls_connector(host, account.port, tls)
@@ -199,11 +194,7 @@ impl Smtp {
         Ok(Self { server, account, sender })
     }
 
-    /// Sends a mail at once.
-    ///
-    /// # Errors
-    ///
-    /// [`SmtpError`].
+    /// Sends a mail at once, as a test.
     pub async fn try_out(&self, mail: &Mail) -> Result<(), SmtpError> {
         let message = self.sender.write(mail);
         let message = message.map_err(|error| SmtpError::Letter(error.to_string()))?;
@@ -242,7 +233,7 @@ impl Smtp {
         let reply = after.await.map_err(Ended::Unknown)?;
         match reply.code {
             200..300 => {
-                // The mail is with the server, whatever comes of this: nobody waits for it.
+                // The server has accepted the mail, so the result of QUIT does not matter.
                 tokio::spawn(async move { within(PATIENCE, client.quit()).await });
                 Ok(())
             }
@@ -251,7 +242,7 @@ impl Smtp {
         }
     }
 
-    /// Everything until the server wants the mail.
+    /// Runs the conversation up to the point where the server is ready for the mail.
     async fn until_data<T: AsyncRead + AsyncWrite + Unpin>(
         &self,
         client: &mut SmtpClient<T>,
@@ -259,7 +250,7 @@ impl Smtp {
     ) -> Result<(), Error> {
         let mut offered = client.capabilities(&self.server.local_host, false).await?;
         if let Some((user, password)) = &self.account.credentials {
-            // The library answers no challenge of the others.
+            // The library does not support the challenges of other mechanisms.
             offered.auth_mechanisms &= AUTH_PLAIN | AUTH_LOGIN;
             let secret = password.expose_secret().to_owned();
             let credentials = Credentials::Plain { username: user.clone(), secret };
@@ -275,7 +266,7 @@ impl Smtp {
         if reply.code == 354 { Ok(()) } else { Err(Error::UnexpectedReply(reply)) }
     }
 
-    /// Some servers repeat what they were sent.
+    /// Removes the credentials from a reply, because some servers repeat them.
     fn without_secrets(&self, error: SmtpError) -> SmtpError {
         let (SmtpError::LoginRefused(reply), Some((user, password))) =
             (&error, &self.account.credentials)
@@ -300,11 +291,12 @@ async fn within<T, E: Into<SmtpError>>(
     }
 }
 
-/// Trusts the authorities of the system and those of Mozilla's list, for machines that have none.
+/// Creates a connector that trusts the system's certificate authorities and those on Mozilla's
+/// list, for machines that have none.
 fn connector() -> Result<TlsConnector, SmtpError> {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    // One that cannot be read is one authority less.
+    // Certificates that cannot be read are skipped.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -335,8 +327,9 @@ impl Mailer for Smtp {
     }
 }
 
-/// Whether the server says, by the code of RFC 3463, that the recipient's address is wrong (5.1).
-/// All else, a wrong password, a quota or a policy too, may be mended while the mail waits.
+/// Returns whether the server says that the recipient's address is wrong, with an enhanced status
+/// code 5.1.x (RFC 3463). All other errors, such as a wrong password, a quota or a policy, may be
+/// fixed while the mail waits.
 const fn is_about_recipient(error: &SmtpError) -> bool {
     let SmtpError::Refused(reply) = error else { return false };
     matches!(reply.code, 550 | 551 | 553) && matches!(reply.enhanced, [5, 1, 1 | 2 | 3 | 6 | 10])

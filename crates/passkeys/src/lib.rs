@@ -1,11 +1,12 @@
-//! Passkeys (WebAuthn): what authenticators are asked, and whether their answers are right.
+//! Passkeys (WebAuthn): creates challenges for authenticators and verifies their answers.
 //!
 //! ```text
-//! begin ──▶ options for the browser, and a state that is kept here ──▶ the browser's answer ──▶ finish
+//! begin ──▶ options for the browser, and a state to store ──▶ the browser's answer ──▶ finish
 //! ```
 //!
-//! The rules are those of Web Authentication Level 3 (<https://www.w3.org/TR/webauthn-3/>, 7.1 and 7.2), which `webauthn_rp` keeps. A state
-//! is good for once; whoever keeps it sees to that.
+//! The rules are those of Web Authentication Level 3 (<https://www.w3.org/TR/webauthn-3/>, sections
+//! 7.1 and 7.2), as implemented by `webauthn_rp`. A state is valid once; the caller that stores it
+//! must ensure this.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -35,20 +36,21 @@ use webauthn_rp::{
     PublicKeyCredentialCreationOptions, Registration, RegistrationServerState,
 };
 
-/// How many bytes the id has under which an authenticator keeps a user.
+/// The length of a user handle, in bytes.
 const HANDLE: usize = 16;
 
-/// The ways to an authenticator that the standard names; of others it wants that they are ignored.
+/// The transports that the standard defines. It requires that unknown ones are ignored.
 const TRANSPORTS: [&str; 6] = ["ble", "hybrid", "internal", "nfc", "smart-card", "usb"];
 
-/// Waggle as authenticators know it: by its domain, and by the origin of its pages.
+/// Waggle as a WebAuthn relying party, with its domain and the origin of its pages.
 pub struct RelyingParty {
     id: RpId,
     origins: [String; 1],
 }
 
 impl RelyingParty {
-    /// Waggle at `home`; `None` where browsers have no passkeys: they want a domain and TLS, or `localhost`.
+    /// Creates the relying party for the site at `home`. Returns `None` if browsers do not support
+    /// passkeys there: they require a domain and TLS, or `localhost`.
     pub fn at(home: &Url) -> Option<Self> {
         let Some(Host::Domain(domain)) = home.host() else { return None };
         let is_secure = home.scheme() == "https" || domain == "localhost";
@@ -62,7 +64,7 @@ impl PasskeyVerifier for RelyingParty {
         let Ok(handle) = UserHandle16::decode(handle(user.id));
         let full_name = format!("{} {}", user.first_name.as_str(), user.last_name.as_str());
         let entity = PublicKeyCredentialUserEntity {
-            // What an authenticator cannot show must not keep anybody from registering it.
+            // A name that authenticators cannot show must not prevent registration.
             name: Username::try_from(user.email.as_str())
                 .or_else(|_| Username::try_from("user"))
                 .map_err(|_| broken("the name of a user"))?,
@@ -94,7 +96,7 @@ impl PasskeyVerifier for RelyingParty {
             .map_err(|error| PasskeyError::Refused(error.to_string()))?;
         let options = RegistrationVerificationOptions::<String, String> {
             allowed_origins: &self.origins,
-            // Browsers add extensions of their own accord.
+            // Browsers add extensions that were not requested.
             error_on_unsolicited_extensions: false,
             ..Default::default()
         };
@@ -158,7 +160,7 @@ impl PasskeyVerifier for RelyingParty {
         let options = AuthenticationVerificationOptions::<String, String> {
             allowed_origins: &self.origins,
             error_on_unsolicited_extensions: false,
-            // A passkey that is on several devices is used in several ways.
+            // A passkey that is on several devices can be used with different attachments.
             auth_attachment_enforcement: AuthenticatorAttachmentEnforcement::Ignore(false),
             sig_counter_enforcement: SignatureCounterEnforcement::Fail,
             ..Default::default()
@@ -174,8 +176,8 @@ impl PasskeyVerifier for RelyingParty {
     }
 }
 
-/// The id under which an authenticator keeps a user: always the same, and telling nothing of them (7.1 of the standard's privacy
-/// considerations, 14.6.1).
+/// Returns the user handle, by which authenticators identify a user. It never changes, and reveals
+/// nothing about the user (Web Authentication, section 14.6.1).
 fn handle(user: UserId) -> [u8; HANDLE] {
     let digest: [u8; 32] = Sha256::digest(format!("waggle user {user}")).into();
     let mut handle = [0; HANDLE];
@@ -183,7 +185,7 @@ fn handle(user: UserId) -> [u8; HANDLE] {
     handle
 }
 
-/// The transports of a passkey, and its public key.
+/// Returns the transports and the public key of a passkey.
 fn parts(passkey: &Passkey) -> Result<(AuthTransports, &[u8]), PasskeyError> {
     let (transports, fixed) = passkey.key.split_first().ok_or_else(|| broken("a public key"))?;
     let transports = AuthTransports::decode(*transports).map_err(|_| broken("transports"))?;
@@ -198,8 +200,9 @@ fn descriptor(passkey: &Passkey) -> Result<PublicKeyCredentialDescriptor<Vec<u8>
     })
 }
 
-/// An answer to a registration without what repeats the attestation object, which alone is looked at, and without transports that nobody
-/// knows. `webauthn_rp` 0.3.0 refuses answers for both that are right.
+/// Returns the answer to a registration without the fields that repeat the attestation object,
+/// which are not needed, and without unknown transports. `webauthn_rp` 0.3.0 rejects valid answers
+/// because of either.
 fn essential(answer: &Value) -> Value {
     let mut answer = answer.clone();
     if let Some(response) = answer.get_mut("response").and_then(Value::as_object_mut) {

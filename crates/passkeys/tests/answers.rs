@@ -1,4 +1,4 @@
-//! The answers of an authenticator in software: the honest ones are taken, and every lie is found out.
+//! Answers of a software authenticator: valid ones are accepted, and every forged one is rejected.
 
 #![expect(
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ fn joe() -> User {
     user(3, Role::Editor)
 }
 
-/// Registers with a lie.
+/// Registers a passkey, with a forged part.
 fn register(one: &mut Authenticator, lie: &Lie) -> Result<Passkey, PasskeyError> {
     let asked = here().begin_registering(&joe(), &[]).unwrap();
     let answer = one.create(&asked.options, ORIGIN, lie).unwrap();
@@ -45,7 +45,7 @@ fn register(one: &mut Authenticator, lie: &Lie) -> Result<Passkey, PasskeyError>
     })
 }
 
-/// Proves with a lie; the passkey has what is to be kept of it then.
+/// Proves a passkey with a forged part, and stores its new state.
 fn prove(one: &mut Authenticator, passkey: &mut Passkey, lie: &Lie) -> Result<(), PasskeyError> {
     let present = [passkey.clone()];
     let asked = here().begin_proving(&present).unwrap();
@@ -70,7 +70,7 @@ fn lies() -> Vec<Lie> {
 }
 
 #[test]
-fn an_honest_authenticator_is_known_again() {
+fn an_honest_authenticator_is_accepted() {
     for counter in [0, 5] {
         let mut one = Authenticator::new(7, counter);
         let mut passkey = register(&mut one, &Lie::default()).unwrap();
@@ -85,7 +85,7 @@ fn an_honest_authenticator_is_known_again() {
 }
 
 #[test]
-fn every_lie_is_found_out() {
+fn every_forged_answer_is_rejected() {
     let proofs = [
         Lie { signature: true, ..Lie::default() },
         Lie { ceremony: Some("webauthn.create"), ..Lie::default() },
@@ -105,7 +105,7 @@ fn every_lie_is_found_out() {
 }
 
 #[test]
-fn a_copy_of_an_authenticator_is_found_out() {
+fn a_copied_authenticator_is_detected() {
     let mut one = Authenticator::new(7, 5);
     let mut passkey = register(&mut one, &Lie::default()).unwrap();
     prove(&mut one, &mut passkey, &Lie::default()).unwrap();
@@ -118,7 +118,7 @@ fn a_copy_of_an_authenticator_is_found_out() {
 }
 
 #[test]
-fn what_was_asked_of_somebody_else_is_of_no_use() {
+fn a_challenge_or_passkey_of_another_user_is_rejected() {
     let (mut one, mut other) = (Authenticator::new(7, 0), Authenticator::new(8, 0));
     let passkey = register(&mut one, &Lie::default()).unwrap();
     let foreign = register(&mut other, &Lie::default()).unwrap();
@@ -137,7 +137,7 @@ fn what_was_asked_of_somebody_else_is_of_no_use() {
 }
 
 #[test]
-fn nonsense_is_refused_and_breaks_nothing() {
+fn malformed_answers_are_rejected() {
     let mut one = Authenticator::new(7, 0);
     let passkey = register(&mut one, &Lie::default()).unwrap();
     let (create, get) = (
@@ -148,7 +148,7 @@ fn nonsense_is_refused_and_breaks_nothing() {
     let got = one.get(&get.options, ORIGIN, &Lie::default());
     let mut nonsense =
         vec![Value::Null, json!([]), json!("x"), json!({}), json!({ "response": 7 })];
-    // Each text of the answers cut off in the middle, or of another type.
+    // Each field of the answers, with a wrong value or a wrong type.
     for answer in [&created, &got] {
         for field in answer["response"].as_object().unwrap().keys() {
             for wrong in [Value::Null, json!(7), json!(""), json!("AAAA"), json!("!"), json!({})] {
@@ -172,7 +172,7 @@ fn nonsense_is_refused_and_breaks_nothing() {
 }
 
 #[test]
-fn browsers_have_passkeys_for_domains_with_tls_alone() {
+fn passkeys_need_a_domain_with_tls_or_localhost() {
     for (home, has_them) in [
         ("https://waggle.hive.example", true),
         ("https://waggle.hive.example:8443/", true),

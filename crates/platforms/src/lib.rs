@@ -1,7 +1,7 @@
 //! The platforms that Waggle publishes to: X, and a sandbox that needs no account.
 //!
-//! Each implements [`waggle_content::ports::Publisher`] and knows nothing of the others. The wire format of
-//! a platform is in its own module alone.
+//! Each platform implements [`waggle_content::ports::Publisher`] and does not depend on the others.
+//! The wire format of a platform is only in its own module.
 
 mod sandbox;
 mod x;

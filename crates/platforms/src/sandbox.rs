@@ -1,8 +1,8 @@
-//! A platform of its own kind: a local timeline, with faults for trying out what real platforms do.
+//! A platform for trying out Waggle: a local timeline, with faults that imitate real platforms.
 //!
-//! It behaves like the least helpful of the real ones: it takes no key that would make a repeated request
-//! harmless, so that whoever sends twice is seen twice. The timeline is a file of JSON lines, which
-//! outlives a killed process, as a platform would.
+//! It behaves like the least helpful of the real platforms. It has no idempotency key that would
+//! make a repeated request harmless, so a post that is sent twice appears twice. The timeline is a
+//! file of JSON lines, which outlives a killed process, as a real platform would.
 
 #![expect(
     clippy::indexing_slicing,
@@ -26,33 +26,33 @@ use waggle_content::{
 };
 use waggle_kernel::Clock;
 
-/// How long the slow faults take.
+/// The delay of the slow faults.
 const SLOW: Duration = Duration::from_secs(10);
-/// How much of the timeline a look reads, from its end: some ten thousand posts.
+/// How many bytes a check reads from the end of the timeline: about ten thousand posts.
 const LOOK_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Something that goes wrong.
+/// A fault that the sandbox simulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It takes nothing.
+    /// Every post is refused.
     Refuse,
-    /// It says to come back in five seconds.
+    /// The sandbox asks to retry in five seconds.
     Wait,
-    /// It says that the account is the matter.
+    /// The sandbox reports a problem with the account.
     Channel,
     /// The request never arrives, and the sender cannot know that.
     LostRequest,
-    /// The request arrives, and the answer does not.
+    /// The request arrives, but the response does not.
     LostAnswer,
-    /// Making the request takes ten seconds.
+    /// Building the request takes ten seconds.
     SlowPrepare,
     /// The request takes ten seconds to arrive.
     SlowRequest,
-    /// The answer takes ten seconds to arrive.
+    /// The response takes ten seconds to arrive.
     SlowAnswer,
-    /// A look takes ten seconds.
+    /// A check takes ten seconds.
     SlowLook,
-    /// It cannot be looked at.
+    /// The timeline cannot be checked.
     Blind,
 }
 
@@ -82,7 +82,7 @@ impl FromStr for Fault {
     }
 }
 
-/// The text names no [`Fault`].
+/// The text is not the name of a [`Fault`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownFault(pub String);
 
@@ -97,17 +97,16 @@ impl std::error::Error for UnknownFault {}
 /// A post on the sandbox's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxPost {
-    /// Its id, which says `sandbox`.
+    /// The id, which starts with `sandbox`.
     pub id: String,
-    /// What the sender told it from its other posts by.
+    /// The key by which the sender identifies the post.
     pub key: String,
-    /// Its text.
     pub text: String,
-    /// When it arrived.
+    /// When the post arrived.
     pub at: DateTime<Utc>,
 }
 
-/// The sandbox.
+/// The publisher for the sandbox.
 pub struct Sandbox {
     path: PathBuf,
     faults: Vec<Fault>,
@@ -116,8 +115,9 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// The sandbox whose timeline is in `folder`, which is made when something is posted. A request that
-    /// takes longer than `timeout` to arrive is cut off, as an HTTP client would.
+    /// Creates a sandbox whose timeline is in `folder`. The folder is created when something is
+    /// posted. A request that takes longer than `timeout` to arrive is aborted, as by an HTTP
+    /// client.
     pub fn new(
         folder: &Path,
         faults: Vec<Fault>,
@@ -127,7 +127,7 @@ impl Sandbox {
         Self { path: folder.join("timeline.jsonl"), faults, timeout, clock }
     }
 
-    /// The latest posts, newest first, `most` at the most.
+    /// The latest posts, newest first, at most `most` of them.
     ///
     /// # Errors
     ///
@@ -166,7 +166,7 @@ impl Publisher for Sandbox {
     fn prepare(&self, post: &PublishablePost) -> Result<Prepared, String> {
         let publication = &post.publication;
         if self.has(Fault::SlowPrepare) {
-            // Whoever asks for this fault asks for a thread that stands still.
+            // This fault blocks the thread on purpose.
             std::thread::sleep(SLOW);
         }
         if !publication.media.is_empty() {
@@ -189,7 +189,7 @@ impl Publisher for Sandbox {
         })
     }
 
-    /// The length of the timeline: what is posted later begins there or behind.
+    /// The length of the timeline. Later posts begin at or after this position.
     async fn mark(&self) -> Mark {
         let path = self.path.clone();
         match blocking(move || length(&path)).await {
@@ -218,7 +218,8 @@ impl Publisher for Sandbox {
         let begun = self.clock.now();
         self.slow(Fault::SlowRequest).await;
         let (path, now) = (self.path.clone(), self.clock.now());
-        // The clock rather than a timer: a process that was stopped meanwhile must not go on as if it had not.
+        // This compares clock times instead of using a timer: a process that was stopped in the
+        // meantime must not continue as if it had not been.
         if now - begun >= self.timeout {
             return Outcome::Unknown { reason: "the request timed out".to_owned() };
         }
@@ -254,7 +255,7 @@ impl Publisher for Sandbox {
     }
 }
 
-/// Looks for a post with this key that begins at `since` or behind.
+/// Looks for a post with this key that begins at or after `since`.
 fn find(timeline: &Timeline, key: &str, since: u64) -> Finding {
     let cannot_tell = |reason: &str| Finding::CannotTell { reason: reason.to_owned() };
     let found = timeline.posts.iter().find(|(at, post)| *at >= since && post.key == key);
@@ -288,7 +289,7 @@ fn append(path: &Path, key: String, text: String, at: DateTime<Utc>) -> io::Resu
     // Other processes may post to the same timeline.
     file.lock()?;
     let length = file.metadata()?.len();
-    // The time keeps ids apart that a timeline gives out after it was deleted.
+    // The time makes ids unique even if the timeline was deleted and starts again.
     let id = format!("sandbox-{}-{}", at.timestamp(), length + 1);
     let post = SandboxPost { id, key, text, at };
     let mut line = Vec::new();
@@ -311,11 +312,11 @@ fn last_byte(file: &mut File) -> io::Result<u8> {
 
 /// The end of the timeline's file.
 struct Timeline {
-    /// The latest posts, oldest first, each with the place in the file where it begins.
+    /// The latest posts, oldest first, each with its position in the file.
     posts: Vec<(u64, SandboxPost)>,
-    /// From where on it was read.
+    /// The position from which the file was read.
     read_from: u64,
-    /// How long it is.
+    /// The length of the file.
     length: u64,
 }
 
@@ -327,7 +328,7 @@ fn length(path: &Path) -> io::Result<u64> {
     }
 }
 
-/// Reads the end of the timeline. A line that a crash cut off is no post.
+/// Reads the end of the timeline, and ignores lines that a crash left incomplete.
 fn read(path: &Path) -> io::Result<Timeline> {
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -378,7 +379,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_sent_is_found_and_what_is_sent_twice_is_there_twice() {
+    async fn a_post_is_found_and_a_post_sent_twice_is_there_twice() {
         let sandbox = sandbox("twice", Vec::new());
         let prepared = prepared(&sandbox, 1);
         let Mark::At(before) = sandbox.mark().await else { panic!("the timeline has a length") };
@@ -393,7 +394,7 @@ mod tests {
         let Mark::At(after) = sandbox.mark().await else { panic!("the timeline has a length") };
         let found = sandbox.find(&prepared, Some(before)).await;
         assert!(matches!(found, Finding::Found { .. }), "{found:?}");
-        // What was posted before the marker is not what was sent after it.
+        // A post from before the marker is not the one that was sent after it.
         assert_eq!(sandbox.find(&prepared, Some(after)).await, absent);
         let unknown = sandbox.find(&prepared, None).await;
         assert!(matches!(unknown, Finding::CannotTell { .. }), "{unknown:?}");
@@ -413,7 +414,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_timeline_that_was_deleted_proves_no_absence() {
+    async fn a_deleted_timeline_proves_no_absence() {
         let sandbox = sandbox("deleted", Vec::new());
         let prepared = prepared(&sandbox, 1);
         sandbox.send(&prepared).await;
@@ -426,7 +427,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_that_a_crash_cut_off_hides_nothing() {
+    async fn a_line_that_a_crash_left_incomplete_hides_nothing() {
         let sandbox = sandbox("torn", Vec::new());
         sandbox.send(&prepared(&sandbox, 1)).await;
         OpenOptions::new()

@@ -1,7 +1,8 @@
-//! X, by its API v2 (<https://docs.x.com/x-api>).
+//! Publishes to X through its API v2 (<https://docs.x.com/x-api>).
 //!
-//! X takes no key that would make a repeated request harmless, so an unknown outcome is reconciled
-//! by reading the own timeline back. Times in such a look come from X's own clock: see [`time`].
+//! X has no idempotency key that would make a repeated request harmless. An unknown outcome is
+//! therefore reconciled by reading the account's own timeline. The times used for that come from
+//! X's own clock: see [`time`].
 
 #![expect(
     clippy::indexing_slicing,
@@ -34,7 +35,7 @@ use waggle_kernel::{Clock, Entropy, error_chain, hex};
 pub use self::oauth1::OAuth1;
 use self::time::PlatformTime;
 
-/// How the account that posts is proved.
+/// The credentials of the account that posts.
 pub enum XCredentials {
     /// OAuth 1.0a user context: four values that do not expire.
     OAuth1(OAuth1),
@@ -43,8 +44,8 @@ pub enum XCredentials {
 }
 
 impl XCredentials {
-    /// What tells the account from others: its id, which an OAuth 1.0a token begins with; otherwise a hash of the
-    /// token, so that a new token counts as another account.
+    /// Identifies the account. An OAuth 1.0a token starts with the account's id, which is used if
+    /// present. Otherwise, this is a hash of the token, so a new token counts as another account.
     fn account(&self) -> String {
         let token = match self {
             Self::OAuth1(keys) => match keys.token.split_once('-') {
@@ -60,14 +61,15 @@ impl XCredentials {
     }
 }
 
-/// A look goes back a little before the attempt, as the clocks of X's servers differ.
+/// A check starts this long before the attempt, because the clocks of X's servers differ.
 const CLOCK_SKEW: chrono::Duration = chrono::Duration::seconds(60);
-/// The most that an answer may have, in bytes.
+/// The maximum size of a response, in bytes.
 const MOST_ANSWER: usize = 4 * 1024 * 1024;
-/// The fields that tell a post from another. X renamed some of these in 2026 and answers under either name.
+/// The fields that distinguish one post from another. X renamed some of these in 2026 and responds
+/// with either name.
 const FIELDS: &str = "created_at,entities,referenced_tweets";
 
-/// X.
+/// The publisher for X.
 pub struct X {
     base: Url,
     credentials: XCredentials,
@@ -79,11 +81,11 @@ pub struct X {
     time: PlatformTime,
 }
 
-/// Why a request got no answer.
+/// Why a request got no response.
 enum NoAnswer {
-    /// No byte of it left.
+    /// No byte of the request was sent.
     NotSent(String),
-    /// Nobody knows how far it came.
+    /// It is unknown whether the request reached X.
     Unknown(String),
 }
 
@@ -94,12 +96,12 @@ struct Answer {
 }
 
 impl X {
-    /// X at `base`, where each request takes at most `timeout`, and a doubt is dealt with as `doubt` says: X does not
-    /// say how far its timelines lag.
+    /// Creates a publisher that calls X at `base`. Each request takes at most `timeout`. `doubt`
+    /// says how unknown outcomes are reconciled, because X does not say how far its timelines lag.
     ///
     /// # Errors
     ///
-    /// [`reqwest::Error`] if no HTTP client can be made, which needs a TLS provider to be installed.
+    /// [`reqwest::Error`] if the HTTP client cannot be created. It needs an installed TLS provider.
     pub fn new(
         base: Url,
         credentials: XCredentials,
@@ -112,7 +114,7 @@ impl X {
             .timeout(timeout)
             .connect_timeout(timeout.min(Duration::from_secs(10)))
             .redirect(reqwest::redirect::Policy::none())
-            // A repeated request could be a second post.
+            // A repeated request could publish the post twice.
             .retry(reqwest::retry::never())
             .no_proxy()
             .user_agent(concat!("waggle/", env!("CARGO_PKG_VERSION")))
@@ -138,7 +140,7 @@ impl X {
             XCredentials::OAuth1(keys) => {
                 let chance =
                     self.entropy.bytes().map_err(|error| NoAnswer::NotSent(error.to_string()))?;
-                // X refuses a signature whose time is too far from its own.
+                // X refuses a signature whose timestamp is too far from its own time.
                 let now = self.time.now().unwrap_or_else(|| self.clock.now());
                 keys.authorization(method.as_str(), &url, query, &chance, now)
             }
@@ -149,7 +151,8 @@ impl X {
             request = request.json(body);
         }
         let mut response = request.send().await.map_err(|error| {
-            // The address of a failed request is not for the record: it says nothing new.
+            // The URL of a failed request is left out of the record, because it adds no
+            // information.
             let connecting = error.is_connect() || error.is_builder();
             let reason = error_chain(&error.without_url());
             if connecting { NoAnswer::NotSent(reason) } else { NoAnswer::Unknown(reason) }
@@ -186,18 +189,18 @@ impl X {
             .map(String::as_str)
     }
 
-    /// Asks X whose account it is, and says so in words.
+    /// Asks X which account the credentials belong to, and describes the result for people.
     ///
     /// # Errors
     ///
-    /// What is wrong, in words, without credentials.
+    /// A human-readable description of the problem, without credentials.
     pub async fn check(&self) -> Result<String, String> {
         let answer = match self.call(Method::GET, &["2", "users", "me"], &[], None).await {
             Ok(answer) => answer,
             Err(NoAnswer::NotSent(reason)) => return Err(format!("X cannot be reached: {reason}")),
             Err(NoAnswer::Unknown(reason)) => return Err(format!("X did not answer: {reason}")),
         };
-        // The words of another server than X are for nobody who asks from afar.
+        // If the server is not X, its error messages are not shown to remote callers.
         let is_x = matches!(self.base.host_str(), Some("api.x.com" | "api.twitter.com"));
         let body = if is_x || answer.status == StatusCode::OK { answer.body } else { Value::Null };
         answers::of_check(answer.status, &answer.headers, &body)
@@ -283,8 +286,8 @@ impl Publisher for X {
         })
     }
 
-    /// X's time. It is asked for it where it has said nothing for a while: whose account it is
-    /// costs the least.
+    /// X's time. If X has not reported it recently, it is read from the response to the cheapest
+    /// request, the one for the account itself.
     async fn mark(&self) -> Mark {
         if let Some(now) = self.time.now() {
             return Mark::At(time::marker(now));
@@ -294,7 +297,7 @@ impl Publisher for X {
                 if let (StatusCode::OK, Some(id)) =
                     (answer.status, answer.body["data"]["id"].as_str())
                 {
-                    // It is known already if this fails.
+                    // This fails only if the id is already known.
                     let _ = self.own_id.set(id.to_owned());
                 }
                 self.time.now().map_or(Mark::NotGiven, |now| Mark::At(time::marker(now)))

@@ -1,4 +1,4 @@
-//! Values are set, unset, checked and put back: all of a change or nothing of it.
+//! Changes of settings: each change is applied completely or not at all.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,38 +21,38 @@ use crate::snapshot::{Opened, Problem, Snapshot, present};
 use crate::stored::{Action, Kept, NewChange, NewChanges, StoredSetting};
 use crate::vault::{Place, seal};
 
-/// How often a change is tried again because other processes were faster.
+/// How often a change is tried again because another process saved a change first.
 const TRIES: usize = 50;
 
-/// What somebody wants a setting to be.
+/// The requested value of a setting.
 pub struct Wish {
-    /// The setting.
     pub key: String,
-    /// The value; a blank one is none.
+    /// A blank value unsets the setting.
     pub value: Given,
-    /// The version that the wish is based on: 0 where the setting was not set. `None` is any.
+    /// The version that the request is based on: 0 if the setting was not set. `None` accepts any
+    /// version.
     pub expected: Option<Revision>,
 }
 
-/// A value as it was handed in.
+/// A submitted value.
 #[derive(Clone)]
 pub enum Given {
     /// A text, from a command line or a form.
     Text(SecretString),
     /// JSON, from a program.
     Json(Value),
-    /// Nothing: back to the environment or the default.
+    /// No value: the environment or the default applies again.
     Nothing,
 }
 
 impl Wish {
-    /// The wish that `key` be `value`, whatever it is now.
+    /// Requests that `key` be set to `value`, whatever its version is now.
     pub fn new(key: impl Into<String>, value: Given) -> Self {
         Self { key: key.into(), value, expected: None }
     }
 }
 
-/// A wish that was read.
+/// A wish with its parsed value.
 struct Target<'a> {
     wish: &'a Wish,
     declaration: Option<&'static Declaration>,
@@ -66,11 +66,12 @@ impl Target<'_> {
 }
 
 impl SettingsManager {
-    /// Sets the value of one setting from JSON; `null` and a blank text unset it. Returns its version.
+    /// Sets one setting from JSON and returns the last revision, like [`change`](Self::change).
+    /// `null` and a blank text unset the setting.
     ///
     /// # Errors
     ///
-    /// As for [`change`](Self::change).
+    /// The errors of [`change`](Self::change).
     pub async fn set_setting(
         &self,
         actor: &Actor,
@@ -80,21 +81,24 @@ impl SettingsManager {
         self.change(actor, &[Wish::new(key, Given::Json(value))], Action::Set).await
     }
 
-    /// Makes the wishes come true, all at once, and returns the last revision. What is as wished already is
-    /// not changed. This process sees the change when this returns.
+    /// Applies all wishes in one step and returns the last revision. A setting that already has the
+    /// requested value is not changed. This process sees the change when the call returns.
     ///
     /// # Errors
     ///
-    /// [`SettingsError`]; then nothing is changed:
+    /// Nothing is changed if one of these errors is returned:
     ///
-    /// - [`Forbidden`](SettingsError::Forbidden) without the scope `admin`.
-    /// - [`Unknown`](SettingsError::Unknown), [`Twice`](SettingsError::Twice) for keys, and
-    ///   [`TooMany`](SettingsError::TooMany) of one's own.
-    /// - [`Invalid`](SettingsError::Invalid) with everything that makes no sense.
-    /// - [`Receiver`](SettingsError::Receiver) if a secret would be sent to a new place by someone who may not know it.
-    /// - [`Stale`](SettingsError::Stale) if a setting is not at the version expected; [`Busy`](SettingsError::Busy).
-    /// - [`NoMasterKey`](SettingsError::NoMasterKey) if there is a secret to be sealed and the key is not held.
-    /// - [`Port`](SettingsError::Port) if the store cannot answer.
+    /// - [`Forbidden`](SettingsError::Forbidden) if the actor lacks the scope `admin`.
+    /// - [`Unknown`](SettingsError::Unknown) if there is no setting with a key, and
+    ///   [`Twice`](SettingsError::Twice) if a key is listed twice.
+    /// - [`TooMany`](SettingsError::TooMany) if there would be too many custom settings.
+    /// - [`Invalid`](SettingsError::Invalid) with all problems, if values are invalid.
+    /// - [`Receiver`](SettingsError::Receiver) if an actor who may not know a secret would cause it
+    ///   to be sent to a new destination.
+    /// - [`Stale`](SettingsError::Stale) if a setting does not have the expected version.
+    /// - [`Busy`](SettingsError::Busy) if another change was saved first in every try.
+    /// - [`NoMasterKey`](SettingsError::NoMasterKey) if a secret must be sealed and this process
+    ///   does not hold the master key in use.
     pub async fn change(
         &self,
         actor: &Actor,
@@ -102,6 +106,17 @@ impl SettingsManager {
         action: Action,
     ) -> Result<Revision, SettingsError> {
         actor.require(Scope::Admin)?;
+        let revision = self.change_in_turn(actor, wishes, action).await?;
+        self.ports.observer.took_effect(&self.values()).await;
+        Ok(revision)
+    }
+
+    async fn change_in_turn(
+        &self,
+        actor: &Actor,
+        wishes: &[Wish],
+        action: Action,
+    ) -> Result<Revision, SettingsError> {
         let _turn = self.turn.lock().await;
         for _ in 0..TRIES {
             let state = self.state();
@@ -122,22 +137,23 @@ impl SettingsManager {
         Err(SettingsError::Busy)
     }
 
-    /// The values that would be in effect with the wishes, which are not made true.
+    /// The values that would be in effect with the wishes, which are not applied.
     ///
     /// # Errors
     ///
-    /// As for [`change`](Self::change).
+    /// The errors of [`change`](Self::change).
     pub fn try_on(&self, actor: &Actor, wishes: &[Wish]) -> Result<Arc<Values>, SettingsError> {
         actor.require(Scope::Admin)?;
         let candidate = self.check(&self.state(), actor, &read(wishes)?, Action::Set)?;
         Ok(candidate.values)
     }
 
-    /// Seals the secrets that are kept in the clear, as those of an older table are, and returns how many.
+    /// Seals the secrets that are stored in plain text, as in the table of the Django application,
+    /// and returns how many.
     ///
     /// # Errors
     ///
-    /// As for [`change`](Self::change).
+    /// The errors of [`change`](Self::change).
     pub async fn seal_clear_secrets(&self, actor: &Actor) -> Result<usize, SettingsError> {
         let state = self.state();
         let is_clear_secret = |setting: &&StoredSetting| {
@@ -162,13 +178,14 @@ impl SettingsManager {
         }
         match self.change(actor, &wishes, Action::Seal).await {
             Ok(_) => Ok(wishes.len()),
-            // Somebody was faster, and what is set now is sealed, or is in the clear again and seen the next time.
+            // Another process changed a secret first. Its value is sealed now, or it is in plain
+            // text again and the next call seals it.
             Err(SettingsError::Stale { .. }) => Ok(0),
             Err(error) => Err(error),
         }
     }
 
-    /// What would be in effect, if nothing speaks against it.
+    /// Checks the wishes and returns the values that would be in effect.
     fn check(
         &self,
         state: &State,
@@ -179,7 +196,7 @@ impl SettingsManager {
         for target in targets {
             let stored = state.stored(&target.wish.key);
             let is_known = target.declaration.is_some() || custom::is_custom(&target.wish.key);
-            // What nobody declared can be removed, so that leftovers do not stay for ever.
+            // An undeclared setting can be removed, so that leftovers do not stay forever.
             if !is_known && (stored.is_none() || target.canonical.is_some()) {
                 return Err(unknown(&target.wish.key));
             }
@@ -201,7 +218,7 @@ impl SettingsManager {
             })
         }));
         let candidate = Snapshot::build(&opened, &self.environment, Some(&state.snapshot))?;
-        // What was wrong before is no reason against mending something else.
+        // A problem that existed before does not prevent fixing something else.
         let is_new = |problem: &&Problem| {
             let is_touched = targets.iter().any(|target| problem.is_about(&target.wish.key));
             is_touched || !state.snapshot.problems.contains(problem)
@@ -220,7 +237,7 @@ impl SettingsManager {
         Ok(candidate)
     }
 
-    /// The change that makes the wishes come true; `None` if they are.
+    /// The change to save; `None` if every setting already has the requested value.
     async fn plan(
         &self,
         state: &State,
@@ -246,7 +263,7 @@ impl SettingsManager {
             };
             let from = match state.stored(key) {
                 None => None,
-                // What an older table has in the clear is not written down in the clear a second time.
+                // A secret in plain text is not copied to the history in plain text.
                 Some(StoredSetting { value: Kept::Clear(text), version, .. })
                     if target.is_secret() =>
                 {
@@ -281,7 +298,7 @@ impl SettingsManager {
         }))
     }
 
-    /// Seals a secret; the key is looked up for the first.
+    /// Seals a secret. The key is looked up for the first one.
     async fn sealed(
         &self,
         state: &State,
@@ -297,7 +314,7 @@ impl SettingsManager {
         Ok(Kept::Sealed(seal(sealer.key()?, &secret, place, &*self.ports.entropy)?))
     }
 
-    /// Brings into effect what was saved on top of `state`.
+    /// Applies to this process what was saved on top of `state`.
     async fn take_over(
         &self,
         state: &State,
@@ -326,7 +343,8 @@ impl SettingsManager {
     }
 }
 
-/// Whether a setting is as wished.
+/// Whether a setting has the requested value and is stored as it should be: sealed if it is a
+/// secret, in plain text if not.
 fn is_so(state: &State, target: &Target<'_>) -> bool {
     let stored = state.stored(&target.wish.key);
     match (&target.canonical, stored) {
@@ -342,8 +360,10 @@ fn is_so(state: &State, target: &Target<'_>) -> bool {
     }
 }
 
-/// Whoever may not know a secret must not have it sent to a place of his own choice: where such a place was set, a secret
-/// that goes there has to be typed in the same change as the place, and again when another one comes to light.
+/// Prevents an actor who may not know a secret from having it sent to a destination of their
+/// choice. If the destination was set in the database, a secret that is sent there must be set in
+/// the same change as the destination. The same applies to a change that puts another value of the
+/// secret into effect.
 fn receivers(
     state: &State,
     candidate: &Snapshot,
@@ -355,11 +375,11 @@ fn receivers(
     };
     let changes = |key: &str| text(&state.snapshot, key) != text(candidate, key);
     let target = |key: &str| targets.iter().find(|target| target.wish.key == key);
-    // What undo puts back was not typed by the one who asks for it.
+    // The actor who undoes a change did not enter the restored value.
     let is_typed = |key: &str| {
         action == Action::Set && target(key).is_some_and(|target| target.canonical.is_some())
     };
-    // A secret that this process cannot open may open in another.
+    // Another process may be able to decrypt a secret that this one cannot.
     let is_kept = |key: &str| state.stored(key).is_some() && target(key).is_none();
     for place in registry::ALL.iter().filter(|declared| !declared.receives.is_empty()) {
         let in_effect = candidate.entries.get(place.key);
@@ -382,7 +402,8 @@ fn receivers(
     Ok(())
 }
 
-/// From afar nobody has Waggle call an address without a name. (A name may lead to any address.)
+/// Requires a URL with `https://` and a host name with a dot. Without this check, a remote admin
+/// could make Waggle call an address that has no name. (A name can still resolve to any address.)
 fn public(place: &Declaration, text: &str) -> Result<(), SettingsError> {
     let url = Url::parse(text).ok();
     let is_public = url.as_ref().is_some_and(|url| {
@@ -404,7 +425,7 @@ pub(crate) fn unknown(key: &str) -> SettingsError {
     SettingsError::Unknown { key: key.chars().take(100).collect() }
 }
 
-/// Reads every wish, and says of all that make no sense why.
+/// Parses all wishes, and reports every invalid one.
 fn read(wishes: &[Wish]) -> Result<Vec<Target<'_>>, SettingsError> {
     let mut seen = BTreeSet::new();
     let mut targets = Vec::with_capacity(wishes.len());

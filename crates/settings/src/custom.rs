@@ -1,18 +1,19 @@
-//! Settings that operators keep for themselves: any JSON under a key that begins with `custom.`.
+//! Custom settings of operators: any JSON value under a key that begins with `custom.`.
 
 use serde_json::Value;
 use waggle_kernel::check_text;
 
 use crate::kind::Canonical;
 
-/// What the keys begin with.
+/// The prefix of the keys of custom settings.
 pub const PREFIX: &str = "custom.";
-/// The longest value, in characters.
+/// The maximum length of a value, in characters.
 const MOST: usize = 65_536;
-/// The most that there may be.
+/// The maximum number of custom settings.
 pub(crate) const MOST_SETTINGS: usize = 1_000;
 
-/// Whether `key` is one of an operator's own: `custom.` and 1 to 80 ASCII letters, digits, `.`, `_`, `-`.
+/// Whether `key` is the key of a custom setting: `custom.` followed by 1 to 80 ASCII letters,
+/// digits, `.`, `_` or `-`.
 pub fn is_custom(key: &str) -> bool {
     key.strip_prefix(PREFIX).is_some_and(|name| {
         (1..=80).contains(&name.len())
@@ -20,7 +21,8 @@ pub fn is_custom(key: &str) -> bool {
     })
 }
 
-/// The text that a value is kept as: JSON, except that a text stands for itself where it is not JSON too.
+/// The text that a value is stored as: its JSON, except that a string is stored without quotes
+/// unless it is blank or is itself valid JSON.
 pub fn encode(value: &Value) -> String {
     match value {
         Value::String(text) if !text.trim().is_empty() && decode(text) == *value => text.clone(),
@@ -28,19 +30,19 @@ pub fn encode(value: &Value) -> String {
     }
 }
 
-/// The value that a text is kept for.
+/// The value of a stored text: its JSON, or the text as a string if it is not valid JSON.
 pub fn decode(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-/// Reads a text.
+/// Parses and validates a stored text.
 pub(crate) fn canonical(text: &str) -> Result<Canonical, String> {
     check_text(text, MOST).map_err(|problem| problem.to_string())?;
     let json = decode(text);
     if json.is_null() || json.as_str().is_some_and(|text| text.trim().is_empty()) {
         return Err("has nothing in it".to_owned());
     }
-    // As it was written: a number may have more digits than a program reads.
+    // Keeps the text as it was written: a number may have more digits than a program reads.
     Ok(Canonical { text: text.to_owned(), json })
 }
 
@@ -71,20 +73,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_is_read_back(value in any_json()) {
+        fn every_value_round_trips(value in any_json()) {
             prop_assert_eq!(decode(&encode(&value)), value);
         }
     }
 
     #[test]
-    fn a_plain_text_stands_for_itself() {
+    fn a_plain_text_is_stored_without_quotes() {
         assert_eq!(encode(&json!("good morning")), "good morning");
         assert_eq!(encode(&json!("465")), "\"465\"");
         assert_eq!(decode("465"), json!(465));
     }
 
     #[test]
-    fn keys_have_the_prefix_and_a_name() {
+    fn custom_keys_have_the_prefix_and_a_name() {
         assert!(is_custom("custom.brand.voice-2"));
         for key in ["custom.", "custom", "CUSTOM.x", "custom.a b", "custom.ä", "TWITTER_API_KEY"] {
             assert!(!is_custom(key), "{key}");

@@ -1,36 +1,32 @@
-//! What is known of a setting without its value.
+//! The declaration of a setting: everything that is known about it, except its value.
 
 use crate::kind::{Canonical, Kind};
 
-/// What settings are for, in the order in which they are shown.
+/// The groups of settings, in display order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// Handing in.
+    /// Submitting source tweets and batches.
     Ingest,
-    /// The HTTP server.
     Http,
-    /// The worker that publishes.
+    /// The publishing worker.
     Publishing,
-    /// X.
     X,
-    /// The sandbox.
     Sandbox,
-    /// Mail.
     Mail,
     /// Signing in with Google.
     Google,
-    /// Sessions and limits at the door.
+    /// Sessions, and limits on sign-in and requests.
     Sessions,
-    /// Who is let in, and who is told.
+    /// Who can sign in, and who is notified.
     Access,
-    /// What an older system knew and Waggle has no use for.
+    /// Settings of the Django application that have no effect in Waggle.
     Legacy,
-    /// What operators keep for themselves.
+    /// Custom settings of operators.
     Custom,
 }
 
 impl Group {
-    /// Every group.
+    /// All groups, in display order.
     pub const ALL: [Self; 11] = [
         Self::Ingest,
         Self::Http,
@@ -45,7 +41,7 @@ impl Group {
         Self::Custom,
     ];
 
-    /// The name on the wire and on the command line.
+    /// The name used in the API and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
@@ -62,7 +58,7 @@ impl Group {
         }
     }
 
-    /// The title for people.
+    /// The title shown to people.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Ingest => "Handing in",
@@ -88,21 +84,19 @@ impl Group {
 /// A setting as the registry declares it.
 #[derive(Clone, Copy)]
 pub struct Declaration {
-    /// The key in the database, in the API and on the command line.
+    /// The key used in the database, in the API and on the command line.
     pub key: &'static str,
-    /// The variable of the environment.
+    /// The name of the environment variable.
     pub environment: &'static str,
-    /// What it is for.
     pub group: Group,
-    /// What it does, for people.
+    /// What the setting does, as shown to people.
     pub description: &'static str,
-    /// What kind of value it takes.
     pub kind: Kind,
-    /// The text of the value when nothing is set; `None` where there is none.
+    /// The text of the default value; `None` if there is none.
     pub default: Option<&'static str>,
-    /// The secrets that are sent to the place that this setting names.
+    /// The secrets that are sent to the destination that this setting names.
     pub receives: &'static [&'static str],
-    /// Reads a text and writes it the one way in which it is kept.
+    /// Parses a text and returns the value in its canonical form.
     pub(crate) read: fn(&str) -> Result<Canonical, String>,
 }
 
@@ -112,7 +106,7 @@ impl Declaration {
         matches!(self.kind, Kind::Secret)
     }
 
-    /// The value when nothing is set, as clients see it.
+    /// The default value as clients see it; `null` if there is none.
     pub fn default_json(&self) -> serde_json::Value {
         self.default
             .and_then(|text| (self.read)(text).ok())
@@ -129,16 +123,13 @@ impl std::fmt::Debug for Declaration {
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// Somebody set it.
     Database,
-    /// The environment has it.
     Environment,
-    /// Nobody said anything.
     Default,
 }
 
 impl Source {
-    /// The name for people.
+    /// The name shown to people.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Database => "database",

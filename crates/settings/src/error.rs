@@ -1,4 +1,4 @@
-//! Why something could not be done with the settings.
+//! Errors of the settings.
 
 use thiserror::Error;
 use waggle_kernel::{Forbidden, PortError};
@@ -7,90 +7,66 @@ use crate::revision::Revision;
 use crate::snapshot::Problem;
 use crate::vault::{KeyId, SealedError};
 
-/// Why that could not be done; then nothing is changed.
+/// Errors of reading and changing settings. When one is returned, nothing is changed.
 #[derive(Debug, Error)]
 pub enum SettingsError {
-    /// The actor may not.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// There is no such setting.
     #[error("there is no setting '{key}'; keys of your own begin with '{}'", crate::custom::PREFIX)]
-    Unknown {
-        /// The key.
-        key: String,
-    },
-    /// A secret is not read this way.
+    Unknown { key: String },
+    /// The setting is a secret, which [`get_setting`](crate::SettingsManager::get_setting) does not
+    /// return.
     #[error("{key} is a secret")]
-    Secret {
-        /// The setting.
-        key: String,
-    },
-    /// A key is there twice.
+    Secret { key: String },
+    /// A change lists the same key twice.
     #[error("{key} is there twice")]
-    Twice {
-        /// The setting.
-        key: String,
-    },
-    /// Values make no sense.
+    Twice { key: String },
+    /// One or more values are invalid.
     #[error("{}", list(.0))]
     Invalid(Vec<Problem>),
-    /// Secrets that are kept would go to a new place.
+    /// Existing secrets would be sent to a new destination.
     #[error(
         "{key} says where {} is sent: give it anew in the same change, or unset it before",
         secrets.join(" and ")
     )]
     Receiver {
-        /// The setting that names the place.
+        /// The setting that names the destination.
         key: &'static str,
         /// The secrets that would be sent there.
         secrets: Vec<&'static str>,
     },
-    /// There are too many settings of operators' own.
+    /// There are too many custom settings.
     #[error(
         "there are {most} settings under '{}' already, which is the most",
         crate::custom::PREFIX
     )]
     TooMany {
-        /// The most that there may be.
+        /// The maximum number of custom settings.
         most: usize,
     },
-    /// The setting was changed since.
+    /// The setting was changed after the expected version.
     #[error("{key} was changed since: it is at version {}", current.0)]
     Stale {
-        /// The setting.
         key: String,
-        /// Its version now; 0 where it is not set.
+        /// The current version; 0 if the setting is not set.
         current: Revision,
     },
-    /// So many others change settings that this change found no gap.
+    /// In every try, another change was saved first.
     #[error("others are changing the settings at the same time; try again")]
     Busy,
-    /// There is no such change.
     #[error("there is no change {}", .0.0)]
     NoSuchChange(Revision),
-    /// A change cannot be taken back.
     #[error("the change {} cannot be undone: {reason}", revision.0)]
-    NotUndoable {
-        /// The change.
-        revision: Revision,
-        /// Why.
-        reason: String,
-    },
-    /// Secrets cannot be sealed.
+    NotUndoable { revision: Revision, reason: String },
+    /// Secrets cannot be sealed, because this process does not hold the master key in use.
     #[error("secrets are sealed with the master key {id}, which is not among those given")]
     NoMasterKey {
-        /// The key that is in use.
+        /// The name of the master key in use.
         id: KeyId,
     },
-    /// A secret does not open, so that it cannot be sealed anew.
+    /// A secret cannot be decrypted, so it cannot be sealed with another key.
     #[error("{key} {source}")]
-    NotOpened {
-        /// The setting.
-        key: String,
-        /// Why.
-        source: SealedError,
-    },
-    /// The store could not answer.
+    NotOpened { key: String, source: SealedError },
     #[error(transparent)]
     Port(#[from] PortError),
 }

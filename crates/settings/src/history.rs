@@ -1,4 +1,4 @@
-//! What became of the settings: who changed what, when, from which value to which; and taking it back.
+//! The history of settings: who changed which value, when, and how to undo it.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -14,42 +14,37 @@ use crate::revision::Revision;
 use crate::stored::{Action, Change, Kept};
 use crate::vault::Place;
 
-/// A value in the history, as it is shown.
+/// A value in the history, as it is shown to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Past {
-    /// Nothing was set.
     NotSet,
-    /// This was.
     Value(Value),
-    /// A secret was.
+    /// A secret, whose value is not shown.
     Secret,
 }
 
 /// A change as it is shown to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownChange {
-    /// The changes that were made at once have the same revision.
+    /// Changes that were made together have the same revision.
     pub revision: Revision,
-    /// The setting; `master key` where another one was taken.
+    /// The key of the setting; `master key` if the master key was rotated.
     pub key: String,
-    /// How it came to that.
     pub action: Action,
-    /// What was kept before.
+    /// The previous value.
     pub from: Past,
-    /// What was kept from then on.
+    /// The new value.
     pub to: Past,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Who.
     pub by: String,
 }
 
 impl SettingsManager {
-    /// The changes of one setting or of all, newest first.
+    /// The changes of one setting or of all settings, newest first.
     ///
     /// # Errors
     ///
-    /// [`SettingsError::Forbidden`] without the scope `admin`, [`SettingsError::Port`].
+    /// [`SettingsError::Forbidden`] if the actor lacks the scope `admin`.
     pub async fn history(
         &self,
         actor: &Actor,
@@ -60,11 +55,11 @@ impl SettingsManager {
         Ok(self.ports.repository.history(key.map(str::to_owned), page).await?.map(shown))
     }
 
-    /// The changes that were made at once as `revision`.
+    /// The changes that were made together as `revision`.
     ///
     /// # Errors
     ///
-    /// [`SettingsError::Forbidden`] without the scope `admin`, [`SettingsError::Port`].
+    /// [`SettingsError::Forbidden`] if the actor lacks the scope `admin`.
     pub async fn changes(
         &self,
         actor: &Actor,
@@ -75,14 +70,16 @@ impl SettingsManager {
         Ok(changes.into_iter().map(shown).collect())
     }
 
-    /// Puts every setting that was changed as `revision` back to what it was before, and returns the revision of that.
+    /// Restores the previous value of every setting that was changed as `revision`, and returns the
+    /// revision of that change.
     ///
     /// # Errors
     ///
-    /// As for [`change`](Self::change), and:
+    /// The errors of [`change`](Self::change), and:
     ///
-    /// - [`SettingsError::NoSuchChange`] if there is none.
-    /// - [`SettingsError::NotUndoable`] if one of the settings was changed since, or what was replaced is gone.
+    /// - [`SettingsError::NoSuchChange`] if there is no such revision.
+    /// - [`SettingsError::NotUndoable`] if one of the settings was changed since, or if the
+    ///   replaced value is gone.
     pub async fn undo(&self, actor: &Actor, revision: Revision) -> Result<Revision, SettingsError> {
         actor.require(Scope::Admin)?;
         let changes = self.ports.repository.changes(revision).await?;
@@ -105,7 +102,7 @@ impl SettingsManager {
         }
     }
 
-    /// The wish that a setting be as it was before `change`.
+    /// The wish that restores the value before `change`.
     async fn before(&self, change: &Change) -> Result<Wish, SettingsError> {
         let refused = |reason: &str| SettingsError::NotUndoable {
             revision: change.revision,
@@ -119,7 +116,7 @@ impl SettingsManager {
         let expected = if change.is_set {
             change.revision
         } else {
-            // What is not set has no version: whether it was set in between, the history knows.
+            // An unset setting has no version, so the history tells whether it was set in between.
             let newest = PageRequest::first(Limit::new(1).unwrap_or(Limit::DEFAULT));
             let page = self.ports.repository.history(Some(change.key.clone()), newest).await?;
             if page.items.first().is_some_and(|last| last.revision != change.revision) {

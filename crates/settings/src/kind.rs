@@ -1,55 +1,45 @@
-//! What kinds of values there are, and how a text becomes a value and a value a text.
+//! The kinds of setting values, and how values are parsed from text and encoded as text.
 
 use serde_json::Value;
 
-/// What kind of value a setting takes.
+/// The kind of value that a setting accepts.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
-    /// A text.
     Text,
-    /// A whole number.
+    /// An integer.
     Integer {
-        /// The least that is taken.
         least: i64,
-        /// The most that is taken.
         most: i64,
     },
-    /// A decimal number.
     Decimal {
-        /// The least that is taken.
         least: f64,
-        /// The most that is taken.
         most: f64,
     },
-    /// True or false.
     Boolean,
-    /// A length of time, in whole seconds.
+    /// A duration in whole seconds.
     Duration {
-        /// The least that is taken, in seconds.
+        /// The minimum, in seconds.
         least: i64,
-        /// The most that is taken, in seconds.
+        /// The maximum, in seconds.
         most: i64,
     },
-    /// A list.
     List {
-        /// What each of it is, for people.
+        /// The plural name of the items, as shown to people.
         of: &'static str,
     },
-    /// A mail address.
     Email,
     /// The URL of a server.
     Url,
-    /// JSON that a schema describes.
+    /// JSON that matches a JSON Schema.
     Json {
-        /// The JSON Schema.
         schema: fn() -> Value,
     },
-    /// A text that is kept encrypted and never shown.
+    /// A text that is stored encrypted and never shown.
     Secret,
 }
 
 impl Kind {
-    /// Its name on the wire.
+    /// The name used in the API.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -65,7 +55,7 @@ impl Kind {
         }
     }
 
-    /// What it takes, for people: `integer, 1 to 200`.
+    /// What the kind accepts, as shown to people: `integer, 1 to 200`.
     pub fn describe(self) -> String {
         match self {
             Self::Integer { least, most } => format!("integer, {least} to {most}"),
@@ -76,7 +66,7 @@ impl Kind {
         }
     }
 
-    /// The JSON Schema of a value, as the API takes it.
+    /// The JSON Schema of a value in the API.
     pub fn schema(self) -> Value {
         use serde_json::json;
         match self {
@@ -97,37 +87,39 @@ impl Kind {
     }
 }
 
-/// A type that a setting can have.
+/// A type of setting values.
 pub trait SettingType: Sized {
-    /// Its kind.
+    /// The kind of the values.
     const KIND: Kind;
 
-    /// Reads a text that is not blank.
+    /// Parses a text that is not blank.
     ///
     /// # Errors
     ///
-    /// What is wrong, without the text itself where that may be a secret. It reads on from `KEY ...`.
+    /// What is wrong with the text, worded to follow the key, as in `KEY is not UTF-8`.
+    /// The message does not contain the text if it may be a secret.
     fn parse(text: &str) -> Result<Self, String>;
 
-    /// The text that [`parse`](SettingType::parse) reads the same value from, never blank.
+    /// The text from which [`parse`](SettingType::parse) reads the same value. It is never blank.
     fn encode(&self) -> String;
 
-    /// The value for clients.
+    /// The value as JSON for clients.
     fn json(&self) -> Value {
         Value::String(self.encode())
     }
 }
 
-/// What a setting gives its readers: a value where there is a default, an [`Option`] where there is none.
+/// The type of a setting's field in [`Values`](crate::Values): the value type itself if the setting
+/// has a default, an [`Option`] of it if not.
 pub trait Field: Sized {
-    /// The type of its values.
+    /// The type of the value.
     type Type: SettingType;
 
-    /// Reads the text that is in effect.
+    /// Parses the text that is in effect.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// What is wrong with the text, or that it is missing.
     fn read(text: Option<&str>) -> Result<Self, String>;
 }
 
@@ -147,23 +139,22 @@ impl<T: SettingType> Field for Option<T> {
     }
 }
 
-/// A valid value in its one text, with the form for clients.
+/// A valid value: its canonical text, and its JSON for clients.
 #[derive(Clone)]
 pub struct Canonical {
-    /// The text that is kept.
+    /// The text that is stored.
     pub text: String,
-    /// The value for clients.
     pub json: Value,
 }
 
-/// Reads a text and writes it the one way in which it is kept.
+/// Parses a text and returns the value in its canonical form.
 pub(crate) fn canonical<T: SettingType>(text: &str) -> Result<Canonical, String> {
     let trimmed = text.trim();
     let is_quoted =
         |mark: char| trimmed.len() > 1 && trimmed.starts_with(mark) && trimmed.ends_with(mark);
     if is_quoted('"') || is_quoted('\'') {
-        let why = "has quotation marks around it, which do not belong to the value: write it without \
-                   them (Docker's --env-file keeps them)";
+        let why = "has quotation marks around it, which do not belong to the value: write it \
+                   without them (Docker's --env-file keeps them)";
         return Err(why.to_owned());
     }
     let value = T::parse(text)?;

@@ -1,8 +1,10 @@
-//! What an operator tunes: declared once, typed, looked up in the database, then the environment, then the default.
+//! Operator settings: declared once, typed, and looked up in the database, then the environment,
+//! then the default.
 //!
-//! A value is absent or valid: a blank text is absent wherever it stands, so that an empty row can never shadow the
-//! environment; one that makes no sense is refused with the reason and never comes into effect. What is in effect is
-//! kept in memory, each change has a revision, and secrets are sealed under a master key.
+//! A value is either absent or valid. A blank text counts as absent wherever it occurs, so an empty
+//! row never hides a value of the environment. An invalid value is rejected with a reason and never
+//! takes effect. The values in effect are held in memory, every change has a revision, and secrets
+//! are sealed with a master key.
 //!
 //! ```
 //! use waggle_settings::{List, Network, SettingType};
@@ -15,7 +17,7 @@
 //! # Ok::<(), String>(())
 //! ```
 //!
-//! The ports in `testing` keep everything in memory:
+//! The ports in `testing` are in-memory implementations:
 //!
 //! ```
 //! # #[cfg(feature = "testing")]
@@ -32,6 +34,7 @@
 //!     keys: Arc::new(MemoryKeys::default()),
 //!     clock: Arc::new(FixedClock::noon()),
 //!     entropy: Arc::new(entropy),
+//!     observer: Arc::new(()),
 //! };
 //! let settings = SettingsManager::open(ports, &Variables::default()).await?;
 //! let operator = Actor::system();

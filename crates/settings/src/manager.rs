@@ -1,4 +1,4 @@
-//! The settings of this process: what is in effect, without a query, and how it is kept current.
+//! The settings of this process: the values in effect, which are held in memory and kept current.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -9,38 +9,37 @@ use waggle_kernel::{Actor, Clock, Entropy};
 
 use crate::declaration::Declaration;
 use crate::error::SettingsError;
-use crate::ports::{Environment, MasterKeySource, SaveError, SettingRepository};
+use crate::ports::{Environment, MasterKeySource, SaveError, SettingRepository, SettingsObserver};
 use crate::registry::{self, Values};
 use crate::revision::Revision;
 use crate::snapshot::{Entry, Opened, Problem, Snapshot, Variables};
 use crate::stored::{Kept, NewChanges, Stored, StoredSetting};
 use crate::vault::{KeyId, MasterKey, MasterKeys, Place};
 
-/// What the settings lean on.
+/// The ports that the settings use.
 #[derive(Clone)]
 pub struct SettingsPorts {
-    /// What people set.
     pub repository: Arc<dyn SettingRepository>,
-    /// Where the master keys are.
     pub keys: Arc<dyn MasterKeySource>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Gives chance, for nonces and keys.
+    /// Generates nonces and keys.
     pub entropy: Arc<dyn Entropy>,
+    pub observer: Arc<dyn SettingsObserver>,
 }
 
-/// Looks values up and changes them. What is in effect is kept in memory: reading costs no query.
+/// Looks up and changes settings. The values in effect are held in memory, so reading them needs no
+/// query.
 pub struct SettingsManager {
     pub(crate) ports: SettingsPorts,
     pub(crate) environment: Variables,
-    /// Changes of this process take turns: each would make the others' view stale.
+    /// Serializes the changes of this process, because each would make the others stale.
     pub(crate) turn: Mutex<()>,
     state: RwLock<Arc<State>>,
 }
 
-/// What is kept, and what is in effect because of it.
+/// The stored settings, and the values that are in effect because of them.
 pub(crate) struct State {
-    /// Counts the states of this process.
+    /// The number of the state; every new state of this process increases it.
     generation: u64,
     pub(crate) stored: Stored,
     pub(crate) opened: Vec<Opened>,
@@ -49,13 +48,12 @@ pub(crate) struct State {
 }
 
 impl SettingsManager {
-    /// Reads the environment, once, and what is kept. What makes no sense is in [`problems`](Self::problems), and
-    /// has no effect.
+    /// Reads the environment once, and loads the stored settings. Invalid values have no effect and
+    /// are listed in [`problems`](Self::problems).
     ///
     /// # Errors
     ///
-    /// - [`SettingsError::Port`] if the store or the master keys cannot be read.
-    /// - [`SettingsError::Invalid`] if a default makes no sense.
+    /// [`SettingsError::Invalid`] if a default is invalid.
     pub async fn open(
         ports: SettingsPorts,
         environment: &dyn Environment,
@@ -73,37 +71,38 @@ impl SettingsManager {
         Ok(Self { ports, environment, turn: Mutex::new(()), state: RwLock::new(Arc::new(state)) })
     }
 
-    /// The values that are in effect now.
+    /// The values in effect.
     pub fn values(&self) -> Arc<Values> {
         Arc::clone(&self.state().snapshot.values)
     }
 
-    /// The master keys that this process holds, the newest first.
+    /// The master keys that this process holds, newest first.
     pub fn master_keys(&self) -> Arc<MasterKeys> {
         Arc::clone(&self.state().keys)
     }
 
-    /// The last change that this process knows of.
+    /// The last revision that this process knows.
     pub fn revision(&self) -> Revision {
         self.state().stored.revision
     }
 
-    /// What keeps values from coming into effect; whoever starts a server should not, while there is any.
+    /// The problems that keep values from taking effect. Do not start a server while there are any.
     pub fn problems(&self) -> Vec<Problem> {
         self.state().snapshot.problems.clone()
     }
 
-    /// Keys of the database that nobody declared; they have no effect.
+    /// Keys in the database that are not declared. They have no effect.
     pub fn unknown(&self) -> Vec<String> {
         self.state().snapshot.unknown.clone()
     }
 
-    /// The value of the setting `key`, as JSON, or `default` where it has none.
+    /// The value of the setting `key` as JSON, or `default` if it has none.
     ///
     /// # Errors
     ///
     /// - [`SettingsError::Unknown`] if there is no such setting.
-    /// - [`SettingsError::Secret`] if it is a secret: those are in [`values`](Self::values) alone.
+    /// - [`SettingsError::Secret`] if it is a secret. Secrets are available only through
+    ///   [`values`](Self::values).
     pub fn get_setting(&self, key: &str, default: Value) -> Result<Value, SettingsError> {
         let state = self.state();
         let of_registry = match registry::find(key) {
@@ -118,13 +117,21 @@ impl SettingsManager {
         Ok(if found.is_null() { default } else { found })
     }
 
-    /// Reads what is kept anew, because another process may have changed it.
+    /// Loads the stored settings again, because another process may have changed them.
     ///
-    /// # Errors
-    ///
-    /// [`SettingsError::Port`] if the store cannot answer; then everything stays in effect as it was. Or if the master
-    /// keys are needed and cannot be read; then what does not open stays as it was.
+    /// If they cannot be loaded, everything stays in effect as it was. If master keys are needed
+    /// and cannot be read, an error is returned as well. In that case all other changes take
+    /// effect, and secrets that cannot be decrypted stay as they were.
     pub async fn reload(&self) -> Result<(), SettingsError> {
+        let before = self.revision();
+        let result = self.read_again().await;
+        if self.revision() != before {
+            self.ports.observer.took_effect(&self.values()).await;
+        }
+        result
+    }
+
+    async fn read_again(&self) -> Result<(), SettingsError> {
         let seen = self.state().generation;
         let stored = self.ports.repository.load().await?;
         let state = self.state();
@@ -137,7 +144,8 @@ impl SettingsManager {
         if held && stored.settings.iter().all(is_open) {
             return self.install(stored, Arc::clone(&state.keys), Some(seen));
         }
-        // Where the keys cannot be read now, everything else goes on, and what does not open stays as it was.
+        // If the keys cannot be read now, all other changes still take effect. Secrets that cannot
+        // be decrypted stay as they were.
         match self.ports.keys.keys().await {
             Ok(keys) => self.install(stored, Arc::new(keys), Some(seen)),
             Err(error) => {
@@ -147,12 +155,12 @@ impl SettingsManager {
         }
     }
 
-    /// Settles which master key is in use where that is not settled yet, as on a first start: the newest that is
-    /// given, or a new one. Whoever comes later needs the same.
+    /// Chooses the master key if none is in use, as on a first start: the newest provided key, or a
+    /// new one. From then on, every process needs this key.
     ///
     /// # Errors
     ///
-    /// [`SettingsError::Port`] if a new one cannot be kept, or the store cannot answer.
+    /// [`SettingsError::Port`] if a new key cannot be stored.
     pub async fn settle_master_key(&self, actor: &Actor) -> Result<(), SettingsError> {
         let _turn = self.turn.lock().await;
         loop {
@@ -183,8 +191,9 @@ impl SettingsManager {
         Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Brings what is kept into effect, unless something newer already is. An older revision is the truth only where
-    /// nothing came into effect since it was asked for, at the generation `seen`: then a backup was restored.
+    /// Puts `stored` into effect unless a newer revision already is. An older revision is accepted
+    /// only if no other state took effect since it was requested, at the generation `seen`. In that
+    /// case, a backup was restored.
     pub(crate) fn install(
         &self,
         stored: Stored,
@@ -250,19 +259,19 @@ fn open(setting: &StoredSetting, keys: &MasterKeys) -> Opened {
     }
 }
 
-/// The master key that secrets are sealed with, made where there has been none.
+/// The master key that seals secrets; created if there is none.
 pub(crate) struct Sealer {
     pub(crate) keys: Arc<MasterKeys>,
     id: KeyId,
 }
 
 impl Sealer {
-    /// The key that the database names; else the newest, and where there is none a new one.
+    /// The key that the database names. If it names none: the newest key, or a new one if this
+    /// process holds none.
     ///
     /// # Errors
     ///
-    /// - [`SettingsError::NoMasterKey`] if this process does not hold the key that is in use.
-    /// - [`SettingsError::Port`] if a new one cannot be kept.
+    /// [`SettingsError::NoMasterKey`] if this process does not hold the key in use.
     pub(crate) async fn of(state: &State, ports: &SettingsPorts) -> Result<Self, SettingsError> {
         if let Some(id) = state.stored.master_key.clone() {
             if state.keys.find(&id).is_some() {

@@ -1,4 +1,4 @@
-//! What this domain needs from outside.
+//! The ports of this domain.
 
 use std::ffi::OsString;
 
@@ -6,86 +6,81 @@ use async_trait::async_trait;
 use thiserror::Error;
 use waggle_kernel::{Page, PageRequest, PortError};
 
+use crate::registry::Values;
 use crate::revision::Revision;
 use crate::stored::{Change, NewChanges, Resealed, Stored, StoredSecret};
 use crate::vault::MasterKeys;
 
-/// Why a change was not kept.
+/// Errors of saving a change.
 #[derive(Debug, Error)]
 pub enum SaveError {
-    /// There was another change since the one that it is based on; nothing is changed.
+    /// Another change was saved after the one that this is based on. Nothing is changed.
     #[error("the settings were changed by somebody else")]
     Stale,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
-/// Keeps the values that people set, and what became of them.
+/// Stores settings and the history of their changes.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait SettingRepository: Send + Sync {
-    /// Everything.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Loads all settings.
     async fn load(&self) -> Result<Stored, PortError>;
 
-    /// Keeps a change and its history in one step, and returns its revision: the one after `based_on`.
-    /// Other processes learn of it through [`SettingChanges`].
+    /// Saves a change and its history in one step and returns its revision, which is the one after
+    /// `based_on`. If this fails, nothing is changed. Other processes learn about the change
+    /// through [`SettingChanges`].
     ///
     /// # Errors
     ///
-    /// - [`SaveError::Stale`] if `based_on` is not the last revision; then nothing is changed.
-    /// - [`SaveError::Port`] if the store cannot answer; then nothing is changed.
+    /// [`SaveError::Stale`] if `based_on` is not the last revision.
     async fn save(&self, changes: &NewChanges) -> Result<Revision, SaveError>;
 
-    /// The changes of one setting or of all, newest first.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// The changes of one setting or of all settings, newest first.
     async fn history(
         &self,
         key: Option<String>,
         page: PageRequest,
     ) -> Result<Page<Change>, PortError>;
 
-    /// The changes that were made at once as `revision`; none if there is no such revision.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// The changes that were made together as `revision`; empty if there is no such revision.
     async fn changes(&self, revision: Revision) -> Result<Vec<Change>, PortError>;
 
-    /// Every sealed value, those of the history too, with the revision at which they were read.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// All sealed values, including those in the history, and the revision at which they were read.
     async fn secrets(&self) -> Result<(Revision, Vec<StoredSecret>), PortError>;
 
-    /// Writes every secret over and removes what is lost in one step, and returns the revision. The history has a line
-    /// under [`crate::MASTER_KEY`] with the names of both keys, and one for each setting that is lost.
+    /// Overwrites all secrets and removes the lost ones in one step, and returns the revision. If
+    /// this fails, nothing is changed. The history gets an entry under [`crate::MASTER_KEY`] with
+    /// the names of both keys, and one for each setting that is lost.
     ///
     /// # Errors
     ///
-    /// - [`SaveError::Stale`] if there was a change since the secrets were read; then nothing is changed.
-    /// - [`SaveError::Port`] if the store cannot answer; then nothing is changed.
+    /// [`SaveError::Stale`] if settings were changed after the secrets were read.
     async fn reseal(&self, resealed: &Resealed) -> Result<Revision, SaveError>;
 }
 
-/// Tells when another process changes a setting.
+/// Notifies this process of changes that other processes make.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait SettingChanges: Send {
-    /// Waits until the last revision is not `known`. A change is seen within two seconds, where the store answers at once.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Waits until the last revision differs from `known`. A change is noticed within two seconds
+    /// if the store answers at once.
     async fn wait(&mut self, known: Revision) -> Result<(), PortError>;
+}
+
+/// Reacts to settings that took effect in this process, whether this process or another changed
+/// them. `()` does nothing.
+#[async_trait]
+pub trait SettingsObserver: Send + Sync {
+    /// Called after a change, with the values that are in effect now. The change is complete only
+    /// when this returns.
+    async fn took_effect(&self, values: &Values);
+}
+
+#[async_trait]
+impl SettingsObserver for () {
+    async fn took_effect(&self, _values: &Values) {}
 }
 
 /// The environment of the process.
@@ -95,21 +90,21 @@ pub trait Environment: Send + Sync {
     fn variable(&self, name: &str) -> Option<OsString>;
 }
 
-/// Gives the master keys, from wherever the operator put them.
+/// Provides the master keys, from wherever the operator put them.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait MasterKeySource: Send + Sync {
-    /// The keys that there are now; none where nobody gave one.
+    /// The current keys; empty if none was provided.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if they cannot be read or make no sense.
+    /// [`PortError`] if the keys cannot be read or are invalid.
     async fn keys(&self) -> Result<MasterKeys, PortError>;
 
-    /// Puts `key` in front of the keys that there are, and returns all.
+    /// Adds `key` before the existing keys, and returns all keys.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if they stand where this process cannot write.
+    /// [`PortError`] if this process cannot write where the keys are stored.
     async fn add(&self, key: &crate::vault::MasterKey) -> Result<MasterKeys, PortError>;
 }

@@ -1,6 +1,8 @@
-//! Every setting, declared once: its place in [`Values`], its key, its type, its default and what it does.
+//! Declares every setting: its field in [`Values`], its key, its type, its default and its
+//! description.
 //!
-//! The keys of the Django application have their old names, so that its environment and its table go on working.
+//! The settings of the Django application keep their keys, so that its environment and its table
+//! continue to work.
 
 use crate::declaration::{Declaration, Group};
 use crate::kind::{Field, SettingType, canonical};
@@ -16,18 +18,18 @@ macro_rules! settings {
             $(, default $default:literal)?
             $(, receives $($secret:literal)+)? ;
     )+})+) => {
-        /// The values that are in effect, each valid.
+        /// The values in effect. Each of them is valid.
         #[derive(Clone)]
         pub struct Values {
             $($( $(#[doc = $doc])+ pub $field: $type, )+)+
         }
 
         impl Values {
-            /// Reads every value from the text that is in effect for its key, or from its default.
+            /// Parses every value from the text that is in effect for its key, or from its default.
             ///
             /// # Errors
             ///
-            /// The key whose text is no value, and what is wrong with it.
+            /// The key whose text is invalid, and the reason.
             pub(crate) fn read<'a>(
                 text: impl Fn(&str) -> Option<&'a str>,
             ) -> Result<Self, (&'static str, String)> {
@@ -38,7 +40,7 @@ macro_rules! settings {
             }
         }
 
-        /// Every setting, in the order in which they are shown.
+        /// All settings, in display order.
         pub static ALL: &[Declaration] = &[$($(
             Declaration {
                 key: $key,
@@ -80,7 +82,8 @@ settings! {
         /// The most connections that one network address may have at a time (a /64 of IPv6, and
         /// four times as many a /48); trusted proxies may have any number. Further ones are
         /// refused.
-        http_connections_per_address: Integer<8, 65_536> = "HTTP_CONNECTIONS_PER_ADDRESS", default "256";
+        http_connections_per_address: Integer<8, 65_536> = "HTTP_CONNECTIONS_PER_ADDRESS",
+            default "256";
         /// How long a connection is kept that is idle: longer than a proxy in front of Waggle keeps
         /// it.
         http_keep_alive: Seconds<10, 3_600> = "HTTP_KEEP_ALIVE_SECONDS", default "90";
@@ -91,7 +94,8 @@ settings! {
         /// How long a request to a platform may take.
         publish_request: Seconds<1, 3_600> = "PUBLISH_REQUEST_SECONDS", default "20";
         /// A post that is overdue by more than this is marked as missed and does not go out by itself.
-        publish_missed_after: Seconds<1, 31_536_000> = "PUBLISH_MISSED_AFTER_SECONDS", default "21600";
+        publish_missed_after: Seconds<1, 31_536_000> = "PUBLISH_MISSED_AFTER_SECONDS",
+            default "21600";
         /// How many posts one process delivers at a time.
         publish_at_once: Integer<1, 200> = "PUBLISH_AT_ONCE", default "8";
         /// How often the queue is looked at when nothing wakes the worker, in seconds.
@@ -100,8 +104,8 @@ settings! {
     X {
         /// The base URL of X's API.
         twitter_api_url: ApiUrl = "TWITTER_API_URL", default "https://api.x.com/",
-            receives "TWITTER_API_KEY" "TWITTER_API_SECRET" "TWITTER_ACCESS_TOKEN" "TWITTER_ACCESS_TOKEN_SECRET"
-                "TWITTER_OAUTH2_TOKEN";
+            receives "TWITTER_API_KEY" "TWITTER_API_SECRET" "TWITTER_ACCESS_TOKEN"
+                "TWITTER_ACCESS_TOKEN_SECRET" "TWITTER_OAUTH2_TOKEN";
         /// OAuth 1.0a: the API key (consumer key) of the X app.
         twitter_api_key: Option<Secret> = "TWITTER_API_KEY";
         /// OAuth 1.0a: the API secret (consumer secret) of the X app.
@@ -142,7 +146,8 @@ settings! {
     }
     Google {
         /// Who says who somebody is: an OpenID Connect issuer.
-        google_oauth_issuer: BaseUrl = "GOOGLE_OAUTH_ISSUER", default "https://accounts.google.com/",
+        google_oauth_issuer: BaseUrl = "GOOGLE_OAUTH_ISSUER",
+            default "https://accounts.google.com/",
             receives "GOOGLE_OAUTH_CLIENT_SECRET";
         /// The client id of the OAuth client at Google. Signing in with Google needs it, the secret and `PUBLIC_URL`.
         google_oauth_client_id: Option<Text> = "GOOGLE_OAUTH_CLIENT_ID";
@@ -222,17 +227,16 @@ pub fn find(key: &str) -> Option<&'static Declaration> {
     ALL.iter().find(|declaration| declaration.key == key)
 }
 
-/// Something that several values have to hold together.
+/// A condition on the values of several settings.
 pub(crate) struct Rule {
-    /// The settings that it is about.
+    /// The settings that the condition is about.
     pub(crate) keys: [&'static str; 2],
-    /// What has to hold, for people.
+    /// The condition, as shown to people.
     pub(crate) text: &'static str,
-    /// Whether it holds.
     pub(crate) holds: fn(&Values) -> bool,
 }
 
-/// Every rule.
+/// All rules.
 pub(crate) static RULES: &[Rule] = &[
     Rule {
         keys: ["PUBLISH_LEASE_SECONDS", "PUBLISH_REQUEST_SECONDS"],
@@ -278,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_are_valid_together_and_kept_as_they_are_written() {
+    fn the_defaults_are_valid_together_and_canonical() {
         let values = Values::read(|_| None).unwrap_or_else(|(key, why)| panic!("{key} {why}"));
 
         assert!(RULES.iter().all(|rule| (rule.holds)(&values)));
@@ -301,14 +305,14 @@ mod tests {
     }
 
     #[test]
-    fn what_rules_and_places_name_is_declared() {
+    fn rules_and_destinations_refer_to_declared_settings() {
         let secrets = ALL.iter().flat_map(|declaration| declaration.receives);
         assert!(secrets.clone().all(|key| find(key).is_some_and(Declaration::is_secret)));
         assert!(RULES.iter().flat_map(|rule| rule.keys).all(|key| find(key).is_some()));
     }
 
     #[test]
-    fn every_key_of_the_django_application_is_here() {
+    fn every_key_of_the_django_application_is_declared() {
         let keys = [
             "SECRET_KEY",
             "DEBUG",

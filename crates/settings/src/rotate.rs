@@ -1,10 +1,13 @@
-//! Another master key is taken while everything runs.
+//! Rotation of the master key, while servers are running.
 //!
 //! ```text
-//! the new key stands in front of the old one ──▶ every secret is sealed anew, in one step ──▶ the old key may go
+//! add the new key before the old one
+//!   ──▶ reseal every secret in one step
+//!   ──▶ remove the old key
 //! ```
 //!
-//! Each process opens what it finds with the key that sealed it, so that nothing is lost wherever this stops.
+//! Each process decrypts a value with the key that sealed it, so nothing is lost if a rotation
+//! stops at any point.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,42 +21,44 @@ use crate::revision::Revision;
 use crate::stored::Resealed;
 use crate::vault::{KeyId, MasterKey, Place, seal};
 
-/// How often it is tried again because settings are changed at the same time.
+/// How often a rotation is tried again because settings were changed at the same time.
 const TRIES: usize = 50;
 
-/// What becomes of a secret that no key opens.
+/// What to do with a secret that no key decrypts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
-    /// Nothing is changed until its key is given.
+    /// Change nothing until its key is provided.
     Refuse,
-    /// It is removed: its key is lost.
+    /// Remove it, because its key is lost.
     Discard,
 }
 
-/// What a rotation did.
+/// The result of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rotated {
-    /// The key before, if secrets were sealed with one.
+    /// The previous key; `None` if no key was in use.
     pub from: Option<KeyId>,
-    /// The key from now on.
     pub to: KeyId,
-    /// How many secrets were sealed anew, those of the history too.
+    /// The number of resealed secrets, including those in the history.
     pub secrets: usize,
-    /// The settings of which something was removed because no key opens it.
+    /// The settings that lost a value, because no key decrypts it.
     pub lost: Vec<String>,
-    /// The revision of the change.
     pub revision: Revision,
 }
 
 impl SettingsManager {
-    /// Seals every secret with the newest master key, where that is not the one in use; otherwise makes a new one.
+    /// Reseals every secret with the newest master key if that is not the one in use. Otherwise,
+    /// generates a new key and uses that.
     ///
     /// # Errors
     ///
-    /// - [`SettingsError::Forbidden`] without the scope `admin`.
-    /// - [`SettingsError::NotOpened`] if a secret does not open and is not to be discarded; then nothing is changed.
-    /// - [`SettingsError::Busy`], [`SettingsError::Port`]; then nothing is changed, save that a new key
-    ///   may stand in front of the old ones, which the next try takes.
+    /// - [`SettingsError::Forbidden`] if the actor lacks the scope `admin`.
+    /// - [`SettingsError::NotOpened`] if a secret cannot be decrypted and `unreadable` is
+    ///   [`Unreadable::Refuse`]. Nothing is changed then.
+    /// - [`SettingsError::Busy`] if another change was saved first in every try.
+    ///
+    /// With [`SettingsError::Busy`] and [`SettingsError::Port`], no setting is changed, but a new
+    /// key may have been added before the old ones. The next rotation uses that key.
     pub async fn rotate_key(
         &self,
         actor: &Actor,
@@ -67,7 +72,8 @@ impl SettingsManager {
             self.reload().await?;
             let in_use = self.state().stored.master_key.clone();
             let (based_on, stored) = self.ports.repository.secrets().await?;
-            // After the secrets: whoever sealed one had put its key there before.
+            // The keys are read after the secrets, because a process stores a key before it seals
+            // with it.
             let keys = Arc::new(self.ports.keys.keys().await?);
             let Some(newest) = keys.find(&target) else {
                 return Err(SettingsError::NoMasterKey { id: target });
@@ -119,7 +125,7 @@ impl SettingsManager {
         Err(SettingsError::Busy)
     }
 
-    /// The key to take: the newest that is given, if it is not in use; otherwise a new one.
+    /// The key to rotate to: the newest key if it is not in use, otherwise a new one.
     async fn next_key(&self) -> Result<KeyId, SettingsError> {
         let in_use = self.state().stored.master_key.clone();
         let keys = self.ports.keys.keys().await?;

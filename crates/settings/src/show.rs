@@ -1,4 +1,4 @@
-//! Settings as people see them: every value but the secret ones.
+//! Shows settings to people: all values except those of secrets.
 
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret as _;
@@ -14,34 +14,34 @@ use crate::manager::{SettingsManager, State};
 use crate::registry;
 use crate::revision::Revision;
 
-/// From how many characters on the last four of a secret are shown: the others are still too many to guess.
+/// The minimum length of a secret whose last four characters are shown. The remaining characters
+/// are still too many to guess.
 const LONG_ENOUGH: usize = 16;
 
 /// A setting as it is shown to people.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shown {
-    /// Its key.
     pub key: String,
-    /// How it is declared; `None` for an operator's own.
+    /// `None` for a setting that is not declared, such as a custom setting.
     pub declaration: Option<&'static Declaration>,
-    /// Whether there is a value, be it the default.
+    /// Whether there is a value, including the default.
     pub is_set: bool,
-    /// The value; `null` where there is none, and for a secret.
+    /// `null` if there is no value, and for a secret.
     pub value: Value,
-    /// The last four characters of a secret that is long enough.
+    /// The last four characters of a secret that has at least 16 characters.
     pub last4: Option<String>,
-    /// Where the value comes from.
     pub source: Source,
-    /// Which change set it; 0 where none did. What an update is based on.
+    /// The revision of the change that set it; 0 if it was not set. An update is based on this
+    /// version.
     pub version: Revision,
-    /// When it was set, where somebody did.
+    /// When it was set in the database.
     pub updated_at: Option<DateTime<Utc>>,
-    /// Who set it, where somebody did.
+    /// Who set it in the database.
     pub updated_by: Option<String>,
 }
 
 impl Shown {
-    /// A setting that nobody declared and that is not there any more.
+    /// An undeclared setting that no longer exists.
     pub const fn gone(key: String) -> Self {
         Self {
             key,
@@ -56,12 +56,12 @@ impl Shown {
         }
     }
 
-    /// What it is for.
+    /// The group of the setting.
     pub fn group(&self) -> Group {
         self.declaration.map_or(Group::Custom, |declaration| declaration.group)
     }
 
-    /// Whether its value is a secret.
+    /// Whether the value is a secret.
     pub fn is_secret(&self) -> bool {
         self.declaration.is_some_and(Declaration::is_secret)
     }
@@ -73,21 +73,22 @@ impl PartialEq for Declaration {
     }
 }
 
-/// What people set, to be carried elsewhere. Secrets stay where they are.
+/// The settings that people set, for use in another installation. Secrets are not exported.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Export {
-    /// The values.
+    /// The values by key.
     pub settings: Map<String, Value>,
-    /// The secrets that are set, without their values.
+    /// The keys of the secrets that are set.
     pub secrets: Vec<String>,
 }
 
 impl SettingsManager {
-    /// Every setting, or those of one group, in the order of the registry; then operators' own.
+    /// All settings, or those of one group, in the order of the registry, followed by custom
+    /// settings.
     ///
     /// # Errors
     ///
-    /// [`SettingsError::Forbidden`] without the scope `admin`.
+    /// [`SettingsError::Forbidden`] if the actor lacks the scope `admin`.
     pub fn list(&self, actor: &Actor, group: Option<Group>) -> Result<Vec<Shown>, SettingsError> {
         actor.require(Scope::Admin)?;
         let state = self.state();
@@ -104,7 +105,8 @@ impl SettingsManager {
     ///
     /// # Errors
     ///
-    /// [`SettingsError::Forbidden`] without the scope `admin`, [`SettingsError::Unknown`].
+    /// - [`SettingsError::Forbidden`] if the actor lacks the scope `admin`.
+    /// - [`SettingsError::Unknown`] if there is no such setting.
     pub fn show(&self, actor: &Actor, key: &str) -> Result<Shown, SettingsError> {
         actor.require(Scope::Admin)?;
         let declaration = registry::find(key);
@@ -114,11 +116,11 @@ impl SettingsManager {
         Ok(shown(&self.state(), key, declaration))
     }
 
-    /// What people set, without secrets.
+    /// Exports the settings that people set, without the values of secrets.
     ///
     /// # Errors
     ///
-    /// [`SettingsError::Forbidden`] without the scope `admin`.
+    /// [`SettingsError::Forbidden`] if the actor lacks the scope `admin`.
     pub fn export(&self, actor: &Actor) -> Result<Export, SettingsError> {
         let set =
             self.list(actor, None)?.into_iter().filter(|shown| shown.source == Source::Database);
@@ -129,16 +131,16 @@ impl SettingsManager {
         })
     }
 
-    /// The settings without a value that something waits for.
+    /// The settings that have no value, except booleans and legacy settings.
     ///
     /// # Errors
     ///
-    /// [`SettingsError::Forbidden`] without the scope `admin`.
+    /// [`SettingsError::Forbidden`] if the actor lacks the scope `admin`.
     pub fn missing(&self, actor: &Actor) -> Result<Vec<Shown>, SettingsError> {
         let mut all = self.list(actor, None)?;
         all.retain(|shown| {
             let kind = shown.declaration.map(|declaration| declaration.kind);
-            // A switch that is not set has a meaning of its own.
+            // An unset boolean has a meaning of its own.
             !shown.is_set && shown.group() != Group::Legacy && !matches!(kind, Some(Kind::Boolean))
         });
         Ok(all)
@@ -148,7 +150,7 @@ impl SettingsManager {
 fn shown(state: &State, key: &str, declaration: Option<&'static Declaration>) -> Shown {
     let default = declaration.map_or(Value::Null, Declaration::default_json);
     let Some(entry) = state.entry(key) else {
-        // A value that does not come into effect is still there to be written over.
+        // A stored value that is not in effect can still be overwritten, so its version is shown.
         let stored = state.stored(key);
         return Shown {
             key: key.to_owned(),

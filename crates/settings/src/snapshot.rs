@@ -1,7 +1,8 @@
-//! What is in effect at one moment: for each setting the database, then the environment, then the default.
+//! The values in effect at one moment: for each setting the database, then the environment, then
+//! the default.
 //!
-//! A blank text is no value, wherever it stands. A text that makes no sense is a [`Problem`]; it never comes
-//! into effect, and what comes after it does not either: what was in effect before stays.
+//! A blank text counts as no value, wherever it occurs. An invalid text is a [`Problem`]. It does
+//! not take effect, and neither does the next source: the value that was in effect before stays.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,47 +19,37 @@ use crate::registry::{ALL, RULES, Values};
 use crate::revision::Revision;
 use crate::vault::KeyId;
 
-/// Something that keeps a value from coming into effect. A secret is never repeated in it.
+/// A reason why a value does not take effect. It never contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Problem {
-    /// A value makes no sense.
+    /// A value in the database, in the environment or among the defaults is invalid.
     #[error("{key} {reason} (in the {})", from.name())]
     Value {
-        /// The setting.
         key: String,
-        /// Where the value stands.
+        /// The source of the value.
         from: Source,
-        /// What is wrong with it.
         reason: String,
     },
-    /// A value that somebody hands in makes no sense.
+    /// A submitted value is invalid.
     #[error("{key} {reason}")]
-    Given {
-        /// The setting.
-        key: String,
-        /// What is wrong with the value.
-        reason: String,
-    },
-    /// Several values do not go together.
+    Given { key: String, reason: String },
+    /// Values of several settings are not valid together.
     #[error("{text}")]
     Rule {
-        /// The settings that it is about.
+        /// The settings that the rule is about.
         keys: [&'static str; 2],
-        /// What has to hold.
+        /// The rule, as shown to people.
         text: &'static str,
     },
-    /// The master key in use is not held.
+    /// This process does not hold the master key in use.
     #[error(
         "the database's secrets are sealed with the master key {id}, which is not among those given"
     )]
-    MasterKey {
-        /// The key that is in use.
-        id: KeyId,
-    },
+    MasterKey { id: KeyId },
 }
 
 impl Problem {
-    /// Whether it is about the setting `key`.
+    /// Whether the problem is about the setting `key`.
     pub fn is_about(&self, key: &str) -> bool {
         match self {
             Self::Value { key: of, .. } | Self::Given { key: of, .. } => of == key,
@@ -68,10 +59,10 @@ impl Problem {
     }
 }
 
-/// What the environment says of each setting; a variable that is not UTF-8 is there without its text.
+/// The environment variable of each setting; `None` if its value is not UTF-8.
 pub(crate) type Variables = HashMap<&'static str, Option<String>>;
 
-/// A setting of the database, opened where it was sealed.
+/// A setting in the database, decrypted if it was sealed.
 #[derive(Clone)]
 pub(crate) struct Opened {
     pub(crate) key: String,
@@ -81,7 +72,7 @@ pub(crate) struct Opened {
     pub(crate) updated_by: String,
 }
 
-/// The value of a setting that is in effect because somebody said something.
+/// A value that is in effect because it is set in the database or in the environment.
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) text: SecretString,
@@ -92,24 +83,24 @@ pub(crate) struct Entry {
     pub(crate) updated_by: Option<String>,
 }
 
-/// What is in effect at one moment.
+/// The values in effect at one moment.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     pub(crate) values: Arc<Values>,
     pub(crate) entries: HashMap<&'static str, Entry>,
     pub(crate) custom: BTreeMap<String, Entry>,
     pub(crate) problems: Vec<Problem>,
-    /// Keys of the database that nobody declared.
+    /// Keys in the database that are not declared.
     pub(crate) unknown: Vec<String>,
 }
 
 impl Snapshot {
-    /// What is in effect with these settings of the database and this environment. Where one makes no sense, it is
-    /// what was in effect `before`.
+    /// The values in effect with these settings of the database and this environment. A setting
+    /// whose value is invalid keeps the value that it had `before`.
     ///
     /// # Errors
     ///
-    /// A [`Problem`] if a default makes no sense.
+    /// A [`Problem`] if a default is invalid.
     pub(crate) fn build(
         opened: &[Opened],
         environment: &Variables,
@@ -122,7 +113,8 @@ impl Snapshot {
         for declaration in ALL {
             let of_database = of_database(declaration, stored.get(declaration.key).copied());
             let of_environment = of_environment(declaration, environment);
-            // What the environment has is checked where the database shadows it, too: it may come into effect later.
+            // A value in the environment is checked even if the database overrides it, because it
+            // may take effect later.
             let shadowed =
                 of_environment.as_ref().err().filter(|_| matches!(of_database, Ok(Some(_))));
             problems.extend(shadowed.cloned());
@@ -151,13 +143,13 @@ impl Snapshot {
         Ok(Self { values: Arc::new(values), entries, custom, problems, unknown })
     }
 
-    /// What is in effect for a key, if somebody said something.
+    /// The value of a key, if it is set in the database or in the environment.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries.get(key).or_else(|| self.custom.get(key))
     }
 }
 
-/// Leaves a setting as it was.
+/// Keeps the previous value of a setting.
 fn keep(entries: &mut HashMap<&'static str, Entry>, key: &'static str, before: Option<&Snapshot>) {
     match before.and_then(|before| before.entries.get(key)) {
         Some(entry) => entries.insert(key, entry.clone()),
@@ -244,7 +236,7 @@ fn undeclared(opened: &[Opened]) -> (BTreeMap<String, Entry>, Vec<String>) {
     (custom, unknown)
 }
 
-/// A blank text is no value.
+/// The text, or `None` if it is blank.
 pub(crate) fn present(text: &str) -> Option<&str> {
     (!text.trim().is_empty()).then_some(text)
 }

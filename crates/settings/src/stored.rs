@@ -1,4 +1,4 @@
-//! Settings, their changes and their secrets, as they are kept.
+//! The stored form of settings, of their changes and of their secrets.
 
 use std::fmt;
 
@@ -7,17 +7,16 @@ use chrono::{DateTime, Utc};
 use crate::revision::Revision;
 use crate::vault::{KeyId, Sealed};
 
-/// A value as it is kept.
+/// The stored form of a value.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Kept {
-    /// In the clear, as an older table has secrets, too.
+    /// Plain text. In the table of the Django application, secrets are plain text, too.
     Clear(String),
-    /// A secret.
     Sealed(Sealed),
 }
 
 impl fmt::Debug for Kept {
-    /// Without the value, which may be a secret all the same.
+    /// Omits the value, because even plain text may be a secret.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Clear(_) => formatter.write_str("Clear"),
@@ -26,83 +25,75 @@ impl fmt::Debug for Kept {
     }
 }
 
-/// A setting as it is kept.
+/// The stored form of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSetting {
-    /// Its key.
     pub key: String,
-    /// Its value.
     pub value: Kept,
-    /// The change that set it.
+    /// The revision of the change that set it.
     pub version: Revision,
-    /// When that was.
     pub updated_at: DateTime<Utc>,
-    /// Who that was; empty where it is not known.
+    /// Empty if unknown.
     pub updated_by: String,
 }
 
-/// Everything that is kept. The settings may be newer than the revision, never older.
+/// All stored settings. They may be newer than the revision, but never older.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stored {
-    /// The last change.
+    /// The last revision.
     pub revision: Revision,
-    /// The master key that secrets are sealed with; `None` while there has been no secret.
+    /// The master key that seals secrets; `None` if none is in use.
     pub master_key: Option<KeyId>,
-    /// The settings, by key.
+    /// Each key occurs once.
     pub settings: Vec<StoredSetting>,
 }
 
-/// A change of one or more settings, at once.
+/// A change of one or more settings, applied in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewChanges {
-    /// The last change that was known when this one was decided on.
+    /// The last revision that was known when the change was planned.
     pub based_on: Revision,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Who.
     pub by: String,
-    /// The master key that secrets are sealed with from now on.
+    /// The master key that seals secrets from now on.
     pub master_key: Option<KeyId>,
-    /// What changes, each key once.
+    /// Each key occurs once.
     pub changes: Vec<NewChange>,
 }
 
-/// How one setting changes.
+/// The change of one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewChange {
-    /// The setting.
     pub key: String,
-    /// How it came to that.
     pub action: Action,
-    /// What was kept before.
+    /// The previous value and its version; `None` if the setting was not set.
     pub from: Option<(Kept, Revision)>,
-    /// What is kept from now on.
+    /// The new value; `None` if the setting is unset.
     pub to: Option<Kept>,
 }
 
-/// How a setting came to change.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Somebody set it.
     Set,
-    /// Somebody removed it, back to the environment or the default.
+    /// The setting was removed: the environment or the default applies again.
     Unset,
-    /// Somebody undid an earlier change.
+    /// An earlier change was undone.
     Undo,
-    /// It came from a file.
+    /// The value was imported from a file.
     Import,
-    /// A secret that was kept in the clear was sealed.
+    /// A secret in plain text was sealed.
     Seal,
-    /// Another master key was taken.
+    /// The master key was rotated.
     RotateKey,
 }
 
 impl Action {
-    /// Every action.
+    /// All actions.
     pub const ALL: [Self; 6] =
         [Self::Set, Self::Unset, Self::Undo, Self::Import, Self::Seal, Self::RotateKey];
 
-    /// The name on the wire and in the database.
+    /// The name used in the API and in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Set => "set",
@@ -115,69 +106,59 @@ impl Action {
     }
 }
 
-/// A change of one setting, as it is kept.
+/// The stored form of a change of one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Its id.
     pub id: i64,
-    /// The changes that were made at once have the same revision.
+    /// Changes that were made together have the same revision.
     pub revision: Revision,
-    /// The setting.
     pub key: String,
-    /// How it came to that.
     pub action: Action,
-    /// What was kept before, and since which revision.
+    /// The previous value and its version; `None` if there is none.
     pub from: Option<(Kept, Revision)>,
-    /// What was kept from then on; `None` for a secret and for nothing.
+    /// The new value; `None` if it is a secret or the setting was unset.
     pub to: Option<String>,
-    /// Whether anything was kept from then on.
+    /// Whether the setting was set after the change.
     pub is_set: bool,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Who.
     pub by: String,
 }
 
-/// The key under which the history has that another master key was taken.
+/// The key of the history entries about rotations of the master key.
 pub const MASTER_KEY: &str = "master key";
 
-/// Where a sealed value lies.
+/// Where a sealed value is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SealedAt {
-    /// It is the value of this setting.
+    /// As the value of this setting.
     Setting(String),
-    /// It is what the change with this id replaced.
+    /// As the previous value in the change with this id.
     Change(i64),
 }
 
-/// A sealed value with everything that is needed to seal it anew.
+/// A sealed value, with everything that is needed to reseal it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSecret {
-    /// Where it lies.
     pub at: SealedAt,
     /// The setting that it belongs to.
     pub key: String,
-    /// The change that set it.
+    /// The revision of the change that set it.
     pub version: Revision,
-    /// The value.
     pub sealed: Sealed,
 }
 
-/// Every secret, sealed with another master key.
+/// All secrets, sealed with another master key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resealed {
-    /// The last change that was known when the secrets were read.
+    /// The last revision when the secrets were read.
     pub based_on: Revision,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Who.
     pub by: String,
-    /// The master key before.
+    /// The previous master key; `None` if none was in use.
     pub from: Option<KeyId>,
-    /// The master key from now on.
+    /// The new master key.
     pub to: KeyId,
-    /// The secrets.
     pub secrets: Vec<(SealedAt, Sealed)>,
-    /// What is lost, because no key opens it: it is removed.
+    /// The values to remove, because no key decrypts them.
     pub lost: Vec<SealedAt>,
 }

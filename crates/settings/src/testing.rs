@@ -1,4 +1,5 @@
-//! The contract of the repository, for every implementation to be run against, and one that keeps all in memory.
+//! The contract of the repository, to run against every implementation, and in-memory
+//! implementations of the ports.
 
 #![expect(
     clippy::expect_used,
@@ -22,14 +23,14 @@ use crate::stored::{
 };
 use crate::vault::{KeyId, MasterKey, MasterKeys, Sealed};
 
-/// Keeps settings in memory.
+/// Stores settings in memory.
 #[derive(Default)]
 pub struct MemorySettings {
     kept: Mutex<(Stored, Vec<Change>)>,
 }
 
 impl MemorySettings {
-    /// With these texts in it, as another program may have written them.
+    /// A store that contains these texts, as if another program had written them.
     pub fn with<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let memory = Self::default();
         let settings = texts
@@ -46,7 +47,7 @@ impl MemorySettings {
         memory
     }
 
-    /// Becomes what `backup` is.
+    /// Replaces the contents with those of `backup`.
     pub fn restore(&self, backup: &Self) {
         let backup = backup.lock().clone();
         *self.lock() = backup;
@@ -210,7 +211,7 @@ impl SettingRepository for MemorySettings {
     }
 }
 
-/// Variables of an environment.
+/// An environment with these variables.
 #[derive(Debug, Default, Clone)]
 pub struct Variables(pub BTreeMap<String, String>);
 
@@ -220,7 +221,7 @@ impl Environment for Variables {
     }
 }
 
-/// Keeps master keys in memory.
+/// Stores master keys in memory.
 #[derive(Default)]
 pub struct MemoryKeys(pub Mutex<String>);
 
@@ -261,7 +262,7 @@ fn sealed(key: &str, byte: u8) -> Sealed {
     Sealed { key: KeyId(key.to_owned()), bytes: vec![byte; 41] }
 }
 
-/// What is saved is loaded again, with its revision, and removed when it is unset.
+/// Saved settings are loaded again with their revision, and settings that are unset are removed.
 ///
 /// # Panics
 ///
@@ -297,7 +298,8 @@ pub async fn a_setting_is_kept_written_over_and_removed(settings: Arc<dyn Settin
     assert_eq!((stored.settings, stored.revision), (vec![], last));
 }
 
-/// Of several who change settings at the same time each either is told to look again or is not lost.
+/// Of several changes that are saved at the same time, each is either saved completely or rejected
+/// as stale.
 ///
 /// # Panics
 ///
@@ -327,7 +329,8 @@ pub async fn a_stale_change_of_settings_changes_nothing(settings: Arc<dyn Settin
     assert_eq!(stored.revision, begin.next());
 }
 
-/// The history has each change with what it replaced, newest first, by key and by revision.
+/// The history contains each change with the value that it replaced: newest first, by key and by
+/// revision.
 ///
 /// # Panics
 ///
@@ -380,7 +383,7 @@ pub async fn every_change_of_a_setting_is_in_the_history(settings: Arc<dyn Setti
     assert!(settings.changes(Revision(99)).await.expect("the store answers").is_empty());
 }
 
-/// Every secret is sealed anew in one step, unless there was a change in between.
+/// All secrets are resealed in one step, or none if there was a change in between.
 ///
 /// # Panics
 ///
@@ -435,7 +438,7 @@ pub async fn every_secret_is_sealed_anew_or_none(settings: Arc<dyn SettingReposi
     assert_eq!(told[0].to.as_deref(), Some("k2"));
 }
 
-/// A secret that no key opens is removed, in the history too, when another key is taken.
+/// When the master key is rotated, a secret that no key decrypts is removed, also from the history.
 ///
 /// # Panics
 ///

@@ -1,8 +1,9 @@
-//! The settings as their users meet them: whatever the order of what is said, the documented value is in effect.
+//! Tests of the settings: after any sequence of changes, the documented value is in effect.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -12,14 +13,14 @@ use waggle_kernel::{
 };
 
 use crate::kind::{Kind, SettingType};
-use crate::ports::{SaveError, SettingRepository};
+use crate::ports::{SaveError, SettingRepository, SettingsObserver};
 use crate::revision::Revision;
 use crate::stored::{Action, Kept, NewChange, NewChanges, Resealed, Stored, StoredSecret};
 use crate::testing::{MemoryKeys, MemorySettings, Variables};
 use crate::{
     Boolean, Decimal, DoubtSeconds, Email, FaultName, Given, HostName, Integer, KeyId, List,
     Network, Past, Problem, Seconds, Secret, SettingsError, SettingsManager, SettingsPorts, Source,
-    Text, Unreadable, Wish, registry,
+    Text, Unreadable, Values, Wish, registry,
 };
 
 struct Bench {
@@ -27,6 +28,18 @@ struct Bench {
     repository: Arc<MemorySettings>,
     keys: Arc<MemoryKeys>,
     environment: Variables,
+    observer: Arc<Observer>,
+}
+
+/// Remembers how many posts are sent at once, each time that settings take effect.
+#[derive(Default)]
+struct Observer(Mutex<Vec<i64>>);
+
+#[async_trait]
+impl SettingsObserver for Observer {
+    async fn took_effect(&self, values: &Values) {
+        self.0.lock().unwrap().push(values.publish_at_once.number());
+    }
 }
 
 impl Bench {
@@ -42,10 +55,11 @@ impl Bench {
             repository: Arc::new(MemorySettings::with(stored.iter().copied())),
             keys: Arc::new(MemoryKeys::default()),
             environment: Variables(variables),
+            observer: Arc::default(),
         }
     }
 
-    /// A process on what there is.
+    /// Starts a process on the stored settings.
     async fn process(&self) -> SettingsManager {
         self.process_on(self.repository.clone()).await
     }
@@ -59,6 +73,7 @@ impl Bench {
             keys: self.keys.clone(),
             clock: Arc::new(FixedClock::noon()),
             entropy: Arc::new(entropy),
+            observer: self.observer.clone(),
         };
         SettingsManager::open(ports, &self.environment).await.unwrap()
     }
@@ -68,7 +83,7 @@ fn boss() -> Actor {
     Actor::system()
 }
 
-/// An admin who does not have the machine's command line.
+/// An admin without access to the command line of the machine.
 fn remote_admin() -> Actor {
     Actor::token(TokenId::new(1), "remote", Scopes::of(&[Scope::Admin]))
 }
@@ -86,7 +101,7 @@ fn first_page() -> PageRequest {
 enum Said {
     Set(String),
     Unset,
-    /// Another program writes a row, past all checks.
+    /// Another program writes a row, without any validation.
     Row(String),
 }
 
@@ -107,7 +122,8 @@ fn said() -> impl Strategy<Value = Said> {
     prop_oneof![any_text().prop_map(Said::Set), Just(Said::Unset), any_text().prop_map(Said::Row),]
 }
 
-/// What the documentation says: a number from 1 to 200 is a value, a blank text is none, all else is refused.
+/// The documented meaning: a number from 1 to 200 is a value, a blank text is none, and everything
+/// else is rejected.
 fn meaning(text: &str) -> Result<Option<i64>, ()> {
     if text.trim().is_empty() {
         return Ok(None);
@@ -122,7 +138,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn whatever_is_said_in_whatever_order_the_documented_value_is_in_effect(
+    fn the_documented_value_is_in_effect_after_any_sequence_of_changes(
         environment in prop_oneof![Just(None), any_text().prop_map(Some)],
         story in prop::collection::vec(said(), 0..8),
     ) {
@@ -135,7 +151,7 @@ proptest! {
             let bench = Bench::with(&[], &variables);
             let settings = bench.process().await;
             prop_assert_eq!(settings.problems().len(), usize::from(given.is_err()));
-            // No server starts then, and nothing comes into effect.
+            // The server does not start then, and nothing takes effect.
             let Ok(below) = given else { return Ok(()) };
             let mut stored: Option<i64> = None;
             let mut is_broken = false;
@@ -179,7 +195,7 @@ proptest! {
                         }).await.unwrap();
                         settings.reload().await.unwrap();
                         match meaning(&text) {
-                            // It does not come into effect, and neither does what comes after it.
+                            // The value does not take effect, and neither does the next source.
                             Err(()) => is_broken = true,
                             Ok(number) => {
                                 stored = number;
@@ -206,7 +222,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_a_reader_panic_and_every_value_is_read_back(
+    fn parsing_never_panics_and_parsed_values_round_trip(
         text in prop_oneof![
             ".{0,40}", "[0-9]{1,6}[smhd]?", "-?[0-9]{1,4}(\\.[0-9]{1,12})?", "(true|Yes|0|off)",
             "[a-z@.]{1,12}", "https://[a-z]{1,8}(/[a-z]{0,4})?", "\\[(\"[a-z.]{1,9}\",?){0,3}\\]",
@@ -215,7 +231,7 @@ proptest! {
     ) {
         for declaration in registry::ALL {
             let Ok(once) = (declaration.read)(&text) else { continue };
-            // A blank text is none of the reader's business: it counts as absent before.
+            // Blank texts count as absent and never reach the parser.
             prop_assume!(!text.trim().is_empty());
             prop_assert!(!once.text.trim().is_empty(), "{} {:?}", declaration.key, once.text);
             let twice = (declaration.read)(&once.text).map_err(TestCaseError::fail)?;
@@ -225,17 +241,19 @@ proptest! {
     }
 
     #[test]
-    fn every_value_of_every_type_is_read_back(
+    fn values_of_every_type_round_trip(
         number in 0_i64..100_000, fraction in 0.05..60.0_f64, on: bool,
         words in prop::collection::vec("[^\\s\0]([^\0]{0,9}[^\\s\0])?", 0..5),
         octets: [u8; 4], prefix in 0_u8..=32, secret in "[ -~äß🐝]{0,30}[!-~]",
         seconds in 600_i64..3_600,
     ) {
-        fn same<T: SettingType + PartialEq + std::fmt::Debug>(text: &str) -> Result<(), TestCaseError> {
+        fn same<T: SettingType + PartialEq + std::fmt::Debug>(
+            text: &str,
+        ) -> Result<(), TestCaseError> {
             let value = T::parse(text).map_err(TestCaseError::fail)?;
             let again = T::parse(&value.encode()).map_err(TestCaseError::fail)?;
             prop_assert_eq!(&value, &again);
-            // As a program hands it in: what the API shows is what the API takes.
+            // Clients can submit each value as the API shows it.
             if !matches!(T::KIND, Kind::Secret) {
                 let json = value.json();
                 let text = json.as_str().map_or_else(|| json.to_string(), str::to_owned);
@@ -266,7 +284,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn an_empty_row_never_switches_protection_off() {
+async fn an_empty_row_never_disables_a_protection() {
     let stored = [("DOMAIN_RESTRICTION_ENABLED", ""), ("GOOGLE_VERIFICATION_ENABLED", " ")];
     let bench = Bench::with(&stored, &[("GOOGLE_VERIFICATION_ENABLED", "True")]);
 
@@ -280,7 +298,7 @@ async fn an_empty_row_never_switches_protection_off() {
 }
 
 #[tokio::test]
-async fn everything_wrong_is_named_at_once() {
+async fn all_problems_are_reported_at_once() {
     let bench = Bench::with(
         &[("EMAIL_PORT", "many")],
         &[("PUBLISH_AT_ONCE", "0"), ("ALLOWED_DOMAIN", "@"), ("PUBLISH_LEASE_SECONDS", "3s")],
@@ -296,7 +314,7 @@ async fn everything_wrong_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn settings_that_do_not_go_together_are_refused_one_by_one_and_taken_together() {
+async fn settings_that_depend_on_each_other_are_changed_together() {
     let bench = Bench::new();
     let settings = bench.process().await;
 
@@ -318,7 +336,7 @@ async fn settings_that_do_not_go_together_are_refused_one_by_one_and_taken_toget
 }
 
 #[tokio::test]
-async fn a_bad_row_of_another_process_leaves_what_is_in_effect() {
+async fn an_invalid_row_of_another_process_does_not_take_effect() {
     let bench = Bench::new();
     let settings = bench.process().await;
     set(&settings, "DOMAIN_RESTRICTION_ENABLED", "true").await.unwrap();
@@ -334,7 +352,7 @@ async fn a_bad_row_of_another_process_leaves_what_is_in_effect() {
 }
 
 #[tokio::test]
-async fn what_an_older_answer_says_does_not_come_back_into_effect() {
+async fn an_older_revision_does_not_replace_a_newer_one() {
     let bench = Bench::new();
     let settings = bench.process().await;
     let old = bench.repository.load().await.unwrap();
@@ -346,7 +364,7 @@ async fn what_an_older_answer_says_does_not_come_back_into_effect() {
 }
 
 #[tokio::test]
-async fn a_restored_backup_comes_into_effect() {
+async fn a_restored_backup_takes_effect() {
     let bench = Bench::new();
     let settings = bench.process().await;
     set(&settings, "PUBLISH_AT_ONCE", "3").await.unwrap();
@@ -364,7 +382,7 @@ async fn a_restored_backup_comes_into_effect() {
 }
 
 #[tokio::test]
-async fn a_secret_is_sealed_used_and_never_shown() {
+async fn a_secret_is_sealed_and_never_shown() {
     let bench = Bench::new();
     let settings = bench.process().await;
 
@@ -391,7 +409,7 @@ async fn a_secret_is_sealed_used_and_never_shown() {
 }
 
 #[tokio::test]
-async fn a_wrong_master_key_is_told_and_harms_nothing() {
+async fn a_wrong_master_key_is_reported_and_changes_nothing() {
     let bench = Bench::new();
     set(&bench.process().await, "TWITTER_API_SECRET", "hush").await.unwrap();
     let before = bench.repository.load().await.unwrap();
@@ -412,7 +430,7 @@ async fn a_wrong_master_key_is_told_and_harms_nothing() {
 }
 
 #[tokio::test]
-async fn a_sealed_value_that_is_put_back_does_not_open() {
+async fn an_older_sealed_value_that_is_restored_cannot_be_decrypted() {
     let bench = Bench::new();
     let settings = bench.process().await;
     set(&settings, "TWITTER_API_SECRET", "old").await.unwrap();
@@ -429,7 +447,7 @@ async fn a_sealed_value_that_is_put_back_does_not_open() {
 }
 
 #[tokio::test]
-async fn rotation_keeps_every_secret_and_what_undo_needs() {
+async fn rotation_keeps_every_secret_including_the_history() {
     let bench = Bench::new();
     let settings = bench.process().await;
     let replica = bench.process().await;
@@ -456,7 +474,7 @@ async fn rotation_keeps_every_secret_and_what_undo_needs() {
 }
 
 #[tokio::test]
-async fn where_the_master_key_is_lost_a_new_one_is_taken_and_what_is_lost_is_named() {
+async fn rotation_after_a_lost_master_key_reports_the_lost_settings() {
     let bench = Bench::new();
     let settings = bench.process().await;
     set(&settings, "TWITTER_API_SECRET", "one").await.unwrap();
@@ -472,7 +490,7 @@ async fn where_the_master_key_is_lost_a_new_one_is_taken_and_what_is_lost_is_nam
 }
 
 #[tokio::test]
-async fn a_key_that_waits_in_front_is_taken_instead_of_a_new_one() {
+async fn rotation_prefers_a_newer_provided_key_to_a_generated_one() {
     let bench = Bench::new();
     let settings = bench.process().await;
     set(&settings, "TWITTER_API_SECRET", "hush").await.unwrap();
@@ -490,7 +508,7 @@ async fn a_key_that_waits_in_front_is_taken_instead_of_a_new_one() {
 }
 
 #[tokio::test]
-async fn secrets_in_the_clear_are_sealed_and_not_written_down_again() {
+async fn secrets_in_plain_text_are_sealed_and_not_copied_to_the_history() {
     let bench = Bench::with(&[("EMAIL_HOST_PASSWORD", "hush-hush")], &[]);
     let settings = bench.process().await;
 
@@ -506,7 +524,7 @@ async fn secrets_in_the_clear_are_sealed_and_not_written_down_again() {
 }
 
 #[tokio::test]
-async fn a_secret_in_the_clear_that_is_written_over_can_be_had_back() {
+async fn overwriting_a_secret_in_plain_text_can_be_undone() {
     let bench = Bench::with(&[("EMAIL_HOST_PASSWORD", "old-hush")], &[]);
     let settings = bench.process().await;
     let changed = set(&settings, "EMAIL_HOST_PASSWORD", "new-hush").await.unwrap();
@@ -520,7 +538,7 @@ async fn a_secret_in_the_clear_that_is_written_over_can_be_had_back() {
 }
 
 #[tokio::test]
-async fn a_list_of_nothing_is_no_empty_list() {
+async fn a_list_of_blank_items_is_not_the_empty_list() {
     let bench = Bench::with(&[], &[("ALLOWED_HOSTS", "a.example"), ("ALLOWED_DOMAIN", " , ")]);
     let settings = bench.process().await;
     assert_eq!(settings.problems().len(), 1);
@@ -535,7 +553,7 @@ async fn a_list_of_nothing_is_no_empty_list() {
 }
 
 #[tokio::test]
-async fn a_rule_that_is_broken_already_is_no_leave_to_break_it_again() {
+async fn a_change_must_not_leave_an_already_broken_rule_broken() {
     let bench = Bench::with(&[], &[("PUBLISH_REQUEST_SECONDS", "60")]);
     let settings = bench.process().await;
     assert_eq!(settings.problems().len(), 1);
@@ -550,7 +568,7 @@ async fn a_rule_that_is_broken_already_is_no_leave_to_break_it_again() {
 }
 
 #[tokio::test]
-async fn the_master_key_is_settled_by_the_first_and_needed_by_all() {
+async fn the_first_process_chooses_the_master_key_that_all_processes_need() {
     let bench = Bench::new();
     bench.process().await.settle_master_key(&boss()).await.unwrap();
     bench.process().await.settle_master_key(&boss()).await.unwrap();
@@ -563,7 +581,7 @@ async fn the_master_key_is_settled_by_the_first_and_needed_by_all() {
 }
 
 #[tokio::test]
-async fn where_keys_cannot_be_read_everything_else_goes_on() {
+async fn other_settings_take_effect_when_keys_cannot_be_read() {
     let bench = Bench::new();
     let (one, other) = (bench.process().await, bench.process().await);
     set(&one, "TWITTER_API_SECRET", "hush").await.unwrap();
@@ -580,7 +598,7 @@ async fn where_keys_cannot_be_read_everything_else_goes_on() {
 }
 
 #[tokio::test]
-async fn history_says_what_was_replaced_and_undo_puts_it_back() {
+async fn the_history_shows_replaced_values_and_undo_restores_them() {
     let bench = Bench::new();
     let settings = bench.process().await;
     let first = set(&settings, "PUBLISH_AT_ONCE", "3").await.unwrap();
@@ -615,7 +633,7 @@ async fn history_says_what_was_replaced_and_undo_puts_it_back() {
 }
 
 #[tokio::test]
-async fn an_unset_is_undone_unless_the_setting_came_back_since() {
+async fn an_unset_can_be_undone_unless_the_setting_was_set_since() {
     let bench = Bench::new();
     let settings = bench.process().await;
     set(&settings, "PUBLISH_AT_ONCE", "3").await.unwrap();
@@ -635,7 +653,7 @@ fn text(key: &str, text: &str) -> Wish {
 }
 
 #[tokio::test]
-async fn a_secret_is_not_sent_to_a_new_place_by_one_who_may_not_know_it() {
+async fn a_remote_admin_cannot_redirect_a_secret() {
     let bench = Bench::with(&[], &[("TWITTER_OAUTH2_TOKEN", "from-the-environment")]);
     let settings = bench.process().await;
     let elsewhere = || text("TWITTER_API_URL", EVIL);
@@ -644,7 +662,7 @@ async fn a_secret_is_not_sent_to_a_new_place_by_one_who_may_not_know_it() {
     let remote = settings.change(&remote_admin(), &[elsewhere()], Action::Set).await;
     let tried = settings.try_on(&remote_admin(), &[elsewhere()]).map(drop);
     let both = settings.change(&remote_admin(), &with_token(), Action::Set).await;
-    // Without the one that was typed, that of the environment would go there.
+    // Without the submitted token, the one in the environment would be sent there.
     let unset = [Wish::new("TWITTER_OAUTH2_TOKEN", Given::Nothing)];
     let back = settings.change(&remote_admin(), &unset, Action::Unset).await;
     let tried_back = settings.try_on(&remote_admin(), &unset).map(drop);
@@ -658,7 +676,7 @@ async fn a_secret_is_not_sent_to_a_new_place_by_one_who_may_not_know_it() {
 }
 
 #[tokio::test]
-async fn undo_brings_no_secret_to_a_new_place() {
+async fn undo_cannot_redirect_a_secret() {
     let bench = Bench::new();
     let settings = bench.process().await;
     set(&settings, "TWITTER_OAUTH2_TOKEN", "the-real-one").await.unwrap();
@@ -672,7 +690,7 @@ async fn undo_brings_no_secret_to_a_new_place() {
 }
 
 #[tokio::test]
-async fn a_process_that_cannot_open_a_secret_does_not_have_others_send_it() {
+async fn a_secret_that_this_process_cannot_decrypt_cannot_be_redirected() {
     let bench = Bench::new();
     set(&bench.process().await, "TWITTER_OAUTH2_TOKEN", "the-real-one").await.unwrap();
     *bench.keys.0.lock().unwrap() = "ab".repeat(32);
@@ -685,7 +703,7 @@ async fn a_process_that_cannot_open_a_secret_does_not_have_others_send_it() {
 }
 
 #[tokio::test]
-async fn from_afar_nobody_has_waggle_call_this_machine() {
+async fn a_remote_admin_cannot_make_waggle_call_this_machine() {
     let bench = Bench::new();
     let settings = bench.process().await;
 
@@ -705,7 +723,7 @@ async fn from_afar_nobody_has_waggle_call_this_machine() {
     }
 }
 
-/// Another process rotates the key at the moment when this one has chosen its own.
+/// Another process rotates the key right after this one has chosen its own.
 struct Interrupted {
     kept: Arc<MemorySettings>,
     other: std::sync::Mutex<Option<SettingsManager>>,
@@ -742,7 +760,7 @@ impl SettingRepository for Interrupted {
 }
 
 #[tokio::test]
-async fn two_rotations_at_the_same_time_lose_nothing() {
+async fn concurrent_rotations_lose_no_secret() {
     let bench = Bench::new();
     let other = bench.process().await;
     set(&other, "TWITTER_API_SECRET", "hush").await.unwrap();
@@ -759,7 +777,7 @@ async fn two_rotations_at_the_same_time_lose_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_is_no_admin_sees_and_changes_nothing() {
+async fn actors_without_the_admin_scope_cannot_read_or_change_settings() {
     let bench = Bench::new();
     let settings = bench.process().await;
     let scopes = [Scope::Ingest, Scope::Read, Scope::Write, Scope::Approve, Scope::Publish];
@@ -783,7 +801,7 @@ async fn whoever_is_no_admin_sees_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_change_based_on_an_older_version_is_refused_and_a_repeated_one_is_none() {
+async fn a_stale_change_is_rejected_and_a_repeated_one_changes_nothing() {
     let bench = Bench::new();
     let settings = bench.process().await;
     let first = set(&settings, "PUBLISH_AT_ONCE", "3").await.unwrap();
@@ -802,7 +820,7 @@ async fn a_change_based_on_an_older_version_is_refused_and_a_repeated_one_is_non
 }
 
 #[tokio::test]
-async fn two_processes_that_change_at_the_same_time_lose_nothing() {
+async fn changes_of_two_processes_are_both_kept() {
     let bench = Bench::new();
     let (one, other) = (bench.process().await, bench.process().await);
 
@@ -817,7 +835,7 @@ async fn two_processes_that_change_at_the_same_time_lose_nothing() {
 }
 
 #[tokio::test]
-async fn custom_settings_take_any_json_and_unknown_keys_are_refused() {
+async fn custom_settings_accept_any_json_and_unknown_keys_are_rejected() {
     let bench = Bench::with(&[("OLD_SWITCH", "1")], &[]);
     let settings = bench.process().await;
     let voice = json!({ "tone": "dry", "words": ["hive", "waggle"], "limit": 3 });
@@ -838,7 +856,7 @@ async fn custom_settings_take_any_json_and_unknown_keys_are_refused() {
 }
 
 #[tokio::test]
-async fn programs_hand_in_values_of_the_settings_kind() {
+async fn json_values_must_match_the_kind_of_the_setting() {
     let bench = Bench::new();
     let settings = bench.process().await;
     let good = [
@@ -884,7 +902,7 @@ mod contract {
     use crate::testing;
 
     #[tokio::test]
-    async fn memory_keeps_the_contract() {
+    async fn the_memory_store_fulfils_the_contract() {
         testing::a_setting_is_kept_written_over_and_removed(Arc::new(MemorySettings::default()))
             .await;
         testing::a_stale_change_of_settings_changes_nothing(Arc::new(MemorySettings::default()))
@@ -894,4 +912,17 @@ mod contract {
         testing::every_secret_is_sealed_anew_or_none(Arc::new(MemorySettings::default())).await;
         testing::a_lost_secret_is_removed(Arc::new(MemorySettings::default())).await;
     }
+}
+
+#[tokio::test]
+async fn the_observer_is_called_with_the_values_of_each_change_in_any_process() {
+    let bench = Bench::new();
+    let (one, other) = (bench.process().await, bench.process().await);
+
+    set(&one, "PUBLISH_AT_ONCE", "7").await.unwrap();
+    set(&one, "PUBLISH_AT_ONCE", "many").await.unwrap_err();
+    one.reload().await.unwrap();
+    other.reload().await.unwrap();
+
+    assert_eq!(*bench.observer.0.lock().unwrap(), [7, 7], "once in each process");
 }

@@ -1,4 +1,4 @@
-//! The types of values.
+//! The types of setting values.
 
 use std::net::IpAddr;
 
@@ -11,9 +11,9 @@ use waggle_kernel::{check_text, is_hidden, is_plain_local_part};
 
 use crate::kind::{Kind, SettingType};
 
-/// The longest value, in characters.
+/// The maximum length of a value, in characters.
 pub const MOST_TEXT: usize = 8_192;
-/// The longest list.
+/// The maximum number of items in a list.
 pub const MOST_ITEMS: usize = 500;
 
 /// A text of one or more lines, without white space around it.
@@ -34,9 +34,10 @@ impl SettingType for Text {
     }
 }
 
-/// A text that is kept encrypted and never shown. Line breaks at its end, which come from files, are cut off.
+/// A text that is stored encrypted and never shown. Line breaks at its end, which come from files,
+/// are removed.
 ///
-/// It has no text of its own to be printed by accident:
+/// It does not implement [`Display`](std::fmt::Display), so it cannot be printed by accident:
 ///
 /// ```compile_fail,E0277
 /// let secret: waggle_settings::Secret = waggle_settings::SettingType::parse("hush").unwrap();
@@ -51,7 +52,7 @@ impl SettingType for Text {
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// The text, for the one who needs it.
+    /// Exposes the text to the code that needs it.
     pub fn text(&self) -> &SecretString {
         &self.0
     }
@@ -84,7 +85,7 @@ impl SettingType for Secret {
     }
 }
 
-/// A whole number from `LEAST` to `MOST`.
+/// An integer from `LEAST` to `MOST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Integer<const LEAST: i64, const MOST: i64>(i64);
 
@@ -94,7 +95,7 @@ impl<const LEAST: i64, const MOST: i64> Integer<LEAST, MOST> {
         self.0
     }
 
-    /// The number as a count of things in memory.
+    /// The number as a `usize`, or 0 if it is out of range.
     pub fn count(self) -> usize {
         usize::try_from(self.0).unwrap_or_default()
     }
@@ -117,7 +118,7 @@ impl<const LEAST: i64, const MOST: i64> SettingType for Integer<LEAST, MOST> {
     }
 }
 
-/// A decimal number; its bounds are given in thousandths.
+/// A decimal number. Its bounds are given in thousandths.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decimal<const LEAST: i32, const MOST: i32>(f64);
 
@@ -179,12 +180,12 @@ impl SettingType for Boolean {
     }
 }
 
-/// A length of time from `LEAST` to `MOST` seconds.
+/// A duration from `LEAST` to `MOST` seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seconds<const LEAST: i64, const MOST: i64>(i64);
 
 impl<const LEAST: i64, const MOST: i64> Seconds<LEAST, MOST> {
-    /// As a duration.
+    /// Converts the value to a [`Duration`].
     pub fn duration(self) -> Duration {
         Duration::seconds(self.0)
     }
@@ -194,11 +195,15 @@ impl<const LEAST: i64, const MOST: i64> SettingType for Seconds<LEAST, MOST> {
     const KIND: Kind = Kind::Duration { least: LEAST, most: MOST };
 
     fn parse(text: &str) -> Result<Self, String> {
-        seconds(text.trim()).filter(|seconds| (LEAST..=MOST).contains(seconds)).map(Self).ok_or_else(|| {
-            format!(
-                "has to be a time from {LEAST} to {MOST} seconds, such as 90, 90s, 15m, 6h, 2d or 1h30m"
-            )
-        })
+        seconds(text.trim())
+            .filter(|seconds| (LEAST..=MOST).contains(seconds))
+            .map(Self)
+            .ok_or_else(|| {
+                format!(
+                    "has to be a time from {LEAST} to {MOST} seconds, such as 90, 90s, 15m, 6h, \
+                     2d or 1h30m"
+                )
+            })
     }
 
     fn encode(&self) -> String {
@@ -210,7 +215,7 @@ impl<const LEAST: i64, const MOST: i64> SettingType for Seconds<LEAST, MOST> {
     }
 }
 
-/// Reads `90`, `90s`, `1h30m`.
+/// Parses `90`, `90s` or `1h30m`.
 fn seconds(text: &str) -> Option<i64> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Some(seconds.into());
@@ -234,24 +239,24 @@ fn seconds(text: &str) -> Option<i64> {
     (!text.is_empty()).then_some(total)
 }
 
-/// What a [`List`] is made of.
+/// The items of a [`List`].
 pub trait Item: Sized {
-    /// What the items are, for people, in the plural.
+    /// The plural name of the items, as shown to people.
     const NAME: &'static str;
 
-    /// Reads one, without white space around it and not empty.
+    /// Parses an item. The text is not empty and has no white space around it.
     ///
     /// # Errors
     ///
     /// What is expected.
     fn parse(text: &str) -> Result<Self, String>;
 
-    /// The text that the same item is read from.
+    /// The text from which [`parse`](Item::parse) reads the same item.
     fn encode(&self) -> String;
 }
 
-/// A list: a JSON array of texts, or texts with commas or line breaks between them. `[]` is the empty list, while
-/// a blank text is no value at all.
+/// A list: a JSON array of strings, or items separated by commas or line breaks. `[]` is the empty
+/// list, while a blank text is no value at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List<T>(pub Vec<T>);
 
@@ -279,7 +284,7 @@ impl<T: Item> SettingType for List<T> {
         }
         let items: Vec<&str> =
             parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
-        // Nothing but commas is a slip, and must not stand in the way of what the environment says.
+        // A text of commas alone is a mistake, and must not override a value in the environment.
         if items.is_empty() && !parts.is_empty() {
             return Err("has nothing in it; the empty list is []".to_owned());
         }
@@ -307,7 +312,7 @@ impl Item for Text {
     }
 }
 
-/// A network in CIDR notation; a bare address is a network of one.
+/// A network in CIDR notation. A single address is a network of one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network(IpNet);
 
@@ -327,14 +332,15 @@ impl Item for Network {
 }
 
 impl List<Network> {
-    /// Whether `address` is in one of them. An IPv4 address inside IPv6 counts as what it is.
+    /// Whether one of the networks contains `address`. An IPv4 address inside IPv6 is treated as
+    /// IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.0.contains(&address))
     }
 }
 
-/// A mail address without a name, as `someone@example.com`.
+/// A mail address without a display name, such as `someone@example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address(String);
 
@@ -354,7 +360,7 @@ impl Item for Address {
         let (local, domain) = text.rsplit_once('@').ok_or_else(wrong)?;
         let domain = mail_domain(domain).filter(|domain| domain.contains('.')).ok_or_else(wrong)?;
         let address = format!("{local}@{domain}");
-        // The longest that there can be (RFC 5321, section 4.5.3.1.3).
+        // The maximum length of an address (RFC 5321, section 4.5.3.1.3).
         if !is_plain_local_part(local) || address.len() > 254 {
             Err(wrong())
         } else {
@@ -367,12 +373,12 @@ impl Item for Address {
     }
 }
 
-/// A mail address that may have a name, as `Waggle <waggle@example.com>`.
+/// A mail address with or without a display name, such as `Waggle <waggle@example.com>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email(String);
 
 impl Email {
-    /// The address with its name.
+    /// The address, with the display name if there is one.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -403,7 +409,7 @@ impl SettingType for Email {
         if name.is_empty() {
             return Ok(Self(format!("{local}@{domain}")));
         }
-        // With a comma or an at sign in it a name has to be quoted (RFC 5322, section 3.2.4).
+        // A name that contains a comma or an at sign must be quoted (RFC 5322, section 3.2.4).
         let is_plain =
             |c: char| c.is_alphanumeric() || c == ' ' || "!#$%&'*+-/=?^_`{|}~".contains(c);
         Ok(Self(if name.chars().all(is_plain) {
@@ -419,7 +425,7 @@ impl SettingType for Email {
     }
 }
 
-/// The name of a domain, in ASCII and lower case.
+/// A domain name, in ASCII and lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Domain(String);
 
@@ -430,7 +436,7 @@ impl Domain {
     }
 }
 
-/// Whether this can be the name of a host: letters, digits, hyphens and underscores between single
+/// Whether `name` is a valid host name: letters, digits, hyphens and underscores between single
 /// dots.
 fn is_host_name(name: &str) -> bool {
     name.split('.').all(|label| {
@@ -441,7 +447,7 @@ fn is_host_name(name: &str) -> bool {
     })
 }
 
-/// The name of a domain as mail servers take it, in ASCII and lower case.
+/// The domain name as mail servers accept it, in ASCII and lower case.
 fn mail_domain(text: &str) -> Option<String> {
     match Host::parse(text) {
         Ok(Host::Domain(name)) if is_host_name(&name) && !name.contains('_') => Some(name),
@@ -468,7 +474,7 @@ impl Item for Domain {
     }
 }
 
-/// The name of a host, in ASCII and lower case; a leading `.` or `*.` stands for its sub-domains.
+/// A host name, in ASCII and lower case. A leading `.` or `*.` stands for its subdomains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostName(String);
 
@@ -480,7 +486,7 @@ impl HostName {
 }
 
 impl HostName {
-    /// Whether it is the machine that Waggle runs on.
+    /// Whether the host is the machine that Waggle runs on.
     pub fn is_this_machine(&self) -> bool {
         match Host::parse(&self.0) {
             Ok(Host::Domain(name)) => name == "localhost",
@@ -490,7 +496,7 @@ impl HostName {
         }
     }
 
-    /// Whether a request to `name` is one to this host: a leading dot stands for everything below it.
+    /// Whether a request to `name` is a request to this host. A leading dot matches all subdomains.
     pub fn is_called(&self, name: &str) -> bool {
         match self.0.strip_prefix('.') {
             Some(parent) => name.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')),
@@ -516,7 +522,7 @@ impl Item for HostName {
         let wrong = || format!("has '{text}' in it, which is no host name");
         match Host::parse(name) {
             Ok(Host::Domain(name)) => {
-                // A dot at the end says that the name is whole; requests are compared without it.
+                // A trailing dot marks a complete name; requests are compared without it.
                 let name = name.trim_end_matches('.');
                 if is_host_name(name) { Ok(Self(format!("{lead}{name}"))) } else { Err(wrong()) }
             }
@@ -575,7 +581,7 @@ impl SettingType for RoleName {
     }
 }
 
-/// What the setting `LIMITS` may name.
+/// The names that the setting `LIMITS` accepts.
 pub const LIMIT_NAMES: &[&str] = &[
     "register.client",
     "reset.client",
@@ -596,14 +602,14 @@ pub const LIMIT_NAMES: &[&str] = &[
     "token.user",
 ];
 
-/// How often something may be done that is limited by name: `register.client=20/3600`, the time in seconds.
+/// The limit of a named action: `register.client=20/3600`, with the period in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitRule {
-    /// What.
+    /// One of [`LIMIT_NAMES`].
     pub name: String,
-    /// How often.
+    /// How many times the action is allowed per period.
     pub most: u32,
-    /// In how many seconds.
+    /// The length of the period, in seconds.
     pub seconds: u32,
 }
 
@@ -635,7 +641,8 @@ impl Item for LimitRule {
     }
 }
 
-/// The URL of a server, over HTTPS, without a user name or a password in it. HTTP does on this machine alone.
+/// The URL of a server, over HTTPS, without a user name or password. HTTP is accepted only for this
+/// machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
@@ -681,7 +688,7 @@ impl SettingType for BaseUrl {
     }
 }
 
-/// The base URL of X's API: a [`BaseUrl`] in front of the version, which Waggle adds.
+/// The base URL of the X API: a [`BaseUrl`] without the API version, which Waggle appends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiUrl(BaseUrl);
 
@@ -710,7 +717,7 @@ impl SettingType for ApiUrl {
     }
 }
 
-/// The address of a web site: a [`BaseUrl`] without a path, as Waggle is at the root of its host.
+/// The URL of a website: a [`BaseUrl`] without a path, because Waggle is at the root of its host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteUrl(BaseUrl);
 
@@ -740,20 +747,21 @@ impl SettingType for SiteUrl {
     }
 }
 
-/// How X is looked at when it is not known whether a post arrived. JSON; each of the three may only be
-/// longer than what is known to be safe, never shorter.
+/// When Waggle looks for a post on X whose outcome is unknown. The value is JSON. Each of the three
+/// durations may be longer than what is known to be safe, but not shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DoubtSeconds {
-    /// How long after an attempt it is looked for first.
+    /// The time from an attempt to the first look for its post.
     pub first_look_after: Duration,
-    /// How long after a look that did not find it comes the second.
+    /// The time from a look that did not find the post to the second look.
     pub second_look_after: Duration,
-    /// How long after the attempt a post that was not found may be sent again unasked.
+    /// The time after the attempt during which a post that was not found may be sent again without
+    /// asking a person.
     pub resend_within: Duration,
 }
 
 impl DoubtSeconds {
-    /// Each member with the least that it may be, in seconds; the most is an hour.
+    /// Each member with its minimum in seconds. The maximum is one hour.
     const MEMBERS: [(&'static str, i64); 3] =
         [("first_look_after", 20), ("second_look_after", 120), ("resend_within", 600)];
     const MOST: i64 = 3_600;
@@ -783,7 +791,8 @@ impl SettingType for DoubtSeconds {
         let expected = || {
             let members = Self::MEMBERS.map(|(name, least)| format!("\"{name}\": {least}"));
             format!(
-                "has to be a JSON object such as {{{}}}, with at least these seconds and at most {}",
+                "has to be a JSON object such as {{{}}}, with at least these seconds and at most \
+                 {}",
                 members.join(", "),
                 Self::MOST
             )
@@ -821,12 +830,12 @@ impl SettingType for DoubtSeconds {
     }
 }
 
-/// Something that the sandbox does wrong.
+/// A fault that the sandbox simulates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultName(String);
 
 impl FaultName {
-    /// Every name.
+    /// The names of all faults.
     pub const ALL: [&'static str; 10] = [
         "refuse",
         "wait",
@@ -870,7 +879,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_a_host_is_one_that_can_be_called() {
+    fn host_names_are_normalized_and_invalid_ones_rejected() {
         for (text, name) in [
             ("Example.com.", "[\"example.com\"]"),
             ("waggle_app", "[\"waggle_app\"]"),
@@ -886,7 +895,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_is_one_that_addresses_can_have() {
+    fn domains_must_be_possible_in_mail_addresses() {
         for text in
             ["*.example.com", ".example.com", "a*b.com", "exa_mple.com", "example.com.", "x"]
         {
@@ -896,7 +905,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_one_that_mail_reaches_and_that_users_can_have() {
+    fn mail_addresses_must_have_a_valid_domain() {
         for text in ["a@b..c", "a@-b.c", "a@*.com", "a@b_c.com", "a b@c.example", "a@b.example."] {
             assert_eq!(taken::<Email>(text), None, "{text}");
             assert_eq!(taken::<List<Address>>(text), None, "{text}");
@@ -910,7 +919,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_of_a_server_is_one_that_browsers_and_programs_use() {
+    fn server_urls_need_a_valid_host_and_no_api_version() {
         for text in
             ["https://example.com.", "https://*.example.com", "https://a..b", "https://-a.example"]
         {

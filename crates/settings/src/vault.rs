@@ -1,7 +1,10 @@
-//! Secrets at rest: XChaCha20-Poly1305 under a master key, bound to the setting's key and version.
+//! Encryption of secrets at rest: XChaCha20-Poly1305 with a master key, bound to the setting's key
+//! and version.
 //!
-//! A sealed value is a random nonce of 24 bytes and the ciphertext with its tag. What it is bound to is
-//! authenticated and not kept: a sealed value that is moved to another setting or another version does not open. (<https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha-03>)
+//! A sealed value is a random nonce of 24 bytes, followed by the ciphertext and its tag. The key
+//! and version of the setting are authenticated but not stored. A sealed value that is moved to
+//! another setting or version therefore cannot be decrypted.
+//! (<https://datatracker.ietf.org/doc/html/draft-irtf-cfrg-xchacha-03>)
 
 use std::fmt;
 
@@ -19,7 +22,8 @@ use crate::revision::Revision;
 
 const NONCE: usize = 24;
 
-/// What a master key is called: 16 hexadecimal digits of its SHA-256. It tells keys apart and betrays nothing.
+/// The name of a master key: 16 hexadecimal digits of its SHA-256. The name distinguishes keys and
+/// reveals nothing about them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyId(pub String);
 
@@ -29,12 +33,12 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// A value as it lies in the database.
+/// An encrypted value, as the database stores it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
-    /// The key that opens it.
+    /// The name of the master key that decrypts it.
     pub key: KeyId,
-    /// Nonce and ciphertext.
+    /// The nonce, followed by the ciphertext.
     pub bytes: Vec<u8>,
 }
 
@@ -44,18 +48,19 @@ impl fmt::Debug for Sealed {
     }
 }
 
-/// A key of 256 bits that secrets are sealed with.
+/// A 256-bit key that seals secrets.
 pub struct MasterKey {
     id: KeyId,
     key: SecretBox<[u8; 32]>,
 }
 
 impl MasterKey {
-    /// Reads 32 bytes as 64 hexadecimal digits or in Base64, of either alphabet, with or without padding.
+    /// Parses 32 bytes from 64 hexadecimal digits or from Base64, in either alphabet, with or
+    /// without padding.
     ///
     /// # Errors
     ///
-    /// [`InvalidMasterKey`], without the text.
+    /// [`InvalidMasterKey`] if the text is neither. The error does not contain the text.
     pub fn parse(text: &str) -> Result<Self, InvalidMasterKey> {
         let bytes = hexadecimal(text)
             .or_else(|| {
@@ -68,21 +73,17 @@ impl MasterKey {
         Ok(Self::of(bytes))
     }
 
-    /// A new key.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the machine has no randomness to give.
+    /// Generates a new key.
     pub fn generate(entropy: &dyn Entropy) -> Result<Self, PortError> {
         Ok(Self::of(entropy.bytes()?))
     }
 
-    /// The text that [`parse`](Self::parse) reads it from: to be put into a file, and nowhere else.
+    /// The text that [`parse`](Self::parse) accepts. Write it to a key file, and nowhere else.
     pub fn text(&self) -> SecretString {
         STANDARD.encode(self.key.expose_secret()).into()
     }
 
-    /// What it is called.
+    /// The name of the key.
     pub const fn id(&self) -> &KeyId {
         &self.id
     }
@@ -93,10 +94,10 @@ impl MasterKey {
         Self { id: KeyId(id), key: SecretBox::new(Box::new(bytes)) }
     }
 
-    /// The keyed hash of `secret`, under a key of its own that is made of this one.
+    /// The keyed hash of `secret`, with a key that is derived from this one.
     fn keyed(&self, secret: &SecretString) -> Hmac<Sha256> {
         let of = |key: &[u8; 32]| {
-            // A key that is shorter than a block is a block with zeros behind it. (RFC 2104, 2)
+            // A key shorter than a block is padded with zeros. (RFC 2104, 2)
             let mut block = [0; 64];
             block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
             <Hmac<Sha256> as hmac::KeyInit>::new(&block.into())
@@ -117,23 +118,25 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
     (0..64).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
 
-/// The text is no master key.
+/// The text is not a master key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "a master key is 32 random bytes, as 64 hexadecimal digits or in Base64 (openssl rand -base64 32)"
+    "a master key is 32 random bytes, as 64 hexadecimal digits or in Base64 (openssl rand -base64 \
+     32)"
 )]
 pub struct InvalidMasterKey;
 
-/// The master keys that a process holds, the newest first.
+/// The master keys that a process holds, newest first.
 #[derive(Default)]
 pub struct MasterKeys(Vec<MasterKey>);
 
 impl MasterKeys {
-    /// Reads keys with commas or line breaks between them; lines that begin with `#` are comments.
+    /// Parses keys that are separated by commas or line breaks. Lines that begin with `#` are
+    /// comments.
     ///
     /// # Errors
     ///
-    /// [`InvalidMasterKey`] if one of them is none.
+    /// [`InvalidMasterKey`] if one of them is invalid.
     pub fn parse(text: &str) -> Result<Self, InvalidMasterKey> {
         text.lines()
             .filter(|line| !line.trim_start().starts_with('#'))
@@ -145,44 +148,45 @@ impl MasterKeys {
             .map(Self)
     }
 
-    /// The key that is called `id`.
+    /// The key with the name `id`.
     pub fn find(&self, id: &KeyId) -> Option<&MasterKey> {
         self.0.iter().find(|key| key.id == *id)
     }
 
-    /// The newest.
+    /// The newest key.
     pub fn newest(&self) -> Option<&MasterKey> {
         self.0.first()
     }
 
-    /// What the keys are called, the newest first.
+    /// The names of the keys, newest first.
     pub fn ids(&self) -> Vec<KeyId> {
         self.0.iter().map(|key| key.id.clone()).collect()
     }
 
-    /// Opens a value that was sealed for `place`.
+    /// Decrypts a value that was sealed for `place`.
     ///
     /// # Errors
     ///
-    /// [`SealedError`] if the key is not held, or the value was changed or moved.
+    /// [`SealedError`] if this process does not hold the key, or the value was changed or moved.
     pub fn open(&self, sealed: &Sealed, place: Place<'_>) -> Result<SecretString, SealedError> {
         self.open_bound(sealed, &place.bytes())
     }
 
-    /// Opens what was sealed for `label`, which is no setting.
+    /// Decrypts a value that was sealed for `label` instead of a setting.
     ///
     /// # Errors
     ///
-    /// [`SealedError`] if the key is not held, or it was changed or moved.
+    /// [`SealedError`] if this process does not hold the key, or the value was changed or moved.
     pub fn open_for(&self, sealed: &Sealed, label: &str) -> Result<SecretString, SealedError> {
         self.open_bound(sealed, &labelled(label))
     }
 
-    /// Seals `secret` with the newest key for `label`, which is no setting: it opens there alone.
+    /// Seals `secret` with the newest key for `label` instead of a setting. The value can be
+    /// decrypted only for the same label.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if there is no key, or no randomness.
+    /// [`PortError`] if there is no key.
     pub fn seal_for(
         &self,
         secret: &SecretString,
@@ -193,8 +197,8 @@ impl MasterKeys {
         seal_bound(key, secret, &labelled(label), entropy)
     }
 
-    /// The hash of `secret` under the newest key, and what that is called: for what is so short that a hash alone would give
-    /// it away.
+    /// The keyed hash of `secret` with the newest key, and the name of that key. It is meant for
+    /// secrets that are so short that a plain hash would reveal them.
     ///
     /// # Errors
     ///
@@ -204,7 +208,8 @@ impl MasterKeys {
         Ok((key.id.clone(), key.keyed(secret).finalize().into_bytes().into()))
     }
 
-    /// Whether `secret` has this hash under the key that is called `key`, told in the same time whatever the answer.
+    /// Whether `secret` has this hash with the key named `key`. The hashes are compared in constant
+    /// time.
     pub fn is_marked(&self, secret: &SecretString, key: &KeyId, hash: &[u8; 32]) -> bool {
         self.find(key).is_some_and(|key| key.keyed(secret).verify_slice(hash).is_ok())
     }
@@ -220,12 +225,11 @@ impl MasterKeys {
     }
 }
 
-/// What a sealed value belongs to.
+/// The setting and version that a sealed value belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'a> {
-    /// The setting.
     pub key: &'a str,
-    /// The change that set it; no two changes have the same.
+    /// The revision of the change that set it. No two changes of a setting have the same revision.
     pub version: Revision,
 }
 
@@ -242,7 +246,7 @@ impl Place<'_> {
 ///
 /// # Errors
 ///
-/// [`PortError`] if the machine has no randomness to give, or the secret is too large for the cipher.
+/// [`PortError`] if the secret is too large for the cipher.
 pub(crate) fn seal(
     key: &MasterKey,
     secret: &SecretString,
@@ -256,7 +260,7 @@ fn no_key() -> PortError {
     PortError::broken("looking for the master key", "there is none")
 }
 
-/// What something that is no setting is bound to.
+/// The associated data of a value that does not belong to a setting.
 fn labelled(label: &str) -> Vec<u8> {
     [b"waggle secret 1\0", label.as_bytes()].concat()
 }
@@ -278,13 +282,13 @@ fn seal_bound(
     Ok(Sealed { key: key.id.clone(), bytes })
 }
 
-/// Why a sealed value does not open.
+/// Why a sealed value cannot be decrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SealedError {
-    /// The key is not among those that this process holds.
+    /// This process does not hold the master key.
     #[error("is sealed with the master key {0}, which is not among those given")]
     NoKey(KeyId),
-    /// It was changed or moved.
+    /// The value was changed or moved.
     #[error("does not open under the master key {0}: it was changed outside Waggle")]
     Broken(KeyId),
 }
@@ -315,7 +319,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sealed_opens_in_its_place_and_nowhere_else(
+        fn a_sealed_value_is_decrypted_only_in_its_place(
             secret in ".{1,60}", key in "[A-Z_]{1,20}", version in 0_i64..1000,
         ) {
             let sealed = sealed(&secret);
@@ -329,7 +333,7 @@ mod tests {
         }
 
         #[test]
-        fn a_changed_byte_is_seen(at in 0_usize..40, by in 1_u8..) {
+        fn a_changed_byte_is_detected(at in 0_usize..40, by in 1_u8..) {
             let mut sealed = sealed("hush-hush");
             let at = at % sealed.bytes.len();
             sealed.bytes[at] ^= by;
@@ -349,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn another_key_does_not_open_it_and_is_named() {
+    fn a_missing_key_is_named_in_the_error() {
         let sealed = sealed("hush-hush");
 
         let result = keys(2).open(&sealed, HERE).map(drop);
@@ -358,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_read_in_the_forms_that_people_have_them_in() {
+    fn keys_are_parsed_from_hexadecimal_and_base64() {
         let key = MasterKey::of([7; 32]);
         let text = key.text().expose_secret().to_owned();
         let several = format!("# newest first\n{}\n{text}\n", "07".repeat(32));
@@ -371,7 +375,8 @@ mod tests {
         assert!(MasterKeys::parse(" \n").unwrap().newest().is_none());
     }
 
-    /// Test vector of draft-irtf-cfrg-xchacha-03, A.3.1: the first bytes of the ciphertext and the last of the tag.
+    /// Test vector of draft-irtf-cfrg-xchacha-03, A.3.1: the first bytes of the ciphertext and the
+    /// last bytes of the tag.
     #[test]
     fn the_cipher_is_xchacha20_poly1305() {
         let key: [u8; 32] = std::array::from_fn(|at| 0x80 + u8::try_from(at).unwrap());

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{postgres, sqlite};
 
-/// The connections, to one of the two.
+/// The connections to SQLite or to PostgreSQL.
 #[derive(Clone, Debug)]
 pub(crate) enum Databases {
     Sqlite { pools: sqlite::Pools, path: PathBuf },

@@ -1,4 +1,4 @@
-//! What can go wrong in here, and how little of it the ports say.
+//! Errors of the store, and how much of them the ports reveal.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,69 +8,60 @@ use waggle_kernel::PortError;
 
 use crate::room;
 
-/// A failure of the store.
+/// Errors of the store.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// No connection was free in time, or none could be made.
+    /// No connection was available in time, or none could be opened.
     #[error("no connection to the database")]
     Connection(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The database refused a statement.
     #[error("the database refused a statement")]
     Query(#[from] diesel::result::Error),
-    /// A row makes no sense.
+    /// A row contains an invalid value.
     #[error("the column {column} has a value that makes no sense")]
     Row {
-        /// Table and column.
+        /// The table and the column.
         column: &'static str,
-        /// What is wrong with it.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// There is next to no room left where the file of the database is.
+    /// Almost no space is left on the disk of the database file.
     #[error("less than {} KiB are free on the disk of {path}", needed / 1024)]
     NoRoom {
-        /// The file.
         path: String,
-        /// How many bytes have to be free.
+        /// The required free space, in bytes.
         needed: u64,
     },
-    /// The schema could not be brought up to date.
     #[error("the migrations failed")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The database URL makes no sense.
     #[error("the database URL {0}")]
     Url(String),
-    /// A file could not be used.
     #[error("{path} {problem}")]
     File {
-        /// Which.
         path: String,
-        /// What is wrong.
         problem: &'static str,
-        /// Why.
         #[source]
         source: Option<std::io::Error>,
     },
 }
 
-/// How many connections are asked whether they are alive before they are used, because one of the
-/// pool was not: at most two rounds of it.
+/// The number of connections that must still be checked before they are used, because one in the
+/// pool was closed: at most two rounds of the pool.
 static CHECKS_DUE: AtomicU32 = AtomicU32::new(0);
 const CHECKS: u32 = 16;
 
-/// Whether the next connection has to be asked whether it is alive.
+/// Whether the next connection must be checked before it is used.
 pub(crate) fn is_check_due() -> bool {
     let one_less = |due: u32| due.checked_sub(1);
     CHECKS_DUE.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
 }
 
-/// A connection was closed by the server, and others may be.
+/// Records that the server closed a connection, so others may be closed, too.
 pub(crate) fn connection_lost() {
     CHECKS_DUE.store(CHECKS, Ordering::Relaxed);
 }
 
 impl StoreError {
-    /// Remembers what concerns later calls: that the disk is full, or that a connection was lost.
+    /// Records what affects later calls: a full disk, or a lost connection.
     pub(crate) fn note(&self) {
         if self.is_about_lost_connection() {
             connection_lost();
@@ -80,21 +71,22 @@ impl StoreError {
         }
     }
 
-    /// Whether the database has no room to write.
+    /// Whether the database has no space to write.
     pub fn is_about_room(&self) -> bool {
         const FULL: &[&str] =
             &["database or disk is full", "No space left on device", "disk quota exceeded"];
         matches!(self, Self::NoRoom { .. }) || self.says(FULL)
     }
 
-    /// Whether the database takes no writes at all: a replica, or a file without the right to write.
+    /// Whether the database rejects all writes, because it is a replica or the file is not
+    /// writable.
     pub fn is_about_read_only(&self) -> bool {
         use diesel::result::{DatabaseErrorKind::ReadOnlyTransaction, Error};
         matches!(self, Self::Query(Error::DatabaseError(ReadOnlyTransaction, _)))
             || self.says(&["attempt to write a readonly database"])
     }
 
-    /// Whether the database's message has one of these words.
+    /// Whether the message of the database contains one of these texts.
     fn says(&self, words: &[&str]) -> bool {
         let Self::Query(diesel::result::Error::DatabaseError(_, information)) = self else {
             return false;
@@ -102,7 +94,7 @@ impl StoreError {
         words.iter().any(|words| information.message().contains(words))
     }
 
-    /// The same as a port says it.
+    /// Converts the error to the error of a port, where `doing` names the operation.
     pub(crate) fn during(self, doing: &'static str) -> PortError {
         self.note();
         if self.is_about_room() {
@@ -116,7 +108,8 @@ impl StoreError {
         }
     }
 
-    /// Whether the transaction shall be tried again after `tries`: PostgreSQL ended it for another one's sake.
+    /// Whether to retry the transaction after `tries` tries, because PostgreSQL aborted it in favor
+    /// of another.
     pub(crate) fn is_worth_another_try(&self, tries: u8) -> bool {
         const MOST: u8 = 5;
         tries < MOST && self.is_deadlock()
@@ -126,7 +119,7 @@ impl StoreError {
         self.says(&["deadlock detected"])
     }
 
-    /// Whether the server ended the session that the statement was for.
+    /// Whether the server ended the session of the statement.
     pub(crate) fn is_about_lost_connection(&self) -> bool {
         use diesel::result::{DatabaseErrorKind, Error};
         const LOST: &[&str] = &["terminating connection", "connection closed"];
@@ -137,7 +130,7 @@ impl StoreError {
             )
         };
         match self {
-            // In a transaction that did not begin or whose connection is gone.
+            // The transaction did not begin, or its connection is gone.
             Self::Query(Error::BrokenTransactionManager | Error::NotInTransaction) => true,
             Self::Query(Error::DatabaseError(kind, _)) => lost(kind) || self.says(LOST),
             _ => false,
@@ -155,18 +148,19 @@ impl StoreError {
     }
 }
 
-/// What SQLite and PostgreSQL say while they cannot serve, and may be able to later.
+/// What SQLite and PostgreSQL report when they cannot serve now, but may be able to later.
 const OUTAGES: &[&str] = &[
     "database is locked",
     "the database system is",
     "too many clients",
     "remaining connection slots",
-    // A timeout of the statement or of a lock, a standby that catches up, an administrator.
+    // A timeout of the statement or of a lock, a conflict with recovery on a standby, or an
+    // administrator.
     "canceling statement due to",
     "could not obtain lock",
 ];
 
-/// Does `work` and says what was being done if it fails.
+/// Runs `work`, and names the operation in the error if it fails.
 pub(crate) async fn during<T>(
     doing: &'static str,
     work: impl Future<Output = Result<T, StoreError>>,
@@ -174,7 +168,7 @@ pub(crate) async fn during<T>(
     work.await.map_err(|error| error.during(doing))
 }
 
-/// Says which column a value was read from.
+/// Adds the name of the column to the error of reading its value.
 pub(crate) fn column<E>(column: &'static str) -> impl FnOnce(E) -> StoreError
 where
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -182,13 +176,13 @@ where
     move |error| StoreError::Row { column, source: error.into() }
 }
 
-/// Whether the failure is that a unique value was there already.
+/// Whether a statement failed because a unique value already exists.
 pub(crate) fn is_unique_violation(error: &diesel::result::Error) -> bool {
     use diesel::result::{DatabaseErrorKind, Error};
     matches!(error, Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
 }
 
-/// Whether a statement failed because what it refers to is not there.
+/// Whether a statement failed because it refers to a row that does not exist.
 pub(crate) fn is_reference_violation(error: &diesel::result::Error) -> bool {
     use diesel::result::{DatabaseErrorKind, Error};
     matches!(error, Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _))
@@ -203,7 +197,7 @@ mod tests {
     use super::StoreError;
 
     #[test]
-    fn what_postgres_cancels_may_be_tried_again() {
+    fn statements_that_postgres_cancels_can_be_retried() {
         use diesel::result::{DatabaseErrorKind, Error};
         for why in ["statement timeout", "lock timeout", "user request"] {
             let text = Box::new(format!("canceling statement due to {why}"));
@@ -216,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_called_a_full_disk() {
+    fn a_full_disk_is_reported_as_full() {
         let mut full = SqliteConnection::establish(":memory:").unwrap();
         full.batch_execute("PRAGMA max_page_count = 1").unwrap();
 

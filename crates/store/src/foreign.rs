@@ -1,26 +1,26 @@
-//! Telling a database of another program from one of Waggle's.
+//! Distinguishes a database of Waggle from that of another program.
 
-/// The name of a table, a view, or a step.
+/// The name of a table, a view, or a migration.
 #[derive(diesel::QueryableByName)]
 pub(crate) struct Name {
     #[diesel(sql_type = diesel::sql_types::Text)]
     pub(crate) name: String,
 }
 
-/// The record of the steps that are applied, of any program that uses Diesel.
+/// The table of applied migrations, which every program that uses Diesel has.
 const RECORD: &str = "__diesel_schema_migrations";
 
-/// How to ask for the steps in the record.
+/// Selects the migrations in the table of applied migrations.
 pub(crate) const STEPS: &str = "SELECT version AS name FROM __diesel_schema_migrations";
 
-/// Whether a database has a record of steps.
+/// Whether a database has a table of applied migrations.
 pub(crate) fn has_record(tables: &[Name]) -> bool {
     tables.iter().any(|table| table.name == RECORD)
 }
 
-/// Whether a database with these tables and views, and these steps in its record, is in use by
-/// another program. Waggle's own has its first step recorded, or, before that is recorded with
-/// `waggle migrate --fake`, its tables.
+/// Whether a database with these tables and views, and these applied migrations, belongs to another
+/// program. In Waggle's own database, the first migration is recorded as applied. Before `waggle
+/// migrate --fake` records it, Waggle's tables exist.
 pub(crate) fn is_foreign(tables: &[Name], steps: &[Name]) -> bool {
     const OURS: &[&str] = &["campaign_batch_sources", "setting_state", "twitter_posts"];
     let has = |names: &[Name], wanted: &str| names.iter().any(|one| one.name == wanted);
@@ -38,10 +38,10 @@ mod tests {
     }
 
     #[test]
-    fn a_database_of_another_program_is_told_from_an_own_one() {
+    fn databases_of_other_programs_are_recognized() {
         let cases: &[(&[&str], &[&str], bool)] = &[
             (&[], &[], false),
-            // The first start ended before the first step.
+            // The first start ended before the first migration.
             (&[RECORD], &[], false),
             (&[RECORD, "posts"], &["0001", "0002"], false),
             (&["campaign_batch_sources", "setting_state", "twitter_posts"], &[], false),

@@ -1,4 +1,5 @@
-//! One multi-row insert for both databases; Diesel's own batch is not to be had on SQLite under diesel-async.
+//! A multi-row insert for both databases. Diesel's own batch insert is not available on SQLite with
+//! diesel-async.
 
 use std::marker::PhantomData;
 
@@ -8,15 +9,16 @@ use diesel::query_source::{Column, QuerySource};
 use diesel::result::QueryResult;
 use diesel::{Expression, Insertable};
 
-/// How many rows go into one statement. PostgreSQL takes 65,535 values in a statement, SQLite 32,766.
+/// The maximum number of rows in a statement. PostgreSQL accepts 65,535 values in a statement,
+/// SQLite 32,766.
 pub(crate) const CHUNK: usize = 100;
 
-/// What happens to a row that is there already.
+/// What happens to a row that already exists.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum OnConflict {
-    /// It stays as it is, and is not returned.
+    /// The row stays as it is, and is not returned.
     DoNothing,
-    /// These columns of it are written over.
+    /// These columns of the row are overwritten.
     Update(&'static [&'static str]),
 }
 
@@ -30,8 +32,8 @@ pub(crate) struct InsertMany<T: QuerySource, V, C, R> {
     column: PhantomData<C>,
 }
 
-/// Inserts `rows`, of which there is at least one and at most [`CHUNK`], into `table`; a conflict on the
-/// unique `_column` is dealt with as `conflict` says.
+/// Inserts `rows` (at least one, at most [`CHUNK`]) into `table`. A conflict on the unique
+/// `_column` is handled as specified by `conflict`.
 pub(crate) fn insert_many<T, I, V, C, R>(
     table: T,
     rows: Vec<I>,
@@ -63,7 +65,7 @@ where
     R: QueryFragment<DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        // The cache of statements knows them by their text: keep the common lengths alone.
+        // The cache is keyed by the text of the statement, so only common lengths are cached.
         if self.rows.len() != CHUNK && self.rows.len() > 10 {
             out.unsafe_to_cache_prepared();
         }

@@ -1,8 +1,9 @@
-//! All repositories of Waggle, on Diesel, for SQLite and PostgreSQL.
+//! The repositories of Waggle, built on Diesel, for SQLite and PostgreSQL.
 //!
-//! Every query is written once, in `repositories/`, which is compiled once for each database on that
-//! database's connection type; what the two do not share stands in the `dialect` of `sqlite/` and
-//! `postgres/`. A port method is one transaction. SQL is in this crate alone.
+//! Every query is written once, in `repositories/`. That module is compiled once for each database,
+//! with the connection type of that database. The differences between the databases are in the
+//! `dialect` modules of `sqlite/` and `postgres/`. Each method of a port is one transaction. Only
+//! this crate contains SQL.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), waggle_store::StoreError> {
@@ -23,6 +24,7 @@ mod migrations;
 mod one_of;
 mod pool;
 mod postgres;
+mod queues;
 mod room;
 mod run_query;
 mod schema;
@@ -35,11 +37,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use waggle_accounts::ports::{
-    AuthEventRepository, GoogleAccounts, Limits, MailQueue, PasskeyRepository,
-    SecondFactorRepository, SessionRepository, TokenRepository, UserRepository,
-    VerificationRepository,
+    AuthEventRepository, GoogleAccounts, MailQueue, PasskeyRepository, SecondFactorRepository,
+    SessionRepository, TokenRepository, UserRepository, VerificationRepository,
 };
 use waggle_content::ports::{Ledger, PostRepository};
+use waggle_kernel::Limits;
 use waggle_settings::ports::{SettingChanges, SettingRepository};
 use waggle_twitter_n8n::ports::{
     CampaignBatchRepository, GeneratedTweetRepository, PostQueue, SourceTweetRepository,
@@ -48,50 +50,41 @@ use waggle_twitter_n8n::ports::{
 use self::databases::Databases;
 pub use self::error::StoreError;
 pub use self::migrations::{MigrationStatus, Mode};
+pub use self::queues::{Queue, Queues};
 pub use self::sqlite::FileLock;
 
-/// A database that Waggle's data is in.
+/// A database with Waggle's data.
 #[derive(Clone, Debug)]
 pub struct Store {
     databases: Databases,
 }
 
-/// Every storage port, implemented by the same database.
+/// All storage ports, implemented by the same database.
 #[derive(Clone)]
 pub struct Ports {
-    /// API tokens.
     pub tokens: Arc<dyn TokenRepository>,
-    /// People.
     pub users: Arc<dyn UserRepository>,
-    /// People who are signed in.
     pub sessions: Arc<dyn SessionRepository>,
-    /// What happened at the door.
+    /// The audit log of authentication.
     pub auth_events: Arc<dyn AuthEventRepository>,
-    /// How often something was done.
+    /// Rate limit counters.
     pub limits: Arc<dyn Limits>,
-    /// Codes that were mailed.
+    /// Verification codes that were mailed.
     pub verifications: Arc<dyn VerificationRepository>,
-    /// Mails that wait.
+    /// Mails that wait to be sent.
     pub mails: Arc<dyn MailQueue>,
-    /// Google accounts.
+    /// Google accounts that are linked to users.
     pub google: Arc<dyn GoogleAccounts>,
-    /// Second factors.
     pub second_factors: Arc<dyn SecondFactorRepository>,
-    /// Passkeys.
     pub passkeys: Arc<dyn PasskeyRepository>,
-    /// Settings.
     pub settings: Arc<dyn SettingRepository>,
-    /// Source tweets.
     pub source_tweets: Arc<dyn SourceTweetRepository>,
-    /// Campaign batches.
     pub batches: Arc<dyn CampaignBatchRepository>,
-    /// Generated tweets.
     pub tweets: Arc<dyn GeneratedTweetRepository>,
-    /// The way from approved tweets to posts.
+    /// Turns approved tweets into posts.
     pub queue: Arc<dyn PostQueue>,
-    /// The ledger of publishing.
+    /// Leases of posts, and attempts to publish them.
     pub ledger: Arc<dyn Ledger>,
-    /// Posts.
     pub posts: Arc<dyn PostRepository>,
 }
 
@@ -141,11 +134,12 @@ impl Ports {
 }
 
 impl Store {
-    /// Opens `sqlite://path`, making the file where it is missing, or `postgresql://...`.
+    /// Opens `sqlite://path`, creating the file if it does not exist, or `postgresql://...`.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the URL is neither, or the database cannot be reached. Nothing else is tried then.
+    /// [`StoreError`] if the URL is neither, or the database cannot be reached. There is no
+    /// fallback.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let databases = if let Some(path) = url.strip_prefix("sqlite://") {
             let path = sqlite_path(path)?;
@@ -160,11 +154,11 @@ impl Store {
         Ok(Self { databases })
     }
 
-    /// Opens a database that has Waggle's data in it; none is made.
+    /// Opens a database that already contains Waggle's data. Does not create one.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if there is none, and for what [`Store::open`] fails with.
+    /// [`StoreError`] if there is no such database, and the errors of [`Store::open`].
     pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
         let missing = || {
             let problem = "names a database without Waggle's data: `waggle serve` or `waggle \
@@ -182,20 +176,26 @@ impl Store {
         Ok(store)
     }
 
-    /// Every step of the schema and whether it is applied.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the database cannot answer.
+    /// The queues that this process's workers wait for.
+    #[must_use]
+    pub fn queues(&self) -> Queues {
+        match &self.databases {
+            Databases::Sqlite { pools, .. } => pools.queues.clone(),
+            Databases::Postgres { pools } => pools.queues.clone(),
+        }
+    }
+
+    /// All migrations, and whether each is applied.
     pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, StoreError> {
         migrations::status(&self.databases).await
     }
 
-    /// The same for a URL. No file is made where there is none.
+    /// The same as [`migration_status`](Self::migration_status), for a URL. Does not create a
+    /// missing file.
     ///
     /// # Errors
     ///
-    /// For what [`Store::open`] fails with.
+    /// The errors of [`Store::open`].
     pub async fn migration_status_at(url: &str) -> Result<Vec<MigrationStatus>, StoreError> {
         if is_file_missing(url) {
             return migrations::none_applied();
@@ -203,22 +203,23 @@ impl Store {
         Self::open(url).await?.migration_status().await
     }
 
-    /// Brings the schema up to date and returns the names of the steps that were missing. Processes that
-    /// do this at the same moment wait for one another.
+    /// Applies the missing migrations and returns their names. Processes that migrate at the same
+    /// time wait for each other.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if a step fails; then that step is not applied.
+    /// [`StoreError`] if a migration fails. That migration is not applied then.
     pub async fn migrate(&self, mode: Mode) -> Result<Vec<String>, StoreError> {
         migrations::migrate(&self.databases, mode).await
     }
 
-    /// Holds the database for a server, until the lock is dropped: a SQLite file has one server. PostgreSQL
-    /// has many, and no lock. The work of an earlier server that is dead for certain goes on at once.
+    /// Locks the database for a server until the lock is dropped, because a SQLite file can have
+    /// only one server. Work that an earlier, dead server had leased continues at once. PostgreSQL
+    /// allows several servers, so there is no lock.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if another server holds it.
+    /// [`StoreError`] if another server holds the lock.
     pub async fn lock_for_server(
         &self,
         now: DateTime<Utc>,
@@ -233,7 +234,7 @@ impl Store {
         }
     }
 
-    /// Every storage port.
+    /// All storage ports.
     pub fn ports(&self) -> Ports {
         match &self.databases {
             Databases::Sqlite { pools, .. } => {
@@ -245,11 +246,11 @@ impl Store {
         }
     }
 
-    /// Whether the database answers, and has room for more.
+    /// Checks that the database answers and has free space.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], which says what is the matter.
+    /// [`StoreError`], which says what is wrong.
     pub async fn check(&self) -> Result<(), StoreError> {
         match &self.databases {
             Databases::Sqlite { pools, path } => {
@@ -260,12 +261,12 @@ impl Store {
         }
     }
 
-    /// Tells when another process changes a setting.
+    /// Notifies of changes that other processes make to settings.
     pub fn setting_changes(&self) -> Box<dyn SettingChanges> {
         Box::new(setting_changes::Watch::new(self.databases.clone()))
     }
 
-    /// The name of the database's kind, for people.
+    /// The name of the database system, as shown to people.
     pub const fn kind(&self) -> &'static str {
         match self.databases {
             Databases::Sqlite { .. } => "SQLite",

@@ -1,4 +1,4 @@
-//! The schema is brought up to date, by one process at a time.
+//! Migrates the schema, in one process at a time.
 
 use std::time::Duration;
 
@@ -15,35 +15,34 @@ use crate::{postgres, sqlite};
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// Any number that no other program takes for its own lock.
+/// The key of the advisory lock: any number that no other program uses.
 const LOCK: i64 = 0x77_61_67_67_6c_65;
 
-/// A step of the schema.
+/// A migration, and whether it is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationStatus {
-    /// Its number and name.
+    /// The number and name of the migration.
     pub name: String,
     /// Whether it was run, or recorded as run.
     pub applied: bool,
 }
 
-/// What to do with steps that are not recorded.
+/// What to do with migrations that are not recorded as run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Run them.
     Run,
-    /// Record them as run, for a schema that is there already.
+    /// Record them as run, for a schema that already exists.
     Fake,
 }
 
-/// What a database says to a question.
+/// The answer to a yes-or-no query.
 #[derive(diesel::QueryableByName)]
 struct Reply {
     #[diesel(sql_type = diesel::sql_types::Bool)]
     is_so: bool,
 }
 
-/// Runs or records what is missing and returns the names, oldest first.
+/// Runs or records the missing migrations and returns their names, oldest first.
 pub(crate) async fn migrate(databases: &Databases, mode: Mode) -> Result<Vec<String>, StoreError> {
     match databases {
         Databases::Sqlite { pools, path } => {
@@ -68,12 +67,12 @@ pub(crate) async fn migrate(databases: &Databases, mode: Mode) -> Result<Vec<Str
     }
 }
 
-/// Every step, in a database that is not there.
+/// All migrations, for a database that does not exist.
 pub(crate) fn none_applied() -> Result<Vec<MigrationStatus>, StoreError> {
     compare::<diesel::sqlite::Sqlite>(&SQLITE, &[])
 }
 
-/// Every step and whether it is recorded.
+/// All migrations, and whether each is recorded.
 pub(crate) async fn status(databases: &Databases) -> Result<Vec<MigrationStatus>, StoreError> {
     match databases {
         Databases::Sqlite { pools, .. } => {
@@ -93,8 +92,8 @@ pub(crate) async fn status(databases: &Databases) -> Result<Vec<MigrationStatus>
     }
 }
 
-/// Takes the lock that replicas share. Trying again and again, because a session that waits for a lock
-/// inside the server would hold up an index that is built concurrently.
+/// Takes the lock that replicas share. The lock is polled, because a session that waits for a lock
+/// inside the server would block an index that is built concurrently.
 async fn lock(connection: &mut postgres::Conn) -> Result<(), StoreError> {
     loop {
         let Reply { is_so: taken } = diesel::sql_query("SELECT pg_try_advisory_lock($1) AS is_so")
@@ -129,8 +128,8 @@ where
         |step: &MigrationVersion<'_>| known.iter().any(|one| one.name().version() == *step);
     if let Some(unknown) = applied.iter().find(|step| !is_known(step)) {
         let text = format!(
-            "the database has the step {unknown}, which this version of Waggle does not know: a newer \
-             version has upgraded it. Use that version, or restore a backup from before"
+            "the database has the step {unknown}, which this version of Waggle does not know: a \
+             newer version has upgraded it. Use that version, or restore a backup from before"
         );
         return Err(StoreError::Migration(text.into()));
     }
@@ -142,8 +141,8 @@ where
     Ok(versions.into_iter().map(|version| version.to_string()).collect())
 }
 
-/// Which steps are applied. Where there is no record of them, none is made: it may be another
-/// program's database.
+/// The status of all migrations. If there is no table of applied migrations, none is created,
+/// because the database may belong to another program.
 fn statuses<DB, H>(
     mut harness: H,
     source: &EmbeddedMigrations,
@@ -175,7 +174,7 @@ fn compare<DB: diesel::backend::Backend>(
         .collect())
 }
 
-/// The same steps, none of which does anything.
+/// The same migrations, but none of them does anything.
 struct Faked(EmbeddedMigrations);
 
 impl<DB: diesel::backend::Backend + 'static> MigrationSource<DB> for Faked {

@@ -1,4 +1,5 @@
-//! `column IN (?, ?, ...)` whose statement is kept for the next time; Diesel's own is made anew each time on SQLite.
+//! `column IN (?, ?, ...)` as a statement that is cached. On SQLite, Diesel prepares its own
+//! statement again each time.
 
 use diesel::backend::Backend;
 use diesel::expression::{
@@ -11,7 +12,7 @@ use diesel::sql_types::{Bool, HasSqlType, Text};
 
 use crate::insert_many::CHUNK;
 
-/// Whether `column` is one of `values`, of which there is at least one.
+/// Whether `column` is one of `values`, which must not be empty.
 #[derive(Debug)]
 pub(crate) struct OneOf<C> {
     pub(crate) column: C,
@@ -36,7 +37,7 @@ where
     String: ToSql<Text, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        // The cache knows statements by their text: keep the common lengths alone.
+        // The cache is keyed by the text of the statement, so only common lengths are cached.
         if self.values.len() != CHUNK && self.values.len() > 10 {
             out.unsafe_to_cache_prepared();
         }

@@ -1,4 +1,4 @@
-//! Pools of connections that say why there is none.
+//! Connection pools that report why no connection is available.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use waggle_kernel::error_chain;
 
 use crate::error::StoreError;
 
-/// Why the latest connection could not be made.
+/// The reason why the latest connection could not be opened.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConnectErrors {
     latest: Arc<Mutex<Option<String>>>,
@@ -25,8 +25,8 @@ impl ConnectErrors {
 impl<E: std::error::Error + 'static> ErrorSink<E> for ConnectErrors {
     fn sink(&self, error: E) {
         let error: &(dyn std::error::Error + 'static) = &error;
-        // A connection of the pool that was found dead is replaced: that none can be made is not said
-        // by it.
+        // This error means that a connection in the pool was found dead and is replaced. It does
+        // not mean that no connection can be opened.
         if let Some(PoolError::QueryError(_)) = error.downcast_ref() {
             return;
         }
@@ -40,12 +40,8 @@ impl<E: std::error::Error + 'static> ErrorSink<E> for ConnectErrors {
     }
 }
 
-/// A connection of the pool. While the pool has none at all and none can be made, the reason is the
-/// answer at once: to wait would be of no use.
-///
-/// # Errors
-///
-/// [`StoreError::Connection`].
+/// Takes a connection from the pool. If the pool is empty and no connection can be opened, returns
+/// the reason at once, because waiting would be useless.
 pub(crate) async fn get<M>(
     pool: &Pool<M>,
     errors: &ConnectErrors,
@@ -68,7 +64,7 @@ where
     };
     got.map_err(|error| match error {
         RunError::TimedOut => {
-            // Every caller that waits is told.
+            // All waiting callers get the reason.
             let why = errors.latest().filter(|_| pool.state().connections == 0);
             let busy = || "all connections are in use".to_owned();
             StoreError::Connection(why.unwrap_or_else(busy).into())

@@ -1,4 +1,4 @@
-//! Running queries without holding their types across an `await`.
+//! Runs queries without holding their types across an `await`.
 
 use diesel::query_dsl::methods::LimitDsl;
 use diesel::result::QueryResult;
@@ -6,13 +6,14 @@ use diesel_async::AsyncConnectionCore;
 use diesel_async::methods::{ExecuteDsl, LoadQuery};
 use futures_util::future::BoxFuture;
 
-/// Stands in for [`diesel_async::RunQueryDsl`], with futures that only know what they return.
+/// Replaces [`diesel_async::RunQueryDsl`] with methods whose futures know only the type of the
+/// result.
 ///
-/// A query's type names every table, column and condition in it. In an async function that holds
-/// it across an `await`, the borrow checker works it out again at each step, which took most of the
-/// time to compile this crate.
+/// The type of a query names every table, column and condition in it. If an async function holds
+/// that type across an `await`, the borrow checker processes it again at each step. This took most
+/// of the time to compile this crate.
 pub(crate) trait RunQueryDsl<Conn: AsyncConnectionCore + Send>: Sized {
-    /// Runs a statement. Returns how many rows it changed.
+    /// Runs a statement and returns the number of rows that it changed.
     fn execute<'conn, 'query>(
         self,
         connection: &'conn mut Conn,
@@ -24,7 +25,7 @@ pub(crate) trait RunQueryDsl<Conn: AsyncConnectionCore + Send>: Sized {
         Box::pin(ExecuteDsl::execute(self, connection))
     }
 
-    /// Returns every row.
+    /// Returns all rows.
     fn load<'conn, 'query, U>(
         self,
         connection: &'conn mut Conn,
@@ -37,7 +38,7 @@ pub(crate) trait RunQueryDsl<Conn: AsyncConnectionCore + Send>: Sized {
         Box::pin(diesel_async::RunQueryDsl::load(self, connection))
     }
 
-    /// Returns every row, for statements that write.
+    /// Returns all rows of a statement that writes.
     fn get_results<'conn, 'query, U>(
         self,
         connection: &'conn mut Conn,

@@ -1,4 +1,4 @@
-//! The tables, once for both databases; `migrations/` makes them.
+//! The tables, defined once for both databases; `migrations/` creates them.
 
 use diesel::{allow_tables_to_appear_in_same_query, joinable, table};
 

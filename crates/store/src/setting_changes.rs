@@ -1,4 +1,5 @@
-//! How a process learns that another one changed a setting: PostgreSQL tells it, and both are asked now and then.
+//! Watches for changes of settings by other processes: PostgreSQL sends notifications, and both
+//! databases are polled.
 
 use std::time::Duration;
 
@@ -11,11 +12,11 @@ use crate::databases::Databases;
 use crate::error::during;
 use crate::{postgres, sqlite};
 
-/// How often the database is asked even where it would tell by itself: a connection that listens may be cut off
-/// without a word, and a connection pooler in between may swallow what is told.
+/// How often the database is polled, even if it sends notifications. A listening connection may be
+/// cut off silently, and a connection pooler may swallow notifications.
 const ASK: Duration = Duration::from_millis(1_500);
 
-/// How long it may take to listen, and how long to wait before that is tried again.
+/// The timeout for starting to listen, and the pause before the next attempt.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Waits for changes of settings.
@@ -29,7 +30,7 @@ impl Watch {
         Self { databases, listener: None }
     }
 
-    /// Waits until PostgreSQL tells of a change, but no longer than [`ASK`].
+    /// Waits for a notification from PostgreSQL, but no longer than [`ASK`].
     async fn pause(&mut self) {
         let told = async {
             match &mut self.listener {
@@ -48,7 +49,8 @@ impl Watch {
 impl SettingChanges for Watch {
     async fn wait(&mut self, known: Revision) -> Result<(), PortError> {
         loop {
-            // First listen, then ask: what changes in between is told.
+            // Listens first and queries afterwards, so that a change in between sends a
+            // notification.
             if let (None, Databases::Postgres { pools }) = (&self.listener, &self.databases) {
                 let listening = tokio::time::timeout(PAUSE, pools.listen()).await;
                 self.listener = listening.ok().and_then(Result::ok);

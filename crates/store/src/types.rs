@@ -1,4 +1,4 @@
-//! Times as both databases keep them: microseconds, in one SQL type for one `table!`.
+//! Times in both databases: microseconds, as one SQL type that each `table!` uses for both.
 
 use chrono::{DateTime, Utc};
 use diesel::backend::Backend;
@@ -12,22 +12,23 @@ use diesel::sql_types::{BigInt, SqlType, Timestamptz};
 use diesel::sqlite::Sqlite;
 use waggle_kernel::to_micros;
 
-/// `timestamptz` in PostgreSQL; an integer, microseconds since 1970, in SQLite.
+/// `timestamptz` in PostgreSQL; in SQLite, an integer that counts microseconds since 1970.
 #[derive(Debug, Clone, Copy, Default, SqlType, QueryId)]
 #[diesel(postgres_type(oid = 1184, array_oid = 1185), sqlite_type(name = "Long"))]
 pub struct UtcMicros;
 
-/// A time on its way into or out of the database.
+/// A time that is written to or read from the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
 #[diesel(sql_type = UtcMicros)]
 pub(crate) struct Time(pub(crate) DateTime<Utc>);
 
 impl Time {
-    /// The years that RFC 3339 can write, 1 to 9999, in microseconds since 1970.
+    /// The years that RFC 3339 can represent, 1 to 9999, in microseconds since 1970.
     const CALENDAR: (i64, i64) = (-62_135_596_800_000_000, 253_402_300_799_999_999);
 
-    /// The time that is so many microseconds after 1970; beyond the calendar, as PostgreSQL's
-    /// `infinity` is, its first or last one, so that no row is unreadable because of a time.
+    /// The time that is `micros` microseconds after 1970. A time outside the calendar, such as
+    /// PostgreSQL's `infinity`, becomes the first or last time of the calendar. This way, no row is
+    /// unreadable because of a time.
     fn nearest(micros: i64) -> Self {
         let (first, last) = Self::CALENDAR;
         let within = DateTime::from_timestamp_micros(micros.clamp(first, last));
@@ -53,7 +54,7 @@ impl ToSql<UtcMicros, Pg> for Time {
     }
 }
 
-/// Microseconds from 1970 to 2000, which PostgreSQL counts from.
+/// Microseconds from 1970 to 2000, from which PostgreSQL counts.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
 impl FromSql<UtcMicros, Pg> for Time {
@@ -81,7 +82,7 @@ mod tests {
     use super::Time;
 
     #[test]
-    fn a_time_beyond_the_calendar_is_its_first_or_last_one() {
+    fn a_time_outside_the_calendar_becomes_its_first_or_last_one() {
         let shown = |micros| Time::nearest(micros).0.to_rfc3339();
 
         assert_eq!(shown(1), "1970-01-01T00:00:00.000001+00:00");

@@ -13,58 +13,58 @@ use waggle_kernel::{TextProblem, check_text};
 use crate::generated_tweet::NewGeneratedTweet;
 use crate::status::{Status, UnknownStatus};
 
-/// A batch that a workflow hands in.
+/// A batch as a workflow submits it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewCampaignBatch {
     /// The workflow's name for the batch: 1 to [`NewCampaignBatch::MOST_ID`] characters.
     pub batch_id: String,
-    /// What the workflow found out on its way.
+    /// What the workflow found in its analysis.
     pub analysis_summary: Value,
-    /// How well the batch fits the brand, by the workflow's own judgement.
+    /// How well the batch fits the brand, as scored by the workflow.
     pub brand_alignment_score: Option<f64>,
-    /// How many tweets the workflow says there are.
+    /// The number of tweets, as reported by the workflow.
     pub total_tweets: i64,
-    /// How many of them the workflow holds for ready.
+    /// The number of tweets that the workflow considers ready.
     pub ready_for_deployment: i64,
-    /// What kind of workflow it was.
+    /// The kind of workflow.
     pub source_type: String,
-    /// A title for people.
+    /// The title that people see.
     pub title: String,
-    /// A description for people.
+    /// The description that people see.
     pub description: String,
-    /// When the workflow says it made the batch, as it wrote it.
+    /// When the batch was generated, exactly as the workflow wrote it.
     pub generated_at: Option<String>,
     /// The run whose source tweets the batch was made from.
     pub execution_id: Option<String>,
-    /// The X ids of the source tweets the batch was made from.
+    /// The X ids of the source tweets that the batch was made from.
     pub source_tweet_ids: Vec<String>,
-    /// Whether a name of a run or a source tweet could not be read. Otherwise a batch without any
-    /// ends all open runs of its caller.
+    /// Whether the name of the run or of a source tweet could not be read. Unless this is set, a
+    /// batch that names neither ends all open runs of its caller.
     pub has_unreadable_names: bool,
-    /// The tweets.
     pub tweets: Vec<NewGeneratedTweet>,
-    /// Who hands it in, as [`Actor`](waggle_kernel::Actor) shows it.
+    /// Who submitted the batch, as displayed by [`Actor`](waggle_kernel::Actor).
     pub received_from: String,
-    /// The network address that it comes from; empty where it is not known.
+    /// The network address of the caller; empty if unknown.
     pub address: String,
-    /// Whether it came without a credential, from a trusted network.
+    /// Whether the batch was submitted without credentials, from a trusted network.
     pub unauthenticated: bool,
 }
 
 impl NewCampaignBatch {
-    /// The longest name, in characters; a suffix of up to four more keeps it within 100.
+    /// The maximum length of a name, in characters. With a suffix of up to four characters, it
+    /// stays within 100.
     pub const MOST_ID: usize = 96;
-    /// The longest title, in characters.
+    /// The maximum length of a title, in characters.
     pub const MOST_TITLE: usize = 255;
-    /// The longest description, in characters.
+    /// The maximum length of a description, in characters.
     pub const MOST_DESCRIPTION: usize = 20_000;
 
-    /// Checks the texts and makes the tweets' ids unique: a tweet that stands there twice is taken once,
-    /// and one that bears the id of another is renamed.
+    /// Checks the texts and makes the ids of the tweets unique. A tweet that occurs twice is kept
+    /// once, and a tweet that has the id of another one is renamed.
     ///
     /// # Errors
     ///
-    /// [`InvalidBatch`] names the field and what is wrong with it.
+    /// [`InvalidBatch`] with the invalid field and the reason.
     pub fn checked(mut self) -> Result<Self, InvalidBatch> {
         let field = |name, text: &str, most| {
             check_text(text, most).map_err(|problem| InvalidBatch::Text { name, problem })
@@ -85,7 +85,7 @@ impl NewCampaignBatch {
         Ok(self)
     }
 
-    /// The name of the batch's `n`th namesake: `batch`, `batch-v2`, `batch-v3`, ...
+    /// The name of the `n`th batch with the same name: `batch`, `batch-v2`, `batch-v3`, ...
     pub fn suffixed(batch_id: &str, n: u32) -> String {
         if n <= 1 { batch_id.to_owned() } else { format!("{batch_id}-v{n}") }
     }
@@ -111,26 +111,23 @@ fn unique_ids(batch_id: &str, tweets: Vec<NewGeneratedTweet>) -> Vec<NewGenerate
     unique
 }
 
-/// Why a batch is not stored.
+/// Why a batch is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidBatch {
-    /// It has no name.
     #[error("campaign_batch is missing: the batch needs an id")]
     NoId,
-    /// A text cannot be kept.
+    /// A text cannot be stored.
     #[error("{name} {problem}")]
     Text {
-        /// Which field.
+        /// The name of the field.
         name: &'static str,
-        /// What is wrong with it.
         problem: TextProblem,
     },
-    /// A count is below zero.
     #[error("tweet_count and ready_for_deployment cannot be negative")]
     Negative,
 }
 
-/// How many tweets of a batch stand where.
+/// The number of tweets of a batch by status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatusCounts {
     counts: [i64; Status::ALL.len()],
@@ -144,33 +141,33 @@ impl StatusCounts {
         }
     }
 
-    /// How many tweets have `status`.
+    /// The number of tweets with `status`.
     pub fn of(&self, status: Status) -> i64 {
         self.counts.get(status as usize).copied().unwrap_or_default()
     }
 
-    /// How many tweets there are.
+    /// The number of all tweets.
     pub fn total(&self) -> i64 {
         self.counts.iter().sum()
     }
 }
 
-/// How far the review of a batch has come. It follows from the states of its tweets.
+/// The progress of the review of a batch. It is derived from the statuses of its tweets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BatchStatus {
-    /// Somebody still has to decide on a tweet, or there is none.
+    /// A tweet still waits for a decision, or there are no tweets.
     Draft,
-    /// Every tweet is decided, and something approved waits to go out, or nothing went.
+    /// Every tweet is decided, and an approved tweet is not posted yet or no tweet is posted.
     Reviewed,
-    /// Every tweet is decided, and all that was approved went out.
+    /// Every tweet is decided, and all approved tweets are posted.
     Published,
 }
 
 impl BatchStatus {
-    /// Every status.
+    /// All statuses.
     pub const ALL: [Self; 3] = [Self::Draft, Self::Reviewed, Self::Published];
 
-    /// The name in the database and on the wire.
+    /// The name used in the database and in the API.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Draft => "Draft",
@@ -179,7 +176,7 @@ impl BatchStatus {
         }
     }
 
-    /// The status of a batch whose tweets stand so.
+    /// The status of a batch whose tweets have these counts.
     pub fn of(counts: &StatusCounts) -> Self {
         if counts.total() == 0
             || counts.of(Status::BrandAligned) > 0
@@ -214,95 +211,91 @@ impl FromStr for BatchStatus {
 /// A batch, without its tweets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CampaignBatch {
-    /// The id that Waggle gave it.
+    /// Waggle's id of the batch.
     pub id: CampaignBatchId,
-    /// Its name, unique: the workflow's own, with a suffix where that was taken.
+    /// The unique name: the workflow's own, with a suffix if that was taken.
     pub batch_id: String,
-    /// The name that the workflow gave it.
+    /// The name that the workflow gave the batch.
     pub claimed_batch_id: String,
-    /// What the workflow found out on its way.
+    /// What the workflow found in its analysis.
     pub analysis_summary: Value,
-    /// How well it fits the brand, by the workflow's own judgement.
+    /// How well the batch fits the brand, as scored by the workflow.
     pub brand_alignment_score: Option<f64>,
-    /// How many tweets the workflow said there are.
+    /// The number of tweets, as reported by the workflow.
     pub total_tweets: i64,
-    /// How many of them the workflow held for ready.
+    /// The number of tweets that the workflow considers ready.
     pub ready_for_deployment: i64,
-    /// What kind of workflow it was.
+    /// The kind of workflow.
     pub source_type: String,
-    /// A title for people; they may change it.
+    /// The title that people see and may change.
     pub title: String,
-    /// A description for people.
+    /// The description that people see.
     pub description: String,
-    /// When the workflow says it made the batch, as it wrote it.
+    /// When the batch was generated, exactly as the workflow wrote it.
     pub generated_at: Option<String>,
-    /// The run whose source tweets it was made from.
+    /// The run whose source tweets the batch was made from.
     pub execution_id: Option<String>,
-    /// How far its review has come.
     pub status: BatchStatus,
-    /// How its tweets stand.
+    /// The number of its tweets by status.
     pub counts: StatusCounts,
-    /// Who handed it in.
+    /// Who submitted the batch.
     pub received_from: String,
-    /// Whether it came without a credential, from a trusted network.
+    /// Whether the batch was submitted without credentials, from a trusted network.
     pub unauthenticated: bool,
-    /// When it came.
+    /// When the batch was received.
     pub created_at: DateTime<Utc>,
-    /// When it was put away.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// How often it was changed.
     pub version: Version,
 }
 
-/// What became of a batch that was handed in.
+/// The result of submitting a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// The batch that holds the tweets.
+    /// The batch that contains the tweets.
     pub id: CampaignBatchId,
-    /// Its name; not the one that came if that was taken by other content.
+    /// Its name. This differs from the submitted name if that was taken by other content.
     pub batch_id: String,
-    /// How many tweets were stored; none if all were there.
+    /// The number of tweets that were stored; 0 if all were already stored.
     pub stored: u32,
-    /// How many tweets were there already.
+    /// The number of tweets that were already stored.
     pub known: u32,
-    /// How many source tweets are now known to be processed.
+    /// The number of source tweets that this call marked as processed.
     pub processed_source_tweets: u32,
-    /// How many open runs of the caller it ended, as it named neither a run nor tweets.
+    /// The number of open runs of the caller that the batch ended, because it named neither a run
+    /// nor source tweets.
     pub ended_runs: u32,
-    /// Whether it named a run that nobody knows.
+    /// Whether the batch named an unknown run.
     pub is_run_unknown: bool,
-    /// How many source tweets it named that are not known.
+    /// The number of unknown source tweets that the batch named.
     pub unknown_source_tweets: u32,
 }
 
-/// Whether deleted batches are meant.
+/// Whether a filter matches deleted batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Deleted {
-    /// Those that are not.
+    /// Only batches that are not deleted.
     #[default]
     Without,
-    /// Those alone.
+    /// Only deleted batches.
     Only,
-    /// All.
+    /// All batches.
     With,
 }
 
-/// Which batches are meant.
+/// Selects batches. A filter that is `None` matches every batch.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BatchFilter {
-    /// The name or the title has this in it, without regard to case.
+    /// The name or the title contains this, ignoring case.
     pub search: Option<String>,
-    /// With this status.
     pub status: Option<BatchStatus>,
-    /// Of this kind of workflow.
+    /// The batch is from this kind of workflow.
     pub source_type: Option<String>,
-    /// With at least this score.
+    /// The brand alignment score is at least this.
     pub min_score: Option<f64>,
-    /// Came at this time or later.
+    /// The batch was received at this time or later.
     pub created_from: Option<DateTime<Utc>>,
-    /// Came before this time.
+    /// The batch was received before this time.
     pub created_before: Option<DateTime<Utc>>,
-    /// Whether deleted ones are meant.
     pub deleted: Deleted,
 }
 
@@ -337,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tweet_twice_is_taken_once_and_a_namesake_is_renamed() {
+    fn a_repeated_tweet_is_kept_once_and_a_duplicate_id_is_renamed() {
         let tweets = vec![
             NewGeneratedTweet::new("t-1", "one"),
             NewGeneratedTweet::new("t-1", "one"),
@@ -352,7 +345,7 @@ mod tests {
         assert_eq!(texts, ["one", "two", "three"]);
         let names: HashSet<&str> = unique.iter().map(|tweet| tweet.tweet_id.as_str()).collect();
         assert_eq!(names.len(), 3);
-        // Whatever the order, they are the same tweets.
+        // The order of the tweets makes no difference.
         let prints = |tweets: &[NewGeneratedTweet]| -> HashSet<String> {
             tweets.iter().map(NewGeneratedTweet::fingerprint).collect()
         };

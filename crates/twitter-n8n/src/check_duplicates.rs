@@ -1,4 +1,4 @@
-//! A workflow reports tweets and learns which of them are new to it.
+//! Tells a workflow which of the tweets that it reports are new to it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,31 +9,31 @@ use waggle_kernel::{Actor, Clock, Forbidden, PortError, Scope};
 use crate::ports::SourceTweetRepository;
 use crate::source_tweet::{NewSourceTweet, OfferPolicy, Run, Sighting};
 
-/// What the run that reports a tweet is told of it.
+/// What a run is told about a tweet that it reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// New to this run; stored by this very call.
+    /// New to this run, and stored by this call.
     New,
-    /// New to this run, as an earlier try of the same run was told.
+    /// New to this run, as an earlier attempt of the same run was told.
     Replayed,
-    /// New to this run, as an earlier run made no batch of it.
+    /// New to this run, because no earlier run made a batch from it.
     OfferedAgain,
     /// Known from another run, or reported twice by this one.
     Duplicate,
 }
 
-/// Tells new tweets from known ones and stores them.
+/// Distinguishes new tweets from known ones, and stores them.
 pub struct CheckDuplicates {
-    /// Where they are kept.
     pub source_tweets: Arc<dyn SourceTweetRepository>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl CheckDuplicates {
-    /// Gives a verdict for each of `tweets`, in order. What the run is told is new is leased to it:
-    /// if it hands in no batch of it in time, the next run is told that it is new. The same run
-    /// with the same tweets gets the same verdicts again, so that a repeated call loses nothing.
+    /// Returns a verdict for each of `tweets`, in order.
+    ///
+    /// Tweets that are new to the run are leased to it. If the run submits no batch made from them
+    /// in time, the next run is told that they are new. If the same run reports the same tweets
+    /// again, it gets the same verdicts, so a repeated call loses nothing.
     ///
     /// # Errors
     ///
@@ -74,13 +74,11 @@ impl CheckDuplicates {
     }
 }
 
-/// Why no verdict could be given.
+/// Errors of [`CheckDuplicates`].
 #[derive(Debug, Error)]
 pub enum CheckDuplicatesError {
-    /// The actor may not ingest.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -127,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tweet_that_stands_there_twice_is_new_once() {
+    async fn a_tweet_that_is_reported_twice_is_new_once() {
         let mut source_tweets = MockSourceTweetRepository::new();
         source_tweets
             .expect_record()

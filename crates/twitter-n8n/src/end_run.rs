@@ -1,4 +1,4 @@
-//! A workflow says that a run is over: it rightly drafts nothing, or it failed.
+//! Ends a run that submits no batch, because there was nothing to draft or because it failed.
 
 use std::sync::Arc;
 
@@ -9,21 +9,19 @@ use crate::ports::SourceTweetRepository;
 use crate::source_tweet::{EndedRuns, RunsToEnd};
 use crate::work_queue::WorkQueueError;
 
-/// Ends the leases of runs that hand in no batch.
+/// Ends the leases of runs that submit no batch.
 pub struct EndRun {
-    /// Where source tweets are kept.
     pub source_tweets: Arc<dyn SourceTweetRepository>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl EndRun {
-    /// Ends the leases of these runs. What was released is new once more to the next run that
-    /// reports it, as far as the offers last.
+    /// Ends the leases of these runs. The next run that reports a released tweet is told that it is
+    /// new again, while offers are left.
     ///
     /// # Errors
     ///
-    /// [`WorkQueueError`]; then nothing ends.
+    /// [`WorkQueueError`]; then no lease ends.
     pub async fn run(
         &self,
         actor: &Actor,
@@ -34,12 +32,9 @@ impl EndRun {
         Ok(self.source_tweets.end_runs(runs, outcome, self.clock.now()).await?)
     }
 
-    /// Marks source tweets of which no run has made a batch, and that no run is told of any more,
-    /// as so many were; returns the X ids of at most `most`, each once.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Marks source tweets that no run has made a batch from and that are not offered again,
+    /// because `offers` runs were told of them. Returns the X ids of at most `most` tweets, each
+    /// only once.
     pub async fn mark_lapsed(&self, offers: u32, most: u16) -> Result<Vec<String>, PortError> {
         self.source_tweets.mark_lapsed(offers, most, self.clock.now()).await
     }

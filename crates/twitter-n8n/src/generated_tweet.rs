@@ -1,4 +1,4 @@
-//! Generated tweets: drafted by a workflow, decided on by people.
+//! Generated tweets: drafted by a workflow, reviewed by people.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -11,38 +11,38 @@ use crate::status::{Action, Status};
 use crate::unrendered::unrendered_part;
 use crate::weighted_length::{MOST, refused_character, weighted_length};
 
-/// A tweet as a workflow hands it in.
+/// A tweet as a workflow submits it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewGeneratedTweet {
-    /// The name of the tweet in its batch: the workflow's own, unless another tweet has that.
+    /// The name of the tweet in its batch: the workflow's own, unless another tweet has it.
     pub tweet_id: String,
-    /// The name that the workflow gave it; empty if it gave none.
+    /// The name that the workflow gave the tweet; empty if none.
     pub claimed_id: String,
-    /// What kind of tweet it is, by the workflow's own list: at most 50 characters.
+    /// The kind of tweet, as defined by the workflow: at most 50 characters.
     pub kind: String,
     /// The text.
     pub content: String,
-    /// The length that the workflow claims.
+    /// The length that the workflow reports.
     pub claimed_character_count: Option<i64>,
-    /// Whether the workflow holds it for ready.
+    /// Whether the workflow considers the tweet ready.
     pub claimed_ready: Option<bool>,
-    /// What makes readers stop.
+    /// The part that should attract readers' attention.
     pub engagement_hook: String,
-    /// Elements of the brand in it.
+    /// The elements of the brand that the tweet contains.
     pub coophive_elements: Value,
-    /// Patterns of the brand's voice in it.
+    /// The patterns of the brand's voice that the tweet contains.
     pub discord_voice_patterns: Value,
-    /// How it ties in with the theme.
+    /// How the tweet relates to the theme.
     pub theme_connection: String,
-    /// Whether a person had edited it before it was handed in.
+    /// Whether a person edited the tweet before it was submitted.
     pub is_edited: bool,
 }
 
 impl NewGeneratedTweet {
-    /// The longest text that is stored, in characters; what can be published is shorter.
+    /// The maximum length of a stored text, in characters. A text that can be published is shorter.
     pub const MOST_CONTENT: usize = 25_000;
 
-    /// A tweet with a name and a text, and nothing else.
+    /// Creates a tweet that has only a name and a text.
     pub fn new(tweet_id: impl Into<String>, content: impl Into<String>) -> Self {
         let tweet_id = tweet_id.into();
         Self {
@@ -60,7 +60,7 @@ impl NewGeneratedTweet {
         }
     }
 
-    /// What tells this tweet from all others that are handed in: a SHA-256, in hexadecimal.
+    /// The SHA-256, in hexadecimal, that identifies this tweet among all submitted tweets.
     pub fn fingerprint(&self) -> String {
         let mut hasher = Sha256::new();
         let fields = [
@@ -83,45 +83,40 @@ impl NewGeneratedTweet {
 /// Who approved what, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
-    /// Who, as [`Actor`] shows it.
+    /// Who approved, as displayed by [`Actor`].
     pub by: String,
-    /// When.
     pub at: DateTime<Utc>,
-    /// The hash of exactly what may go out.
+    /// The hash of the publication that was approved.
     pub hash: ContentHash,
 }
 
-/// A generated tweet as the store keeps it; [`GeneratedTweet::stored`] makes the entity of it.
+/// A generated tweet as it is stored. [`GeneratedTweet::stored`] turns it into the entity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredTweet {
-    /// The id that Waggle gave it.
+    /// Waggle's id of the tweet.
     pub id: GeneratedTweetId,
-    /// Its batch.
     pub batch: CampaignBatchId,
-    /// What was handed in, with the text as it is now.
+    /// The submitted tweet, with its current text.
     pub tweet: NewGeneratedTweet,
-    /// Where it stands.
     pub status: Status,
-    /// Who approved it.
+    /// The approval, if the tweet is approved.
     pub approval: Option<Approval>,
-    /// When it came.
+    /// When the tweet was received.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// When it went out.
     pub published_at: Option<DateTime<Utc>>,
-    /// The id that the platform gave it; one of the sandbox says so in its first letters.
+    /// The platform's id of the post. An id of the sandbox starts with `sandbox`.
     pub x_com_post_id: Option<String>,
-    /// How often it was changed.
     pub version: Version,
 }
 
-/// A generated tweet. Every change is a move that consumes it, so that none skips the rules.
+/// A generated tweet. Every change is a method that consumes it, so that no change can bypass the
+/// rules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GeneratedTweet(StoredTweet);
 
 impl GeneratedTweet {
-    /// A tweet that has just come in.
+    /// Creates a tweet that was just received.
     pub fn received(
         id: GeneratedTweetId,
         batch: CampaignBatchId,
@@ -143,44 +138,44 @@ impl GeneratedTweet {
         })
     }
 
-    /// The entity of what the store has.
+    /// Creates the entity from its stored form.
     pub const fn stored(stored: StoredTweet) -> Self {
         Self(stored)
     }
 
-    /// Everything about the tweet.
+    /// All fields of the tweet.
     pub const fn view(&self) -> &StoredTweet {
         &self.0
     }
 
-    /// The id that Waggle gave it.
+    /// Waggle's id of the tweet.
     pub const fn id(&self) -> GeneratedTweetId {
         self.0.id
     }
 
-    /// Where it stands.
+    /// The current status.
     pub const fn status(&self) -> Status {
         self.0.status
     }
 
-    /// Who approved it, if it is approved.
+    /// The approval, if the tweet is approved.
     pub const fn approval(&self) -> Option<&Approval> {
         self.0.approval.as_ref()
     }
 
-    /// Its version in the store.
+    /// The stored version.
     pub const fn version(&self) -> Version {
         self.0.version
     }
 
-    /// The same tweet with the version that the store has given it.
+    /// Returns the tweet with the version that the store assigned.
     #[must_use]
     pub const fn saved_as(mut self, version: Version) -> Self {
         self.0.version = version;
         self
     }
 
-    /// What will go out.
+    /// The content to publish.
     pub fn publication(&self) -> Publication {
         Publication::of_text(self.0.tweet.content.clone())
     }
@@ -190,23 +185,23 @@ impl GeneratedTweet {
         weighted_length(&self.0.tweet.content)
     }
 
-    /// Why X would not take the text, if it would not.
+    /// Why X would not accept the text; `None` if X would.
     pub fn unfit(&self) -> Option<Unfit> {
         Unfit::of(&self.0.tweet.content)
     }
 
-    /// Whether it can go out as far as its text is concerned: X would take it, and the workflow did not
-    /// say that it is not ready.
+    /// Whether the text is ready to be published: X would accept it, and the workflow did not say
+    /// that it is not ready. An edit by a person overrides the workflow.
     pub fn ready_for_deployment(&self) -> bool {
         self.unfit().is_none()
             && (self.0.tweet.claimed_ready != Some(false) || self.0.tweet.is_edited)
     }
 
-    /// Changes the words; an approval is taken back.
+    /// Changes the content. An approval is withdrawn.
     ///
     /// # Errors
     ///
-    /// [`MoveRefused::Illegal`] unless the tweet is waiting or approved.
+    /// [`MoveRefused::Illegal`] unless the tweet is waiting for a decision or approved.
     pub fn edit(
         self,
         content: Option<String>,
@@ -224,11 +219,12 @@ impl GeneratedTweet {
         Ok(moved)
     }
 
-    /// Releases exactly the present words.
+    /// Approves exactly the current content.
     ///
     /// # Errors
     ///
-    /// [`MoveRefused::Illegal`] unless the tweet is waiting, [`MoveRefused::Unfit`] if X would not take it.
+    /// - [`MoveRefused::Illegal`] unless the tweet is waiting for a decision.
+    /// - [`MoveRefused::Unfit`] if X would not accept the text.
     pub fn approve(self, by: &Actor, now: DateTime<Utc>) -> Result<Self, MoveRefused> {
         let unfit = self.unfit();
         let mut moved = self.moved(Action::Approve, now)?;
@@ -240,29 +236,29 @@ impl GeneratedTweet {
         Ok(moved)
     }
 
-    /// Turns the tweet down.
+    /// Rejects the tweet.
     ///
     /// # Errors
     ///
-    /// [`MoveRefused::Illegal`] unless the tweet is waiting or approved.
+    /// [`MoveRefused::Illegal`] unless the tweet is waiting for a decision or approved.
     pub fn reject(self, now: DateTime<Utc>) -> Result<Self, MoveRefused> {
         self.moved(Action::Reject, now)
     }
 
-    /// Puts the tweet away.
+    /// Deletes the tweet. It can be restored.
     ///
     /// # Errors
     ///
-    /// [`MoveRefused::Illegal`] if it is posted or put away already.
+    /// [`MoveRefused::Illegal`] if the tweet is posted or already deleted.
     pub fn delete(self, now: DateTime<Utc>) -> Result<Self, MoveRefused> {
         self.moved(Action::Delete, now)
     }
 
-    /// Takes the tweet back from the rejected or deleted ones; it waits for a decision again.
+    /// Restores a rejected or deleted tweet. It waits for a decision again.
     ///
     /// # Errors
     ///
-    /// [`MoveRefused::Illegal`] unless it is one of those.
+    /// [`MoveRefused::Illegal`] unless the tweet is rejected or deleted.
     pub fn restore(self, now: DateTime<Utc>) -> Result<Self, MoveRefused> {
         let mut moved = self.moved(Action::Restore, now)?;
         if moved.0.tweet.is_edited {
@@ -274,32 +270,30 @@ impl GeneratedTweet {
     fn moved(mut self, action: Action, now: DateTime<Utc>) -> Result<Self, MoveRefused> {
         let status = self.0.status;
         self.0.status = status.after(action).ok_or(MoveRefused::Illegal { status, action })?;
-        // Whatever moved it, an approval was given to the tweet as it stood.
+        // An approval applies only to the tweet as it was, so every change withdraws it.
         self.0.approval = None;
         self.0.updated_at = now;
         Ok(self)
     }
 }
 
-/// Why a text cannot go out.
+/// Why a text cannot be published.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unfit {
-    /// There is nothing in it.
     #[error("the text is empty")]
     Empty,
-    /// The workflow meant to fill a part of it in and did not.
+    /// The text has a placeholder that the workflow did not fill in.
     #[error("the text has '{part}' in it, which the workflow did not fill in")]
     Unrendered {
-        /// That part, cut to what people read.
+        /// The placeholder, shortened to 40 characters.
         part: String,
     },
-    /// It is too long.
     #[error("the text counts {length} characters as X counts them, and {MOST} are allowed")]
     TooLong {
-        /// The weighted length.
+        /// The length of the text as X counts it.
         length: u32,
     },
-    /// It has a character that X refuses.
+    /// The text contains a character that X refuses.
     #[error("the text has the character U+{:04X}, which X refuses", u32::from(*character))]
     Character {
         /// The first such character.
@@ -308,7 +302,7 @@ pub enum Unfit {
 }
 
 impl Unfit {
-    /// Why X would not take `text`, if it would not.
+    /// Why X would not accept `text`; `None` if X would.
     pub fn of(text: &str) -> Option<Self> {
         if text.trim().is_empty() {
             return Some(Self::Empty);
@@ -324,40 +318,32 @@ impl Unfit {
     }
 }
 
-/// A change that the rules do not allow.
+/// Why a change is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MoveRefused {
-    /// Not from where the tweet stands.
+    /// The status of the tweet does not allow the action.
     #[error("the tweet is {status}, which does not allow to {action} it")]
-    Illegal {
-        /// Where it stands.
-        status: Status,
-        /// What was asked.
-        action: Action,
-    },
-    /// The text cannot be published.
+    Illegal { status: Status, action: Action },
     #[error(transparent)]
     Unfit(#[from] Unfit),
 }
 
-/// Which generated tweets are meant.
+/// Selects generated tweets. A filter that is `None` matches every tweet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TweetFilter {
-    /// The text has this in it, without regard to case.
+    /// The text contains this, ignoring case.
     pub search: Option<String>,
-    /// Of this batch.
+    /// The tweet belongs to this batch.
     pub batch: Option<CampaignBatchId>,
-    /// With this status.
     pub status: Option<Status>,
-    /// Of this kind.
     pub kind: Option<String>,
-    /// Ready, or not.
+    /// Whether the tweet is ready to be published.
     pub ready: Option<bool>,
-    /// Edited by a person, or not.
+    /// Whether a person edited the tweet.
     pub is_edited: Option<bool>,
-    /// Came at this time or later.
+    /// The tweet was received at this time or later.
     pub created_from: Option<DateTime<Utc>>,
-    /// Came before this time.
+    /// The tweet was received before this time.
     pub created_before: Option<DateTime<Utc>>,
 }
 
@@ -378,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tweet_that_is_too_long_is_kept_but_not_approved() {
+    fn a_tweet_that_is_too_long_is_stored_but_cannot_be_approved() {
         let tweet = waiting(&"x".repeat(281));
 
         assert!(!tweet.ready_for_deployment());
@@ -389,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_text_and_a_refused_character_are_not_approved() {
+    fn an_empty_text_and_a_refused_character_cannot_be_published() {
         assert_eq!(Unfit::of(" \n"), Some(Unfit::Empty));
         assert_eq!(Unfit::of("a\u{feff}"), Some(Unfit::Character { character: '\u{feff}' }));
         assert_eq!(Unfit::of("fine"), None);
@@ -430,9 +416,10 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever people do, in whatever order: what is approved is what somebody approved as it is.
+        /// After any sequence of actions, an approved tweet has exactly the content that was
+        /// approved.
         #[test]
-        fn an_approval_always_has_the_hash_of_the_present_words(
+        fn an_approval_always_has_the_hash_of_the_current_content(
             steps in proptest::collection::vec(step(), 0..24),
         ) {
             let now = FixedClock::noon().now();

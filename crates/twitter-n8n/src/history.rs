@@ -1,4 +1,4 @@
-//! Who did what to a generated tweet, and when.
+//! The history of a generated tweet: who did what, and when.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,19 +9,19 @@ use waggle_kernel::Actor;
 use crate::generated_tweet::GeneratedTweet;
 use crate::status::{Action, Status, UnknownStatus};
 
-/// What was done.
+/// What was done to a generated tweet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HistoryAction {
-    /// A person or the publisher moved it.
+    /// A person or the publisher changed the tweet with this action.
     Moved(Action),
-    /// It was put in the queue for publishing.
+    /// The tweet was queued for publishing.
     Queued,
-    /// It was taken out of the queue.
+    /// The tweet was removed from the queue.
     Cancelled,
 }
 
 impl HistoryAction {
-    /// Every action.
+    /// All actions.
     pub const ALL: [Self; 8] = [
         Self::Moved(Action::Edit),
         Self::Moved(Action::Approve),
@@ -33,7 +33,7 @@ impl HistoryAction {
         Self::Cancelled,
     ];
 
-    /// The name in the database and on the wire, an imperative.
+    /// The name used in the database and in the API, an imperative.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Moved(action) => action.name(),
@@ -60,29 +60,27 @@ impl FromStr for HistoryAction {
     }
 }
 
-/// An entry to be written beside a change, in the same step.
+/// A new history entry, written together with the change in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHistoryEntry {
-    /// What was done.
     pub action: HistoryAction,
-    /// Who did it, as [`Actor`] shows it.
+    /// Who did it, as displayed by [`Actor`].
     pub actor: String,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Where the tweet stood before.
+    /// The status before the change.
     pub from: Status,
-    /// Where it stands now.
+    /// The status after the change.
     pub to: Status,
-    /// The words before, where they were changed.
+    /// The content before the change, if it changed.
     pub content_before: Option<String>,
-    /// The words after, where they were changed.
+    /// The content after the change, if it changed.
     pub content_after: Option<String>,
-    /// What else is worth knowing.
+    /// Additional information, such as the reason for a rejection or the hash that was approved.
     pub note: Option<String>,
 }
 
 impl NewHistoryEntry {
-    /// The entry for the move from `before` to `after`.
+    /// Creates the entry for the action that changed `before` to `after`.
     pub fn of_move(
         action: Action,
         actor: &Actor,
@@ -104,11 +102,10 @@ impl NewHistoryEntry {
     }
 }
 
-/// An entry of the history.
+/// A stored history entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
-    /// Its number; later entries have larger ones.
+    /// The id; later entries have larger ones.
     pub id: i64,
-    /// What it says.
     pub entry: NewHistoryEntry,
 }

@@ -2,22 +2,22 @@
 
 use chrono::{DateTime, Utc};
 
-/// The right to work on some source tweets for a while.
+/// The exclusive right to work on some source tweets until a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Its name, which nobody can guess.
+    /// The name of the lease, which cannot be guessed.
     pub name: String,
-    /// When it runs out.
+    /// When the lease expires.
     pub until: DateTime<Utc>,
-    /// Who holds it, as [`waggle_kernel::Actor`] shows it.
+    /// Who holds the lease, as displayed by [`waggle_kernel::Actor`].
     pub holder: String,
 }
 
-/// How work on a source tweet ended.
+/// How the work on a source tweet ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseOutcome {
-    /// It is worked through.
+    /// The tweet is processed.
     Processed,
-    /// It is free for others.
+    /// The tweet is free for others.
     Released,
 }

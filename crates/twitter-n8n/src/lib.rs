@@ -1,28 +1,29 @@
-//! Source tweets, campaign batches and generated tweets: what n8n hands in and people decide.
+//! Source tweets, campaign batches and generated tweets: n8n submits them, people review them.
 //!
-//! A workflow reports the tweets of monitored accounts ([`CheckDuplicates`]) and hands in batches
-//! of generated tweets ([`ReceiveBatch`]); people review them ([`ReviewTweets`]) and queue what is
-//! approved for publishing ([`PublishTweet`]). The crate has no I/O of its own: what it needs it asks
-//! for through the traits in [`ports`], so that any program can bring its own database.
+//! A workflow reports the tweets of monitored accounts ([`CheckDuplicates`]) and submits batches of
+//! generated tweets ([`ReceiveBatch`]). People review them ([`ReviewTweets`]) and queue approved
+//! tweets for publishing ([`PublishTweet`]). The crate performs no I/O. Everything it needs is
+//! behind the traits in [`ports`], so any program can provide its own database.
 //!
 //! ```
 //! use chrono::Utc;
 //! use waggle_kernel::{Actor, ids::{CampaignBatchId, GeneratedTweetId}};
 //! use waggle_twitter_n8n::{Action, GeneratedTweet, NewGeneratedTweet, Status};
 //!
-//! let handed_in = NewGeneratedTweet::new("batch-tweet-1", "Compute that finds its own work.");
+//! let submitted = NewGeneratedTweet::new("batch-tweet-1", "Compute that finds its own work.");
 //! let tweet = GeneratedTweet::received(
 //!     GeneratedTweetId::new(1),
 //!     CampaignBatchId::new(1),
-//!     handed_in,
+//!     submitted,
 //!     Utc::now(),
 //! );
 //!
 //! let approved = tweet.approve(&Actor::system(), Utc::now())?;
 //!
 //! assert_eq!(approved.status(), Status::Approved);
-//! assert!(approved.approval().is_some_and(|approval| approval.hash == approved.publication().hash()));
-//! // An edit takes the approval back.
+//! let hash = approved.publication().hash();
+//! assert!(approved.approval().is_some_and(|approval| approval.hash == hash));
+//! // An edit withdraws the approval.
 //! let edited = approved.edit(Some("Other words.".into()), None, Utc::now())?;
 //! assert_eq!(edited.status(), Status::Draft);
 //! assert!(edited.approval().is_none());
@@ -65,7 +66,7 @@ pub use history::{HistoryAction, HistoryEntry, NewHistoryEntry};
 pub use lease::{Lease, LeaseOutcome};
 pub use manage_batches::{ManageBatches, ManageBatchesError};
 pub use publish_tweet::{PublishTweet, PublishTweetError};
-pub use queued_post::{QueueRefused, QueueRequest, QueuedPost};
+pub use queued_post::{NoDestination, QueueRefused, QueueRequest, QueuedPost};
 pub use receive_batch::{ReceiveBatch, ReceiveBatchError};
 pub use review_tweets::{Refused, ReviewError, ReviewTweets, ReviewedMany};
 pub use source_tweet::{

@@ -1,4 +1,4 @@
-//! People look through the batches, rename them, put them away and take them back.
+//! Lets people browse, rename, delete and restore campaign batches.
 
 use std::sync::Arc;
 
@@ -12,20 +12,18 @@ use waggle_kernel::{
 use crate::campaign_batch::{BatchFilter, CampaignBatch, NewCampaignBatch};
 use crate::ports::{CampaignBatchRepository, SaveError};
 
-/// Shows and changes batches.
+/// Lets people view, rename, delete and restore batches.
 pub struct ManageBatches {
-    /// Where they are kept.
     pub batches: Arc<dyn CampaignBatchRepository>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl ManageBatches {
-    /// A page of those that `filter` means.
+    /// A page of the batches that match `filter`.
     ///
     /// # Errors
     ///
-    /// [`ManageBatchesError`]: without the scope `read`, or the store cannot answer.
+    /// [`ManageBatchesError::Forbidden`] without the scope `read`.
     pub async fn list(
         &self,
         actor: &Actor,
@@ -41,7 +39,8 @@ impl ManageBatches {
     ///
     /// # Errors
     ///
-    /// [`ManageBatchesError`]: without the scope `read`, or if there is none.
+    /// - [`ManageBatchesError::Forbidden`] without the scope `read`.
+    /// - [`ManageBatchesError::NotFound`] if there is no such batch.
     pub async fn find(
         &self,
         actor: &Actor,
@@ -53,7 +52,7 @@ impl ManageBatches {
         Ok((batch, sources))
     }
 
-    /// Gives the batch another title.
+    /// Changes the title of the batch.
     ///
     /// # Errors
     ///
@@ -76,7 +75,7 @@ impl ManageBatches {
         self.change(id, expected, |batch| batch.title = title).await
     }
 
-    /// Puts the batch away; its tweets stay as they are and come back with it.
+    /// Deletes the batch. Its tweets do not change, and are restored together with it.
     ///
     /// # Errors
     ///
@@ -95,7 +94,7 @@ impl ManageBatches {
         .await
     }
 
-    /// Takes the batch back.
+    /// Restores a deleted batch.
     ///
     /// # Errors
     ///
@@ -136,31 +135,27 @@ impl ManageBatches {
     }
 }
 
-/// Why that could not be done.
+/// Errors of [`ManageBatches`].
 #[derive(Debug, Error)]
 pub enum ManageBatchesError {
-    /// The actor may not.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// There is no such batch.
     #[error("there is no such campaign batch")]
     NotFound,
-    /// A batch has to have a title.
     #[error("the title is empty")]
     NoTitle,
-    /// The title has a character that is not seen, or turns it round.
+    /// The title has a character that is invisible or changes the text direction.
     #[error("the title has a control character, or one that is hidden or turns text round")]
     Hidden,
-    /// The title cannot be kept.
+    /// The title cannot be stored.
     #[error("the title {0}")]
     Title(#[from] TextProblem),
-    /// Somebody else changed it in between.
+    /// The batch has changed since the caller read it.
     #[error("the batch was changed in between; its version is {} now", current.version)]
     Stale {
-        /// The batch as it is.
+        /// The batch as it is now.
         current: Box<CampaignBatch>,
     },
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }

@@ -1,4 +1,4 @@
-//! What this domain needs from outside. Each method is one atomic step.
+//! The ports of this domain. Each method is one atomic step.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -10,24 +10,26 @@ use crate::campaign_batch::{BatchFilter, CampaignBatch, NewCampaignBatch, Receiv
 use crate::generated_tweet::{GeneratedTweet, TweetFilter};
 use crate::history::{HistoryEntry, NewHistoryEntry};
 use crate::lease::{Lease, LeaseOutcome};
-use crate::queued_post::{QueueRefused, QueueRequest, QueuedPost};
+use crate::queued_post::{NoDestination, QueueRefused, QueueRequest, QueuedPost};
 use crate::source_tweet::{
     EndedRuns, NewSourceTweet, OfferPolicy, Run, RunsToEnd, Sighting, SourceTweet,
     SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
 };
 
-/// Keeps source tweets, each once.
+/// Stores source tweets, each only once.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait SourceTweetRepository: Send + Sync {
-    /// Stores those of `tweets` whose id is new, writes the numbers of the others over the old ones
-    /// where they differ, and says of each, in order, what was known. No id stands in `tweets`
-    /// twice.
+    /// Records a report of `tweets` and returns, in order, what was known of each.
     ///
-    /// What the run is told is new is leased to it. What an earlier run was told, whose lease
-    /// lapsed or was released, is offered to this one, as far as `offers` allows.
+    /// Tweets with a new id are stored. For the others, the engagement numbers are updated if they
+    /// differ. An id must not occur in `tweets` more than once.
     ///
-    /// Of two calls at the same moment, one gets a tweet and the other sees that.
+    /// Tweets that are new to the run are leased to it. If the lease of an earlier run on a tweet
+    /// expired or was released, the tweet is offered to this run as new, as far as `offers` allows.
+    ///
+    /// If two calls report a tweet at the same moment, one gets it, and the other is told that it
+    /// is known.
     ///
     /// # Errors
     ///
@@ -40,12 +42,12 @@ pub trait SourceTweetRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Vec<Sighting>, PortError>;
 
-    /// Ends the leases of these runs: what they were told is new is processed, or free for the next
-    /// run that reports it.
+    /// Ends the leases of these runs. Depending on `outcome`, their tweets are processed, or free
+    /// for the next run that reports them.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the store cannot answer; then nothing ends.
+    /// [`PortError`] if the store cannot answer; then no lease ends.
     async fn end_runs(
         &self,
         runs: &RunsToEnd,
@@ -53,8 +55,8 @@ pub trait SourceTweetRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<EndedRuns, PortError>;
 
-    /// Marks those whose last lease lapsed and that no run is told of again, each once, at most
-    /// `most`, and returns their X ids.
+    /// Marks tweets whose last lease expired and that are not offered to any run again. Marks at
+    /// most `most` tweets, each only once, and returns their X ids.
     ///
     /// # Errors
     ///
@@ -66,18 +68,10 @@ pub trait SourceTweetRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Vec<String>, PortError>;
 
-    /// The tweet with this id.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// The tweet with this id, if it exists.
     async fn find(&self, id: SourceTweetId) -> Result<Option<SourceTweet>, PortError>;
 
-    /// A page of those that `filter` means.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// A page of the tweets that match `filter`.
     async fn list(
         &self,
         filter: &SourceTweetFilter,
@@ -86,27 +80,23 @@ pub trait SourceTweetRepository: Send + Sync {
         page: PageRequest,
     ) -> Result<Page<SourceTweet>, PortError>;
 
-    /// Sums over those that `filter` means.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Totals over the tweets that match `filter`.
     async fn totals(&self, filter: &SourceTweetFilter) -> Result<SourceTweetTotals, PortError>;
 
-    /// Removes tweets for good and returns the X ids of those that were there.
+    /// Deletes tweets permanently, and returns the X ids of those that existed.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the store cannot answer; then nothing is removed.
+    /// [`PortError`] if the store cannot answer; then nothing is deleted.
     async fn delete(&self, ids: &[SourceTweetId]) -> Result<Vec<String>, PortError>;
 
-    /// Gives up to `most` tweets that are neither processed nor leased to `lease`, oldest first.
-    /// What is leased to a run of the same caller counts as free: that caller claims what it
-    /// reported. No tweet goes to two leases at once.
+    /// Leases up to `most` tweets that are neither processed nor leased, oldest first. A tweet that
+    /// is leased to a run of the same caller counts as free: a caller claims what it reported. A
+    /// tweet never has two leases at the same time.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the store cannot answer; then nothing is given.
+    /// [`PortError`] if the store cannot answer; then nothing is leased.
     async fn lease(
         &self,
         lease: &Lease,
@@ -114,12 +104,13 @@ pub trait SourceTweetRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Vec<SourceTweet>, PortError>;
 
-    /// Ends what the lease named `lease` holds: of `ids`, or of all where that is `None`. Returns how many.
-    /// What another lease holds, or what this one held until it ran out and was given on, stays as it is.
+    /// Ends the lease named `lease` for `ids`, or for all its tweets if that is `None`. Returns the
+    /// number of tweets. Tweets under another lease stay as they are, including those that this
+    /// lease held until it expired and that were leased again.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the store cannot answer; then nothing ends.
+    /// [`PortError`] if the store cannot answer; then no lease ends.
     async fn end_lease(
         &self,
         lease: &str,
@@ -129,16 +120,19 @@ pub trait SourceTweetRepository: Send + Sync {
     ) -> Result<u64, PortError>;
 }
 
-/// Keeps campaign batches with their generated tweets.
+/// Stores campaign batches with their generated tweets.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait CampaignBatchRepository: Send + Sync {
-    /// Stores the tweets of `batch` that are not there yet: under its name if that is free, otherwise,
-    /// if any tweet is new, under the next free one of [`NewCampaignBatch::suffixed`]. Marks the
-    /// source tweets that it names as processed; a batch that names none ends all open runs of the
-    /// same caller, or from the same network address.
+    /// Stores the tweets of `batch` that are not stored yet.
     ///
-    /// Of two calls at the same moment with the same batch, one stores it and the other sees it.
+    /// They are stored under the batch's name if it is free. Otherwise, if any tweet is new, they
+    /// are stored under the next free name of [`NewCampaignBatch::suffixed`]. The source tweets
+    /// that the batch names are marked as processed. A batch that names none ends all open runs of
+    /// the same caller, or from the same network address.
+    ///
+    /// If two calls submit the same batch at the same moment, one stores it, and the other finds it
+    /// stored.
     ///
     /// # Errors
     ///
@@ -149,18 +143,10 @@ pub trait CampaignBatchRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Received, PortError>;
 
-    /// The batch with this id, deleted or not.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// The batch with this id, deleted or not, if it exists.
     async fn find(&self, id: CampaignBatchId) -> Result<Option<CampaignBatch>, PortError>;
 
-    /// A page of those that `filter` means, by the time they came.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// A page of the batches that match `filter`, sorted by the time they were received.
     async fn list(
         &self,
         filter: &BatchFilter,
@@ -168,54 +154,37 @@ pub trait CampaignBatchRepository: Send + Sync {
         page: PageRequest,
     ) -> Result<Page<CampaignBatch>, PortError>;
 
-    /// Writes title and deletion of `batch` over the version it was read at, and returns the new version.
+    /// Saves the title and deletion time of `batch` over the version that was read, and returns the
+    /// new version.
     ///
     /// # Errors
     ///
-    /// - [`SaveError::Stale`] if the store has another version, or none; then nothing is written.
-    /// - [`SaveError::Port`] if the store cannot answer.
+    /// [`SaveError::Stale`] if the store has another version, or none; then nothing is written.
     async fn save(&self, batch: &CampaignBatch) -> Result<Version, SaveError>;
 
     /// The X ids of the source tweets that a batch was made from, at most 1,000.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
     async fn sources(&self, id: CampaignBatchId) -> Result<Vec<String>, PortError>;
 }
 
-/// A change of a generated tweet, with what the history says of it.
+/// A change of a generated tweet, with its history entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReviewedTweet {
-    /// The tweet as it shall be; its version is the one it was read at.
+    /// The tweet after the change. Its version is the one that was read.
     pub tweet: GeneratedTweet,
-    /// The entry.
     pub entry: NewHistoryEntry,
 }
 
-/// Keeps generated tweets and their history.
+/// Stores generated tweets and their history.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait GeneratedTweetRepository: Send + Sync {
-    /// The tweet with this id.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// The tweet with this id, if it exists.
     async fn find(&self, id: GeneratedTweetId) -> Result<Option<GeneratedTweet>, PortError>;
 
-    /// The tweets with these ids, as far as there are such, in the order of their ids.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// The existing tweets with these ids, in the order of their ids.
     async fn find_many(&self, ids: &[GeneratedTweetId]) -> Result<Vec<GeneratedTweet>, PortError>;
 
-    /// A page of those that `filter` means, by the time they came.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// A page of the tweets that match `filter`, sorted by the time they were received.
     async fn list(
         &self,
         filter: &TweetFilter,
@@ -223,25 +192,23 @@ pub trait GeneratedTweetRepository: Send + Sync {
         page: PageRequest,
     ) -> Result<Page<GeneratedTweet>, PortError>;
 
-    /// Writes each change over the version it was read at, with its history entry, takes a post that
-    /// waits for the tweet out of the queue, and brings the status of the batches up to date. All in one
-    /// step; each change has its own result, in order.
+    /// Saves each change over the version that was read, with its history entry. Removes a waiting
+    /// post of the tweet from the queue, and updates the status of the batches. All of this is one
+    /// step. Each change has its own result, in order.
     ///
     /// # Errors
     ///
-    /// Of a change: [`SaveError::Stale`] if the store has another version, or none;
-    /// [`SaveError::InFlight`] if a post of the tweet is on its way; then this change is not written.
-    /// Of the call: [`PortError`] if the store cannot answer; then nothing is written.
+    /// - For a change, [`SaveError::Stale`] if the store has another version, or none; then this
+    ///   change is not written.
+    /// - For a change, [`SaveError::InFlight`] if a post of the tweet is being published; then this
+    ///   change is not written.
+    /// - For the call, [`PortError`] if the store cannot answer; then nothing is written.
     async fn save(
         &self,
         changes: &[ReviewedTweet],
     ) -> Result<Vec<Result<Version, SaveError>>, PortError>;
 
     /// The history of a tweet, newest first.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
     async fn history(
         &self,
         id: GeneratedTweetId,
@@ -249,14 +216,27 @@ pub trait GeneratedTweetRepository: Send + Sync {
     ) -> Result<Page<HistoryEntry>, PortError>;
 }
 
-/// Takes approved tweets for publishing.
+/// The platforms that tweets can be published on now.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait Destinations: Send + Sync {
+    /// The name of the platform `wanted`, or of the default platform.
+    ///
+    /// # Errors
+    ///
+    /// [`NoDestination`] if there is no such platform, or it is not connected.
+    fn choose(&self, wanted: Option<String>) -> Result<String, NoDestination>;
+}
+
+/// Queues approved tweets for publishing.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait PostQueue: Send + Sync {
-    /// Makes a post of the tweet, with its details for X and the link to the tweet, due at the time
-    /// asked for. A post that waits is moved to the platform and time asked for. One that did not
-    /// go out is put back into the queue, if the caller has seen that: a call that comes late must
-    /// not bring back what was cancelled meanwhile. A call that asks for what is planned already
+    /// Creates a post from the tweet, with its details for X and the link to the tweet, due at the
+    /// requested time.
+    ///
+    /// A waiting post is moved to the requested platform and time. A post that was not published is
+    /// put back into the queue, but only if the caller has seen that. A late call must not bring
+    /// back a post that was cancelled in the meantime. A call that requests what is already planned
     /// changes nothing.
     ///
     /// # Errors
@@ -265,16 +245,15 @@ pub trait PostQueue: Send + Sync {
     async fn queue(&self, request: &QueueRequest) -> Result<QueuedPost, QueueRefused>;
 }
 
-/// Why something was not saved.
+/// Why a change was not saved.
 #[derive(Debug, Error)]
 pub enum SaveError {
-    /// Somebody else changed it in between.
+    /// The stored version is not the one that was read.
     #[error("it was changed by somebody else in between")]
     Stale,
-    /// A post of it is on its way to the platform.
+    /// A post of the tweet is being published.
     #[error("a post of it is on its way to the platform")]
     InFlight,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }

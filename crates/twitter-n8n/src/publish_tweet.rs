@@ -1,4 +1,4 @@
-//! An approved tweet is queued for publishing, now or at a time.
+//! Queues an approved tweet for publishing, now or at a scheduled time.
 
 use std::sync::Arc;
 
@@ -7,29 +7,28 @@ use thiserror::Error;
 use waggle_kernel::ids::{GeneratedTweetId, Version};
 use waggle_kernel::{Actor, Clock, ContentHash, Forbidden, PortError, Scope, to_micros};
 
-use crate::ports::{GeneratedTweetRepository, PostQueue};
-use crate::queued_post::{QueueRefused, QueueRequest, QueuedPost};
+use crate::ports::{Destinations, GeneratedTweetRepository, PostQueue};
+use crate::queued_post::{NoDestination, QueueRefused, QueueRequest, QueuedPost};
 use crate::status::{Action, Status};
 
-/// Queues approved tweets.
+/// Queues approved tweets for publishing.
 pub struct PublishTweet {
-    /// Where tweets are kept.
     pub tweets: Arc<dyn GeneratedTweetRepository>,
-    /// Where posts go.
     pub queue: Arc<dyn PostQueue>,
-    /// The clock.
+    /// The platforms that tweets can be published on.
+    pub destinations: Arc<dyn Destinations>,
     pub clock: Arc<dyn Clock>,
 }
 
 impl PublishTweet {
-    /// How long ago the time may be that a post is due at, in minutes: clocks differ.
+    /// How far in the past the requested time may be, in minutes. Clocks differ.
     pub const MOST_MINUTES_AGO: i64 = 5;
-    /// How far ahead a post may be due, in days.
+    /// How far in the future the requested time may be, in days.
     pub const MOST_DAYS_AHEAD: i64 = 366;
 
-    /// Queues the tweet for `platform`, due `at` that time or at once, if it still has the version
-    /// `expected` that the caller saw. A post that waits already is moved to that platform and
-    /// time.
+    /// Queues the tweet for `platform`, due at the time `at` or at once, if it still has the
+    /// version `expected` that the caller saw. A waiting post of the tweet is moved to that
+    /// platform and time.
     ///
     /// # Errors
     ///
@@ -39,12 +38,13 @@ impl PublishTweet {
         actor: &Actor,
         id: GeneratedTweetId,
         expected: Option<Version>,
-        platform: &str,
+        platform: Option<String>,
         at: Option<DateTime<Utc>>,
     ) -> Result<QueuedPost, PublishTweetError> {
         actor.require(Scope::Publish)?;
+        let platform = self.destinations.choose(platform)?;
         let now = self.clock.now();
-        // As the store keeps it: a call that is repeated has to be known again.
+        // Use the precision of the store, so that a repeated call is recognized.
         let at = at.map(to_micros);
         if at.is_some_and(|at| at < now - chrono::Duration::minutes(Self::MOST_MINUTES_AGO)) {
             return Err(PublishTweetError::Past);
@@ -68,7 +68,7 @@ impl PublishTweet {
         }
         let request = QueueRequest {
             tweet: id,
-            platform: platform.to_owned(),
+            platform,
             at,
             expected,
             approval,
@@ -79,22 +79,17 @@ impl PublishTweet {
     }
 }
 
-/// Why that could not be done.
+/// Errors of [`PublishTweet`].
 #[derive(Debug, Error)]
 pub enum PublishTweetError {
-    /// The actor may not publish.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// There is no such tweet.
     #[error("there is no such generated tweet")]
     NotFound,
-    /// Nobody released it.
+    /// The tweet is not approved.
     #[error("the tweet is {status}; only an approved tweet can be published")]
-    NotApproved {
-        /// Where it stands.
-        status: Status,
-    },
-    /// The words are not those that were approved; only a change behind Waggle's back does this.
+    NotApproved { status: Status },
+    /// The content is not the approved one. Only a change made outside of Waggle can cause this.
     #[error("the content differs from what was approved: {found} instead of {approved}")]
     ContentChanged {
         /// The hash of the approval.
@@ -102,16 +97,16 @@ pub enum PublishTweetError {
         /// The hash of the content.
         found: ContentHash,
     },
-    /// Whoever names a time that is over has made a slip.
+    /// The requested time is too far in the past, which is probably a mistake.
     #[error("the time is over by more than {} minutes", PublishTweet::MOST_MINUTES_AGO)]
     Past,
-    /// Nobody plans that far.
+    /// The requested time is too far in the future.
     #[error("the time is more than {} days ahead", PublishTweet::MOST_DAYS_AHEAD)]
     TooFarAhead,
-    /// The queue refused it.
+    #[error(transparent)]
+    NoDestination(#[from] NoDestination),
     #[error(transparent)]
     Refused(#[from] QueueRefused),
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -123,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::generated_tweet::{GeneratedTweet, NewGeneratedTweet, StoredTweet};
-    use crate::ports::{MockGeneratedTweetRepository, MockPostQueue};
+    use crate::ports::{MockDestinations, MockGeneratedTweetRepository, MockPostQueue};
 
     fn approved() -> GeneratedTweet {
         let now = FixedClock::noon().now();
@@ -141,25 +136,50 @@ mod tests {
         tweet: GeneratedTweet,
         actor: &Actor,
     ) -> Result<QueuedPost, PublishTweetError> {
+        publish_to(None, tweet, actor).await
+    }
+
+    async fn publish_to(
+        platform: Option<String>,
+        tweet: GeneratedTweet,
+        actor: &Actor,
+    ) -> Result<QueuedPost, PublishTweetError> {
         let mut tweets = MockGeneratedTweetRepository::new();
         tweets.expect_find().returning(move |_| Ok(Some(tweet.clone())));
         let mut queue = MockPostQueue::new();
-        queue
-            .expect_queue()
-            .returning(|_| Ok(QueuedPost { id: PostId::new(7), was_queued: false }));
+        queue.expect_queue().returning(|request| {
+            let platform = request.platform.clone();
+            Ok(QueuedPost { id: PostId::new(7), platform, was_queued: false })
+        });
+        let mut destinations = MockDestinations::new();
+        destinations.expect_choose().returning(|wanted| match wanted {
+            Some(name) => Err(NoDestination::NotConnected(name)),
+            None => Ok("sandbox".into()),
+        });
         let publish = PublishTweet {
             tweets: Arc::new(tweets),
             queue: Arc::new(queue),
+            destinations: Arc::new(destinations),
             clock: Arc::new(FixedClock::noon()),
         };
-        publish.run(actor, GeneratedTweetId::new(1), None, "sandbox", None).await
+        publish.run(actor, GeneratedTweetId::new(1), None, platform, None).await
     }
 
     #[tokio::test]
     async fn an_approved_tweet_is_queued() {
         let queued = publish(approved(), &Actor::system()).await.unwrap();
 
-        assert_eq!(queued.id, PostId::new(7));
+        assert_eq!((queued.id, &*queued.platform), (PostId::new(7), "sandbox"));
+    }
+
+    #[tokio::test]
+    async fn a_tweet_is_not_queued_for_a_platform_that_is_not_connected() {
+        let result = publish_to(Some("x".into()), approved(), &Actor::system()).await;
+
+        assert!(
+            matches!(result, Err(PublishTweetError::NoDestination(NoDestination::NotConnected(_)))),
+            "{result:?}"
+        );
     }
 
     #[tokio::test]
@@ -175,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn words_that_changed_behind_the_approval_are_not_queued() {
+    async fn content_that_changed_after_the_approval_is_not_queued() {
         let mut stored: StoredTweet = approved().view().clone();
         stored.tweet.content = "other words".into();
 
@@ -185,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_right_to_approve_is_not_the_right_to_publish() {
+    async fn the_approve_scope_does_not_include_publishing() {
         let approver = Actor::system().limited_to(Scopes::of(&[Scope::Approve, Scope::Write]));
 
         let result = publish(approved(), &approver).await;

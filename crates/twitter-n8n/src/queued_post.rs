@@ -1,4 +1,4 @@
-//! An approved tweet on its way into the queue of posts.
+//! Requests to queue an approved tweet as a post, and their results.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -7,72 +7,79 @@ use waggle_kernel::ids::{GeneratedTweetId, PostId, Version};
 
 use crate::generated_tweet::Approval;
 
-/// What shall be queued.
+/// A request to queue an approved tweet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueRequest {
-    /// The tweet.
     pub tweet: GeneratedTweetId,
-    /// The platform, by the name that posts have.
+    /// The name of the platform, as used for posts.
     pub platform: String,
-    /// When it is due; at once if no time is named.
+    /// When the post is due; `None` means at once.
     pub at: Option<DateTime<Utc>>,
     /// The version of the tweet that the caller saw.
     pub expected: Option<Version>,
-    /// What was approved; the queue takes nothing else.
+    /// The approval. The queue accepts only the approved content.
     pub approval: Approval,
-    /// Who queues it, as [`waggle_kernel::Actor`] shows it.
+    /// Who queues the tweet, as displayed by [`waggle_kernel::Actor`].
     pub actor: String,
-    /// When.
+    /// The time of the request.
     pub now: DateTime<Utc>,
 }
 
 impl QueueRequest {
-    /// When it is due.
+    /// When the post is due.
     pub fn due_at(&self) -> DateTime<Utc> {
         self.at.unwrap_or(self.now)
     }
 }
 
-/// The post that a tweet became.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The post that a tweet was queued as.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedPost {
-    /// The post.
     pub id: PostId,
-    /// Whether it was queued before, for the same platform and time.
+    /// The platform that it is published on.
+    pub platform: String,
+    /// Whether it was already queued for the same platform and time.
     pub was_queued: bool,
+}
+
+/// Why a post cannot be published on any platform.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoDestination {
+    /// No platform has the name that was given.
+    #[error("platform: {0}")]
+    Unknown(String),
+    /// The platform exists, but no account is connected.
+    #[error("the platform {0} is not connected; its credentials are missing in the settings")]
+    NotConnected(String),
 }
 
 /// Why a tweet was not queued.
 #[derive(Debug, Error)]
 pub enum QueueRefused {
-    /// It is not approved with this content any more.
     #[error("the tweet is not approved with this content any more")]
     NotApproved,
-    /// Its batch was archived.
     #[error("the batch of the tweet is archived; restore it first")]
     BatchDeleted,
-    /// The tweet, or its post, was changed since the caller saw it.
+    /// The tweet or its post has changed since the caller read it.
     #[error(
         "the tweet was changed in between; read it again and repeat the call with its version in \
          If-Match"
     )]
     Stale,
-    /// A post that left the queue is put back only by a caller who has seen that it did.
+    /// The post has left the queue. It is queued again only if the caller has seen that.
     #[error(
         "the post of the tweet is {status}; to put it back into the queue, read the tweet and send \
          its version in If-Match"
     )]
     NeedsVersion {
-        /// Where the post stands.
+        /// The status of the post.
         status: &'static str,
     },
-    /// A worker sends it at this moment.
     #[error("the post is being sent at this moment; wait for its end before changing it")]
     OnItsWay,
-    /// It went out, or nobody knows yet whether it did.
+    /// A post of the tweet was published, or it is not known yet whether it was.
     #[error("a post of the tweet went out, or it is not known yet whether it did")]
     AlreadyOut,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }

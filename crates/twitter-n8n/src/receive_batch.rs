@@ -1,4 +1,4 @@
-//! A workflow hands in a batch of generated tweets.
+//! Receives a batch of generated tweets from a workflow.
 
 use std::sync::Arc;
 
@@ -8,16 +8,14 @@ use waggle_kernel::{Actor, Clock, Forbidden, PortError, Scope};
 use crate::campaign_batch::{InvalidBatch, NewCampaignBatch, Received};
 use crate::ports::CampaignBatchRepository;
 
-/// Stores batches, each once, and loses none.
+/// Stores submitted batches: each is stored once, and none is lost.
 pub struct ReceiveBatch {
-    /// Where they are kept.
     pub batches: Arc<dyn CampaignBatchRepository>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl ReceiveBatch {
-    /// Stores what is new in `batch`.
+    /// Stores the new tweets of `batch`.
     ///
     /// # Errors
     ///
@@ -33,16 +31,13 @@ impl ReceiveBatch {
     }
 }
 
-/// Why a batch was not stored.
+/// Errors of [`ReceiveBatch`].
 #[derive(Debug, Error)]
 pub enum ReceiveBatchError {
-    /// The actor may not ingest.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// The batch makes no sense.
     #[error(transparent)]
     Invalid(#[from] InvalidBatch),
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }

@@ -1,4 +1,4 @@
-//! People decide on generated tweets: one by one, or many at once with exceptions.
+//! The review of generated tweets by people: one by one, or many at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,43 +16,39 @@ use crate::history::{HistoryEntry, NewHistoryEntry};
 use crate::ports::{GeneratedTweetRepository, ReviewedTweet, SaveError};
 use crate::status::Action;
 
-/// Shows and decides on generated tweets.
+/// Lets people view, edit, approve, reject, delete and restore generated tweets.
 pub struct ReviewTweets {
-    /// Where they are kept.
     pub tweets: Arc<dyn GeneratedTweetRepository>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
-/// A tweet of many that was not approved, and why.
+/// A tweet that was not approved in a call for many, and why.
 #[derive(Debug)]
 pub struct Refused {
-    /// The tweet.
     pub id: GeneratedTweetId,
-    /// Why.
     pub reason: ReviewError,
 }
 
-/// What became of many tweets.
+/// The result of [`ReviewTweets::approve_many`].
 #[derive(Debug)]
 pub struct ReviewedMany {
-    /// Those that are approved now.
+    /// The tweets that are approved now.
     pub approved: Vec<GeneratedTweet>,
-    /// Those that are not.
+    /// The tweets that were not approved.
     pub refused: Vec<Refused>,
 }
 
 impl ReviewTweets {
-    /// The most tweets that are approved at once.
+    /// The maximum number of tweets in one call of [`Self::approve_many`].
     pub const MOST: usize = 200;
-    /// The longest reason for a rejection, in characters.
+    /// The maximum length of the reason for a rejection, in characters.
     pub const MOST_REASON: usize = 2_000;
 
-    /// A page of those that `filter` means.
+    /// A page of the tweets that match `filter`.
     ///
     /// # Errors
     ///
-    /// [`ReviewError`]: without the scope `read`, or the store cannot answer.
+    /// [`ReviewError::Forbidden`] without the scope `read`.
     pub async fn list(
         &self,
         actor: &Actor,
@@ -68,7 +64,8 @@ impl ReviewTweets {
     ///
     /// # Errors
     ///
-    /// [`ReviewError`]: without the scope `read`, or if there is none.
+    /// - [`ReviewError::Forbidden`] without the scope `read`.
+    /// - [`ReviewError::NotFound`] if there is no such tweet.
     pub async fn find(
         &self,
         actor: &Actor,
@@ -78,11 +75,12 @@ impl ReviewTweets {
         self.existing(id).await
     }
 
-    /// Who did what to the tweet, newest first.
+    /// The history of the tweet, newest first.
     ///
     /// # Errors
     ///
-    /// [`ReviewError`]: without the scope `read`, or if there is no such tweet.
+    /// - [`ReviewError::Forbidden`] without the scope `read`.
+    /// - [`ReviewError::NotFound`] if there is no such tweet.
     pub async fn history(
         &self,
         actor: &Actor,
@@ -94,7 +92,8 @@ impl ReviewTweets {
         Ok(self.tweets.history(id, page).await?)
     }
 
-    /// Changes the words; an approval is taken back, and a post that waits for it leaves the queue.
+    /// Changes the content. An approval is withdrawn, and a waiting post of the tweet leaves the
+    /// queue.
     ///
     /// # Errors
     ///
@@ -120,7 +119,7 @@ impl ReviewTweets {
         self.change(actor, id, expected, Action::Edit, change).await
     }
 
-    /// Releases exactly the present words. Approving does not publish.
+    /// Approves exactly the current content. Approving does not publish.
     ///
     /// # Errors
     ///
@@ -136,7 +135,7 @@ impl ReviewTweets {
         self.change(actor, id, expected, Action::Approve, change).await
     }
 
-    /// Turns the tweet down; the reason, if there is one, is kept in its history.
+    /// Rejects the tweet. The reason, if there is one, is kept in its history.
     ///
     /// # Errors
     ///
@@ -158,7 +157,7 @@ impl ReviewTweets {
         self.change_noted(actor, id, expected, Action::Reject, reason, reject).await
     }
 
-    /// Puts the tweet away.
+    /// Deletes the tweet. It can be restored.
     ///
     /// # Errors
     ///
@@ -173,7 +172,7 @@ impl ReviewTweets {
         self.change(actor, id, expected, Action::Delete, GeneratedTweet::delete).await
     }
 
-    /// Takes the tweet back; it waits for a decision again.
+    /// Restores the tweet. It waits for a decision again.
     ///
     /// # Errors
     ///
@@ -188,13 +187,13 @@ impl ReviewTweets {
         self.change(actor, id, expected, Action::Restore, GeneratedTweet::restore).await
     }
 
-    /// Approves tweets, each at the version that the caller saw; one that cannot be approved does
-    /// not hold up the others.
+    /// Approves tweets, each at the version that the caller saw. A tweet that cannot be approved
+    /// does not block the others.
     ///
     /// # Errors
     ///
-    /// [`ReviewError`] if nothing at all could be done; [`ReviewError::TooMany`] beyond
-    /// [`Self::MOST`].
+    /// [`ReviewError`] if the whole call fails; [`ReviewError::TooMany`] for more than
+    /// [`Self::MOST`] tweets.
     pub async fn approve_many(
         &self,
         actor: &Actor,
@@ -207,7 +206,7 @@ impl ReviewTweets {
         let versions: BTreeMap<GeneratedTweetId, Version> = seen.iter().copied().collect();
         let ids: Vec<GeneratedTweetId> = versions.keys().copied().collect();
         let mut found = self.tweets.find_many(&ids).await?;
-        // Everybody who changes several tweets does so in the same order.
+        // All code that changes several tweets does so in the same order.
         found.sort_by_key(GeneratedTweet::id);
         let now = self.clock.now();
         let mut refused: Vec<Refused> = ids
@@ -246,26 +245,32 @@ impl ReviewTweets {
         Ok(ReviewedMany { approved, refused })
     }
 
-    async fn change(
+    async fn change<F>(
         &self,
         actor: &Actor,
         id: GeneratedTweetId,
         expected: Option<Version>,
         action: Action,
-        change: impl FnOnce(GeneratedTweet, DateTime<Utc>) -> Result<GeneratedTweet, MoveRefused> + Send,
-    ) -> Result<GeneratedTweet, ReviewError> {
+        change: F,
+    ) -> Result<GeneratedTweet, ReviewError>
+    where
+        F: FnOnce(GeneratedTweet, DateTime<Utc>) -> Result<GeneratedTweet, MoveRefused> + Send,
+    {
         self.change_noted(actor, id, expected, action, None, change).await
     }
 
-    async fn change_noted(
+    async fn change_noted<F>(
         &self,
         actor: &Actor,
         id: GeneratedTweetId,
         expected: Option<Version>,
         action: Action,
         note: Option<String>,
-        change: impl FnOnce(GeneratedTweet, DateTime<Utc>) -> Result<GeneratedTweet, MoveRefused> + Send,
-    ) -> Result<GeneratedTweet, ReviewError> {
+        change: F,
+    ) -> Result<GeneratedTweet, ReviewError>
+    where
+        F: FnOnce(GeneratedTweet, DateTime<Utc>) -> Result<GeneratedTweet, MoveRefused> + Send,
+    {
         let before = self.existing(id).await?;
         if expected.is_some_and(|expected| expected != before.version()) {
             return Err(ReviewError::Stale { current: Some(Box::new(before)) });
@@ -292,39 +297,33 @@ impl ReviewTweets {
     }
 }
 
-/// Why a tweet was not changed.
+/// Errors of [`ReviewTweets`].
 #[derive(Debug, Error)]
 pub enum ReviewError {
-    /// The actor may not.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// There is no such tweet.
     #[error("there is no such generated tweet")]
     NotFound,
-    /// A text cannot be kept.
+    /// A text cannot be stored.
     #[error("the {name} {problem}")]
     Text {
-        /// Which field.
+        /// The name of the field.
         name: &'static str,
-        /// What is wrong with it.
         problem: TextProblem,
     },
-    /// The rules do not allow it.
     #[error(transparent)]
     Move(#[from] MoveRefused),
-    /// Somebody else changed it in between.
+    /// The tweet has changed since the caller read it.
     #[error("the tweet was changed by somebody else in between")]
     Stale {
-        /// The tweet as it is, where it was looked up.
+        /// The current tweet, if it was loaded.
         current: Option<Box<GeneratedTweet>>,
     },
-    /// A post of it is on its way; nobody can know any more what will be read.
+    /// A post of the tweet is being published, so its content must not change.
     #[error("a post of this tweet is on its way to the platform; it cannot be changed now")]
     InFlight,
-    /// Too much for one call.
     #[error("at most {} tweets can be approved at once", ReviewTweets::MOST)]
     TooMany,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -363,7 +362,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_based_on_an_old_version_is_refused_with_the_present_state() {
+    async fn a_change_based_on_an_old_version_is_refused_with_the_current_tweet() {
         let mut tweets = MockGeneratedTweetRepository::new();
         tweets.expect_find().returning(|_| Ok(Some(waiting(1, "words"))));
         tweets.expect_save().never();
@@ -382,7 +381,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn writing_does_not_include_approving() {
+    async fn the_write_scope_does_not_include_approving() {
         let mut tweets = MockGeneratedTweetRepository::new();
         tweets.expect_find().never();
         let editor = Actor::system().limited_to(Scopes::of(&[Scope::Write, Scope::Publish]));
@@ -393,7 +392,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_of_many_that_is_too_long_does_not_hold_up_the_others() {
+    async fn a_tweet_that_cannot_be_approved_does_not_block_the_others() {
         let mut tweets = MockGeneratedTweetRepository::new();
         tweets.expect_find_many().returning(|_| {
             Ok(vec![

@@ -4,7 +4,7 @@
 //! reported ──▶ leased to the run that was told it is new ──batch, done, acknowledge──▶ processed
 //!                 │        ▲
 //!                 ▼        └── the next run that reports it, while offers are left
-//!              lapsed ──(no offers left)──▶ lapsed for good
+//!              lapsed ──(no offers left)──▶ lapsed permanently
 //! ```
 
 use chrono::{DateTime, Duration, Utc};
@@ -15,23 +15,21 @@ use waggle_kernel::{TextProblem, check_text};
 use crate::tweet_date::{UnreadableDate, parse_tweet_date};
 use crate::unrendered::{is_placeholder, is_unrendered};
 
-/// The numbers that X shows under a tweet.
+/// The counters that X shows for a tweet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Engagement {
-    /// Likes.
     pub likes: i64,
     /// Reposts without a comment.
     pub retweets: i64,
-    /// Replies.
     pub replies: i64,
     /// Reposts with a comment.
     pub quotes: i64,
-    /// Views.
     pub views: i64,
 }
 
 impl Engagement {
-    /// Likes, retweets, replies and quotes; views are not an act of anybody.
+    /// The sum of likes, retweets, replies and quotes. Views are not included, because they are not
+    /// an action.
     pub const fn total(self) -> i64 {
         self.likes
             .saturating_add(self.retweets)
@@ -40,44 +38,43 @@ impl Engagement {
     }
 }
 
-/// A tweet that a workflow reports, checked field by field.
+/// A tweet that a workflow reports, with all fields checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSourceTweet {
     /// X's id of the tweet: 1 to 20 decimal digits.
     pub tweet_id: String,
-    /// Where the workflow found it.
+    /// Where the workflow found the tweet.
     pub url: String,
-    /// Its address on X.
+    /// The URL of the tweet on X.
     pub tweet_url: String,
-    /// Its text.
     pub content: String,
-    /// Its numbers at the time of the report.
+    /// The counters at the time of the report.
     pub engagement: Engagement,
-    /// When it was posted.
+    /// When the tweet was posted.
     pub date: DateTime<Utc>,
-    /// The same as the workflow wrote it.
+    /// The date exactly as the workflow wrote it.
     pub date_raw: String,
-    /// What the workflow says of its own success, `success` as a rule.
+    /// Whether the workflow succeeded, in its own words; usually `success`.
     pub status: String,
 }
 
 impl NewSourceTweet {
-    /// The longest id, in digits: X's ids have 64 bits.
+    /// The maximum length of an id, in digits: X's ids have 64 bits.
     pub const MOST_ID: usize = 20;
-    /// The longest address, in characters.
+    /// The maximum length of a URL, in characters.
     pub const MOST_URL: usize = 2_048;
-    /// The longest text, in characters: what X gives its largest accounts.
+    /// The maximum length of a text, in characters: what X allows its largest accounts.
     pub const MOST_CONTENT: usize = 25_000;
-    /// The largest count; sums over millions of tweets still fit into 64 bits.
+    /// The largest count. Sums over millions of tweets still fit into 64 bits.
     pub const MOST_COUNT: i64 = 1_000_000_000_000;
-    /// The longest status, in characters.
+    /// The maximum length of a status, in characters.
     pub const MOST_STATUS: usize = 50;
 
-    /// Checks a tweet whose `date` is still text.
+    /// Checks the fields of a tweet and parses its date.
     ///
     /// # Errors
     ///
-    /// [`InvalidSourceTweet`] names the field and what is wrong with it.
+    /// [`InvalidSourceTweet`] with the invalid field and the reason.
     pub fn new(
         tweet_id: &str,
         url: String,
@@ -117,7 +114,7 @@ impl NewSourceTweet {
 }
 
 impl NewSourceTweet {
-    /// X's id of a tweet, without white space around it.
+    /// Checks X's id of a tweet, and returns it without surrounding white space.
     ///
     /// # Errors
     ///
@@ -132,43 +129,39 @@ impl NewSourceTweet {
     }
 }
 
-/// Why a reported tweet is not stored.
+/// Why a reported tweet is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidSourceTweet {
-    /// It has no id.
     #[error("the tweet id is missing")]
     NoId,
-    /// X has no such ids.
     #[error("the tweet id is not 1 to 20 decimal digits; send ids as text, as X writes them")]
     NotAnId,
-    /// It says nothing.
     #[error("the text of the tweet is missing")]
     NoContent,
-    /// A text cannot be kept.
+    /// A text cannot be stored.
     #[error("the {name} {problem}")]
     Text {
-        /// Which field.
+        /// The name of the field.
         name: &'static str,
-        /// What is wrong with it.
         problem: TextProblem,
     },
-    /// A count is below zero, or more than there can be.
+    /// A count is negative or too large.
     #[error("the number of {name} is not between 0 and {}", NewSourceTweet::MOST_COUNT)]
     Count {
-        /// Which count.
+        /// The name of the count.
         name: &'static str,
     },
-    /// The date cannot be read.
     #[error("the date {0}")]
     Date(#[from] UnreadableDate),
 }
 
-/// By what a repeated report is told from a new one.
+/// What identifies a repeated report of the same run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunKey {
-    /// The workflow named its run.
+    /// The name that the workflow gave its run.
     Execution(String),
-    /// It did not; then the same bytes within an hour are the same run.
+    /// The request body, if the workflow did not name its run. The same bytes within an hour are
+    /// the same run.
     Body {
         /// The SHA-256 of the request body, in hexadecimal.
         hash: String,
@@ -176,7 +169,7 @@ pub enum RunKey {
 }
 
 impl RunKey {
-    /// The key as the store keeps it.
+    /// The stored form of the key.
     pub fn stored(&self) -> String {
         match self {
             Self::Execution(id) => format!("run:{id}"),
@@ -184,7 +177,8 @@ impl RunKey {
         }
     }
 
-    /// From when on a report with this key counts as the same run at `now`; `None` is from ever.
+    /// Since when a report with this key counts as the same run at `now`; `None` means without
+    /// limit.
     pub fn same_since(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::Execution(_) => None,
@@ -193,153 +187,144 @@ impl RunKey {
     }
 }
 
-/// The run of a workflow that reports tweets.
+/// A run of a workflow that reports tweets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// By what its repetitions are known.
+    /// What identifies repetitions of the run.
     pub key: RunKey,
-    /// The id of the run, as it is stored and echoed: at most 255 characters.
+    /// The id of the run, as it is stored and returned: at most 255 characters.
     pub execution_id: String,
-    /// Where the run says it comes from: at most 255 characters.
+    /// The source that the run reports for itself: at most 255 characters.
     pub source_url: String,
-    /// Who hands it in, as [`Actor`](waggle_kernel::Actor) shows it.
+    /// Who called, as displayed by [`Actor`](waggle_kernel::Actor).
     pub received_from: String,
-    /// The network address that it calls from; empty where it is not known.
+    /// The network address of the caller; empty if unknown.
     pub address: String,
-    /// Whether it came without a credential, from a trusted network.
+    /// Whether the caller had no credentials and called from a trusted network.
     pub unauthenticated: bool,
 }
 
-/// What the store knows of a reported tweet.
+/// What the store knew about a reported tweet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sighting {
-    /// It was stored by this very call.
+    /// The tweet was stored by this call.
     Stored,
-    /// The same run had brought it before.
+    /// The same run reported the tweet before.
     BroughtBefore,
-    /// Another run had been told that it is new, and has let its lease lapse.
+    /// Another run was told that the tweet is new, and its lease has lapsed.
     OfferedAgain,
-    /// Another run has it, or it is processed, or no offer is left.
+    /// The tweet is leased to another run or processed, or no offer is left.
     Known,
 }
 
-/// How long a run has for what it was told is new, and how many runs are told so.
+/// How long a tweet that is new to a run is leased to it, and how many runs it is offered to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OfferPolicy {
     /// How long the lease of a run lasts.
     pub lease: Duration,
-    /// How many runs are told of a tweet that it is new, one after the other.
+    /// How many runs are told that a tweet is new, one after the other.
     pub most: u32,
 }
 
-/// Which runs are over.
+/// Which runs to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunsToEnd {
-    /// The one with this name.
+    /// The run with this name.
     Named(String),
-    /// Every open run of the same caller; and, where the caller or the run has no token, from the
-    /// same network address.
+    /// All open runs of the same caller. If the caller or the run has no token, also all open runs
+    /// from the same network address.
     OfCaller {
-        /// Who calls, as [`Run::received_from`] has it.
+        /// Who calls, in the form of [`Run::received_from`].
         received_from: String,
-        /// The network address that the call comes from; an empty one is nobody's.
+        /// The network address of the caller. An empty one matches no run.
         address: String,
-        /// Whether the call has no token.
+        /// Whether the caller has no token.
         unauthenticated: bool,
     },
 }
 
-/// What was ended.
+/// How many runs and leases were ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EndedRuns {
-    /// How many runs.
+    /// The number of runs.
     pub runs: u32,
-    /// How many source tweets.
+    /// The number of source tweets.
     pub tweets: u32,
 }
 
-/// Which tweets count as lapsed for good.
+/// Selects tweets that lapsed permanently, or all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lapsed {
-    /// Those whose last lease ended before this time without a batch.
+    /// The last lease ended before this time without a batch.
     pub now: DateTime<Utc>,
-    /// Those that so many runs were told of.
+    /// At least this many runs were told of the tweet.
     pub offers: u32,
-    /// Whether they are meant, or all others.
+    /// Whether to select these tweets; otherwise, all others.
     pub is: bool,
 }
 
 /// A tweet of a monitored account, stored once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceTweet {
-    /// The id that Waggle gave it.
+    /// Waggle's id of the tweet.
     pub id: SourceTweetId,
-    /// What was reported, with the numbers of the latest report.
+    /// The reported tweet, with the counters of the latest report.
     pub report: NewSourceTweet,
-    /// The run that was told last that it is new.
+    /// The run that was last told that the tweet is new.
     pub execution_id: String,
-    /// Where that run came from.
+    /// The source of that run.
     pub source_url: String,
-    /// Who handed it in.
+    /// Who reported the tweet.
     pub received_from: String,
-    /// Whether it came without a credential, from a trusted network.
+    /// Whether it was reported without credentials, from a trusted network.
     pub unauthenticated: bool,
-    /// When it was stored.
+    /// When the tweet was stored.
     pub processed_at: DateTime<Utc>,
-    /// When its numbers were last changed by a later report.
+    /// When a later report last changed the counters.
     pub refreshed_at: Option<DateTime<Utc>>,
-    /// Whether a batch was made from it.
+    /// Whether the tweet is processed: a batch was made from it, or its lease was ended so.
     pub is_processed: bool,
-    /// Until when it is leased to a run or a claim; in the past if the lease lapsed.
+    /// When the lease by a run or a claim expires; in the past if the lease has lapsed.
     pub leased_until: Option<DateTime<Utc>>,
-    /// How many runs were told that it is new.
+    /// How many runs were told that the tweet is new.
     pub offers: u32,
 }
 
-/// Which source tweets are meant.
+/// Selects source tweets. A filter that is `None` matches every tweet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceTweetFilter {
-    /// The text has this in it, without regard to case.
+    /// The text contains this, ignoring case.
     pub search: Option<String>,
-    /// The id of X begins with this.
+    /// X's id starts with this.
     pub tweet_id: Option<String>,
-    /// Brought by this run.
+    /// The tweet was reported by this run.
     pub execution_id: Option<String>,
-    /// Posted at this time or later.
+    /// The tweet was posted at this time or later.
     pub date_from: Option<DateTime<Utc>>,
-    /// Posted before this time.
+    /// The tweet was posted before this time.
     pub date_before: Option<DateTime<Utc>>,
-    /// With this status.
     pub status: Option<String>,
-    /// With at least as many likes.
     pub min_likes: Option<i64>,
-    /// With at least as many retweets.
     pub min_retweets: Option<i64>,
-    /// With at least as many views.
     pub min_views: Option<i64>,
-    /// Processed, or not.
     pub is_processed: Option<bool>,
-    /// Lapsed for good, or not.
     pub lapsed: Option<Lapsed>,
 }
 
-/// By what source tweets are sorted.
+/// The sort order of source tweets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceTweetSort {
-    /// When they were posted.
+    /// By the time they were posted.
     Date,
-    /// Likes.
     Likes,
-    /// Retweets.
     Retweets,
-    /// Views.
     Views,
-    /// [`Engagement::total`].
+    /// By [`Engagement::total`].
     TotalEngagement,
 }
 
 impl SourceTweetSort {
-    /// The value of `tweet` that this sorts by.
+    /// The value by which `tweet` is sorted.
     pub fn value(self, tweet: &SourceTweet) -> i64 {
         match self {
             Self::Date => tweet.report.date.timestamp_micros(),
@@ -351,18 +336,15 @@ impl SourceTweetSort {
     }
 }
 
-/// Sums over a filtered set of source tweets.
+/// Totals over a filtered set of source tweets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SourceTweetTotals {
-    /// How many tweets.
+    /// The number of tweets.
     pub tweets: i64,
-    /// Their likes.
     pub likes: i64,
-    /// Their retweets.
     pub retweets: i64,
-    /// Their views.
     pub views: i64,
-    /// How many runs brought them.
+    /// The number of runs that reported them.
     pub executions: i64,
 }
 
@@ -388,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_refused_with_the_field_and_the_reason() {
+    fn an_invalid_report_is_refused_with_the_field_and_the_reason() {
         let date = "2025-08-14T14:30:31Z";
         let cases = [
             (report(" ", "x", 0, date), "the tweet id is missing"),
@@ -417,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_run_without_a_name_is_forgotten() {
+    fn only_a_run_without_a_name_is_forgotten_after_an_hour() {
         let now = parse_tweet_date("2025-08-14T14:30:31Z").unwrap();
 
         assert_eq!(RunKey::Execution("a".into()).same_since(now), None);

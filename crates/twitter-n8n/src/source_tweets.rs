@@ -1,4 +1,4 @@
-//! People look through the source tweets and throw some away.
+//! Lets people browse and delete source tweets.
 
 use std::sync::Arc;
 
@@ -9,18 +9,17 @@ use waggle_kernel::{Actor, Direction, Forbidden, Page, PageRequest, PortError, S
 use crate::ports::SourceTweetRepository;
 use crate::source_tweet::{SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals};
 
-/// Shows source tweets and removes them.
+/// Lets people view and delete source tweets.
 pub struct BrowseSourceTweets {
-    /// Where they are kept.
     pub source_tweets: Arc<dyn SourceTweetRepository>,
 }
 
 impl BrowseSourceTweets {
-    /// A page of those that `filter` means.
+    /// A page of the tweets that match `filter`.
     ///
     /// # Errors
     ///
-    /// [`SourceTweetsError::Forbidden`] without the scope `read`, [`SourceTweetsError::Port`].
+    /// [`SourceTweetsError::Forbidden`] without the scope `read`.
     pub async fn list(
         &self,
         actor: &Actor,
@@ -33,11 +32,11 @@ impl BrowseSourceTweets {
         Ok(self.source_tweets.list(filter, sort, direction, page).await?)
     }
 
-    /// Sums over those that `filter` means.
+    /// Totals over the tweets that match `filter`.
     ///
     /// # Errors
     ///
-    /// [`SourceTweetsError::Forbidden`] without the scope `read`, [`SourceTweetsError::Port`].
+    /// [`SourceTweetsError::Forbidden`] without the scope `read`.
     pub async fn totals(
         &self,
         actor: &Actor,
@@ -51,7 +50,8 @@ impl BrowseSourceTweets {
     ///
     /// # Errors
     ///
-    /// [`SourceTweetsError`]: without the scope `read`, or if there is none.
+    /// - [`SourceTweetsError::Forbidden`] without the scope `read`.
+    /// - [`SourceTweetsError::NotFound`] if there is no such tweet.
     pub async fn find(
         &self,
         actor: &Actor,
@@ -61,11 +61,12 @@ impl BrowseSourceTweets {
         self.source_tweets.find(id).await?.ok_or(SourceTweetsError::NotFound)
     }
 
-    /// Removes tweets for good and returns the X ids of those that were there.
+    /// Deletes tweets permanently, and returns the X ids of those that existed.
     ///
     /// # Errors
     ///
-    /// [`SourceTweetsError`]: without the scope `write`, or if none of them is there.
+    /// - [`SourceTweetsError::Forbidden`] without the scope `write`.
+    /// - [`SourceTweetsError::NotFound`] if none of them exists.
     pub async fn delete(
         &self,
         actor: &Actor,
@@ -77,16 +78,13 @@ impl BrowseSourceTweets {
     }
 }
 
-/// Why that could not be done.
+/// Errors of [`BrowseSourceTweets`].
 #[derive(Debug, Error)]
 pub enum SourceTweetsError {
-    /// The actor may not.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// There is no such tweet.
     #[error("there is no such source tweet")]
     NotFound,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }

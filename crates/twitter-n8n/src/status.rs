@@ -1,4 +1,4 @@
-//! The states of a generated tweet and the one table of moves between them.
+//! The statuses of a generated tweet, and the table of the transitions between them.
 //!
 //! ```text
 //!                 ┌─────────── edit ──────────┐
@@ -7,7 +7,7 @@
 //!       │                   │                   │
 //!       └──────┬── reject / delete ─────────────┘
 //!              ▼
-//!     Rejected, Deleted ──restore──▶ Brand Aligned, or Draft where a person had edited it
+//!     Rejected, Deleted ──restore──▶ Brand Aligned, or Draft if a person edited the tweet
 //! ```
 
 use std::fmt;
@@ -15,25 +15,23 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// Where a generated tweet stands.
+/// The status of a generated tweet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
-    /// As the workflow handed it in.
+    /// Unchanged since the workflow submitted it.
     BrandAligned,
     /// Edited by a person.
     Draft,
-    /// Approved, with exactly the content that it has.
+    /// Approved with exactly its current content.
     Approved,
-    /// Published.
     Posted,
-    /// Turned down by a person.
     Rejected,
-    /// Put away by a person.
+    /// Deleted by a person. It can be restored.
     Deleted,
 }
 
 impl Status {
-    /// Every status, in the order in which they are shown.
+    /// All statuses, in display order.
     pub const ALL: [Self; 6] = [
         Self::BrandAligned,
         Self::Draft,
@@ -43,7 +41,7 @@ impl Status {
         Self::Deleted,
     ];
 
-    /// The name in the database, on the wire, and for people.
+    /// The name used in the database, in the API, and for people.
     pub const fn name(self) -> &'static str {
         match self {
             Self::BrandAligned => "Brand Aligned",
@@ -55,9 +53,11 @@ impl Status {
         }
     }
 
-    /// The status after `action`, or `None` if the action is not allowed here. This is the whole table.
+    /// The status after `action`, or `None` if the action is not allowed. This is the complete
+    /// table.
     ///
-    /// A restored tweet is [`Status::BrandAligned`] here; the tweet itself knows if it was edited.
+    /// A restored tweet is [`Status::BrandAligned`] here. Only the tweet itself knows whether it
+    /// was edited.
     pub const fn after(self, action: Action) -> Option<Self> {
         match (self, action) {
             (Self::BrandAligned | Self::Draft | Self::Approved, Action::Edit) => Some(Self::Draft),
@@ -75,7 +75,7 @@ impl Status {
         }
     }
 
-    /// What may be done to a tweet that stands here.
+    /// The actions that this status allows.
     pub fn allowed(self) -> impl Iterator<Item = Action> {
         Action::ALL.into_iter().filter(move |&action| self.after(action).is_some())
     }
@@ -90,7 +90,7 @@ impl fmt::Display for Status {
 impl FromStr for Status {
     type Err = UnknownStatus;
 
-    /// Reads a name without regard to case, as older data has `approved` beside `Approved`.
+    /// Parses a name, ignoring case, because older data contains `approved` as well as `Approved`.
     fn from_str(text: &str) -> Result<Self, UnknownStatus> {
         Self::ALL
             .into_iter()
@@ -99,36 +99,34 @@ impl FromStr for Status {
     }
 }
 
-/// The text names no [`Status`].
+/// The text is not the name of a [`Status`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "unknown status '{0}': Brand Aligned, Draft, Approved, Posted, Rejected and Deleted are known"
 )]
 pub struct UnknownStatus(pub String);
 
-/// What can be done to a generated tweet.
+/// An action on a generated tweet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Change its words.
+    /// Change the content.
     Edit,
-    /// Release exactly these words for publishing.
+    /// Approve exactly the current content for publishing.
     Approve,
-    /// Turn it down.
     Reject,
-    /// Put it away.
     Delete,
-    /// Take it back from the rejected or deleted ones.
+    /// Restore a rejected or deleted tweet.
     Restore,
-    /// Record that it went out; the publisher alone does this.
+    /// Record that the tweet was published. Only the publisher does this.
     Publish,
 }
 
 impl Action {
-    /// Every action.
+    /// All actions.
     pub const ALL: [Self; 6] =
         [Self::Edit, Self::Approve, Self::Reject, Self::Delete, Self::Restore, Self::Publish];
 
-    /// The name on the wire, an imperative.
+    /// The name used in the API, an imperative.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Edit => "edit",
@@ -151,11 +149,11 @@ impl fmt::Display for Action {
 mod tests {
     use super::*;
 
-    /// The table once more, as a picture: rows are statuses, columns are actions, `.` is refused.
+    /// The table again: rows are statuses, columns are actions, and `None` is refused.
     const TABLE: [(Status, [Option<Status>; 6]); 6] = {
         use Status::{Approved, BrandAligned, Deleted, Draft, Posted, Rejected};
         [
-            //              edit         approve         reject          delete         restore             publish
+            // The columns are edit, approve, reject, delete, restore and publish.
             (
                 BrandAligned,
                 [Some(Draft), Some(Approved), Some(Rejected), Some(Deleted), None, None],
@@ -169,7 +167,7 @@ mod tests {
     };
 
     #[test]
-    fn every_move_is_as_the_table_says() {
+    fn every_transition_matches_the_table() {
         for (status, row) in TABLE {
             for (action, expected) in Action::ALL.into_iter().zip(row) {
                 assert_eq!(status.after(action), expected, "{status} {action}");
@@ -189,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_back_in_any_case() {
+    fn names_are_parsed_in_any_case() {
         for status in Status::ALL {
             assert_eq!(status.name().parse(), Ok(status));
             assert_eq!(status.name().to_lowercase().parse(), Ok(status));

@@ -1,4 +1,6 @@
-//! The contracts of the ports, for every implementation to be run against. Each starts with an empty store.
+//! The contracts of the ports, to run against every implementation.
+//!
+//! Each contract starts with an empty store.
 
 #![expect(
     clippy::expect_used,
@@ -76,11 +78,11 @@ fn reports(count: i64) -> Vec<NewSourceTweet> {
     (0..count).map(report).collect()
 }
 
-/// Makes a batch with these tweets.
+/// Creates a batch with these tweets.
 ///
 /// # Panics
 ///
-/// If the batch makes no sense.
+/// If the batch is invalid.
 pub fn batch(batch_id: &str, tweets: &[(&str, &str)]) -> NewCampaignBatch {
     NewCampaignBatch {
         batch_id: batch_id.to_owned(),
@@ -124,7 +126,7 @@ pub async fn a_tweet_is_new_to_the_run_that_brought_it(tweets: Arc<dyn SourceTwe
     assert_eq!(tweets.record(&execution("x"), &[], OFFERS, noon()).await.expect("it answers"), []);
 }
 
-/// A run without a name is known by its bytes, for an hour.
+/// A run without a name is recognized by its request body, for an hour.
 ///
 /// # Panics
 ///
@@ -137,13 +139,13 @@ pub async fn a_run_without_a_name_is_known_for_an_hour(tweets: Arc<dyn SourceTwe
 
     assert_eq!(record(noon()).await, [Sighting::Stored]);
     assert_eq!(record(noon() + Duration::minutes(59)).await, [Sighting::BroughtBefore]);
-    // Then it is another run, to whom the tweet is offered once more.
+    // After that, it is another run, and the tweet is offered to it again.
     assert_eq!(record(noon() + Duration::minutes(61)).await, [Sighting::OfferedAgain]);
     assert_eq!(record(noon() + Duration::minutes(119)).await, [Sighting::BroughtBefore]);
     assert_eq!(record(noon() + Duration::minutes(122)).await, [Sighting::Known]);
 }
 
-/// Identical calls at the same moment all get every tweet; calls of different runs share them out.
+/// Identical concurrent calls all get every tweet; concurrent calls of different runs share them.
 ///
 /// # Panics
 ///
@@ -185,7 +187,7 @@ pub async fn concurrent_reports_lose_nothing(tweets: Arc<dyn SourceTweetReposito
     assert_eq!(tweets.totals(&SourceTweetFilter::default()).await.expect("it answers").tweets, 80);
 }
 
-/// A later report writes its numbers over the old ones and nothing else.
+/// A later report updates the counters of a tweet and nothing else.
 ///
 /// # Panics
 ///
@@ -206,7 +208,7 @@ pub async fn a_later_report_refreshes_the_numbers_alone(tweets: Arc<dyn SourceTw
 
     let filter = SourceTweetFilter { min_likes: Some(100), ..SourceTweetFilter::default() };
     assert_eq!(tweets.totals(&filter).await.expect("it answers").tweets, 250);
-    // Known ones between new ones are known and refreshed all the same.
+    // Known tweets between new ones are also recognized and updated.
     let mut between = reports(60);
     for report in &mut between {
         report.engagement.likes += 200;
@@ -253,7 +255,7 @@ async fn all_pages(
     }
 }
 
-/// Every sort in both ways shows every tweet once and in order, page by page.
+/// Every sort order, in both directions, lists every tweet once and in order, page by page.
 ///
 /// # Panics
 ///
@@ -286,7 +288,7 @@ pub async fn pages_show_every_tweet_once_and_in_order(tweets: Arc<dyn SourceTwee
     }
 }
 
-/// Each filter shows what it means, and totals are those of the filtered set.
+/// Each filter selects the right tweets, and the totals are those of the selected tweets.
 ///
 /// # Panics
 ///
@@ -334,7 +336,7 @@ pub async fn each_filter_shows_what_it_means(tweets: Arc<dyn SourceTweetReposito
     }
 }
 
-/// A tweet is found by its id until it is deleted; then it is new again.
+/// A tweet is found by its id until it is deleted. After that, it is new again.
 ///
 /// # Panics
 ///
@@ -365,7 +367,8 @@ fn lease(name: &str, until: DateTime<Utc>) -> Lease {
     Lease { name: name.to_owned(), until, holder: "system".to_owned() }
 }
 
-/// No tweet is in two hands; what is not ended in time is given on; what is ended stays ended.
+/// No tweet has two leases. A lease that is not ended in time is given to the next claim. A
+/// processed tweet is never leased again.
 ///
 /// # Panics
 ///
@@ -387,7 +390,8 @@ pub async fn a_leased_tweet_is_in_one_hand(tweets: Arc<dyn SourceTweetRepository
         let leased = task.await.expect("it does not panic").expect("the store answers");
         given.extend(leased.into_iter().map(|tweet| tweet.id));
     }
-    // With rows locked by others passed over, a hand may get less than it asked for, but never the same.
+    // Rows locked by others are skipped, so a claim may get fewer tweets than it asked for, but
+    // never the same ones.
     let rest = tweets.lease(&lease("rest", soon), 30, noon()).await.expect("it answers");
     given.extend(rest.into_iter().map(|tweet| tweet.id));
     let distinct: BTreeSet<_> = given.iter().copied().collect();
@@ -395,7 +399,8 @@ pub async fn a_leased_tweet_is_in_one_hand(tweets: Arc<dyn SourceTweetRepository
     let none = tweets.lease(&lease("late", soon), 5, noon()).await.expect("it answers");
     assert!(none.is_empty());
 
-    // Nobody ended anything: after the lease all are given on, and the old hands hold nothing.
+    // No lease was ended. After they expire, all tweets are leased again, and the old leases hold
+    // none.
     let later = soon + Duration::minutes(5);
     let second = tweets.lease(&lease("second", later), 30, soon).await.expect("it answers");
     assert_eq!(second.len(), 30);
@@ -419,8 +424,8 @@ pub async fn a_leased_tweet_is_in_one_hand(tweets: Arc<dyn SourceTweetRepository
     assert_eq!(third.len(), 28);
 }
 
-/// What a run was told is new is leased to it: the next run gets it when the lease lapsed or was
-/// released, as often as there are offers, and never what was processed.
+/// Tweets that are new to a run are leased to it. The next run gets them if the lease lapsed or was
+/// released, as long as there are offers, but never if they were processed.
 ///
 /// # Panics
 ///
@@ -445,7 +450,7 @@ pub async fn what_a_run_lets_lapse_is_offered_to_the_next(tweets: Arc<dyn Source
     assert_eq!(record("one", 0).await, [Stored, Stored]);
     assert_eq!(record("two", 59).await, [Known, Known]);
     assert_eq!(record("two", 60).await, [OfferedAgain, OfferedAgain]);
-    // Each run keeps what it was told; the lease is the second one's now.
+    // The second run keeps its tweets, because it has the lease now.
     assert_eq!(record("two", 61).await, [BroughtBefore, BroughtBefore]);
     assert_eq!(record("one", 61).await, [Known, Known]);
     assert_eq!(lapsed(119, true).await, 0);
@@ -457,14 +462,14 @@ pub async fn what_a_run_lets_lapse_is_offered_to_the_next(tweets: Arc<dyn Source
     assert_eq!(marked.len(), 2);
     let again = tweets.mark_lapsed(OFFERS.most, 100, now).await.expect("it answers");
     assert!(again.is_empty(), "each is marked once");
-    // The run itself may still come back, however late.
+    // The run itself may still report again, no matter how late.
     assert_eq!(record("two", 300).await, [BroughtBefore, BroughtBefore]);
     assert_eq!(lapsed(300, true).await, 0);
     let ended = end("two", LeaseOutcome::Processed, 300).await;
     assert_eq!(ended, EndedRuns { runs: 1, tweets: 2 });
     assert_eq!(record("four", 900).await, [Known, Known]);
     assert_eq!(lapsed(900, true).await, 0);
-    // What lapsed, is offered after all because more offers are allowed, and lapses again, is
+    // A tweet that lapsed, is offered again because more offers are allowed, and lapses again, is
     // marked again.
     let more = OfferPolicy { most: 3, ..OFFERS };
     for (run, offers, hour) in [("a", OFFERS, 20), ("b", OFFERS, 22), ("c", more, 24)] {
@@ -476,7 +481,7 @@ pub async fn what_a_run_lets_lapse_is_offered_to_the_next(tweets: Arc<dyn Source
     }
 }
 
-/// A run that failed releases its tweets at once; runs without a name are ended by their caller.
+/// A failed run releases its tweets at once. Runs without a name are ended by their caller.
 ///
 /// # Panics
 ///
@@ -504,13 +509,14 @@ pub async fn a_run_that_failed_releases_its_tweets(tweets: Arc<dyn SourceTweetRe
 
     let released = end("token:1:n8n", "10.0.0.9", LeaseOutcome::Released).await;
     let nobody = end("network:10.0.0.9", "", LeaseOutcome::Released).await;
-    // Another token from the same address ends nothing; a call without one is told by its address.
+    // Another token from the same address ends nothing. A call without a token is identified by its
+    // address.
     let foreign = end("token:9:n8n", "10.0.0.1", LeaseOutcome::Processed).await;
     let processed = end("network:10.0.0.1", "10.0.0.1", LeaseOutcome::Processed).await;
 
     assert_eq!(released, EndedRuns { runs: 1, tweets: 1 });
     assert_eq!((nobody, foreign), (EndedRuns::default(), EndedRuns::default()));
-    // What was released is open no more.
+    // The released run is no longer open.
     assert_eq!(processed, EndedRuns { runs: 1, tweets: 1 });
     let other = of("z", "token:9:n8n", "10.0.0.2");
     assert_eq!(record(&other, 1).await, OfferedAgain);
@@ -519,7 +525,7 @@ pub async fn a_run_that_failed_releases_its_tweets(tweets: Arc<dyn SourceTweetRe
     }
 }
 
-/// A claim gives what its caller reported, and leaves alone what another caller's run holds.
+/// A claim leases what its caller reported, and not what is leased to another caller's run.
 ///
 /// # Panics
 ///
@@ -567,7 +573,7 @@ pub async fn a_batch_that_names_nothing_ends_the_runs_of_its_caller(
         batches.receive(&new, noon()).await.expect("it answers")
     };
 
-    // The name that a run without one was given joins that run, and no other.
+    // The name that was generated for a run without one matches only that run.
     let made_up = receive("a", Some("exec_success")).await;
     let unknown = receive("b", Some("no such run")).await;
     let nothing = receive("c", None).await;
@@ -581,7 +587,8 @@ pub async fn a_batch_that_names_nothing_ends_the_runs_of_its_caller(
     assert_eq!(tweets.totals(&open).await.expect("it answers").tweets, 1);
 }
 
-/// A batch is stored once; a replay stores nothing; other content under its name is kept under another.
+/// A batch is stored once. A replay stores nothing. Other content with the same name is stored
+/// under another name.
 ///
 /// # Panics
 ///
@@ -612,7 +619,7 @@ pub async fn a_batch_loses_nothing(batches: Arc<dyn CampaignBatchRepository>) {
     assert_eq!(found.status, BatchStatus::Draft);
 }
 
-/// The same batch many times at the same moment is stored once; different ones are all stored.
+/// The same batch, submitted concurrently, is stored once. Different batches are all stored.
 ///
 /// # Panics
 ///
@@ -640,7 +647,7 @@ pub async fn concurrent_batches_lose_nothing(batches: Arc<dyn CampaignBatchRepos
     assert_eq!(all.items.len(), 3);
 }
 
-/// A batch remembers its source tweets, which are worked through then.
+/// A batch keeps the ids of its source tweets, and marks them as processed.
 ///
 /// # Panics
 ///
@@ -668,7 +675,7 @@ pub async fn a_batch_marks_its_source_tweets(
     assert_eq!(tweets.totals(&processed).await.expect("it answers").tweets, 4);
 }
 
-/// A batch is saved over the version it was read at alone, and is filtered by what it has.
+/// A batch is saved only over the version that was read, and is found by the right filters.
 ///
 /// # Panics
 ///
@@ -719,13 +726,14 @@ pub async fn tweets_of(
     tweets.list(filter, Direction::Ascending, page).await.expect("the store answers").items
 }
 
-/// The change of `before` to `after`, with its entry.
+/// The change from `before` to `after`, with its history entry.
 pub fn change(action: Action, before: &GeneratedTweet, after: GeneratedTweet) -> ReviewedTweet {
     let entry = NewHistoryEntry::of_move(action, &Actor::system(), before, &after);
     ReviewedTweet { tweet: after, entry }
 }
 
-/// A change is written over the version it was read at alone, with its history, and the batch follows.
+/// A change is saved only over the version that was read, with its history, and the status of the
+/// batch is updated.
 ///
 /// # Panics
 ///
@@ -764,7 +772,7 @@ pub async fn a_tweet_is_saved_over_its_version_alone(
     assert_eq!(parent.counts.of(Status::Rejected), 1);
 }
 
-/// Of many decisions on one version at the same moment, one is written.
+/// Of many concurrent decisions on one version, only one is saved.
 ///
 /// # Panics
 ///
@@ -794,7 +802,8 @@ pub async fn concurrent_decisions_do_not_overwrite(
     assert_eq!(written, 1);
 }
 
-/// Each filter of tweets shows what it means; those of a batch that was put away are out of the way.
+/// Each filter selects the right tweets. Tweets of a deleted batch are listed only if that batch is
+/// selected.
 ///
 /// # Panics
 ///

@@ -1,15 +1,15 @@
-//! The two forms in which workflows write the time of a tweet.
+//! Parses the two formats in which workflows write the time of a tweet.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use thiserror::Error;
 use waggle_kernel::to_micros;
 
-/// Reads ISO 8601 (`2025-08-14T14:30:31Z`, with or without an offset; without one it is UTC) or X's own
-/// form (`Thu Aug 14 14:30:31 +0000 2025`).
+/// Parses ISO 8601 (`2025-08-14T14:30:31Z`; without an offset, the time is UTC) or X's own format
+/// (`Thu Aug 14 14:30:31 +0000 2025`).
 ///
 /// # Errors
 ///
-/// [`UnreadableDate`] for everything else, and for years outside 1970 to 2200.
+/// [`UnreadableDate`] for any other text, and for years before 1970 or from 2200 on.
 pub fn parse_tweet_date(text: &str) -> Result<DateTime<Utc>, UnreadableDate> {
     let text = text.trim();
     let is_iso = text.starts_with(|c: char| c.is_ascii_digit());
@@ -39,7 +39,7 @@ fn of_x(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_str(text, "%a %b %d %H:%M:%S %z %Y").ok().map(|time| time.to_utc())
 }
 
-/// The text is no date that Waggle can read.
+/// The text is not a date in one of the two formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("is not a date; expected is '2025-08-14T14:30:31Z' or 'Thu Aug 14 14:30:31 +0000 2025'")]
 pub struct UnreadableDate;
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_are_read_on_every_day_of_the_week() {
+    fn both_formats_are_parsed_on_every_day_of_the_week() {
         let monday = parse_tweet_date("2025-08-11T10:00:00Z").unwrap();
         for day in 0..7 {
             let time = monday + Duration::days(day);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_never_now() {
+    fn an_invalid_date_is_an_error() {
         for text in [
             "",
             "yesterday",
@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_the_reader_panic(text in ".{0,40}") {
+        fn parsing_never_panics(text in ".{0,40}") {
             let _ = parse_tweet_date(&text);
         }
     }

@@ -1,14 +1,13 @@
-//! Values that a workflow meant to fill in and did not: what is left where an expression had no
-//! value.
+//! Detects placeholders that a workflow should have filled in but did not.
 
-/// Whether the whole of `text` stands for a value that is missing: `undefined`, `[object Object]`,
-/// an n8n expression that was not evaluated, and the like.
+/// Whether all of `text` is a placeholder for a missing value: `undefined`, `[object Object]`, an
+/// n8n expression that was not evaluated, and the like.
 pub fn is_unrendered(text: &str) -> bool {
     let text = text.trim();
     is_placeholder(text) || is_any(text, &["null", "nan", "none", "nil"]) || text.starts_with('=')
 }
 
-/// The same for words that people wrote: `None` may be all that somebody said.
+/// The same for text that people wrote, in which a word such as `None` may be the whole text.
 pub(crate) fn is_placeholder(text: &str) -> bool {
     let text = text.trim();
     is_any(text, &["undefined", "[object object]"])
@@ -19,9 +18,10 @@ fn is_any(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// The part of a text for people that a workflow meant to fill in; `None` if it has none.
+/// The placeholder in `text` that the workflow did not fill in; `None` if there is none.
 ///
-/// A text may speak of templates; what n8n or JavaScript leaves behind is told by its form.
+/// The text itself may be about templates. What n8n or JavaScript leaves behind is recognized by
+/// its form.
 pub fn unrendered_part(text: &str) -> Option<&str> {
     let trimmed = text.trim();
     if is_unrendered(trimmed) && !trimmed.starts_with('=') {
@@ -36,7 +36,7 @@ pub fn unrendered_part(text: &str) -> Option<&str> {
     ["{{$", "{{ $"].iter().find_map(|start| find(text, start, "}}"))
 }
 
-/// The first part of `text` from `start` to `end`.
+/// The first part of `text` that begins with `start` and ends with `end`.
 fn find<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     let from = text.find(start)?;
     let rest = text.get(from..)?;
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_never_filled_in_is_no_value() {
+    fn a_placeholder_is_not_a_value() {
         for text in [
             "undefined",
             " NULL ",
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_may_speak_of_templates_and_not_be_one() {
+    fn a_text_about_templates_is_not_a_placeholder() {
         for (text, part) in [
             ("undefined", "undefined"),
             ("{{ $json.tweet }}", "{{ $json.tweet }}"),

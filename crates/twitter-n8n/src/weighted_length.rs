@@ -1,26 +1,27 @@
-//! The length of a text as X counts it: weighted characters, URLs as 23, an emoji as 2.
+//! The length of a text as X counts it: weighted characters, 23 for a URL and 2 for an emoji.
 //!
 //! The rules are those of X's public `twitter-text` configuration, version 3
-//! (<https://docs.x.com/fundamentals/counting-characters>): the text is normalised to NFC; a URL
-//! counts 23 whatever its length; an emoji sequence counts 2; of all other code points those in
-//! alphabetic scripts and common punctuation count 1 and the rest 2.
+//! (<https://docs.x.com/fundamentals/counting-characters>). The text is normalized to NFC. A URL
+//! counts 23, no matter how long it is. An emoji sequence counts 2. Other code points count 1 if
+//! they belong to an alphabetic script or are common punctuation, and 2 otherwise.
 
 mod urls;
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// The most that an ordinary account may post.
+/// The maximum length of a post by an ordinary account.
 pub const MOST: u32 = 280;
 
-/// What a URL counts, because X replaces it with a `t.co` link of that length.
+/// The length of a URL, because X replaces it with a `t.co` link of that length.
 const URL: u32 = 23;
-/// What an emoji sequence counts.
+/// The length of an emoji sequence.
 const EMOJI: u32 = 2;
-/// The code points that count 1: the Latin, Greek, Cyrillic and other alphabetic blocks, and common punctuation.
+/// The code points that count 1: Latin, Greek, Cyrillic and other alphabetic blocks, and common
+/// punctuation.
 const LIGHT: [std::ops::RangeInclusive<u32>; 4] = [0..=4351, 8192..=8205, 8208..=8223, 8242..=8247];
 
-/// How long `text` is for X.
+/// The length of `text` as X counts it.
 pub fn weighted_length(text: &str) -> u32 {
     let text: String = text.nfc().collect();
     let mut length = 0_u32;
@@ -34,7 +35,7 @@ pub fn weighted_length(text: &str) -> u32 {
     length.saturating_add(plain_length(text.get(rest..).unwrap_or_default()))
 }
 
-/// The first character that X refuses in a post, if there is one.
+/// The first character of `text` that X refuses in a post, if there is one.
 pub fn refused_character(text: &str) -> Option<char> {
     text.chars().find(|c| matches!(c, '\0' | '\u{FFFE}' | '\u{FEFF}' | '\u{FFFF}'))
 }
@@ -46,7 +47,8 @@ fn plain_length(text: &str) -> u32 {
 fn grapheme_length(grapheme: &str) -> u32 {
     let mut length = 0_u32;
     let mut rest = grapheme;
-    // Nearly always the first turn takes it all; a cluster that is no known emoji may begin with one.
+    // One iteration is nearly always enough. A cluster that is not a known emoji may start with
+    // one.
     while let Some(first) = rest.chars().next() {
         let taken = if rest.is_ascii() { None } else { leading_emoji(rest) };
         let (weight, bytes) = match taken {
@@ -59,14 +61,14 @@ fn grapheme_length(grapheme: &str) -> u32 {
     length
 }
 
-/// How many bytes of `cluster` are an emoji, the longest that there is. A cluster is a few code points;
-/// one that was stacked up to be long is cut at 16, which is more than any emoji has.
+/// The length in bytes of the longest emoji at the start of `cluster`. A cluster is usually a few
+/// code points. Only the first 16 are considered, which is more than any emoji has.
 fn leading_emoji(cluster: &str) -> Option<usize> {
     let mut ends: Vec<usize> =
         cluster.char_indices().take(16).map(|(start, c)| start + c.len_utf8()).collect();
     while let Some(end) = ends.pop() {
         let candidate = cluster.get(..end)?;
-        // X takes these two for text unless a variation selector asks for the emoji.
+        // X treats these two as text unless a variation selector requests the emoji.
         if emojis::get(candidate).is_some() && !matches!(candidate, "©" | "®") {
             return Some(end);
         }
@@ -85,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_those_of_the_public_documentation() {
+    fn lengths_match_the_public_documentation() {
         let cases = [
             ("", 0),
             ("Hi http://test.co", 26),
@@ -118,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_domain_counts_as_a_url_and_a_host_without_a_top_level_domain_does_not() {
+    fn a_bare_domain_is_a_url_and_a_host_without_a_top_level_domain_is_not() {
         for url in ["example.com", "main.rs", "foo.co", "https://example.com/a/very/long/path?x=1"]
         {
             assert_eq!(weighted_length(url), 23, "{url}");
@@ -130,12 +132,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_the_count_panic(text in ".{0,200}") {
+        fn counting_never_panics(text in ".{0,200}") {
             weighted_length(&text);
         }
 
         #[test]
-        fn words_apart_count_as_much_as_alone(one in "[a-z]{1,9}", other in "[あ-ん]{1,9}") {
+        fn the_lengths_of_separate_words_add_up(one in "[a-z]{1,9}", other in "[あ-ん]{1,9}") {
             let together = weighted_length(&format!("{one} {other}"));
 
             prop_assert_eq!(together, weighted_length(&one) + 1 + weighted_length(&other));

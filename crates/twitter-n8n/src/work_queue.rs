@@ -1,9 +1,9 @@
-//! Workflows take unprocessed source tweets in hand, under a lease that ends by itself.
+//! The work queue: workflows claim unprocessed source tweets under a lease that expires.
 //!
 //! ```text
 //! unprocessed ──claim──▶ leased ──acknowledge──▶ processed
 //!      ▲                    │
-//!      └── release / the lease runs out ──┘
+//!      └── release / lease expires
 //! ```
 
 use std::sync::Arc;
@@ -17,34 +17,31 @@ use crate::lease::{Lease, LeaseOutcome};
 use crate::ports::SourceTweetRepository;
 use crate::source_tweet::SourceTweet;
 
-/// What a claim gave.
+/// The result of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeasedTweets {
-    /// The lease.
     pub lease: Lease,
-    /// The tweets under it, oldest first; there may be none.
+    /// The leased tweets, oldest first; may be empty.
     pub tweets: Vec<SourceTweet>,
 }
 
-/// Hands out unprocessed source tweets.
+/// Leases unprocessed source tweets to workflows.
 pub struct WorkQueue {
-    /// Where they are kept.
     pub source_tweets: Arc<dyn SourceTweetRepository>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Makes the names of leases.
+    /// Generates the names of leases.
     pub entropy: Arc<dyn Entropy>,
 }
 
 impl WorkQueue {
-    /// The most tweets that one claim gives.
+    /// The maximum number of tweets in one claim.
     pub const MOST: u16 = 200;
 
-    /// Takes up to `most` tweets in hand for `seconds`.
+    /// Leases up to `most` tweets for `seconds`.
     ///
     /// # Errors
     ///
-    /// [`WorkQueueError`]; then nothing is taken.
+    /// [`WorkQueueError`]; then nothing is leased.
     pub async fn claim(
         &self,
         actor: &Actor,
@@ -66,7 +63,8 @@ impl WorkQueue {
         Ok(LeasedTweets { lease, tweets })
     }
 
-    /// Ends work on `ids`, or on all that the lease holds where that is `None`; returns how many tweets.
+    /// Ends the lease for `ids`, or for all its tweets if that is `None`. Returns the number of
+    /// tweets.
     ///
     /// # Errors
     ///
@@ -85,30 +83,27 @@ impl WorkQueue {
     }
 }
 
-/// A claim that makes no sense.
+/// Why a claim is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InvalidLease {
-    /// The number of tweets.
+    /// The number of tweets is out of range.
     #[error("limit is 1 to {}", WorkQueue::MOST)]
     Limit,
-    /// The time.
+    /// The duration is out of range.
     #[error("lease_seconds is 1 to 86400")]
     Seconds,
 }
 
-/// Why that could not be done.
+/// Errors of [`WorkQueue`].
 #[derive(Debug, Error)]
 pub enum WorkQueueError {
-    /// The actor may not ingest.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// The claim makes no sense.
     #[error(transparent)]
     Invalid(#[from] InvalidLease),
-    /// The lease ran out and its tweets went on, or it never held them.
+    /// The lease expired and its tweets were leased again, or it never held them.
     #[error("the lease holds none of these tweets; it may have run out")]
     NotHeld,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }

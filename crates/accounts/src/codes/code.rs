@@ -1,8 +1,8 @@
-//! Codes and links that are mailed to show that an address is somebody's.
+//! Codes and links that are mailed to verify an email address.
 //!
 //! ```text
-//! asked for ──▶ mailed ──▶ tried (counted, then compared) ──▶ used, once, with what it was for
-//!                  └─────▶ ten minutes over, five tries over, or another was asked for: of no use
+//! requested ──▶ mailed ──▶ tried (counted, then compared) ──▶ used once, for its purpose
+//!                  └─────▶ invalid after ten minutes, five tries, or when replaced by another code
 //! ```
 
 use std::fmt;
@@ -14,38 +14,38 @@ use chrono::{DateTime, Duration, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use waggle_kernel::Mark;
 use waggle_kernel::ids::UserId;
 
 use crate::google::identity::GoogleIdentity;
-use crate::keys::Mark;
 use crate::people::address::Address;
 use crate::people::password::StoredPassword;
 use crate::people::user::{PersonName, Username};
 use crate::tokens::token::StoredHash;
 
-/// How long a code is good for.
+/// How long a code is valid.
 pub const CODE_LIFE: Duration = Duration::minutes(10);
 
-/// How often a code may be tried.
+/// How often a code can be tried.
 pub const MOST_TRIES: i64 = 5;
 
-/// What a code is for.
+/// The purpose of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// An address is to become that of a user, new or not.
+    /// Verifies an address that a new or existing user wants to use.
     EmailVerification,
-    /// A password was forgotten.
+    /// Resets a forgotten password.
     PasswordReset,
-    /// Somebody signs in with Google for the first time.
+    /// Verifies the first sign-in with a Google account.
     GoogleVerification,
 }
 
 impl Purpose {
-    /// Every purpose.
+    /// All purposes.
     pub const ALL: [Self; 3] =
         [Self::EmailVerification, Self::PasswordReset, Self::GoogleVerification];
 
-    /// The name in the database and in histories.
+    /// The name in the database and in auth events.
     pub const fn name(self) -> &'static str {
         match self {
             Self::EmailVerification => "EMAIL_VERIFICATION",
@@ -54,30 +54,30 @@ impl Purpose {
         }
     }
 
-    /// The purpose of this name.
+    /// Returns the purpose with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.name() == name)
     }
 }
 
-/// How many digits codes have: 4 to 8.
+/// The number of digits of codes, from 4 to 8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodeLength(u8);
 
 impl CodeLength {
-    /// A length; what lies outside of 4 to 8 is brought to the nearest.
+    /// Creates a length. Values outside of 4 to 8 are clamped.
     pub fn new(digits: u8) -> Self {
         Self(digits.clamp(4, 8))
     }
 }
 
-/// A code: 4 to 8 ASCII digits, of which the first may be 0. Printing it takes a deliberate act.
+/// A code of 4 to 8 ASCII digits; the first can be 0. Its `Debug` output hides the digits.
 #[derive(Clone)]
 pub struct Code(SecretString);
 
 impl Code {
-    /// Makes a code of `chance`, each as likely as any other; `None` if the chance does not do, which one of 2^40 does
-    /// not.
+    /// Creates a code from random bytes. All codes are equally likely. Returns `None` if the bytes
+    /// would favor some codes, which happens less than once in 2^40 calls.
     pub fn make(chance: &[u8; 32], length: CodeLength) -> Option<Self> {
         let all = 10_u64.pow(length.0.into());
         let fair = u64::MAX - u64::MAX % all;
@@ -87,7 +87,7 @@ impl Code {
         Some(Self(text.into()))
     }
 
-    /// The digits.
+    /// Returns the digits.
     pub fn digits(&self) -> &str {
         self.0.expose_secret()
     }
@@ -97,7 +97,7 @@ impl FromStr for Code {
     type Err = InvalidCode;
 
     fn from_str(text: &str) -> Result<Self, InvalidCode> {
-        // People copy it with spaces and hyphens.
+        // People copy codes with spaces and hyphens.
         let kept = text.chars().filter(|c| !c.is_whitespace() && *c != '-').take(9);
         let digits: String = kept.collect();
         let is_code = (4..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
@@ -111,28 +111,29 @@ impl fmt::Debug for Code {
     }
 }
 
-/// The text is no code.
+/// The text is not a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a code has 4 to 8 digits and nothing else")]
 pub struct InvalidCode;
 
-/// What ties a code to the one who asked for it: without it the code is of no use. `wgf_` and 43 characters.
+/// Binds a code to the client that requested it: without the flow, the code is rejected. `wgf_` and
+/// 43 characters.
 #[derive(Clone)]
 pub struct Flow(SecretString);
 
-/// What a mail leads back with, in place of a code. `wgv_` and 43 characters.
+/// The token in a mailed link, which can be used instead of the code. `wgv_` and 43 characters.
 #[derive(Clone)]
 pub struct Link(SecretString);
 
 macro_rules! bearer {
     ($name:ident, $prefix:literal) => {
         impl $name {
-            /// Makes one of `chance`.
+            /// Creates a token from random bytes.
             pub fn make(chance: &[u8; 32]) -> Self {
                 Self(format!(concat!($prefix, "{}"), URL_SAFE_NO_PAD.encode(chance)).into())
             }
 
-            /// Reads one; `None` unless `text` has the form of one, exactly.
+            /// Parses a token. Returns `None` unless `text` has exactly the format of one.
             pub fn parse(text: &str) -> Option<Self> {
                 let secret = text.strip_prefix($prefix)?;
                 let is_base64url = secret.len() == 43
@@ -142,12 +143,12 @@ macro_rules! bearer {
                 is_base64url.then(|| Self(text.into()))
             }
 
-            /// The text.
+            /// Returns the token as text.
             pub fn text(&self) -> &str {
                 self.0.expose_secret()
             }
 
-            /// What is kept of it.
+            /// Returns the hash to be stored.
             pub fn hash(&self) -> StoredHash {
                 StoredHash(Sha256::digest(self.text()).into())
             }
@@ -164,75 +165,67 @@ macro_rules! bearer {
 bearer!(Flow, "wgf_");
 bearer!(Link, "wgv_");
 
-/// What a code is bound to: its mark is of no use for another purpose, address or flow.
+/// Returns the text that a code is stored for. It includes the purpose, the address and the flow,
+/// so the code is rejected for any other.
 pub(crate) fn bound(purpose: Purpose, address: &Address, flow: &Flow, code: &Code) -> SecretString {
     let (purpose, address) = (purpose.name(), address.as_str());
     format!("{purpose}\n{address}\n{}\n{}", flow.text(), code.digits()).into()
 }
 
-/// What becomes true when a code is used.
+/// The effect of using a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intent {
-    /// Nothing: there is nobody to whom it could happen. It is kept all the same, so that nobody can tell.
+    /// No effect, because no user qualifies. The code is stored anyway, so that this is not
+    /// revealed.
     Nothing,
-    /// A user is made who was asked for.
+    /// Creates the user who was registered.
     Register(Registration),
-    /// The user may choose another password.
+    /// Lets the user set a new password.
     ResetPassword(UserId),
-    /// The user has this address from now on.
+    /// Sets the address of the user.
     ChangeAddress(UserId),
-    /// The user signs in with Google from now on.
+    /// Links a Google account to the user.
     LinkGoogle(UserId, GoogleIdentity),
-    /// A user is made who signs in with Google.
+    /// Creates a user and links a Google account to it.
     RegisterGoogle(Registration, GoogleIdentity),
 }
 
-/// Somebody who wants to be a user.
+/// The data of somebody who registers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// The name to sign in with; another one is taken if somebody has it meanwhile.
+    /// The name to sign in with. If another user takes it in the meantime, another name is chosen.
     pub username: Username,
-    /// The given name.
     pub first_name: PersonName,
-    /// The family name.
     pub last_name: PersonName,
-    /// The hash of the password, or none.
+    /// The password hash, or [`StoredPassword::none`].
     pub password: StoredPassword,
 }
 
-/// A code that is to be kept; it takes the place of an older one for the same purpose and address.
+/// A code to be stored. It replaces an earlier code for the same purpose and address.
 #[derive(Debug, Clone)]
 pub struct NewVerification {
-    /// What it is for.
     pub purpose: Purpose,
-    /// The address that it is mailed to.
+    /// The address that the code is mailed to.
     pub address: Address,
-    /// What is kept of the flow.
     pub flow: StoredHash,
-    /// What is kept of the code.
+    /// The keyed hash of the code.
     pub mark: Mark,
-    /// What is kept of the link.
     pub link: StoredHash,
-    /// What becomes true when it is used.
     pub intent: Intent,
-    /// When it was asked for.
     pub created_at: DateTime<Utc>,
-    /// Until when it is of use.
     pub expires_at: DateTime<Utc>,
 }
 
-/// A code that is kept and can be used.
+/// A stored code that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {
-    /// What it is for.
     pub purpose: Purpose,
-    /// The address that it was mailed to.
+    /// The address that the code was mailed to.
     pub address: Address,
-    /// What is kept of the flow; it names the code.
+    /// The hash of the flow, which identifies the code.
     pub flow: StoredHash,
-    /// What is kept of the code.
+    /// The keyed hash of the code.
     pub mark: Mark,
-    /// What becomes true when it is used.
     pub intent: Intent,
 }
 
@@ -253,14 +246,15 @@ mod tests {
             assert_eq!(code.digits().len(), 6);
             *firsts.entry(code.digits().chars().next().unwrap()).or_default() += 1;
         }
-        // Chi-square with 9 degrees of freedom is under 27.9 in 999 of 1000 cases, and this chance is always the same.
+        // Chi-square with 9 degrees of freedom is below 27.9 in 999 of 1000 cases. The numbers here
+        // are the same in every run.
         let chi: f64 =
             firsts.values().map(|count| (f64::from(*count) - 1000.0).powi(2) / 1000.0).sum();
         assert!(firsts.len() == 10 && chi < 27.9, "{chi} {firsts:?}");
     }
 
     #[test]
-    fn what_would_favour_small_numbers_is_not_taken() {
+    fn biased_random_values_are_rejected() {
         assert!(Code::make(&[0xff; 32], CodeLength::new(6)).is_none());
         assert_eq!(Code::make(&[0; 32], CodeLength::new(4)).unwrap().digits(), "0000");
         assert_eq!(CodeLength::new(1), CodeLength::new(4));
@@ -279,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_it_is_printed() {
+    fn codes_flows_and_links_are_not_printed() {
         let (flow, link) = (Flow::make(&[7; 32]), Link::make(&[7; 32]));
         let printed = format!("{:?} {flow:?} {link:?}", "123456".parse::<Code>().unwrap());
 

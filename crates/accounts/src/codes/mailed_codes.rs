@@ -1,8 +1,9 @@
-//! Codes are mailed and checked: the same steps whatever they are for, and whether or not there is anybody.
+//! Mailing and checking codes. The steps are the same for all purposes, and whether or not there is
+//! a user.
 //!
 //! ```text
-//! allow (budgets) ──▶ issue: kept and mailed in one step
-//! check: budgets ──▶ one try counted ──▶ compared ──▶ budgets given back ──▶ the caller uses it up
+//! allow (budgets) ──▶ issue: stored and mailed in one step
+//! check: budgets ──▶ attempt counted ──▶ compared ──▶ budgets given back ──▶ used up by the caller
 //! ```
 
 use std::sync::Arc;
@@ -11,14 +12,12 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Clock, Entropy, PortError};
+use waggle_kernel::{Budget, Clock, Entropy, Exhausted, Limits, PortError, ServerKeys};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::budget::{Budget, Exhausted};
 use crate::codes::code::{
     CODE_LIFE, Code, Flow, Intent, InvalidCode, Link, NewVerification, Purpose, Verification, bound,
 };
-use crate::keys::ServerKeys;
 use crate::limits::{
     CODE_ADDRESS, CODE_CLIENT, CODE_SYSTEM, LINK_CLIENT, MAIL_ADDRESS, MAIL_PAUSE, MAIL_SYSTEM,
     NamedLimit, fingerprint,
@@ -26,67 +25,61 @@ use crate::limits::{
 use crate::mails::mail::{Letter, NewMail, Proof};
 use crate::people::address::Address;
 use crate::policy::AccountPolicy;
-use crate::ports::{AuthEventRepository, Limits, VerificationRepository};
+use crate::ports::{AuthEventRepository, VerificationRepository};
 
 /// Mails codes and checks them.
 pub struct Codes {
-    /// What was mailed.
     pub verifications: Arc<dyn VerificationRepository>,
-    /// What happened.
     pub events: Arc<dyn AuthEventRepository>,
-    /// How often.
     pub limits: Arc<dyn Limits>,
-    /// Keeps what is kept of codes from being found out.
+    /// Computes the keyed hashes of codes, and seals codes in mails.
     pub keys: Arc<dyn ServerKeys>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Gives chance.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// A code is on its way, or looks as if it were.
+/// A code was mailed, or appears to have been.
 #[derive(Debug, Clone)]
 pub struct Issued {
-    /// What has to be shown together with the code.
+    /// Must be presented together with the code.
     pub flow: Flow,
-    /// Until when it is of use.
+    /// When the code expires.
     pub expires_at: DateTime<Utc>,
 }
 
-/// How somebody shows that a mail came to them.
+/// The proof of having received a mail.
 pub enum Presented {
-    /// By the code, in the program that asked for it.
+    /// A code, presented by the client that requested it.
     Code {
-        /// What tells that program.
+        /// Identifies that client.
         flow: String,
-        /// The code.
         code: String,
     },
-    /// By the link, wherever it is opened.
+    /// A link, which can be opened anywhere.
     Link(String),
 }
 
 impl Presented {
-    /// Whether it is the link: then whoever shows it need not be who asked for it.
+    /// Returns whether this is a link. The person who opens a link may not be the one who requested
+    /// it.
     pub const fn is_link(&self) -> bool {
         matches!(self, Self::Link(_))
     }
 }
 
-/// What is to be mailed, and why.
+/// A code to be mailed, and its reason.
 pub(crate) struct Wanted<'a> {
     pub(crate) purpose: Purpose,
     pub(crate) address: &'a Address,
-    /// What becomes true; where it is nothing, no code is mailed.
+    /// With [`Intent::Nothing`], no code is mailed.
     pub(crate) intent: Intent,
-    /// What is mailed where no code is.
+    /// What is mailed instead if no code is mailed.
     pub(crate) instead: Option<Letter>,
-    /// What is written down.
     pub(crate) event: NewAuthEvent,
 }
 
 impl Codes {
-    /// Takes from the budget of the asker.
+    /// Takes from the requester's budget.
     pub(crate) async fn allow_asking(
         &self,
         of_asker: Option<Budget>,
@@ -98,7 +91,8 @@ impl Codes {
         self.take(&budgets, purpose, client, policy).await
     }
 
-    /// Takes from the budgets for mailing a code to an address; what `user` asks for has budgets of its own, which no stranger uses up.
+    /// Takes from the budgets for mailing a code to an address. Requests of `user` have separate
+    /// budgets, which nobody else can use up.
     pub(crate) async fn allow_mailing(
         &self,
         purpose: Purpose,
@@ -114,8 +108,8 @@ impl Codes {
         self.take(&budgets, purpose, client, policy).await
     }
 
-    /// Makes a code, keeps it and mails it. Where nobody is to get one, all the same is done but
-    /// the mail. Mails that are not sent do not count for the whole system.
+    /// Creates a code, stores it and mails it. If no code may be mailed, all other steps are the
+    /// same. Mails that are not sent do not count towards the system's limit.
     pub(crate) async fn issue(
         &self,
         wanted: Wanted<'_>,
@@ -161,7 +155,8 @@ impl Codes {
         Ok(Issued { flow, expires_at })
     }
 
-    /// What was mailed, if `presented` shows it. Each try with a code is counted before it is compared.
+    /// Returns the code that `presented` proves. An attempt with a code is counted before it is
+    /// compared.
     pub(crate) async fn check(
         &self,
         presented: &Presented,
@@ -173,7 +168,7 @@ impl Codes {
         let limit = if presented.is_link() { &LINK_CLIENT } else { &CODE_CLIENT };
         let of_client: Vec<Budget> = policy.limits.of_client(limit, client).into_iter().collect();
         let (flow, code) = match presented {
-            // The way to Google and back is that of one browser.
+            // A sign-in with Google must be finished in the browser that began it.
             Presented::Link(_) if purpose == Purpose::GoogleVerification => {
                 return Err(CodeError::Refused);
             }
@@ -185,7 +180,8 @@ impl Codes {
                     return self.refused(purpose, None, client).await;
                 };
                 self.limits.give_back(&of_client).await?;
-                // Whoever has the mailbox is not kept from codes by those who guessed at them.
+                // Wrong guesses by others must not prevent the owner of the mailbox from using
+                // codes.
                 let failures = Self::failures(&found, policy).key;
                 self.limits.forget(&[failures]).await?;
                 return Ok(found);
@@ -199,7 +195,7 @@ impl Codes {
         let Some(found) = self.verifications.attempt(&flow.hash(), purpose, now).await? else {
             return self.refused(purpose, None, client).await;
         };
-        // What is made up uses up nothing that others need.
+        // Codes that were never mailed must not use up the system's limit.
         let [system, nothing] = of_system(&CODE_SYSTEM, policy);
         let of_code = [system.clone(), nothing.clone(), Self::failures(&found, policy)];
         self.take(&of_code, purpose, client, policy).await?;
@@ -214,7 +210,8 @@ impl Codes {
         Ok(found)
     }
 
-    /// How often codes for this may be wrong. Where mails have no link, there is no other way, and the time is shorter.
+    /// Returns the budget for wrong codes. If mails have no links, a code is the only way, so the
+    /// window is at most a day.
     fn failures(found: &Verification, policy: &AccountPolicy) -> Budget {
         let user = match &found.intent {
             Intent::ChangeAddress(user) => Some(*user),
@@ -236,7 +233,8 @@ impl Codes {
     ) -> Result<(), CodeError> {
         let now = self.clock.now();
         let Some(exhausted) = self.limits.take(budgets, now).await? else { return Ok(()) };
-        // Once: whoever goes on must not fill the record, of which nothing is ever removed.
+        // Only the first refusal: repeated attempts must not fill the audit log, because it is
+        // never pruned.
         if exhausted.refusals == 1 {
             let mut event = NewAuthEvent::new(EventKind::CodeLimited, client, now);
             let limit = exhausted.budget.key.split(':').next().unwrap_or_default();
@@ -264,33 +262,32 @@ impl Codes {
     }
 }
 
-/// The budget of the whole system for what is done in earnest, and a count without a bound for what
-/// only looks like it. Both are taken and one is given back, so that an address that nobody has
-/// costs the same writes, and uses up nothing.
+/// Returns the system's budget for real codes, and an unlimited one for codes that only appear to
+/// be. Both are taken, and one is given back. This way, an address without a user causes the same
+/// writes, but uses up nothing.
 fn of_system(limit: &NamedLimit, policy: &AccountPolicy) -> [Budget; 2] {
     let nothing = policy.limits.budget(limit, "nothing");
     [policy.limits.budget(limit, "all"), Budget { most: i32::MAX.unsigned_abs(), ..nothing }]
 }
 
-/// Whose budget it is: that of an address, for one purpose, and of the user who asks for it.
+/// Returns whose budget it is: that of an address and a purpose, and of the user who requests the
+/// code.
 fn whose(purpose: Purpose, address: &Address, user: Option<UserId>) -> String {
     let user = user.map(|user| format!(":{user}")).unwrap_or_default();
     format!("{}:{}{user}", purpose.name(), fingerprint(address.as_str()))
 }
 
-/// Why a code was not mailed or not taken.
+/// Errors of [`Codes`].
 #[derive(Debug, Error)]
 pub enum CodeError {
-    /// It has not the form of one.
     #[error(transparent)]
     Malformed(#[from] InvalidCode),
-    /// It is wrong, was used, ran out or was replaced; which is not told.
+    /// The code is wrong, used, expired or replaced; the error does not say which.
     #[error("the code is wrong or of no use any more; ask for another")]
     Refused,
-    /// It was tried or asked for too often.
+    /// Codes were tried or requested too often.
     #[error("that was done too often; try again later")]
     Limited(Exhausted),
-    /// Something behind it could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -313,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_right_code_is_taken_and_does_not_count_as_a_failure() {
+    async fn a_correct_code_is_accepted_and_does_not_count_as_a_failure() {
         let mut scene = Scene::new().with_code(RESET, intent());
         scene.limits.checkpoint();
         scene.limits.expect_take().times(2).returning(|_, _| Ok(None));
@@ -330,11 +327,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_code_counts_and_is_written_down() {
+    async fn a_wrong_code_is_counted_and_recorded() {
         let mut scene = Scene::new().with_code(RESET, intent());
         scene.limits.checkpoint();
         scene.limits.expect_take().returning(|_, _| Ok(None));
-        // The wrong code counts; only the count of what was not in earnest is given back.
+        // The wrong code counts. Only the unlimited budget is given back.
         scene
             .limits
             .expect_give_back()
@@ -356,7 +353,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_kept_so_that_nobody_can_tell_opens_nothing() {
+    async fn a_code_without_effect_is_rejected() {
         for shown in [presented("123456"), Presented::Link(Link::make(&[1; 32]).text().to_owned())]
         {
             let mut scene = Scene::new().with_code(RESET, Intent::Nothing);
@@ -369,7 +366,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_code_is_not_counted() {
+    async fn a_malformed_code_is_not_counted() {
         let mut scene = Scene::new();
         scene.limits.checkpoint();
         scene.limits.expect_take().never();
@@ -380,7 +377,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_does_not_open_the_way_of_another_browser() {
+    async fn a_mailed_link_cannot_finish_a_google_sign_in() {
         let link = Presented::Link(Link::make(&[1; 32]).text().to_owned());
         let purpose = Purpose::GoogleVerification;
 
@@ -391,7 +388,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_super_admins_hear_once_that_codes_are_guessed_everywhere() {
+    async fn super_admins_are_notified_once_about_guessed_codes() {
         for refusals in [1, 2] {
             let mut scene = Scene::new().with_code(RESET, intent());
             scene.limits.checkpoint();

@@ -1,7 +1,9 @@
-//! Passkeys (WebAuthn) as a second factor: keys that an authenticator keeps and never shows.
+//! Passkeys (WebAuthn) as a second factor. An authenticator keeps the private keys and never
+//! reveals them.
 //!
 //! ```text
-//! begin ──▶ what the authenticator is asked, kept with the session ──▶ its answer ──▶ finish: kept, or let in
+//! begin ──▶ options for the authenticator, state stored with the session ──▶ its answer
+//!                             ──▶ finish: the passkey is stored, or the visitor gets a new session
 //! ```
 
 use std::sync::Arc;
@@ -21,30 +23,25 @@ use crate::ports::{Challenge, NewFactor, PasskeyError, PasskeyRepository, Passke
 use crate::sessions::manage_sessions::{NotRecent, Visitor};
 use crate::sessions::sign_in::SignedIn;
 
-/// How long an authenticator may take to answer.
+/// The timeout for the answer of an authenticator.
 const PATIENCE: Duration = Duration::minutes(5);
 
-/// Keeps passkeys and asks for them.
+/// Registers passkeys and verifies them.
 pub struct Passkeys {
-    /// Where they are kept.
     pub passkeys: Arc<dyn PasskeyRepository>,
-    /// Asks authenticators and checks what they answer.
+    /// Creates challenges for authenticators and verifies their answers.
     pub verifier: Arc<dyn PasskeyVerifier>,
-    /// What they are one kind of.
+    /// The part that is common to all second factors.
     pub factor: Arc<SecondFactor>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Passkeys {
-    /// How many passkeys a user has at most.
+    /// The maximum number of passkeys of a user.
     pub const MOST: usize = 20;
 
-    /// Asks for a new passkey: returns what the browser hands its authenticator.
-    ///
-    /// # Errors
-    ///
-    /// [`PasskeysError`].
+    /// Starts registering a new passkey. Returns the options that the browser passes to the
+    /// authenticator.
     pub async fn begin_registering(
         &self,
         visitor: &Visitor,
@@ -65,12 +62,13 @@ impl Passkeys {
         }
     }
 
-    /// Keeps the passkey that the authenticator answered with. All other sessions end, and the owner is told. Returns recovery codes,
-    /// which cannot be had again, if it is the first second factor.
+    /// Stores the passkey of the authenticator's answer, ends all other sessions and notifies the
+    /// owner by email. Returns the recovery codes if this is the first second factor; they are not
+    /// shown again.
     ///
     /// # Errors
     ///
-    /// [`PasskeysError`]; then it is not kept, and has to be begun anew.
+    /// On any error, the passkey is not stored, and registering must begin again.
     pub async fn finish_registering(
         &self,
         visitor: &Visitor,
@@ -98,20 +96,13 @@ impl Passkeys {
         added.ok_or(PasskeysError::Taken)
     }
 
-    /// The visitor's passkeys, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`PasskeysError::Port`].
+    /// Returns the visitor's passkeys, oldest first.
     pub async fn list(&self, visitor: &Visitor) -> Result<Vec<Passkey>, PasskeysError> {
         Ok(self.passkeys.list(visitor.user.id).await?)
     }
 
-    /// Asks for one of the visitor's passkeys: returns what the browser hands its authenticator.
-    ///
-    /// # Errors
-    ///
-    /// [`PasskeysError`].
+    /// Starts verifying one of the visitor's passkeys. Returns the options that the browser passes
+    /// to the authenticator.
     pub async fn begin_proving(&self, visitor: &Visitor) -> Result<Value, PasskeysError> {
         let present = self.passkeys.list(visitor.user.id).await?;
         let asked = self.verifier.begin_proving(&present)?;
@@ -123,11 +114,12 @@ impl Passkeys {
         }
     }
 
-    /// Lets somebody in, or proves once more who they are, by what the authenticator answered. The session is another from then on.
+    /// Completes a sign-in, or authenticates the visitor again, with the authenticator's answer.
+    /// The visitor gets a new session in place of the current one.
     ///
     /// # Errors
     ///
-    /// [`PasskeysError`]; then the session goes on as it was, and it has to be begun anew.
+    /// On any error, the session stays as it is, and verifying must begin again.
     pub async fn finish_proving(
         &self,
         visitor: &Visitor,
@@ -157,34 +149,29 @@ impl Passkeys {
     }
 }
 
-/// Why that could not be done.
+/// Errors of [`Passkeys`].
 #[derive(Debug, Error)]
 pub enum PasskeysError {
-    /// It is long ago that somebody proved who they are.
     #[error(transparent)]
     NotRecent(#[from] NotRecent),
-    /// The name is none.
     #[error(transparent)]
     Name(#[from] InvalidPasskeyName),
-    /// There are as many as there may be.
     #[error("there are {} passkeys already; remove one first", Passkeys::MOST)]
     TooMany,
-    /// The session ended meanwhile.
+    /// The session has ended in the meantime.
     #[error("the session has ended; sign in again")]
     Ended,
-    /// Nothing was begun in this session, or too long ago.
+    /// Nothing was begun in this session, or its time is over.
     #[error("this was begun in another session, or too long ago; begin anew")]
     Stale,
-    /// Somebody has the passkey already, or the session ended meanwhile.
+    /// Another user has the passkey, or the session has ended in the meantime.
     #[error("this passkey is kept already, or the session has ended")]
     Taken,
-    /// The authenticator's answer is not right, or there are no passkeys here.
+    /// The answer is wrong, or passkeys are not available.
     #[error(transparent)]
     Passkey(#[from] PasskeyError),
-    /// It was not kept or not taken.
     #[error(transparent)]
     Factor(#[from] SecondFactorError),
-    /// Something behind it could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -193,14 +180,13 @@ pub enum PasskeysError {
 mod tests {
     use serde_json::json;
     use waggle_kernel::ids::PasskeyId;
-    use waggle_kernel::{FixedClock, MockEntropy};
+    use waggle_kernel::{FixedClock, MockEntropy, MockLimits, MockServerKeys};
 
     use super::*;
     use crate::auth_event::EventKind;
-    use crate::keys::MockServerKeys;
     use crate::ports::{
-        Added, Asked, MockAuthEventRepository, MockLimits, MockPasskeyRepository,
-        MockPasskeyVerifier, MockSecondFactorRepository, NewCredential, Proof,
+        Added, Asked, MockAuthEventRepository, MockPasskeyRepository, MockPasskeyVerifier,
+        MockSecondFactorRepository, NewCredential, Proof,
     };
     use crate::testing::noon;
     use crate::testing::scene::{policy, visitor};
@@ -213,7 +199,7 @@ mod tests {
     }
 
     impl Scene {
-        /// The user has so many passkeys, and something was asked in the session.
+        /// The user has `present` passkeys, and the session has a challenge.
         fn with(present: usize) -> Self {
             let mut passkeys = MockPasskeyRepository::new();
             let one = Passkey {
@@ -263,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn names_can_be_seen() {
+    fn passkey_names_have_only_visible_characters() {
         assert_eq!(PasskeyName::parse(" Joe's 📱 ").unwrap().as_str(), "Joe's 📱");
         for name in ["", "  ", "a\u{7}b", "\u{200b}", "a\u{202e}b", &"x".repeat(101)] {
             assert_eq!(PasskeyName::parse(name), Err(InvalidPasskeyName), "{name}");
@@ -271,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_asked_for_what_would_not_be_taken() {
+    async fn a_challenge_needs_recent_authentication_a_free_slot_and_a_live_session() {
         let policy = policy();
         let stale = visitor(policy.recent + Duration::seconds(1));
 
@@ -292,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_right_answer_is_kept_and_the_owner_told() {
+    async fn a_valid_answer_stores_the_passkey_and_notifies_the_owner() {
         let mut scene = Scene::with(0);
         scene.verifier.expect_finish_registering().withf(|_, state, _| state == [7]).returning(
             |_, _, _| Ok(NewCredential { id: vec![1; 16], key: vec![2], state: vec![3] }),
@@ -317,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrong_answer_is_written_down_and_a_copy_told() {
+    async fn an_invalid_answer_is_recorded_and_a_copied_passkey_is_reported() {
         let wrong = || PasskeyError::Refused("the signature\nis wrong".repeat(50));
         for (error, mails) in [(wrong(), 0), (PasskeyError::Cloned, 1)] {
             let mut scene = Scene::with(1);
@@ -346,7 +332,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_proof_lets_in_if_it_is_not_used_up() {
+    async fn a_proof_opens_a_session_unless_it_was_used() {
         for is_first in [true, false] {
             let mut scene = Scene::with(1);
             let proof = || Proof::Passkey { id: PasskeyId::new(1), seen: vec![3], anew: vec![4] };

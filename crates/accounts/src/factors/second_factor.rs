@@ -1,8 +1,9 @@
-//! A second factor beside the password or Google: an authenticator app, with recovery codes for when it is lost.
+//! Second factors in addition to the password or Google: authenticator apps, and recovery codes for
+//! the case that the app is lost.
 //!
 //! ```text
-//! begin ──▶ the app shows codes ──▶ confirm: on from now, recovery codes are shown once
-//! first proof ──▶ a session that opens nothing ──▶ prove ──▶ another session, which opens
+//! begin ──▶ the app shows codes ──▶ confirm: enabled, recovery codes are shown once
+//! first factor ──▶ a pending session without access ──▶ prove ──▶ a new session with access
 //! ```
 
 use std::sync::Arc;
@@ -11,56 +12,51 @@ use secrecy::SecretString;
 use serde_json::json;
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Actor, Clock, Entropy, Forbidden, PortError, PortErrorKind, Scope};
+use waggle_kernel::{
+    Actor, Budget, Clock, Entropy, Exhausted, Forbidden, Limits, PortError, PortErrorKind, Scope,
+    ServerKeys,
+};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::budget::{Budget, Exhausted};
 use crate::factors::totp::{App, NewTotp, RECOVERY_CODES, StoredTotp, Typed, recovery_code};
-use crate::keys::ServerKeys;
 use crate::limits::{FACTOR_CHANGE, FACTOR_CLIENT, FACTOR_USER, LOCKED_MAILS, LimitTable, network};
 use crate::mails::mail::{Letter, NewMail};
 use crate::people::user::User;
 use crate::policy::AccountPolicy;
 use crate::ports::{
-    Added, AuthEventRepository, EndSessions, Limits, NewFactor, Proof, SecondFactorRepository,
-    TotpBegun, WhichFactor,
+    Added, AuthEventRepository, EndSessions, NewFactor, Proof, SecondFactorRepository, TotpBegun,
+    WhichFactor,
 };
 use crate::sessions::manage_sessions::{NotRecent, Visitor};
 use crate::sessions::session::NewSession;
 use crate::sessions::sign_in::SignedIn;
 use crate::tokens::token::StoredHash;
 
-/// Sets second factors up and asks for them.
+/// Sets up second factors and verifies them.
 pub struct SecondFactor {
-    /// Where they are kept.
     pub factors: Arc<dyn SecondFactorRepository>,
-    /// What happened.
     pub events: Arc<dyn AuthEventRepository>,
-    /// How often.
     pub limits: Arc<dyn Limits>,
     /// Seals the secrets of apps.
     pub keys: Arc<dyn ServerKeys>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Gives chance.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// What a user has of second factors.
+/// Which second factors a user has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FactorState {
-    /// Whether there is an authenticator app.
     pub has_totp: bool,
-    /// How many recovery codes are left.
     pub recovery_codes_left: u32,
 }
 
 impl SecondFactor {
-    /// Makes a secret for an app, in place of one that was not confirmed; it is of no effect before [`confirm`](Self::confirm).
+    /// Creates the secret for an app, in place of an unconfirmed one. It has no effect before
+    /// [`confirm`](Self::confirm).
     ///
     /// # Errors
     ///
-    /// [`SecondFactorError`]; [`SecondFactorError::IsOn`] if there is an app already.
+    /// [`SecondFactorError::IsOn`] if there already is a confirmed app.
     pub async fn begin(
         &self,
         visitor: &Visitor,
@@ -81,12 +77,13 @@ impl SecondFactor {
         }
     }
 
-    /// Switches the app on, if `code` shows that it has the secret. All other sessions end, and the owner is told. Returns the recovery
-    /// codes, which cannot be had again; none if there are some from another factor.
+    /// Enables the app if `code` proves that it has the secret. All other sessions end, and the
+    /// owner is notified by email. Returns the recovery codes, which are not shown again; it
+    /// returns none if another factor already has some.
     ///
     /// # Errors
     ///
-    /// [`SecondFactorError`]; then it stays off.
+    /// On any error, the app stays disabled.
     pub async fn confirm(
         &self,
         visitor: &Visitor,
@@ -101,7 +98,7 @@ impl SecondFactor {
         let Some(Typed::App(code)) = Typed::read(code) else {
             return Err(SecondFactorError::Refused);
         };
-        // There is nothing to guess: whoever sets the app up knows the secret.
+        // A limit per user is not needed: users who set up an app know its secret.
         let budgets = self.allow_client(user, client, policy).await?;
         let step = self.step(user, &stored, &code).await?.ok_or(SecondFactorError::Refused)?;
         self.limits.give_back(&budgets).await?;
@@ -111,8 +108,8 @@ impl SecondFactor {
         added.ok_or(SecondFactorError::NotBegun)
     }
 
-    /// Keeps a factor that was shown to be the visitor's, with recovery codes if it is the first. All other sessions end. `None` if there
-    /// is nothing to be kept.
+    /// Stores a factor that the visitor has proved to have, with recovery codes if it is the first
+    /// one. All other sessions end. Returns `None` if the factor was not stored.
     pub(crate) async fn add(
         &self,
         visitor: &Visitor,
@@ -132,11 +129,12 @@ impl SecondFactor {
         }
     }
 
-    /// Takes one of the visitor's factors away, and the recovery codes with the last one. All other sessions end, and the owner is told.
+    /// Removes one of the visitor's factors, and the recovery codes with the last one. All other
+    /// sessions end, and the owner is notified by email.
     ///
     /// # Errors
     ///
-    /// [`SecondFactorError`]; then it stays.
+    /// On any error, the factor stays.
     pub async fn remove(
         &self,
         visitor: &Visitor,
@@ -156,11 +154,13 @@ impl SecondFactor {
         self.take_away(&visitor.user, which, others, &event).await
     }
 
-    /// Takes everything away that somebody has, whose app and recovery codes are lost. All sessions end, and the owner is told.
+    /// Removes all factors of a user who has lost them. All sessions end, and the owner is notified
+    /// by email.
     ///
     /// # Errors
     ///
-    /// [`SecondFactorError`]; then it stays. Nobody does that to himself: whoever can show the factor does not need it.
+    /// [`SecondFactorError::Own`] if admins do this to themselves: while they have the factor, they
+    /// can use [`remove`](Self::remove). On any error, the factors stay.
     pub async fn remove_for(
         &self,
         actor: &Actor,
@@ -187,7 +187,7 @@ impl SecondFactor {
         if !self.factors.remove(user.id, which, sessions, event).await? {
             return Err(SecondFactorError::NotBegun);
         }
-        // What was guessed at is gone, and what comes after it is another.
+        // The secret that was guessed at is gone, so its failures no longer count.
         if !matches!(which, WhichFactor::Passkey(_)) {
             let guesses = LimitTable::default().budget(&FACTOR_USER, &user.id.to_string());
             self.limits.forget(&[guesses.key]).await?;
@@ -195,11 +195,7 @@ impl SecondFactor {
         Ok(())
     }
 
-    /// What the visitor has.
-    ///
-    /// # Errors
-    ///
-    /// [`SecondFactorError::Port`].
+    /// Returns which second factors the visitor has.
     pub async fn state(&self, visitor: &Visitor) -> Result<FactorState, SecondFactorError> {
         let user = visitor.user.id;
         let totp = self.factors.find_totp(user).await?;
@@ -209,11 +205,11 @@ impl SecondFactor {
         })
     }
 
-    /// Makes new recovery codes, which cannot be had again; those before are of no use any more.
+    /// Creates new recovery codes, which are not shown again. The previous ones become invalid.
     ///
     /// # Errors
     ///
-    /// [`SecondFactorError`]; then those before stay.
+    /// On any error, the previous codes stay valid.
     pub async fn renew_recovery_codes(
         &self,
         visitor: &Visitor,
@@ -233,12 +229,12 @@ impl SecondFactor {
         }
     }
 
-    /// Lets somebody in, or proves once more who they are, by a code of the app or a recovery code; each is good for once. The session
-    /// is another from then on.
+    /// Completes a sign-in, or authenticates the visitor again, with an app code or a recovery
+    /// code. Each code is valid once. The visitor gets a new session in place of the current one.
     ///
     /// # Errors
     ///
-    /// [`SecondFactorError`]; then the session goes on as it was.
+    /// On any error, the session stays as it is.
     pub async fn prove(
         &self,
         visitor: &Visitor,
@@ -250,7 +246,7 @@ impl SecondFactor {
         if !user.has_second_factor {
             return Err(SecondFactorError::NotBegun);
         }
-        // What can be no code needs no count, and is not written down.
+        // A malformed code is neither counted nor recorded.
         let typed = Typed::read(code).ok_or(SecondFactorError::Refused)?;
         let budgets = match &typed {
             Typed::App(_) => self.allow_guess(user, client, policy).await?,
@@ -285,7 +281,7 @@ impl SecondFactor {
         Ok(result)
     }
 
-    /// Opens a session in place of the visitor's, by a proof that is used up thereby.
+    /// Replaces the visitor's session with a new one. The proof is used up.
     pub(crate) async fn let_in(
         &self,
         visitor: &Visitor,
@@ -318,7 +314,8 @@ impl SecondFactor {
         }
     }
 
-    /// Writes down that a factor was wrong, and tells the owner by a letter if there is one, a few times a day.
+    /// Records a wrong factor. If there is a `letter`, it is mailed to the owner, but only a few
+    /// times a day.
     pub(crate) async fn failed(
         &self,
         user: &User,
@@ -339,11 +336,12 @@ impl SecondFactor {
         self.events.record(&event).await
     }
 
-    /// Seals the secret of every app anew with the newest key, and returns how many.
+    /// Reseals the secrets of all apps with the newest key, and returns how many. Secrets that no
+    /// key can open stay unchanged.
     ///
     /// # Errors
     ///
-    /// [`SecondFactorError`] if the store cannot answer; those before it are sealed anew. What no key opens stays as it is.
+    /// On any error, the secrets before it have been resealed.
     pub async fn reseal(&self, actor: &Actor) -> Result<Resealed, SecondFactorError> {
         actor.require(Scope::Admin)?;
         let mut done = Resealed::default();
@@ -360,7 +358,8 @@ impl SecondFactor {
         Ok(done)
     }
 
-    /// Lets the next guess at a code of an app through. Of six digits so many are enough to find one in time that an account has few.
+    /// Takes from the budgets for a guess at an app code. Six digits can be guessed in time, so the
+    /// limit of an account is low.
     async fn allow_guess(
         &self,
         user: &User,
@@ -375,7 +374,8 @@ impl SecondFactor {
         Ok(budgets)
     }
 
-    /// Lets the next try of a client for a user through. Others behind the same address have their own.
+    /// Takes from the budget of this client for this user. Other users behind the same address have
+    /// budgets of their own.
     pub(crate) async fn allow_client(
         &self,
         user: &User,
@@ -388,7 +388,8 @@ impl SecondFactor {
         Ok(vec![budget])
     }
 
-    /// Takes one of a budget. That it is used up is written down once, because whoever goes on must not fill the record.
+    /// Takes from a budget. Only the first refusal is recorded, so that repeated attempts do not
+    /// fill the audit log.
     async fn take(
         &self,
         budget: &Budget,
@@ -409,7 +410,7 @@ impl SecondFactor {
         Err(SecondFactorError::Limited(exhausted))
     }
 
-    /// Lets the next change through.
+    /// Takes from the budget for changes.
     async fn allow_change(
         &self,
         user: &User,
@@ -452,51 +453,44 @@ impl SecondFactor {
     }
 }
 
-/// How many secrets were sealed anew.
+/// The result of resealing secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Resealed {
-    /// So many were.
+    /// The number of secrets that were resealed.
     pub sealed: u32,
-    /// So many no key opens; their users need a recovery code or an admin.
+    /// The number of secrets that no key can open. Their users need a recovery code or an admin.
     pub lost: u32,
 }
 
-/// Where a secret opens: with its user.
+/// Returns the place that a secret is sealed for. It is bound to its user.
 fn place(user: UserId) -> String {
     format!("totp {user}")
 }
 
-/// Why that could not be done.
+/// Errors of [`SecondFactor`].
 #[derive(Debug, Error)]
 pub enum SecondFactorError {
-    /// The actor may not.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// It is long ago that somebody proved who they are.
     #[error(transparent)]
     NotRecent(#[from] NotRecent),
-    /// Somebody wants to be rid of the own factor without showing it.
+    /// Admins cannot remove their own factors without proving to have them.
     #[error("your own second factor you remove yourself, after showing it")]
     Own,
-    /// There is one already.
     #[error("there is an authenticator app already; remove it first")]
     IsOn,
-    /// There is none, or none that was begun.
+    /// There is no such factor, or no app that was begun.
     #[error("there is no second factor to do that with")]
     NotBegun,
-    /// It is wrong, or was used before.
     #[error("the code is wrong, or was used before")]
     Refused,
-    /// It was wrong too often.
     #[error("there were too many wrong codes; try again later, or show another second factor")]
     Limited(Exhausted),
-    /// There were too many changes.
     #[error("second factors were changed too often; try again later")]
     TooManyChanges(Exhausted),
-    /// The key is gone that the secret of the app is sealed with.
+    /// The key that the app's secret was sealed with is missing.
     #[error("codes of this app cannot be checked any more; use a recovery code or a passkey")]
     Unreadable,
-    /// Something behind it could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -504,12 +498,11 @@ pub enum SecondFactorError {
 #[cfg(test)]
 mod tests {
     use chrono::Duration;
-    use waggle_kernel::{FixedClock, MockEntropy};
+    use waggle_kernel::{FixedClock, MockEntropy, MockLimits, MockServerKeys, SealedSecret};
 
     use super::*;
-    use crate::keys::{MockServerKeys, SealedSecret};
     use crate::people::role::Role;
-    use crate::ports::{MockAuthEventRepository, MockLimits, MockSecondFactorRepository};
+    use crate::ports::{MockAuthEventRepository, MockSecondFactorRepository};
     use crate::testing::scene::{policy, visitor};
     use crate::testing::{noon, user};
 
@@ -521,7 +514,7 @@ mod tests {
     }
 
     impl Scene {
-        /// Everything is unexpected.
+        /// Creates mocks without expectations.
         fn new() -> Self {
             Self {
                 factors: MockSecondFactorRepository::new(),
@@ -545,7 +538,7 @@ mod tests {
         }
     }
 
-    /// User 3 with a second factor, who has shown the password.
+    /// User 3 has a second factor and has only proved the first one.
     fn halfway() -> Visitor {
         let mut visitor = visitor(Duration::zero());
         visitor.user.has_second_factor = true;
@@ -554,7 +547,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_changed_without_a_fresh_proof() {
+    async fn changes_need_recent_authentication() {
         let (client, policy) = (Client::default(), policy());
         for visitor in [visitor(policy.recent + Duration::seconds(1)), halfway()] {
             let factor = Scene::new().second_factor();
@@ -571,7 +564,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_owner_is_told_once_that_somebody_guesses() {
+    async fn the_owner_is_notified_once_about_guessing() {
         for refusals in [1, 2] {
             let mut scene = Scene::new();
             scene
@@ -599,7 +592,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_can_be_no_code_is_neither_counted_nor_written_down() {
+    async fn malformed_codes_are_neither_counted_nor_recorded() {
         for typed in ["", "x", "12345", "1234567"] {
             let factor = Scene::new().second_factor();
             let proven = factor.prove(&halfway(), typed, &Client::default(), &policy()).await;
@@ -608,7 +601,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_app_whose_key_is_gone_costs_nothing() {
+    async fn an_attempt_with_a_missing_key_is_not_counted() {
         let mut scene = Scene::new();
         scene.limits.expect_take().returning(|_, _| Ok(None));
         scene
@@ -631,7 +624,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn guesses_at_the_app_do_not_use_up_the_recovery_codes() {
+    async fn guessing_app_codes_does_not_block_recovery_codes() {
         let mut scene = Scene::new();
         scene
             .limits
@@ -659,7 +652,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_takes_the_own_factor_away_as_an_admin() {
+    async fn admins_cannot_remove_their_own_second_factor() {
         let (admin, client) = (user(3, Role::Admin), Client::default());
         let factor = Scene::new().second_factor();
 
@@ -672,7 +665,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_an_older_key_sealed_is_sealed_anew() {
+    async fn secrets_sealed_with_an_older_key_are_resealed() {
         let sealed = |key: &str| SealedSecret { key: key.to_owned(), bytes: vec![1] };
         let mut scene = Scene::new();
         let all = ["old", "new", "lost"].map(sealed);

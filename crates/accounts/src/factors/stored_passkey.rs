@@ -1,57 +1,53 @@
-//! Passkeys as they are kept.
+//! Passkeys as they are stored.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use waggle_kernel::ids::PasskeyId;
 use waggle_kernel::is_hidden;
 
-/// A passkey that is to be kept.
+/// A passkey to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPasskey {
-    /// What its owner calls it.
+    /// The owner's name for it.
     pub name: PasskeyName,
-    /// The id that the authenticator gave it.
+    /// The id that the authenticator chose.
     pub credential_id: Vec<u8>,
-    /// The public key and all that never changes, as the verifier writes it.
+    /// The public key and everything else that never changes, in the verifier's encoding.
     pub key: Vec<u8>,
-    /// What changes with each use, as the verifier writes it.
+    /// The part that changes with each use, in the verifier's encoding.
     pub state: Vec<u8>,
-    /// Now.
     pub created_at: DateTime<Utc>,
 }
 
-/// A passkey that is kept.
+/// A stored passkey.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passkey {
-    /// Its id here.
     pub id: PasskeyId,
-    /// What its owner calls it.
+    /// The owner's name for it.
     pub name: String,
-    /// The id that the authenticator gave it.
+    /// The id that the authenticator chose.
     pub credential_id: Vec<u8>,
-    /// The public key and all that never changes, as the verifier writes it.
+    /// The public key and everything else that never changes, in the verifier's encoding.
     pub key: Vec<u8>,
-    /// What changes with each use, as the verifier writes it.
+    /// The part that changes with each use, in the verifier's encoding.
     pub state: Vec<u8>,
-    /// Since when there is one.
     pub created_at: DateTime<Utc>,
-    /// When it was last used.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
-/// What somebody calls a passkey: 1 to 100 characters that can be seen.
+/// The owner's name for a passkey: 1 to 100 visible characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasskeyName(String);
 
 impl PasskeyName {
-    /// The most characters.
+    /// The maximum length, in characters.
     pub const MOST: usize = 100;
 
-    /// Reads a name.
+    /// Parses a name. Whitespace around it is removed.
     ///
     /// # Errors
     ///
-    /// [`InvalidPasskeyName`] if it is empty, too long, or has characters that nobody sees.
+    /// [`InvalidPasskeyName`] if it is empty, too long, or has hidden characters.
     pub fn parse(text: &str) -> Result<Self, InvalidPasskeyName> {
         let text = text.trim();
         let is_one = (1..=Self::MOST).contains(&text.chars().count());
@@ -62,13 +58,13 @@ impl PasskeyName {
         }
     }
 
-    /// The name.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A text is no name of a passkey.
+/// The text is not a valid name of a passkey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("name: 1 to {} characters that can be seen are needed", PasskeyName::MOST)]
 pub struct InvalidPasskeyName;

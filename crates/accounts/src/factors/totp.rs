@@ -1,4 +1,4 @@
-//! What an authenticator app and we know together (TOTP, RFC 6238), and recovery codes for when the app is lost.
+//! Authenticator apps (TOTP, RFC 6238), and recovery codes for the case that the app is lost.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,41 +7,40 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use totp_rs::{Builder, Secret, Totp};
 use url::Url;
-use waggle_kernel::PortError;
+use waggle_kernel::{PortError, SealedSecret};
 
-use crate::keys::SealedSecret;
 use crate::tokens::token::StoredHash;
 
-/// How many recovery codes there are.
+/// The number of recovery codes of a user.
 pub(crate) const RECOVERY_CODES: usize = 10;
-/// The letters of recovery codes: Base32, which has none that look alike (RFC 4648, 6).
+/// The alphabet of recovery codes: Base32, whose letters do not look alike (RFC 4648, section 6).
 const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-/// How many letters a recovery code has: 80 bits, so that its hash needs no key and guessing it no limit of its own.
+/// The number of letters in a recovery code. 16 letters are 80 bits, so the stored hash needs no
+/// key, and guesses need no limit of their own.
 const RECOVERY_LETTERS: usize = 16;
 
-/// What is kept of an authenticator app.
+/// The stored secret of an authenticator app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTotp {
-    /// The secret, sealed.
     pub secret: SealedSecret,
-    /// Whether the user has shown that the app has it.
+    /// Whether the user has proved that the app has the secret.
     pub is_confirmed: bool,
 }
 
-/// What an app needs to show codes. Printing it takes a deliberate act.
+/// What an app needs to show codes. The secrets must be exposed explicitly.
 pub struct NewTotp {
-    /// The secret in Base32, to be typed in.
+    /// The secret in Base32, for typing it in.
     pub secret: SecretString,
-    /// The same as `otpauth://...`, to be shown as a QR code
+    /// The secret as an `otpauth://...` URL, to be shown as a QR code
     /// (<https://github.com/google/google-authenticator/wiki/Key-Uri-Format>).
     pub url: SecretString,
 }
 
-/// The secret of an app, in the clear.
+/// An authenticator app with its secret in plain text.
 pub(crate) struct App(Totp);
 
 impl App {
-    /// Six digits, every 30 seconds, by SHA-1: what every app understands.
+    /// Creates an app with six digits, 30 seconds and SHA-1, which every app supports.
     fn new(secret: &[u8], account: &str) -> Result<Self, PortError> {
         let built = Builder::new()
             .with_secret(Secret::new(secret.into()))
@@ -51,7 +50,7 @@ impl App {
         built.map(Self).map_err(|_| broken())
     }
 
-    /// An app of a new secret: 160 bits, as RFC 4226, 4 wants them.
+    /// Creates an app with a new secret of 160 bits, as RFC 4226, section 4, recommends.
     pub(crate) fn make(
         chance: &[u8; 32],
         account: &str,
@@ -60,13 +59,13 @@ impl App {
         Ok((Self::new(secret, account)?, URL_SAFE_NO_PAD.encode(secret).into()))
     }
 
-    /// The app of a secret that was kept.
+    /// Returns the app of a stored secret.
     pub(crate) fn open(kept: &SecretString, account: &str) -> Result<Self, PortError> {
         let secret = URL_SAFE_NO_PAD.decode(kept.expose_secret()).map_err(|_| broken())?;
         Self::new(&secret, account)
     }
 
-    /// What has to be typed into the app, or shown to it.
+    /// Returns the secret as it is typed into the app or scanned by it.
     pub(crate) fn shown(&self) -> Result<NewTotp, PortError> {
         let url = self.0.to_url().map_err(|_| broken())?;
         let parsed: Url = url.parse().map_err(|_| broken())?;
@@ -75,7 +74,8 @@ impl App {
         Ok(NewTotp { secret: secret.into(), url: url.into() })
     }
 
-    /// The step of time that `code` belongs to, if it is one of the app. The steps before and after count, too (RFC 6238, 5.2).
+    /// Returns the time step of `code` if it is a valid code of the app. The steps before and after
+    /// the current one are accepted too (RFC 6238, section 5.2).
     pub(crate) fn step(&self, code: &str, now: DateTime<Utc>) -> Option<i64> {
         let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
         self.0.check(code, seconds).and_then(|step| i64::try_from(step).ok())
@@ -86,16 +86,16 @@ fn broken() -> PortError {
     PortError::broken("reading a second factor", "the secret makes no sense")
 }
 
-/// What somebody typed to show the second factor.
+/// What somebody typed as the second factor.
 pub(crate) enum Typed {
-    /// What an app shows.
+    /// A code of the app.
     App(String),
     /// The hash of a recovery code.
     Recovery(StoredHash),
 }
 
 impl Typed {
-    /// Reads it, with spaces and hyphens wherever they were typed; `None` if it is neither.
+    /// Parses the text, ignoring spaces and hyphens; `None` if it is neither.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let kept = text.chars().filter(|c| !c.is_whitespace() && *c != '-').take(64);
         let text: String = kept.collect::<String>().to_ascii_lowercase();
@@ -107,7 +107,7 @@ impl Typed {
     }
 }
 
-/// A recovery code as it is shown, and as it is kept.
+/// Creates a recovery code. Returns the text to be shown and the hash to be stored.
 pub(crate) fn recovery_code(chance: &[u8; 32]) -> (SecretString, StoredHash) {
     let letters = chance.iter().take(RECOVERY_LETTERS);
     let letters: String = letters
@@ -138,8 +138,8 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_those_of_the_standard() {
-        // RFC 6238, appendix B, the last six of its eight digits.
+    fn codes_match_rfc_6238() {
+        // RFC 6238, appendix B: the last six of the eight digits.
         let app = App::new(b"12345678901234567890", "joe@hive.example").unwrap();
 
         for (seconds, code) in
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_is_the_same_when_it_is_opened_again() {
+    fn a_stored_app_has_the_same_secret() {
         let (app, kept) = App::make(&[7; 32], "joe@hive.example").unwrap();
         let again = App::open(&kept, "joe@hive.example").unwrap();
 
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_typed_is_read_however_it_was_typed() {
+    fn codes_are_accepted_with_spaces_hyphens_and_in_any_case() {
         let (shown, kept) = recovery_code(&[33; 32]);
 
         assert_eq!(shown.expose_secret(), "bbbb-bbbb-bbbb-bbbb");

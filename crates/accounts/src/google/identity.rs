@@ -1,4 +1,4 @@
-//! Who somebody is at Google, and the secrets of the way there and back.
+//! Google identities, and the secrets of a sign-in with Google.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,53 +11,52 @@ use crate::people::address::Address;
 use crate::people::user::PersonName;
 use crate::tokens::token::StoredHash;
 
-/// Who somebody is at Google. Addresses change hands; this does not.
+/// The identity of a Google account. Unlike an email address, it is never reassigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoogleIdentity {
-    /// Who says so.
+    /// The OpenID Connect issuer.
     pub issuer: String,
-    /// The id at the issuer.
+    /// The account's id at the issuer.
     pub subject: String,
 }
 
-/// What a token that was found to be right says.
+/// The content of a verified ID token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoogleProfile {
-    /// Who it is.
     pub identity: GoogleIdentity,
-    /// The address, which the issuer has verified.
+    /// The email address, which the issuer has verified.
     pub email: Address,
-    /// The domain of the organisation that the account belongs to, if it belongs to one (`hd`).
+    /// The domain of the organization that the account belongs to, if any (the `hd` claim).
     pub hosted_domain: Option<String>,
-    /// The given name.
     pub first_name: PersonName,
-    /// The family name.
     pub last_name: PersonName,
 }
 
 impl GoogleProfile {
-    /// Whether Google runs the mailbox, so that whoever has the account has the address
-    /// (<https://developers.google.com/identity/gsi/web/guides/verify-google-id-token>).
+    /// Returns whether Google runs the mailbox, so that the owner of the account also owns the
+    /// address (<https://developers.google.com/identity/gsi/web/guides/verify-google-id-token>).
     pub(crate) fn is_run_by_google(&self) -> bool {
         let domain = self.email.domain();
         domain == "gmail.com" || self.hosted_domain.as_deref() == Some(domain)
     }
 }
 
-/// What ties the way to Google and back to one browser: all of it is made of a secret that the browser alone keeps.
+/// The values that bind a sign-in with Google to one browser. All of them are derived from a secret
+/// that only the browser stores.
 pub struct SignInSecrets {
-    /// What comes back with the code, and shows that the browser began this.
+    /// Comes back with the code, and proves that this browser began the sign-in.
     pub state: String,
-    /// What has to be in the token.
+    /// Must be in the ID token.
     pub nonce: SecretString,
-    /// What proves to Google that the code was meant for us (RFC 7636).
+    /// Proves to Google that the code was issued to us (PKCE, RFC 7636).
     pub verifier: SecretString,
-    /// What is kept here.
+    /// Identifies the stored sign-in.
     pub(crate) hash: StoredHash,
 }
 
 impl SignInSecrets {
-    /// What is made of a browser's secret; `None` if it has not the form of one.
+    /// Derives the values from a browser's secret. Returns `None` if `browser` does not have the
+    /// format of one.
     pub(crate) fn of(browser: &str) -> Option<Self> {
         let is_one = browser.len() == 43
             && browser.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
@@ -72,25 +71,22 @@ impl SignInSecrets {
     }
 }
 
-/// Why Google's word was not taken.
+/// Why an identity was not accepted.
 #[derive(Debug, Error)]
 pub enum IdentityError {
-    /// Signing in with Google is not set up.
     #[error("signing in with Google is not set up")]
     NotSetUp,
-    /// Google has not verified the address.
     #[error("Google has not verified the address of this account")]
     Unverified,
-    /// The code or the token is wrong.
+    /// The code or the ID token is invalid.
     #[error("what came from Google is wrong")]
     Refused(#[source] PortError),
-    /// Google does not answer, or has trouble of its own.
+    /// Google did not answer, or answered with a server error.
     #[error("Google cannot be reached; try again later, or sign in with your password")]
     Unreachable(#[source] PortError),
-    /// What answers is not the provider that is set up.
+    /// The server that answered is not the configured issuer.
     #[error("what answers as GOOGLE_OAUTH_ISSUER is no OpenID provider of this name")]
     NotTheIssuer(#[source] PortError),
-    /// Something on this side broke.
     #[error(transparent)]
     Port(#[from] PortError),
 }

@@ -1,15 +1,16 @@
-//! Where somebody goes after signing in: a place of ours and none elsewhere.
+//! Where the browser goes after signing in: always to a page of this site.
 
-/// A path of ours: a slash, and then letters, digits, `-`, `_`, `/`, and perhaps a query of the same with `=`, `&`, `%`. What could lead
-/// elsewhere (`//`, `\`, dots, a scheme) is none.
+/// A path on this site: a slash, followed by letters, digits, `-`, `_` and `/`, and optionally a
+/// query that can also contain `=`, `&` and `%`. Anything that could lead to another site (`//`,
+/// `\`, dots, a scheme) is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReturnTo(String);
 
 impl ReturnTo {
-    /// The longest, in characters.
+    /// The maximum length, in characters.
     pub const MOST: usize = 500;
 
-    /// The path that `text` is, or `/`.
+    /// Returns `text` if it is such a path, and `/` otherwise.
     pub fn new(text: &str) -> Self {
         let (path, query) = text.split_once('?').unwrap_or((text, ""));
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
@@ -19,7 +20,7 @@ impl ReturnTo {
         Self(if is_ours { text } else { "/" }.to_owned())
     }
 
-    /// The path.
+    /// Returns the path as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -33,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_leads_elsewhere_leads_home() {
+    fn paths_to_other_sites_become_the_home_page() {
         for text in ["/", "/posts", "/posts/7?tab=a_b&x=%20"] {
             assert_eq!(ReturnTo::new(text).as_str(), text);
         }
@@ -59,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_browser_stays_with_us(text in "(/{0,2}[\\\\a-z.:@?#%\t]{0,12}){0,3}") {
+        fn a_return_path_never_leaves_the_site(text in "(/{0,2}[\\\\a-z.:@?#%\t]{0,12}){0,3}") {
             let home: Url = "https://waggle.example/".parse().unwrap();
 
             let there = home.join(ReturnTo::new(&text).as_str()).unwrap();

@@ -1,9 +1,9 @@
-//! Somebody signs in with Google.
+//! Signing in with Google.
 //!
 //! ```text
-//! begin ──▶ at Google ──▶ finish ──┬─▶ known by the account's id ──▶ in
-//!                                  ├─▶ of a foreign domain ──▶ refused, and written down
-//!                                  └─▶ for the first time ──▶ a code is mailed ──▶ confirm ──▶ in
+//! begin ──▶ at Google ──▶ finish ──┬─▶ known by its id ──▶ signed in
+//!                                  ├─▶ the domain is not allowed ──▶ refused, and recorded
+//!                                  └─▶ first time ──▶ code mailed ──▶ confirm ──▶ signed in
 //! ```
 
 use std::sync::Arc;
@@ -16,10 +16,9 @@ use serde_json::json;
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use url::Url;
-use waggle_kernel::{Clock, Entropy, PortError};
+use waggle_kernel::{Clock, Entropy, Exhausted, PortError};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::budget::Exhausted;
 use crate::codes::code::{Intent, Purpose, Registration};
 use crate::codes::mailed_codes::{CodeError, Codes, Issued, Presented, Wanted};
 use crate::google::identity::{GoogleProfile, IdentityError, SignInSecrets};
@@ -33,62 +32,51 @@ use crate::people::user::{Login, User, derived};
 use crate::policy::AccountPolicy;
 use crate::ports::{CarryOutError, Effect, GoogleAccounts, IdentityProvider, UserRepository};
 
-/// How long somebody may take at Google.
+/// The timeout between sending a browser to Google and its return.
 pub const GOOGLE_PATIENCE: Duration = Duration::minutes(10);
 
-/// Signs people in with Google.
+/// Signs users in with Google.
 pub struct GoogleSignIn {
-    /// Google.
     pub provider: Arc<dyn IdentityProvider>,
-    /// Which Google account opens which user, and who is on the way.
     pub accounts: Arc<dyn GoogleAccounts>,
-    /// Who there is.
     pub users: Arc<dyn UserRepository>,
-    /// Mails codes and checks them.
     pub codes: Arc<Codes>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Gives chance.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// Somebody is sent to Google.
+/// A sign-in with Google that has begun.
 pub struct Begun {
-    /// Where to.
+    /// Where to send the browser.
     pub url: Url,
-    /// What the browser has to keep, and to show when it comes back.
+    /// The secret that the browser must store, and present when it comes back.
     pub browser: SecretString,
 }
 
 /// What a browser brings back from Google.
 pub struct Callback {
-    /// What it was sent with.
+    /// The `state` parameter of the request.
     pub state: String,
-    /// The code, or the error that Google gave instead (RFC 6749, 4.1.2.1).
+    /// The code, or the error that Google returned instead (RFC 6749, section 4.1.2.1).
     pub outcome: Result<String, String>,
 }
 
-/// Somebody came back from Google.
+/// The result of a sign-in with Google.
 pub enum Finished {
-    /// They are who they say.
+    /// The Google account is linked to a user.
     Known {
-        /// Who.
         user: Box<User>,
-        /// The password that they have, or none.
+        /// The user's password hash, or [`StoredPassword::none`].
         password: StoredPassword,
-        /// Where they wanted to go.
+        /// Where the browser goes next.
         return_to: ReturnTo,
     },
-    /// A code was mailed to them.
+    /// A code was mailed, which must be confirmed first.
     CodeSent(Issued),
 }
 
 impl GoogleSignIn {
-    /// Sends somebody to Google.
-    ///
-    /// # Errors
-    ///
-    /// [`GoogleError`].
+    /// Begins a sign-in with Google.
     pub async fn begin(
         &self,
         return_to: &str,
@@ -110,12 +98,12 @@ impl GoogleSignIn {
         Ok(Begun { url, browser: browser.into() })
     }
 
-    /// Finishes the sign-in of a browser that comes back. `browser` is what the browser kept; what it brings is good for
-    /// once.
+    /// Finishes the sign-in of a browser that comes back from Google. `browser` is the secret that
+    /// the browser stored; a callback is accepted once.
     ///
     /// # Errors
     ///
-    /// [`GoogleError`]; then no session is opened, no user is made, and an event says why.
+    /// On any error, no session is opened and no user is created. An event records the reason.
     pub async fn finish(
         &self,
         browser: Option<&str>,
@@ -132,7 +120,7 @@ impl GoogleSignIn {
             None => None,
         };
         let (Some(secrets), Some(return_to)) = (secrets, taken) else {
-            // Anybody can call this address, so that the number of these events has a bound.
+            // Anybody can call this, so the number of these events is limited.
             let budget: Vec<_> =
                 policy.limits.of_client(&GOOGLE_CLIENT, client).into_iter().collect();
             if self.codes.limits.take(&budget, now).await?.is_none() {
@@ -144,7 +132,7 @@ impl GoogleSignIn {
             Ok(code) => code,
             Err(said) => {
                 self.failed(&format!("Google said {said}"), client).await?;
-                // RFC 6749, 4.1.2.1
+                // RFC 6749, section 4.1.2.1.
                 if matches!(said.as_str(), "server_error" | "temporarily_unavailable") {
                     let error = PortError::unavailable("signing in with Google", said.clone());
                     return Err(IdentityError::Unreachable(error).into());
@@ -170,8 +158,9 @@ impl GoogleSignIn {
         self.first_time(profile, return_to, client, policy).await
     }
 
-    /// Somebody whose Google account opens nobody yet: whoever has the address is linked by a code alone, and somebody new is made a
-    /// user, with a code while the setting is on.
+    /// Handles a Google account that is not linked to a user yet. If a user has the address, the
+    /// account is only linked with a code. Otherwise a user is created, with a code if the setting
+    /// requires it.
     async fn first_time(
         &self,
         profile: GoogleProfile,
@@ -209,7 +198,8 @@ impl GoogleSignIn {
                 self.refuse(&profile, "registration is closed", client).await?;
                 return Err(RegisterError::Closed.into());
             }
-            // Google is sure of the addresses that it runs alone; and of a super admin it is asked twice.
+            // Google only vouches for addresses whose mailbox it runs. Super admins always need a
+            // code.
             None if policy.google_code
                 || !profile.is_run_by_google()
                 || policy.admission.is_super_admin(&profile.email) =>
@@ -235,11 +225,12 @@ impl GoogleSignIn {
         Ok(Finished::CodeSent(self.codes.issue(wanted, policy).await?))
     }
 
-    /// Links or makes the user by the code that was mailed. The link of a mail does not do: the code ties it to the browser that began.
+    /// Links or creates the user with the mailed code. A link is not accepted, because the code is
+    /// bound to the browser that began the sign-in.
     ///
     /// # Errors
     ///
-    /// [`GoogleError`]; then nothing is changed.
+    /// On any error, nothing is changed.
     pub async fn confirm(
         &self,
         flow: String,
@@ -283,8 +274,9 @@ impl GoogleSignIn {
         Ok(self.accounts.find(&google).await?.ok_or(CodeError::Refused)?)
     }
 
-    /// Whoever comes from a foreign domain is not let in, and those who look after security are told. The domain has to be that of the
-    /// organisation, too: an address alone can be that of a private Google account.
+    /// Refuses domains that are not allowed, and notifies the security admins. If domains are
+    /// restricted, the organization of the account must have the same domain, because a private
+    /// Google account can have an address of that domain too.
     async fn require_admission(
         &self,
         profile: &GoogleProfile,
@@ -322,14 +314,14 @@ impl GoogleSignIn {
         Err(GoogleError::ForeignDomain)
     }
 
-    /// Nobody was found to be anybody.
+    /// Records a failure without a known Google account.
     async fn failed(&self, why: &str, client: &Client) -> Result<(), PortError> {
         let mut event = NewAuthEvent::new(EventKind::GoogleFailure, client, self.clock.now());
         event.metadata = json!({ "why": why });
         self.codes.events.record(&event).await
     }
 
-    /// Somebody who is known to Google is not let in.
+    /// Records that a Google account was refused.
     async fn refuse(
         &self,
         profile: &GoogleProfile,
@@ -343,7 +335,7 @@ impl GoogleSignIn {
     }
 }
 
-/// What went wrong, in words that have nothing of the token.
+/// Returns the reason for the audit log, without any part of the token.
 fn reason(error: &IdentityError) -> String {
     match error {
         IdentityError::Refused(error)
@@ -357,34 +349,28 @@ fn reason(error: &IdentityError) -> String {
     }
 }
 
-/// Why nobody was let in.
+/// Errors of [`GoogleSignIn`].
 #[derive(Debug, Error)]
 pub enum GoogleError {
-    /// Google's word was not taken.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The browser did not begin this, or it was finished before, or too long ago.
+    /// The browser did not begin this sign-in, or it was already finished or has expired.
     #[error("this sign-in was begun elsewhere, or too long ago; begin again")]
     Stale,
-    /// People of this domain are not let in.
     #[error("accounts of this domain are not let in; the attempt was written down")]
     ForeignDomain,
-    /// The person said no at Google, or Google did.
+    /// The person or Google cancelled the sign-in.
     #[error("Google did not let this sign-in go on")]
     Denied,
-    /// The user is shut out, or opened by another Google account.
+    /// The user is deactivated, or linked to another Google account.
     #[error("this Google account opens no user here")]
     Refused,
-    /// It was done too often.
     #[error("that was done too often; try again later")]
     Limited(Exhausted),
-    /// The code was not mailed or not taken.
     #[error(transparent)]
     Code(#[from] CodeError),
-    /// No user was made.
     #[error(transparent)]
     Register(#[from] RegisterError),
-    /// Something behind it could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -399,13 +385,13 @@ impl From<crate::people::user::InvalidUsername> for GoogleError {
 mod tests {
     use secrecy::ExposeSecret as _;
     use waggle_kernel::ids::UserId;
-    use waggle_kernel::{FixedClock, MockEntropy};
+    use waggle_kernel::{FixedClock, MockEntropy, MockLimits};
 
     use super::*;
     use crate::google::identity::GoogleIdentity;
     use crate::people::role::Role;
     use crate::people::user::PersonName;
-    use crate::ports::{MockGoogleAccounts, MockIdentityProvider, MockLimits, MockUserRepository};
+    use crate::ports::{MockGoogleAccounts, MockIdentityProvider, MockUserRepository};
     use crate::testing::scene::{Scene, policy, presented};
     use crate::testing::user;
 
@@ -417,7 +403,7 @@ mod tests {
         SignInSecrets::of(browser).unwrap().state
     }
 
-    /// Joe of the house, whose mailbox Google runs.
+    /// Joe of `hive.example`, whose mailbox Google runs.
     fn profile() -> GoogleProfile {
         GoogleProfile {
             identity: GoogleIdentity {
@@ -439,7 +425,7 @@ mod tests {
     }
 
     impl Google {
-        /// Nobody is known, and Google says who it is.
+        /// No account is known, and Google returns this profile.
         fn says(profile: GoogleProfile) -> Self {
             let mut accounts = MockGoogleAccounts::new();
             accounts.expect_take().returning(|_, _| Ok(Some(ReturnTo::new("/docs"))));
@@ -447,7 +433,7 @@ mod tests {
             Self { scene: Scene::new(), accounts, users, answer: Ok(profile) }
         }
 
-        /// This user has the address.
+        /// The address belongs to this user.
         fn with_owner(mut self, owner: Option<User>) -> Self {
             self.users
                 .expect_find_login()
@@ -456,7 +442,7 @@ mod tests {
             self
         }
 
-        /// What is written down, and to how many it is mailed.
+        /// Expects one event of this kind with so many notification emails.
         fn writes_down(mut self, kind: EventKind, mails: usize) -> Self {
             let is_it =
                 move |event: &NewAuthEvent| event.kind == kind && event.mails.len() == mails;
@@ -464,7 +450,7 @@ mod tests {
             self
         }
 
-        /// A code is mailed that makes this true.
+        /// Expects a mailed code with a matching intent.
         fn mails_a_code_for(mut self, is_it: fn(&Intent) -> bool) -> Self {
             let is_it = move |new: &crate::codes::code::NewVerification, _: &NewAuthEvent| {
                 is_it(&new.intent)
@@ -497,7 +483,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_another_browser_began_is_not_even_looked_at() {
+    async fn a_callback_in_another_browser_is_rejected_without_a_lookup() {
         let other = state_of(&"b".repeat(43));
         for (shown, state) in [(Some(browser()), other), (None, state_of(&browser()))] {
             let mut accounts = MockGoogleAccounts::new();
@@ -514,7 +500,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_strangers_bring_again_and_again_is_written_down_within_a_bound() {
+    async fn events_of_unknown_callbacks_are_limited() {
         let mut google = Google::says(profile());
         google.scene.limits = MockLimits::new();
         google.scene.limits.expect_take().once().returning(|budgets, now| {
@@ -530,7 +516,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_at_google_is_written_down_and_uses_the_way_up() {
+    async fn an_error_from_google_is_recorded_and_ends_the_sign_in() {
         for (said, is_down) in [("access_denied", false), ("temporarily_unavailable", true)] {
             let google = Google::says(profile()).writes_down(EventKind::GoogleFailure, 0).sign_in();
             let outcome = Err(said.to_owned());
@@ -548,7 +534,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_wrong_with_a_token_is_written_down() {
+    async fn a_rejected_token_is_recorded() {
         let answer = Err(IdentityError::Unverified);
         let google = Google { answer, ..Google::says(profile()) };
 
@@ -558,7 +544,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_account_is_known_by_its_id() {
+    async fn an_account_is_identified_by_its_id() {
         for (is_active, is_in) in [(true, true), (false, false)] {
             let known = User { is_active, ..user(3, Role::Viewer) };
             let mut google = Google::says(profile());
@@ -582,7 +568,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn foreign_domains_are_refused_and_told() {
+    async fn domains_that_are_not_allowed_are_refused_and_reported() {
         let foreign = GoogleProfile { email: "joe@hive.example.org".parse().unwrap(), ..profile() };
         let private = GoogleProfile { hosted_domain: None, ..profile() };
         let other_house =
@@ -596,13 +582,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_alone_links_nobody() {
+    async fn an_address_alone_links_no_account() {
         let owner = Some(user(3, Role::Admin));
         let mut google = Google::says(profile()).with_owner(owner.clone());
         google.accounts.expect_is_linked().returning(|_| Ok(false));
         let is_link =
             |intent: &Intent| matches!(intent, Intent::LinkGoogle(id, _) if id.number() == 3);
-        // Not even with the setting off.
+        // Even if the setting is off.
         let policy = AccountPolicy { google_code: false, ..policy() };
 
         let finished = google.mails_a_code_for(is_link).finish(&policy).await;
@@ -615,7 +601,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn somebody_new_is_mailed_a_code_where_the_setting_or_the_mailbox_wants_it() {
+    async fn a_new_user_is_mailed_a_code_if_the_setting_or_the_mailbox_requires_it() {
         let without = AccountPolicy { google_code: false, ..policy() };
         let boss = GoogleProfile { email: "boss@hive.example".parse().unwrap(), ..profile() };
         let mut unrestricted = without.clone();
@@ -640,7 +626,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_code_links_whom_it_was_mailed_for() {
+    async fn the_code_links_the_account_it_was_mailed_for() {
         let google =
             GoogleIdentity { issuer: "https://issuer".to_owned(), subject: "7".to_owned() };
         let intent = Intent::LinkGoogle(UserId::new(3), google);
@@ -668,7 +654,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_of_a_browsers_secret_is_different_for_each_use_and_browser() {
+    fn values_derived_from_a_browser_secret_differ_by_use_and_browser() {
         let of = |byte: &str| SignInSecrets::of(&byte.repeat(43)).unwrap();
         let (one, other) = (of("a"), of("b"));
 

@@ -1,68 +1,58 @@
-//! Mails that wait are brought to the mail server, each until it is taken or of no use any more.
+//! Delivers queued mails to the mail server, until each is accepted, given up or expired.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use waggle_kernel::{Clock, PortError, error_chain};
+use waggle_kernel::{Clock, PortError, ServerKeys, error_chain};
 
-use crate::keys::ServerKeys;
 use crate::mails::mail::{MailFailure, QueuedMail};
 use crate::ports::{ClaimedMails, MailQueue, Mailer, NotSent};
 
-/// For how long a process has a mail in hand before another may take it: longer than a mail server may take.
+/// How long a process leases a mail before another process can take it. This is longer than the
+/// timeouts of sending a mail.
 const LEASE: Duration = Duration::minutes(5);
-/// How often a mail is handed to a server that does not say whether it took it, and how long to wait
-/// in between: each time the recipient may get it once more.
+/// How often a mail is sent if its outcome stays unknown, and the minimum pause in between. The
+/// recipient may get a copy each time.
 const MOST_UNKNOWN: u32 = 3;
 const UNKNOWN_PAUSE: Duration = Duration::minutes(1);
 
-/// Brings mails to the mail server.
+/// Delivers mails to the mail server.
 pub struct DeliverMail {
-    /// Where they wait.
     pub queue: Arc<dyn MailQueue>,
-    /// Who takes them.
     pub mailer: Arc<dyn Mailer>,
-    /// Opens what nobody else may know.
+    /// Opens the sealed codes and links.
     pub keys: Arc<dyn ServerKeys>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
-/// What became of a mail.
+/// The outcome of a delivery.
 #[derive(Debug)]
 pub enum Delivered {
-    /// The server took it.
     Sent,
-    /// It is tried again.
+    /// The mail will be tried again.
     Later {
-        /// When.
         at: DateTime<Utc>,
-        /// Why.
         why: MailFailure,
     },
-    /// It is not tried again.
+    /// The mail will not be tried again.
     GivenUp {
-        /// Why.
         why: MailFailure,
     },
 }
 
 impl DeliverMail {
     /// Leases up to `most` mails that are due.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
     pub async fn claim(&self, most: u16) -> Result<ClaimedMails, PortError> {
         let now = self.clock.now();
         self.queue.claim(now, now + LEASE, most).await
     }
 
-    /// Brings one mail to the server, and writes down what became of it.
+    /// Sends one mail and records the outcome.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the store cannot answer; then the mail is tried again, and may come twice.
+    /// [`PortError`] if the outcome cannot be stored. The mail is then tried again, and may arrive
+    /// twice.
     pub async fn deliver(&self, mail: &QueuedMail) -> Result<Delivered, PortError> {
         let sent = match mail.open(&*self.keys).await {
             Ok(opened) => self.mailer.send(&opened).await,
@@ -91,7 +81,7 @@ impl DeliverMail {
     }
 }
 
-/// How long to wait after so many tries: from seconds to an hour, each time twice as long.
+/// Returns the pause after so many tries. It doubles each time, from 5 seconds up to an hour.
 fn pause(tries: u32) -> Duration {
     let seconds = 5_i64 << tries.saturating_sub(1).min(20);
     Duration::seconds(seconds.min(3_600))
@@ -99,10 +89,9 @@ fn pause(tries: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use waggle_kernel::FixedClock;
+    use waggle_kernel::{FixedClock, MockServerKeys};
 
     use super::*;
-    use crate::keys::MockServerKeys;
     use crate::mails::mail::Letter;
     use crate::ports::{MockMailQueue, MockMailer};
 
@@ -146,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_that_was_taken_leaves_the_queue() {
+    async fn a_sent_mail_leaves_the_queue() {
         let (mut queue, mut mailer) = (MockMailQueue::new(), MockMailer::new());
         mailer.expect_send().once().returning(|_| Ok(()));
         queue.expect_sent().withf(|id| *id == 7).once().returning(|_| Ok(()));
@@ -155,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dead_server_is_asked_again_as_long_as_the_mail_is_of_use() {
+    async fn a_mail_is_retried_until_it_expires() {
         let mut queue = MockMailQueue::new();
         queue.expect_later().once().returning(|_, _, _| Ok(()));
         let mailer = failing(MailFailure::Later);
@@ -171,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_server_will_never_take_is_given_up() {
+    async fn a_permanently_rejected_mail_is_given_up() {
         let mut queue = MockMailQueue::new();
         queue
             .expect_give_up()
@@ -185,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_that_may_have_gone_out_is_tried_three_times_with_a_pause() {
+    async fn a_mail_with_an_unknown_outcome_is_tried_three_times_with_a_pause() {
         let now = FixedClock::noon().now();
         for (before, is_last) in [(0, false), (1, false), (2, true)] {
             let mut queue = MockMailQueue::new();

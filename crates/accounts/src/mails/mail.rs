@@ -1,84 +1,79 @@
-//! Mails: what they say, and how they wait in the database until the mail server takes them.
+//! Mails: what they contain, and how they wait in the database until the mail server accepts them.
 
 use std::fmt;
 
 use chrono::{DateTime, Duration, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
-use waggle_kernel::PortError;
+use waggle_kernel::{PortError, SealedSecret, ServerKeys};
 
 use crate::codes::code::{Code, Link, Purpose};
-use crate::keys::{SealedSecret, ServerKeys};
 use crate::people::address::Address;
 
-/// How long a mail is tried that is not tied to a code.
+/// How long a mail without a code is tried.
 const PATIENCE: Duration = Duration::days(3);
 
-/// What a mail says.
+/// The content of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Letter {
     /// A code and a link, for one purpose.
     Code(Purpose),
-    /// Somebody wanted to register with an address that has a user.
+    /// Somebody tried to register with an address that already has a user.
     AddressTaken,
-    /// The password is another now.
     PasswordChanged,
-    /// Signing in failed so often that it is refused for a while.
+    /// Signing in is locked for a while, after too many failures.
     Locked,
-    /// The address of the user is another now; this goes to the one before.
+    /// The user's address was changed. This is sent to the previous address.
     AddressChanged {
-        /// The new one.
         to: Address,
     },
-    /// A Google account opens the user from now on.
+    /// A Google account was linked to the user.
     GoogleLinked,
-    /// The rights were changed.
     RightsChanged {
-        /// What the user may do now.
+        /// The user's new role.
         role: String,
     },
-    /// A second factor was set up or taken away.
+    /// A second factor was added or removed.
     SecondFactorChanged {
-        /// What was done.
+        /// The change, for example `a passkey was removed`.
         what: String,
     },
-    /// Somebody who knows the password shows wrong codes of the authenticator app.
+    /// Somebody knows the password and enters wrong codes of the authenticator app.
     FactorAttacked,
-    /// Somebody showed a passkey that counted less uses than are known.
+    /// A passkey was used whose signature counter was lower than expected.
     PasskeyCopied,
-    /// An API token was made in the name of the user.
+    /// An API token was created for the user.
     TokenCreated {
-        /// What it is called.
+        /// The name of the token.
         name: String,
     },
-    /// Somebody has become a user; this goes to the admins.
+    /// Somebody registered. This is sent to the admins.
     NewUser {
-        /// The address.
         email: Address,
         /// The full name, if one was given.
         name: String,
-        /// The name to sign in with.
         username: String,
-        /// How: `email` or `google`.
+        /// `email` or `google`.
         method: String,
-        /// From where.
+        /// The client's IP address.
         ip: String,
     },
-    /// Somebody from a foreign domain wanted to come in with Google; this goes to those who look after security.
+    /// Somebody with a domain that is not allowed tried to sign in with Google. This is sent to the
+    /// security admins.
     Breach {
-        /// With which address.
         email: Address,
-        /// From where.
+        /// The client's IP address.
         ip: String,
     },
-    /// So many codes are guessed wrong that no more are taken for a while; this goes to the super admins.
+    /// No more codes are accepted for a while, after too many wrong ones. This is sent to the super
+    /// admins.
     CodesAttacked,
-    /// Somebody tries the mail settings.
+    /// A test of the mail settings.
     Test,
 }
 
 impl Letter {
-    /// The name in the database.
+    /// Returns the name in the database.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Code(purpose) => purpose.name(),
@@ -99,7 +94,7 @@ impl Letter {
         }
     }
 
-    /// What it says besides its name, for the database.
+    /// Returns the fields of the letter, for the database.
     pub fn data(&self) -> Value {
         match self {
             Self::AddressChanged { to } => json!({ "to": to.as_str() }),
@@ -107,14 +102,15 @@ impl Letter {
             Self::SecondFactorChanged { what } => json!({ "what": what }),
             Self::TokenCreated { name } => json!({ "name": name }),
             Self::NewUser { email, name, username, method, ip } => json!({
-                "email": email.as_str(), "name": name, "username": username, "method": method, "ip": ip,
+                "email": email.as_str(), "name": name, "username": username, "method": method,
+                "ip": ip,
             }),
             Self::Breach { email, ip } => json!({ "email": email.as_str(), "ip": ip }),
             _ => json!({}),
         }
     }
 
-    /// The letter of this name that says this; `None` if there is none.
+    /// Reads a letter from its name and fields. Returns `None` if there is no such letter.
     pub fn read(name: &str, data: &Value) -> Option<Self> {
         let text = |key: &str| data.get(key).and_then(Value::as_str).map(str::to_owned);
         let address = |key: &str| text(key).and_then(|text| text.parse().ok());
@@ -147,12 +143,11 @@ impl Letter {
     }
 }
 
-/// What a mail shows that nobody else may know.
+/// The secrets in a mail.
 #[derive(Debug, Clone)]
 pub struct Proof {
-    /// The code.
     pub code: Code,
-    /// What the link leads back with.
+    /// The token in the link.
     pub link: Link,
 }
 
@@ -167,32 +162,29 @@ impl Proof {
     }
 }
 
-/// A mail that is to wait for the mail server, kept in the step that is its reason.
+/// A mail to be queued, in the transaction that is the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMail {
-    /// To whom.
     pub to: Address,
-    /// What it says.
     pub letter: Letter,
-    /// What nobody else may know, sealed.
+    /// The sealed code and link, if any.
     pub proof: Option<SealedSecret>,
-    /// When it was written.
     pub created_at: DateTime<Utc>,
-    /// When it is of no use any more.
+    /// When the mail expires.
     pub useless_at: DateTime<Utc>,
 }
 
 impl NewMail {
-    /// A mail without a secret.
+    /// Creates a mail without a secret.
     pub fn notice(to: Address, letter: Letter, now: DateTime<Utc>) -> Self {
         Self { to, letter, proof: None, created_at: now, useless_at: now + PATIENCE }
     }
 
-    /// A mail with a code, which is of no use when the code is not.
+    /// Creates a mail with a code. The mail expires together with the code.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the proof cannot be sealed.
+    /// [`PortError`] if the code and link cannot be sealed.
     pub fn with_proof(
         to: Address,
         purpose: Purpose,
@@ -207,38 +199,34 @@ impl NewMail {
     }
 }
 
-/// Where the proof of a mail opens: in this mail to this address.
+/// Returns the place that the proof is sealed for. It is bound to the mail's kind and recipient.
 fn place(to: &Address, letter: &Letter) -> String {
     format!("mail {} {to}", letter.name())
 }
 
-/// A mail that waits.
+/// A queued mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedMail {
-    /// Its id in the queue.
     pub id: i64,
-    /// To whom.
     pub to: Address,
-    /// What it says.
     pub letter: Letter,
-    /// What nobody else may know, sealed.
+    /// The sealed code and link, if any.
     pub proof: Option<SealedSecret>,
-    /// When it was written.
     pub created_at: DateTime<Utc>,
-    /// When it is of no use any more.
+    /// When the mail expires.
     pub useless_at: DateTime<Utc>,
-    /// How often it was tried, this time included.
+    /// How often sending it was tried, including this time.
     pub tries: u32,
-    /// How many of the tries before ended so that nobody knows whether the mail went out.
+    /// How many of the earlier tries had an unknown outcome.
     pub unknown_ends: u32,
 }
 
 impl QueuedMail {
-    /// The mail as it goes out.
+    /// Opens the sealed code and link, and returns the mail to be sent.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the proof does not open.
+    /// [`PortError`] if they cannot be opened.
     pub async fn open(&self, keys: &dyn ServerKeys) -> Result<Mail, PortError> {
         let proof = match &self.proof {
             None => None,
@@ -258,29 +246,25 @@ impl QueuedMail {
     }
 }
 
-/// A mail as it goes out.
+/// A mail to be sent.
 #[derive(Debug, Clone)]
 pub struct Mail {
-    /// Tells it from all others of this installation; the same when it is sent again.
+    /// Unique in this installation. It stays the same when the mail is sent again.
     pub number: i64,
-    /// To whom.
     pub to: Address,
-    /// What it says.
     pub letter: Letter,
-    /// What nobody else may know.
     pub proof: Option<Proof>,
-    /// When it was written.
     pub written_at: DateTime<Utc>,
 }
 
-/// Why a mail did not go out.
+/// Why a mail was not sent.
 #[derive(Debug)]
 pub enum MailFailure {
-    /// The server may take it later.
+    /// The server may accept it later.
     Later(PortError),
-    /// The server had the whole mail and did not say what it did with it.
+    /// The server received the whole mail, but whether it accepted it is unknown.
     Unknown(PortError),
-    /// The server will never take it.
+    /// The server will never accept it.
     Never(PortError),
 }
 
@@ -304,7 +288,7 @@ impl std::error::Error for MailFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::MockServerKeys;
+    use waggle_kernel::MockServerKeys;
 
     #[test]
     fn every_letter_is_read_back() {
@@ -340,7 +324,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_proof_is_sealed_for_its_mail_and_comes_back() {
+    async fn a_proof_is_sealed_for_its_mail_and_opened_again() {
         let mut keys = MockServerKeys::new();
         let seen = "mail PASSWORD_RESET joe@example.com";
         keys.expect_seal().withf(move |place, _| place == seen).once().returning(|_, secret| {

@@ -1,4 +1,4 @@
-//! Mail addresses, in the one form in which they are compared.
+//! Email addresses, in a normalized form that can be compared.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,9 +7,9 @@ use email_address::{EmailAddress, Options};
 use thiserror::Error;
 use waggle_kernel::is_plain_local_part;
 
-/// A mail address: ASCII, in lower case, `local@domain` with nothing around it. Quoted local parts, comments, address
-/// literals, trailing dots and domains of one label are not taken, so that two texts that reach the same person are
-/// the same text wherever a person could make a difference of them.
+/// An email address: ASCII, in lower case, `local@domain` and nothing else. Quoted local parts,
+/// comments, address literals, trailing dots and domains with a single label are rejected. This
+/// excludes the usual ways to write the same mailbox differently.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
     text: String,
@@ -17,20 +17,20 @@ pub struct Address {
 }
 
 impl Address {
-    /// The longest address, in characters (RFC 5321, 4.5.3.1.3, less the angle brackets).
+    /// The maximum length, in characters (RFC 5321, section 4.5.3.1.3, without the angle brackets).
     pub const MOST: usize = 254;
 
-    /// The address.
+    /// Returns the address as text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What stands in front of the `@`.
+    /// Returns the part before the `@`.
     pub fn local_part(&self) -> &str {
         self.text.get(..self.at).unwrap_or_default()
     }
 
-    /// What stands behind the `@`.
+    /// Returns the part after the `@`.
     pub fn domain(&self) -> &str {
         self.text.get(self.at + 1..).unwrap_or_default()
     }
@@ -72,7 +72,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The text is no mail address that is taken.
+/// The text is not an acceptable email address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("that is not a mail address such as someone@example.com")]
 pub struct InvalidAddress;
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_pass_for_another_address_is_not_taken() {
+    fn ambiguous_addresses_are_rejected() {
         for text in [
             "",
             "joe",
@@ -139,7 +139,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_taken_is_read_back_the_same(text in "[ -~]{0,20}@[ -~]{0,20}") {
+        fn accepted_addresses_parse_to_themselves(text in "[ -~]{0,20}@[ -~]{0,20}") {
             if let Ok(address) = text.parse::<Address>() {
                 prop_assert_eq!(address.as_str().parse::<Address>(), Ok(address.clone()));
                 prop_assert_eq!(

@@ -1,20 +1,21 @@
-//! Whose address lets them in at all, and whose lets them do everything.
+//! Which email addresses are allowed, and which belong to super admins.
 
 use crate::people::address::Address;
 
-/// The rules about addresses, as the settings have them.
+/// The rules for email addresses, from the settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Admission {
-    /// The domains whose addresses are let in; `None` lets every address in, and an empty list none.
+    /// The allowed domains. `None` allows every address, and an empty list allows none.
     pub domains: Option<Vec<String>>,
-    /// Whose addresses may do everything.
+    /// The addresses of the super admins, who can do everything.
     pub super_admins: Vec<Address>,
-    /// Whether super admins are let in whatever their domain.
+    /// Whether super admins are allowed with any domain.
     pub admit_super_admins: bool,
 }
 
 impl Admission {
-    /// Whether somebody with this address is let in. Domains have to be equal: those below one do not count as it.
+    /// Returns whether the address is allowed. The domain must match exactly; subdomains do not
+    /// match.
     pub fn admits(&self, address: &Address) -> bool {
         let is_of_domain = match &self.domains {
             None => true,
@@ -23,13 +24,13 @@ impl Admission {
         is_of_domain || (self.admit_super_admins && self.is_super_admin(address))
     }
 
-    /// Whether the list of super admins has this address. It gives the right to those alone who have shown that it is
-    /// theirs.
+    /// Returns whether the address is on the list of super admins. Only a user who has verified the
+    /// address becomes a super admin.
     pub fn is_super_admin(&self, address: &Address) -> bool {
         self.super_admins.contains(address)
     }
 
-    /// Whether addresses are restricted to domains.
+    /// Returns whether only addresses of certain domains are allowed.
     pub const fn is_restricted(&self) -> bool {
         self.domains.is_some()
     }
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_domain_has_to_be_equal() {
+    fn only_the_exact_domain_is_admitted() {
         let admission = of(&["hive.example"]);
         let admits = |text: &str| text.parse().is_ok_and(|address| admission.admits(&address));
 
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_admits_no_one_and_super_admins_only_when_it_is_said() {
+    fn an_empty_list_admits_only_super_admins_and_only_if_configured() {
         let boss = "boss@elsewhere.example".parse().unwrap();
         let closed = of(&[]);
 
@@ -82,7 +83,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whoever_is_admitted_has_the_domain(text in "[a-z\"@.()]{0,12}@[a-z.]{0,6}(hive\\.example)[a-z.]{0,3}") {
+        fn admitted_addresses_have_the_domain(
+            text in "[a-z\"@.()]{0,12}@[a-z.]{0,6}(hive\\.example)[a-z.]{0,3}",
+        ) {
             if let Ok(address) = text.parse::<Address>() && of(&["hive.example"]).admits(&address) {
                 prop_assert!(text.ends_with("@hive.example"));
             }

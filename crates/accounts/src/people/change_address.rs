@@ -1,4 +1,4 @@
-//! Somebody who is in gets another address, or shows that the present one is theirs.
+//! Signed-in users change their email address, or verify the current one.
 
 use std::sync::Arc;
 
@@ -17,22 +17,20 @@ use crate::policy::AccountPolicy;
 use crate::ports::{CarryOutError, Effect, UserRepository};
 use crate::sessions::manage_sessions::{NotRecent, Visitor};
 
-/// Changes addresses.
+/// Changes email addresses.
 pub struct ChangeAddress {
-    /// Mails codes and checks them.
     pub codes: Arc<Codes>,
-    /// Who there is.
     pub users: Arc<dyn UserRepository>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl ChangeAddress {
-    /// Mails a code to the new address. Whether somebody has it is not told; its owner is told by mail instead.
+    /// Mails a code to the new address. The response does not reveal whether another user has the
+    /// address; that user is notified by email instead.
     ///
     /// # Errors
     ///
-    /// [`ChangeAddressError`]; then nothing is mailed.
+    /// On any error, nothing is mailed.
     pub async fn request(
         &self,
         visitor: &Visitor,
@@ -49,7 +47,7 @@ impl ChangeAddress {
         self.codes.allow_mailing(purpose, &email, Some(user.id), client, policy).await?;
         let mut event = NewAuthEvent::of_user(EventKind::VerificationSent, user, client, now);
         event.metadata = json!({ "to": email.as_str() });
-        // Whoever is in already may show that the present address is theirs.
+        // Signed-in users can always verify their current address.
         if email != user.email && !policy.admission.admits(&email) {
             event.kind = EventKind::AddressBreach;
             self.codes.events.record(&event).await?;
@@ -66,11 +64,12 @@ impl ChangeAddress {
         Ok(self.codes.issue(wanted, policy).await?)
     }
 
-    /// Gives the visitor the address, who is told at the one before. All other sessions end.
+    /// Sets the address and ends all other sessions of the visitor. If the address is new, a notice
+    /// is mailed to the previous one.
     ///
     /// # Errors
     ///
-    /// [`ChangeAddressError`]; then the address stays.
+    /// On any error, the address stays unchanged.
     pub async fn confirm(
         &self,
         visitor: &Visitor,
@@ -111,22 +110,17 @@ impl ChangeAddress {
     }
 }
 
-/// Why an address was not changed.
+/// Errors of [`ChangeAddress`].
 #[derive(Debug, Error)]
 pub enum ChangeAddressError {
-    /// It is long ago that somebody proved who they are.
     #[error(transparent)]
     NotRecent(#[from] NotRecent),
-    /// The address is none.
     #[error("email: {0}")]
     Address(#[from] InvalidAddress),
-    /// People of this domain are not let in.
     #[error("addresses of this domain are not let in")]
     ForeignDomain,
-    /// The code was not mailed or not taken.
     #[error(transparent)]
     Code(#[from] CodeError),
-    /// Something behind it could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -158,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_came_long_ago_has_to_prove_who_they_are() {
+    async fn a_change_needs_recent_authentication() {
         let visitor = visitor(Duration::minutes(6));
 
         let refused = change(Scene::new(), None)
@@ -169,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_of_somebody_else_is_kept_as_nothing() {
+    async fn a_code_for_another_users_address_has_no_effect() {
         let cases = [
             (Some(user(7, Role::Viewer)), Intent::Nothing),
             (Some(user(3, Role::Viewer)), Intent::ChangeAddress(UserId::new(3))),
@@ -198,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_code_of_somebody_else_changes_nothing() {
+    async fn a_code_of_another_user_or_purpose_changes_nothing() {
         for intent in [Intent::ChangeAddress(UserId::new(7)), Intent::ResetPassword(UserId::new(3))]
         {
             let mut scene = Scene::new().with_code(Purpose::EmailVerification, intent);

@@ -1,4 +1,4 @@
-//! Users are made, shown, given roles and passwords, shut out and let in again.
+//! Creating, showing and changing users, their roles and passwords, and reading the audit log.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{
-    Actor, ActorKind, Clock, Forbidden, Page, PageRequest, PortError, Scope, Version,
+    Actor, ActorKind, Budget, Clock, Exhausted, Forbidden, Limits, Page, PageRequest, PortError,
+    Scope, Version,
 };
 
 use crate::auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
-use crate::budget::{Budget, Exhausted};
 use crate::mails::mail::{Letter, NewMail};
 use crate::people::address::{Address, InvalidAddress};
 use crate::people::admission::Admission;
@@ -23,66 +23,54 @@ use crate::people::user::{
 };
 use crate::policy::AccountPolicy;
 use crate::ports::{
-    AuthEventRepository, EndSessions, InsertUserError, Limits, PasswordHasher, SaveUserError,
+    AuthEventRepository, EndSessions, InsertUserError, PasswordHasher, SaveUserError,
     UserRepository,
 };
 use crate::sessions::manage_sessions::{NotRecent, Visitor};
 use crate::sessions::sign_in::failures_of;
 
-/// How often the list of super admins is applied again because users are changed at the same time.
+/// How often the list of super admins is applied again if users are changed concurrently.
 const MOST_SYNCS: u32 = 5;
 
-/// Looks after users.
+/// Manages users.
 pub struct ManageUsers {
-    /// Who there is.
     pub users: Arc<dyn UserRepository>,
-    /// What happened.
     pub events: Arc<dyn AuthEventRepository>,
-    /// How often.
     pub limits: Arc<dyn Limits>,
-    /// Hashes passwords.
     pub hasher: Arc<dyn PasswordHasher>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
-/// What is wanted of a new user.
+/// The data of a new user.
 pub struct Wanted {
-    /// The mail address.
     pub email: String,
-    /// The name to sign in with; what stands in front of the `@` when nothing is said.
+    /// The name to sign in with; `None` takes the part before the `@`.
     pub username: Option<String>,
-    /// The given name.
     pub first_name: String,
-    /// The family name.
     pub last_name: String,
-    /// What they may do.
     pub role: Role,
-    /// The password, or none.
+    /// `None` creates the user without a password.
     pub password: Option<SecretString>,
 }
 
-/// What is to be changed of a user; what is `None` stays.
+/// Changes to a user. Fields that are `None` stay unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct UserChange {
-    /// What they may do.
     pub role: Option<Role>,
-    /// Whether they may sign in.
+    /// Whether the user can sign in.
     pub is_active: Option<bool>,
-    /// The given name.
     pub first_name: Option<String>,
-    /// The family name.
     pub last_name: Option<String>,
-    /// The version that the change is based on.
+    /// The version that the change is based on; `None` skips the check.
     pub expected: Option<Version>,
 }
 
 impl ManageUsers {
-    /// Makes a user, whose address has to be let in unless the operator says so.
+    /// Creates a user. The address must be allowed, unless the operator creates the user.
     ///
     /// # Errors
     ///
-    /// [`ManageUsersError`]; then none is made.
+    /// On any error, no user is created.
     pub async fn create(
         &self,
         actor: &Actor,
@@ -94,7 +82,7 @@ impl ManageUsers {
         let (first_name, last_name): (PersonName, PersonName) =
             (wanted.first_name.parse()?, wanted.last_name.parse()?);
         let email: Address = wanted.email.trim().parse()?;
-        // The operator is above the settings.
+        // The operator can override the settings.
         if !matches!(actor.kind(), ActorKind::System) && !admission.admits(&email) {
             return Err(ManageUsersError::ForeignDomain);
         }
@@ -128,11 +116,11 @@ impl ManageUsers {
         self.find(id).await
     }
 
-    /// A page of users, by id.
+    /// Returns a page of users, ordered by id.
     ///
     /// # Errors
     ///
-    /// [`ManageUsersError::Forbidden`] without the scope `admin`, [`ManageUsersError::Port`].
+    /// [`ManageUsersError::Forbidden`] without the scope `admin`.
     pub async fn list(
         &self,
         actor: &Actor,
@@ -142,22 +130,23 @@ impl ManageUsers {
         Ok(self.users.list(page).await?)
     }
 
-    /// The user with this id.
+    /// Returns the user with this id.
     ///
     /// # Errors
     ///
-    /// [`ManageUsersError::Forbidden`] without the scope `admin`, [`ManageUsersError::NotFound`],
-    /// [`ManageUsersError::Port`].
+    /// - [`ManageUsersError::Forbidden`] without the scope `admin`.
+    /// - [`ManageUsersError::NotFound`] if there is no such user.
     pub async fn show(&self, actor: &Actor, id: UserId) -> Result<User, ManageUsersError> {
         actor.require(Scope::Admin)?;
         self.find(id).await
     }
 
-    /// The user who signs in as `login`, for the operator.
+    /// Returns the user who signs in as `login`.
     ///
     /// # Errors
     ///
-    /// As for [`show`](Self::show).
+    /// As for [`show`](Self::show), and [`ManageUsersError::Username`] if `login` is neither a user
+    /// name nor an email address.
     pub async fn show_login(&self, actor: &Actor, login: &str) -> Result<User, ManageUsersError> {
         actor.require(Scope::Admin)?;
         let login: Login = login.parse()?;
@@ -165,11 +154,12 @@ impl ManageUsers {
         found.map(|(user, _)| user).ok_or(ManageUsersError::NotFound)
     }
 
-    /// Changes a user. Another role, or being shut out, ends all sessions.
+    /// Changes a user. Changing the role or deactivating the user ends all their sessions.
     ///
     /// # Errors
     ///
-    /// [`ManageUsersError`]; then nothing is changed. Nobody gives himself another role or shuts himself out.
+    /// [`ManageUsersError::Own`] if actors change their own role or deactivate themselves. On any
+    /// error, nothing is changed.
     pub async fn change(
         &self,
         actor: &Actor,
@@ -227,11 +217,11 @@ impl ManageUsers {
         }
     }
 
-    /// Gives a user another password, or none; all sessions end.
+    /// Sets or removes a user's password and ends all their sessions.
     ///
     /// # Errors
     ///
-    /// [`ManageUsersError`]; then nothing is changed.
+    /// On any error, nothing is changed.
     pub async fn set_password(
         &self,
         actor: &Actor,
@@ -258,13 +248,16 @@ impl ManageUsers {
         }
     }
 
-    /// Changes the visitor's own password; all other sessions end.
+    /// Changes the visitor's own password and ends all their other sessions.
     ///
     /// # Errors
     ///
-    /// [`ManageUsersError::WrongPassword`] if the present one is another, [`ManageUsersError::Limited`] if it was so too often,
-    /// [`ManageUsersError::NotRecent`] if there is a second factor that was not shown of late;
-    /// [`ManageUsersError`].
+    /// - [`ManageUsersError::WrongPassword`] if `present` is wrong, or the password was changed
+    ///   concurrently.
+    /// - [`ManageUsersError::Limited`] after too many wrong passwords.
+    /// - [`ManageUsersError::NotRecent`] if the user has a second factor and the authentication is
+    ///   not recent.
+    /// - [`ManageUsersError::Password`] if `wanted` is not acceptable.
     pub async fn change_own_password(
         &self,
         visitor: &Visitor,
@@ -274,7 +267,8 @@ impl ManageUsers {
         policy: &AccountPolicy,
     ) -> Result<(), ManageUsersError> {
         let user = &visitor.user;
-        // Whoever found the password out is not to lock its owner out who has a second factor.
+        // An attacker who only knows the password must not be able to change it and lock out a user
+        // with a second factor.
         if user.has_second_factor {
             visitor.require_recent(self.clock.now(), policy.recent)?;
         }
@@ -304,17 +298,17 @@ impl ManageUsers {
         if self.users.set_password(user.id, Some(seen), &stored, others, Some(event)).await? {
             Ok(())
         } else {
-            // It was changed while it was compared.
+            // It was changed while it was verified.
             Err(ManageUsersError::WrongPassword)
         }
     }
 
-    /// Makes super admins of those, and of those alone, whose verified address the list has, and returns whom it changed.
-    /// Whoever is shut out stays so.
+    /// Makes exactly those users super admins whose verified address is on the list, and returns
+    /// the users that changed. A deactivated user stays deactivated.
     ///
     /// # Errors
     ///
-    /// [`ManageUsersError::Forbidden`] without the scope `admin`, [`ManageUsersError::Port`].
+    /// [`ManageUsersError::Forbidden`] without the scope `admin`.
     pub async fn sync_super_admins(
         &self,
         actor: &Actor,
@@ -323,7 +317,7 @@ impl ManageUsers {
         actor.require(Scope::Admin)?;
         let mut changed = Vec::new();
         let mut differing = self.users.super_admin_changes(&admission.super_admins).await?;
-        // Whoever is changed by somebody else meanwhile is looked at again.
+        // Users that were changed concurrently are checked again.
         for _ in 0..MOST_SYNCS {
             if differing.is_empty() {
                 break;
@@ -360,12 +354,9 @@ impl ManageUsers {
         Ok(())
     }
 
-    /// Makes a user without a password of each address of the list of super admins that nobody has, and returns them. Whoever
-    /// shows that the address is theirs, by resetting the password or with Google, is a super admin then.
-    ///
-    /// # Errors
-    ///
-    /// [`ManageUsersError`].
+    /// Creates a user without a password for each address on the list of super admins that has no
+    /// user, and returns the new users. They become super admins when they verify the address, by
+    /// resetting the password or signing in with Google.
     pub async fn invite_super_admins(
         &self,
         actor: &Actor,
@@ -394,11 +385,11 @@ impl ManageUsers {
         Ok(made)
     }
 
-    /// A page of what happened, newest first.
+    /// Returns a page of auth events, newest first.
     ///
     /// # Errors
     ///
-    /// [`ManageUsersError::Forbidden`] without the scope `admin`, [`ManageUsersError::Port`].
+    /// [`ManageUsersError::Forbidden`] without the scope `admin`.
     pub async fn events(
         &self,
         actor: &Actor,
@@ -409,11 +400,12 @@ impl ManageUsers {
         Ok(self.events.list(filter, page).await?)
     }
 
-    /// Writes down that the record is handed out.
+    /// Records that the audit log is exported.
     ///
     /// # Errors
     ///
-    /// [`ManageUsersError::Forbidden`] without the scope `admin`, [`ManageUsersError::Port`]; then it should not be.
+    /// [`ManageUsersError::Forbidden`] without the scope `admin`. On any error, the log must not be
+    /// exported.
     pub async fn tell_of_export(
         &self,
         actor: &Actor,
@@ -456,7 +448,7 @@ impl ManageUsers {
     }
 }
 
-/// The words that a user's password must not hold.
+/// Returns the words that a user's password must not contain.
 pub(crate) fn own<'a>(
     username: &'a Username,
     email: &'a Address,
@@ -472,12 +464,10 @@ pub(crate) fn own_of(user: &User) -> [&str; 7] {
     own(&user.username, &user.email, &user.first_name, &user.last_name)
 }
 
-/// What somebody else has already.
+/// A value that another user already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// The mail address.
     Address,
-    /// The user name.
     Name,
 }
 
@@ -490,55 +480,45 @@ impl fmt::Display for Taken {
     }
 }
 
-/// Why that could not be done; then nothing is changed.
+/// Errors of [`ManageUsers`]. If an operation fails, nothing is changed.
 #[derive(Debug, Error)]
 pub enum ManageUsersError {
-    /// The actor may not.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// It is long ago that somebody proved who they are.
     #[error(transparent)]
     NotRecent(#[from] NotRecent),
-    /// There is no such user.
     #[error("there is no such user")]
     NotFound,
-    /// The address is none.
     #[error(transparent)]
     Address(#[from] InvalidAddress),
-    /// The user name is none.
     #[error(transparent)]
     Username(#[from] InvalidUsername),
-    /// A name is none.
     #[error(transparent)]
     Name(#[from] InvalidName),
-    /// The password is not taken.
     #[error(transparent)]
     Password(#[from] PasswordRefused),
-    /// The present password is another.
     #[error("the present password is wrong")]
     WrongPassword,
-    /// The present password was wrong too often.
+    /// Wrong passwords were given too often.
     #[error("there were too many failures; try again later")]
     Limited(Exhausted),
-    /// Somebody has the address or the name.
     #[error("there is a user with this {0}")]
     Taken(Taken),
-    /// People of this domain are not let in.
+    /// The domain of the address is not allowed.
     #[error("addresses of this domain are not let in")]
     ForeignDomain,
-    /// Nobody changes his own rights.
+    /// Users cannot change their own rights.
     #[error("nobody changes his own role or shuts himself out")]
     Own,
-    /// Nobody would be left to let others in.
+    /// No active user with all rights would be left.
     #[error("this is the last active admin")]
     LastAdmin,
-    /// Somebody else was faster.
+    /// The user was changed concurrently.
     #[error("the user was changed by somebody else")]
     Stale {
-        /// The user as they are now.
+        /// The user as it is now.
         current: Box<User>,
     },
-    /// The store or the hasher could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -555,16 +535,14 @@ impl From<InsertUserError> for ManageUsersError {
 
 #[cfg(test)]
 mod tests {
-    use waggle_kernel::FixedClock;
+    use waggle_kernel::{FixedClock, MockLimits};
 
     use super::*;
-    use crate::ports::{
-        MockAuthEventRepository, MockLimits, MockPasswordHasher, MockUserRepository,
-    };
+    use crate::ports::{MockAuthEventRepository, MockPasswordHasher, MockUserRepository};
     use crate::testing::scene::{policy, visitor};
     use crate::testing::user;
 
-    /// Nothing but what is expected of the users.
+    /// Only the expected calls on users are allowed.
     fn manage(users: MockUserRepository) -> ManageUsers {
         ManageUsers {
             users: Arc::new(users),
@@ -576,13 +554,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_list_of_super_admins_is_applied_until_nobody_differs() {
+    async fn super_admins_are_synced_until_nothing_differs() {
         let mut users = MockUserRepository::new();
         let unlisted = User { is_super_admin: true, ..user(4, Role::Editor) };
         let mut rounds =
             vec![Vec::new(), vec![user(3, Role::Viewer)], vec![user(3, Role::Viewer), unlisted]];
         users.expect_super_admin_changes().times(3).returning(move |_| Ok(rounds.pop().unwrap()));
-        // User 3 is changed by somebody else the first time.
+        // The first time, user 3 is changed concurrently.
         let mut answers = vec![true, true, false];
         users
             .expect_set_super_admin()
@@ -609,7 +587,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_alone_changes_none_where_there_is_a_second_factor() {
+    async fn changing_the_password_with_a_second_factor_needs_recent_authentication() {
         let policy = policy();
         let mut stale = visitor(policy.recent + chrono::Duration::seconds(1));
         stale.user.has_second_factor = true;

@@ -1,8 +1,9 @@
-//! Passwords: what is taken, how they are kept, and how those of the Django application go on working.
+//! Passwords: which ones are accepted, how they are stored, and how passwords of the Django
+//! application keep working.
 //!
-//! They are kept as Argon2id in the PHC form, with the parameters of OWASP's cheat sheet
-//! (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>). `pbkdf2_sha256$...` of Django is
-//! checked, and replaced at the next sign-in.
+//! Passwords are stored as Argon2id hashes in the PHC format, with the parameters of OWASP's cheat
+//! sheet (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>).
+//! Django's `pbkdf2_sha256$...` hashes are verified, and replaced at the next sign-in.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
@@ -12,33 +13,34 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
-/// How much memory a hash takes, in KiB.
+/// The memory cost of a hash, in KiB.
 const MEMORY: u32 = 19_456;
-/// How often the memory is gone through.
+/// The number of passes over the memory.
 const PASSES: u32 = 2;
-/// The most of both that a hash that is kept may ask for: whoever could write one must not stop the server.
+/// The maximum memory and passes that are accepted in a stored hash. A manipulated hash must not
+/// stop the server.
 const MOST_MEMORY: u32 = 262_144;
 const MOST_PASSES: u32 = 16;
-/// The most rounds of PBKDF2 that are gone through.
+/// The maximum number of PBKDF2 rounds that is accepted in a stored hash.
 const MOST_ROUNDS: u32 = 5_000_000;
 const LENGTH: usize = 32;
 
-/// A password that somebody wants to have.
+/// A new password that was accepted.
 #[derive(Debug, Clone)]
 pub struct NewPassword(SecretString);
 
 impl NewPassword {
-    /// The fewest characters.
+    /// The minimum length, in characters.
     pub const LEAST: usize = 10;
-    /// The most characters.
+    /// The maximum length, in characters.
     pub const MOST: usize = 256;
 
-    /// Takes a password as it is: nothing of it is cut off, folded or trimmed. `own` are words of its owner: a user
-    /// name, an address.
+    /// Checks a password. It is not trimmed, truncated or folded. `own` are words of the owner that
+    /// it must not contain, such as the user name and the email address.
     ///
     /// # Errors
     ///
-    /// [`PasswordRefused`].
+    /// [`PasswordRefused`] if the password is not acceptable.
     pub fn parse(text: &SecretString, own: &[&str]) -> Result<Self, PasswordRefused> {
         let password = text.expose_secret();
         let count = password.chars().count();
@@ -54,7 +56,7 @@ impl NewPassword {
         }
         let holds = |word: &&str| {
             let word = word.to_lowercase();
-            // Shorter words are in a password by chance.
+            // Shorter words can be in a password by chance.
             word.chars().count() >= 4 && folded.contains(&word)
         };
         if own.iter().any(holds) {
@@ -63,31 +65,29 @@ impl NewPassword {
         Ok(Self(text.clone()))
     }
 
-    /// The password.
+    /// Returns the password.
     pub const fn text(&self) -> &SecretString {
         &self.0
     }
 }
 
-/// Why a password is not taken.
+/// Why a password is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PasswordRefused {
-    /// It is too short.
     #[error("the password has to have at least {} characters", NewPassword::LEAST)]
     Short,
-    /// It is too long.
     #[error("the password can have at most {} characters", NewPassword::MOST)]
     Long,
-    /// Many people have it.
+    /// It is common, a repetition or a sequence.
     #[error("the password is among those that are tried first")]
     Common,
-    /// It holds the owner's own name or address.
+    /// It contains the owner's name or email address.
     #[error("the password holds the user name or the address")]
     Own,
 }
 
-/// Whether a password in lower case is one of those that are tried first: of the list, a short thing again and
-/// again, or a walk along the keyboard.
+/// Returns whether a lower-case password is likely to be guessed first: a password on the list, a
+/// repetition of up to 4 characters, or a keyboard or alphabet sequence.
 fn is_common(password: &str) -> bool {
     let listed = include_str!("common_passwords.txt").lines().any(|line| line == password);
     listed || is_repetition(password) || is_walk(password)
@@ -110,7 +110,7 @@ fn is_walk(password: &str) -> bool {
     WALKS.iter().any(|walk| walk.contains(password))
 }
 
-/// A password as it is kept.
+/// A password hash as it is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredPassword(pub String);
 
@@ -120,29 +120,28 @@ impl std::fmt::Debug for StoredPassword {
     }
 }
 
-/// What came of comparing.
+/// The result of verifying a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is another password, or there is none.
+    /// The password is wrong, or there is none.
     Wrong,
-    /// It is the password.
     Right,
-    /// It is the password, and what is kept should be made anew.
+    /// The password is correct, but should be rehashed with the current parameters.
     RightButOld,
 }
 
 impl StoredPassword {
-    /// No password: nobody signs in with one.
+    /// Returns the value for no password. It never verifies.
     pub fn none() -> Self {
         Self("!".to_owned())
     }
 
-    /// Whether there is a password at all. Django writes `!...` where there is none.
+    /// Returns whether there is a password. Django writes `!...` if there is none.
     pub fn is_some(&self) -> bool {
         !self.0.is_empty() && !self.0.starts_with('!')
     }
 
-    /// Hashes a password; this takes tens of milliseconds and much memory.
+    /// Hashes a password. This takes tens of milliseconds and much memory.
     pub fn hash(password: &SecretString, salt: &[u8; 16]) -> Self {
         let parameters = Parameters { memory: MEMORY, passes: PASSES, lanes: 1 };
         let hash = parameters.hash(password, salt).unwrap_or([0; LENGTH]);
@@ -153,8 +152,8 @@ impl StoredPassword {
         ))
     }
 
-    /// Whether it is this password; this takes as long as it was made to take. Where there is no password, it takes as long
-    /// as where there is one.
+    /// Verifies a password. This is slow by design. Without a stored password, it takes as long as
+    /// with one.
     pub fn verify(&self, password: &SecretString) -> Verdict {
         if !self.is_some() {
             let nobody = Parameters { memory: MEMORY, passes: PASSES, lanes: 1 };
@@ -183,7 +182,7 @@ impl Parameters {
         Some(hash)
     }
 
-    /// Reads `m=19456,t=2,p=1`, within bounds.
+    /// Parses `m=19456,t=2,p=1`, within the accepted limits.
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(',');
         let mut number = |name: &str| parts.next()?.strip_prefix(name)?.parse::<u32>().ok();
@@ -193,7 +192,7 @@ impl Parameters {
     }
 }
 
-/// `$argon2id$v=19$m=...,t=...,p=...$salt$hash`
+/// Verifies `$argon2id$v=19$m=...,t=...,p=...$salt$hash`.
 fn argon2id(stored: &str, password: &SecretString) -> Option<Verdict> {
     let mut parts = stored.strip_prefix("$argon2id$v=19$")?.split('$');
     let parameters = Parameters::parse(parts.next()?)?;
@@ -211,7 +210,7 @@ fn argon2id(stored: &str, password: &SecretString) -> Option<Verdict> {
     })
 }
 
-/// `pbkdf2_sha256$rounds$salt$hash`, where the salt is text as it stands.
+/// Verifies `pbkdf2_sha256$rounds$salt$hash`, where the salt is used as plain text.
 fn django(stored: &str, password: &SecretString) -> Option<Verdict> {
     let mut parts = stored.strip_prefix("pbkdf2_sha256$")?.split('$');
     let rounds = parts.next()?.parse().ok().filter(|rounds| (1..=MOST_ROUNDS).contains(rounds))?;
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hashed_is_known_again_and_nothing_else_is() {
+    fn a_hash_verifies_only_its_password() {
         let stored = StoredPassword::hash(&secret("a good long password"), &[7; 16]);
 
         assert!(stored.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", stored.0);
@@ -247,9 +246,9 @@ mod tests {
         assert!(!format!("{stored:?}").contains("argon2id"));
     }
 
-    /// In Django's form, with the hash by Python's `hashlib.pbkdf2_hmac`.
+    /// In Django's format; the hash was computed with Python's `hashlib.pbkdf2_hmac`.
     #[test]
-    fn a_password_of_django_is_known_and_made_anew() {
+    fn a_django_password_is_verified_and_marked_for_rehashing() {
         let stored = StoredPassword(DJANGO.to_owned());
 
         assert_eq!(stored.verify(&secret("lètmein-please")), Verdict::RightButOld);
@@ -259,7 +258,7 @@ mod tests {
     const DJANGO: &str = "pbkdf2_sha256$1000$seasalt$szc9JykQ1PYPR/+L2AAHkdi5CvEFPBEm61xjRq7jOQI=";
 
     #[test]
-    fn nobody_signs_in_where_there_is_no_password() {
+    fn nothing_verifies_without_a_password() {
         for text in ["", "!", "!abcdef", "!$argon2id$v=19$", "plain text", "md5$a$b"] {
             let stored = StoredPassword(text.to_owned());
             assert_eq!(stored.verify(&secret("")), Verdict::Wrong, "{text}");
@@ -268,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_that_would_take_the_machine_is_not_worked_on() {
+    fn hashes_with_excessive_parameters_are_rejected() {
         let salt = "c2FsdHNhbHRzYWx0";
         for text in [
             format!("$argon2id$v=19$m=8388608,t=2,p=1${salt}${salt}"),
@@ -276,13 +275,13 @@ mod tests {
             "pbkdf2_sha256$4000000000$salt$aGFzaA==".to_owned(),
             "pbkdf2_sha256$5000001$salt$aGFzaA==".to_owned(),
         ] {
-            // Were it worked on, this would take hours, or more memory than there is.
+            // Computing these would take hours, or more memory than there is.
             assert_eq!(StoredPassword(text).verify(&secret("x")), Verdict::Wrong);
         }
     }
 
     #[test]
-    fn weaker_parameters_are_made_anew() {
+    fn weaker_parameters_are_marked_for_rehashing() {
         let weak = Parameters { memory: 64, passes: 1, lanes: 1 };
         let hash = weak.hash(&secret("a good long password"), &[1; 16]).unwrap();
         let stored = StoredPassword(format!(
@@ -295,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_that_are_tried_first_are_refused() {
+    fn common_passwords_are_rejected() {
         let refused = |text: &str| {
             NewPassword::parse(&secret(text), &["joe", "joe.doe@example.com", "joe.doe"])
         };
@@ -313,7 +312,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_the_readers_panic(stored in "(\\$argon2id\\$v=19\\$|pbkdf2_sha256\\$)?[ -~]{0,30}") {
+        fn no_text_makes_the_readers_panic(
+            stored in "(\\$argon2id\\$v=19\\$|pbkdf2_sha256\\$)?[ -~]{0,30}",
+        ) {
             let _ = StoredPassword(stored).verify(&secret("x"));
         }
     }

@@ -1,4 +1,4 @@
-//! Somebody becomes a user by showing that an address is theirs.
+//! Registration: people create their own user by verifying an email address.
 
 use std::sync::Arc;
 
@@ -24,39 +24,31 @@ use crate::policy::AccountPolicy;
 use crate::ports::{CarryOutError, Effect, PasswordHasher, UserRepository};
 use crate::tokens::token::StoredHash;
 
-/// Makes users of those who ask to be.
+/// Registers new users.
 pub struct Register {
-    /// Mails codes and checks them.
     pub codes: Arc<Codes>,
-    /// Who there is.
     pub users: Arc<dyn UserRepository>,
-    /// Hashes passwords.
     pub hasher: Arc<dyn PasswordHasher>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
-/// What somebody says who wants to be a user.
+/// What somebody enters to register.
 pub struct Application {
-    /// The mail address.
     pub email: String,
-    /// The name to sign in with; what stands in front of the `@` when nothing is said.
+    /// The name to sign in with; `None` derives it from the part before the `@`.
     pub username: Option<String>,
-    /// The given name.
     pub first_name: String,
-    /// The family name.
     pub last_name: String,
-    /// The password.
     pub password: SecretString,
 }
 
 impl Register {
-    /// Mails a code to the address. Whether it has a user is not told, neither by words nor by time; its owner is told
-    /// by mail instead.
+    /// Mails a code to the address. Neither the response nor its timing reveals whether the address
+    /// already has a user; that user is notified by email instead.
     ///
     /// # Errors
     ///
-    /// [`RegisterError`]; then nothing is mailed.
+    /// On any error, nothing is mailed.
     pub async fn request(
         &self,
         wanted: &Application,
@@ -103,12 +95,12 @@ impl Register {
         Ok(self.codes.issue(wanted, policy).await?)
     }
 
-    /// Makes the user, whose address is verified thereby. Whoever shows the link chooses the password anew: it may have been
-    /// somebody else who asked for the mail.
+    /// Creates the user, with a verified address. With a link, a new password is required, because
+    /// somebody else may have requested the email.
     ///
     /// # Errors
     ///
-    /// [`RegisterError`]; then no user is made.
+    /// On any error, no user is created.
     pub async fn confirm(
         &self,
         presented: &Presented,
@@ -148,7 +140,7 @@ impl Register {
     }
 }
 
-/// Somebody who has shown that an address is theirs.
+/// Somebody who has verified an address.
 pub(crate) struct Newcomer<'a> {
     pub(crate) registration: Registration,
     pub(crate) email: &'a Address,
@@ -156,8 +148,8 @@ pub(crate) struct Newcomer<'a> {
 }
 
 impl Codes {
-    /// Makes a user, and uses the code up in the same step; `None` if it was of no use any more, or somebody else has the
-    /// address.
+    /// Creates a user and uses up the code in one step. Returns `None` if the code cannot be used
+    /// any more, or another user has the address.
     pub(crate) async fn make_user(
         &self,
         flow: Option<StoredHash>,
@@ -206,37 +198,31 @@ impl Codes {
     }
 }
 
-/// Why nobody became a user.
+/// Errors of [`Register`].
 #[derive(Debug, Error)]
 pub enum RegisterError {
-    /// Users are made by admins alone.
+    /// Only admins can create users.
     #[error("registration is closed; ask an admin for an account")]
     Closed,
-    /// The address is none.
     #[error("email: {0}")]
     Address(#[from] InvalidAddress),
-    /// The name is none.
     #[error("username: {0}")]
     Username(#[from] InvalidUsername),
-    /// A name is none.
     #[error("first_name or last_name: {0}")]
     Name(#[from] InvalidName),
-    /// The password is not taken.
     #[error("password: {0}")]
     Password(#[from] PasswordRefused),
-    /// The link needs a password beside it.
+    /// A link requires a new password.
     #[error("password: with the link of a mail the password has to be chosen anew")]
     NoPassword,
-    /// People of this domain are not let in.
+    /// The domain of the address is not allowed.
     #[error("addresses of this domain are not let in")]
     ForeignDomain,
-    /// Every name like this one is taken.
+    /// All user names like this one are taken.
     #[error("username: this one and those like it are taken; choose another")]
     NoName,
-    /// The code was not mailed or not taken.
     #[error(transparent)]
     Code(#[from] CodeError),
-    /// Something behind it could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -261,7 +247,8 @@ mod tests {
         }
     }
 
-    /// Registers where `found` has every address; `times` says how often a password is hashed.
+    /// Registers with `email`, where `found` is the user of every address. `times` is how often a
+    /// password is hashed.
     async fn request(
         scene: Scene,
         found: Option<User>,
@@ -286,7 +273,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn somebody_new_is_mailed_a_code_and_the_password_is_kept_as_a_hash() {
+    async fn registering_mails_a_code_and_stores_only_a_password_hash() {
         let mut scene = Scene::new();
         scene
             .verifications
@@ -303,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_same_is_done_for_a_taken_address_whose_owner_is_told() {
+    async fn registering_a_taken_address_does_the_same_work_and_notifies_the_owner() {
         let mut shut_out = user(3, Role::Admin);
         shut_out.is_active = false;
         for (owner, mails) in [(user(3, Role::Admin), 1), (shut_out, 0)] {
@@ -324,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_foreign_domain_is_written_down_and_costs_no_hash() {
+    async fn a_domain_that_is_not_allowed_is_recorded_without_hashing() {
         let mut scene = Scene::new();
         scene
             .events
@@ -378,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_made_of_what_stands_in_front() {
+    fn a_user_name_is_derived_from_the_local_part() {
         let of = |text: &str| derived(&text.parse().unwrap(), 0).unwrap().to_string();
 
         assert_eq!(of("Joe.Doe@hive.example"), "joe.doe");

@@ -1,4 +1,4 @@
-//! Somebody forgot the password and gets another by showing that the address is theirs.
+//! Users who forgot their password set a new one by verifying their email address.
 
 use std::sync::Arc;
 
@@ -20,24 +20,21 @@ use crate::ports::{CarryOutError, Effect, PasswordHasher, UserRepository};
 use crate::sessions::sign_in::failures_of;
 use crate::tokens::token::TokensOnReset;
 
-/// Gives people another password who forgot theirs.
+/// Resets forgotten passwords.
 pub struct ResetPassword {
-    /// Mails codes and checks them.
     pub codes: Arc<Codes>,
-    /// Who there is.
     pub users: Arc<dyn UserRepository>,
-    /// Hashes passwords.
     pub hasher: Arc<dyn PasswordHasher>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl ResetPassword {
-    /// Mails a code, if an active user has the address. Whether one has is not told, neither by words nor by time.
+    /// Mails a code if an active user has the address. Neither the response nor its timing reveals
+    /// whether there is one.
     ///
     /// # Errors
     ///
-    /// [`ResetPasswordError`]; then nothing is mailed.
+    /// On any error, nothing is mailed.
     pub async fn request(
         &self,
         email: &str,
@@ -63,12 +60,12 @@ impl ResetPassword {
         Ok(self.codes.issue(wanted, policy).await?)
     }
 
-    /// Gives the user the password. All sessions end, other codes of the user too, and the user is told. The address is
-    /// verified thereby. Whoever is shut out stays so.
+    /// Sets the new password. This ends all sessions and other codes of the user, verifies the
+    /// email address, and notifies the user by email. A deactivated user stays deactivated.
     ///
     /// # Errors
     ///
-    /// [`ResetPasswordError`]; then the password stays, and the code, if it was right, can be used again.
+    /// On any error, the password stays unchanged. A correct code can then be used again.
     pub async fn complete(
         &self,
         presented: &Presented,
@@ -105,25 +102,21 @@ impl ResetPassword {
             }
             Err(CarryOutError::Port(error)) => return Err(error.into()),
         }
-        // Whoever guessed at the password before does not keep its owner out.
+        // Earlier wrong guesses must not lock the owner out.
         self.codes.limits.forget(&failures_of(&user)).await?;
         Ok(())
     }
 }
 
-/// Why a password was not reset.
+/// Errors of [`ResetPassword`].
 #[derive(Debug, Error)]
 pub enum ResetPasswordError {
-    /// The address is none.
     #[error("email: {0}")]
     Address(#[from] InvalidAddress),
-    /// The password is not taken.
     #[error("password: {0}")]
     Password(#[from] PasswordRefused),
-    /// The code was not mailed or not taken.
     #[error(transparent)]
     Code(#[from] CodeError),
-    /// Something behind it could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -162,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_active_users_are_mailed_and_nobody_can_tell() {
+    async fn only_active_users_are_mailed_but_every_request_succeeds() {
         let id = UserId::new(3);
         let cases = [
             (Some(user(3, Role::Viewer)), Intent::ResetPassword(id), 1),
@@ -200,7 +193,7 @@ mod tests {
     const GOOD: &str = "quite another donkey, staple";
 
     #[tokio::test]
-    async fn the_owner_is_told_and_not_locked_out_any_more() {
+    async fn a_reset_notifies_the_owner_and_lifts_the_lock() {
         let intent = Intent::ResetPassword(UserId::new(3));
         let mut scene = Scene::new().with_code(Purpose::PasswordReset, intent);
         scene
@@ -221,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_code_is_not_used_up_by_a_password_that_is_not_taken_or_by_one_who_is_shut_out() {
+    async fn a_rejected_password_or_a_deactivated_user_does_not_use_up_the_code() {
         let cases = [
             (Some(user(3, Role::Viewer)), "short"),
             (Some(user(3, Role::Viewer)), "it is joe@example.com"),

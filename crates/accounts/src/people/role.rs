@@ -1,4 +1,4 @@
-//! What people may do: four roles, each of which may do what the one before may.
+//! Roles: what users can do. Each role includes the rights of the previous one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,24 +6,24 @@ use std::str::FromStr;
 use thiserror::Error;
 use waggle_kernel::{Scope, Scopes};
 
-/// What a user may do.
+/// The role of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Reads everything that is not a secret.
+    /// Can read everything that is not a secret.
     Viewer,
-    /// Edits, rejects, deletes, and hands in.
+    /// Can also edit, reject, delete and submit.
     Editor,
-    /// Approves and publishes.
+    /// Can also approve and publish.
     Approver,
-    /// Does everything: users, tokens, settings.
+    /// Can do everything, including managing users, tokens and settings.
     Admin,
 }
 
 impl Role {
-    /// Every role, the one that may least first.
+    /// All roles, from the fewest rights to the most.
     pub const ALL: [Self; 4] = [Self::Viewer, Self::Editor, Self::Approver, Self::Admin];
 
-    /// The name in the database, on the wire and on the command line.
+    /// The name in the database, in the API and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -33,7 +33,7 @@ impl Role {
         }
     }
 
-    /// The one table of what each role may do.
+    /// The scopes of the role. This is the only place where they are defined.
     pub const fn scopes(self) -> Scopes {
         match self {
             Self::Viewer => Scopes::of(&[Scope::Read]),
@@ -65,7 +65,7 @@ impl FromStr for Role {
     }
 }
 
-/// The text names no [`Role`].
+/// The text is not the name of a [`Role`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("unknown role '{0}'; there are viewer, editor, approver and admin")]
 pub struct UnknownRole(pub String);
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_role_may_do_what_the_one_before_may() {
+    fn each_role_includes_the_previous_one() {
         for pair in Role::ALL.windows(2) {
             for scope in Scope::ALL {
                 let (less, more) = (pair[0].scopes().grant(scope), pair[1].scopes().grant(scope));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_editor_neither_approves_nor_publishes() {
+    fn an_editor_cannot_approve_or_publish() {
         let scopes = Role::Editor.scopes();
 
         assert!(!scopes.grant(Scope::Approve) && !scopes.grant(Scope::Publish));

@@ -1,4 +1,4 @@
-//! People.
+//! Users, their names, and what they can sign in with.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,21 +12,22 @@ use crate::people::address::Address;
 use crate::people::password::StoredPassword;
 use crate::people::role::Role;
 
-/// The name that a user signs in with beside the address: 1 to 150 letters, digits, `.`, `_`, `-`, `+`. It never has
-/// an `@`, so that it cannot be taken for an address. Upper and lower case are the same name.
+/// The name that a user can sign in with instead of the email address: 1 to 150 letters, digits,
+/// `.`, `_`, `-` or `+`. It never contains an `@`, so it cannot be confused with an email address.
+/// Case is ignored in comparisons.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Username(String);
 
 impl Username {
-    /// The longest, in characters.
+    /// The maximum length, in characters.
     pub const MOST: usize = 150;
 
-    /// The name as it was given.
+    /// Returns the name as it was entered.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The form in which names are compared.
+    /// Returns the lower-case form that is used for comparisons.
     pub fn folded(&self) -> String {
         self.0.to_lowercase()
     }
@@ -49,7 +50,7 @@ impl fmt::Display for Username {
     }
 }
 
-/// The text is no user name.
+/// The text is not a valid user name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "a user name has 1 to {} letters, digits, '.', '_', '-' or '+', and no '@'",
@@ -57,15 +58,15 @@ impl fmt::Display for Username {
 )]
 pub struct InvalidUsername;
 
-/// The name of a person, for others to read.
+/// A person's display name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PersonName(String);
 
 impl PersonName {
-    /// The longest, in characters.
+    /// The maximum length, in characters.
     pub const MOST: usize = 150;
 
-    /// The name.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -76,7 +77,7 @@ impl FromStr for PersonName {
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let text = text.trim();
-        // They would let one person pass for another.
+        // Hidden characters would allow one person to imitate another.
         if text.chars().count() > Self::MOST || text.chars().any(is_hidden) {
             return Err(InvalidName);
         }
@@ -84,97 +85,89 @@ impl FromStr for PersonName {
     }
 }
 
-/// The text is no name of a person.
+/// The text is not a valid display name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a name has at most {} characters, none of them hidden", PersonName::MOST)]
 pub struct InvalidName;
 
-/// A person who may sign in.
+/// A user, who can sign in unless deactivated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The id that Waggle gave them.
     pub id: UserId,
     /// The name to sign in with.
     pub username: Username,
-    /// The mail address, which is unique.
+    /// Unique among all users.
     pub email: Address,
-    /// When it was shown that the address is theirs.
+    /// When the user last proved to own the address; `None` if never.
     pub email_verified_at: Option<DateTime<Utc>>,
-    /// The given name.
     pub first_name: PersonName,
-    /// The family name.
     pub last_name: PersonName,
-    /// What they may do.
+    /// The assigned role; see [`effective_role`](User::effective_role) for super admins.
     pub role: Role,
-    /// Whether they may sign in at all.
+    /// Whether the user can sign in; otherwise the user is deactivated.
     pub is_active: bool,
-    /// Whether they may do everything because the list of super admins has their address.
+    /// Whether the user can do everything because their verified address is on the list of super
+    /// admins.
     pub is_super_admin: bool,
-    /// Whether there is a password.
     pub has_password: bool,
-    /// Whether a second factor is asked for.
+    /// Whether signing in requires a second factor.
     pub has_second_factor: bool,
-    /// Since when there is the user.
+    /// When the user was created.
     pub date_joined: DateTime<Utc>,
-    /// When they last signed in.
     pub last_login: Option<DateTime<Utc>>,
-    /// Counts the changes.
+    /// Increases with each change.
     pub version: Version,
 }
 
 impl User {
-    /// What they may do now: a super admin everything, whatever the role.
+    /// Returns the role that applies now: [`Role::Admin`] for super admins, otherwise the assigned
+    /// role.
     pub const fn effective_role(&self) -> Role {
         if self.is_super_admin { Role::Admin } else { self.role }
     }
 
-    /// Who acts when they do something.
+    /// Returns the actor for actions of this user.
     pub fn actor(&self) -> Actor {
         Actor::user(self.id, self.username.as_str(), self.effective_role().scopes())
     }
 
-    /// Those of `scopes` that the role does not have.
+    /// Returns those of `scopes` that the role does not include.
     pub fn lacks(&self, scopes: Scopes) -> Vec<Scope> {
         let own = self.effective_role().scopes();
         scopes.iter().filter(|scope| !own.grant(*scope)).collect()
     }
 }
 
-/// A user that is to be made.
+/// A user to be created.
 #[derive(Debug, Clone)]
 pub struct NewUser {
     /// The name to sign in with.
     pub username: Username,
-    /// The mail address.
     pub email: Address,
-    /// When it was shown that the address is theirs.
+    /// When the user proved to own the address; `None` if they did not.
     pub email_verified_at: Option<DateTime<Utc>>,
-    /// The given name.
     pub first_name: PersonName,
-    /// The family name.
     pub last_name: PersonName,
-    /// What they may do.
     pub role: Role,
-    /// Whether they may do everything because the list of super admins has their address, which is verified.
+    /// Whether the user can do everything because their verified address is on the list of super
+    /// admins.
     pub is_super_admin: bool,
-    /// The password, or none.
+    /// The password hash, or [`StoredPassword::none`].
     pub password: StoredPassword,
-    /// Now.
+    /// When the user is created.
     pub date_joined: DateTime<Utc>,
 }
 
-/// What somebody typed to say who they are.
+/// What somebody typed to identify themselves when signing in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
-    /// An address.
     Email(Address),
-    /// A user name.
     Username(Username),
 }
 
 impl Login {
-    /// The form in which logins are counted: upper and lower case, white space around and characters that nobody sees
-    /// make no other login.
+    /// Returns the form in which logins are counted: in lower case, without surrounding whitespace
+    /// and control characters.
     pub fn folded(text: &str) -> String {
         let seen = text.trim().chars().filter(|c| !c.is_control());
         seen.flat_map(char::to_lowercase).take(Address::MOST).collect()
@@ -194,10 +187,11 @@ impl FromStr for Login {
     }
 }
 
-/// How many names are tried where the wished one is taken.
+/// How many user names are tried if the preferred one is taken.
 pub(crate) const MOST_NAMES: u32 = 50;
 
-/// A name made of what stands in front of the `@`; a number tells it from others.
+/// Derives a user name from the part before the `@`. A `number` above 0 is appended, to make the
+/// name unique.
 pub(crate) fn derived(email: &Address, number: u32) -> Result<Username, InvalidUsername> {
     let is_taken = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
     let mut name: String = email.local_part().chars().filter(is_taken).collect();
@@ -217,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_cannot_pass_for_an_address_or_hide_something() {
+    fn names_reject_addresses_and_hidden_characters() {
         assert!("joe@example.com".parse::<Username>().is_err());
         assert!("joe doe".parse::<Username>().is_err());
         assert!("".parse::<Username>().is_err());

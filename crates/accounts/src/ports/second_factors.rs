@@ -1,96 +1,88 @@
-//! Second factors: where apps, recovery codes and passkeys are kept, and who asks authenticators.
+//! The ports of second factors: stores for apps, recovery codes and passkeys, and the verifier of
+//! passkeys.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use thiserror::Error;
-use waggle_kernel::PortError;
 use waggle_kernel::ids::{PasskeyId, SessionId, UserId};
+use waggle_kernel::{PortError, SealedSecret};
 
 use super::EndSessions;
 use crate::auth_event::NewAuthEvent;
 use crate::factors::stored_passkey::{NewPasskey, Passkey};
 use crate::factors::totp::StoredTotp;
-use crate::keys::SealedSecret;
 use crate::people::user::User;
 use crate::sessions::session::NewSession;
 use crate::tokens::token::StoredHash;
 
-/// A second factor that is to be kept.
+/// A second factor to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NewFactor {
-    /// The app that was begun, of which this step of time is used up.
+    /// An app that was begun. The codes up to this time step are used up.
     Totp {
-        /// The secret, sealed as it was found: another may have been begun since.
+        /// The sealed secret as it was read; another one may have been begun since.
         secret: SealedSecret,
-        /// The step, of 30 seconds each since 1970.
+        /// The time step: the number of 30-second steps since 1970.
         step: i64,
     },
-    /// A passkey.
     Passkey(NewPasskey),
 }
 
-/// What became of the secret of an app.
+/// The result of storing the secret of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TotpBegun {
-    /// It is kept, and waits to be confirmed.
+    /// The secret is stored and waits to be confirmed.
     Kept,
-    /// Nothing happened: there is an app that was confirmed.
+    /// Nothing was stored, because there is a confirmed app.
     IsOn,
-    /// Nothing happened: the secret is sealed with a key that is not the one in use any more.
+    /// Nothing was stored, because the secret is sealed with a key that is no longer in use.
     OldKey,
 }
 
-/// What became of a second factor that was to be kept.
+/// The result of adding a second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
-    /// It is the first, and the recovery codes are kept with it.
+    /// It is the first factor, and the recovery codes were stored with it.
     First,
-    /// There are others; their recovery codes stay.
+    /// There are other factors, whose recovery codes stay.
     Further,
-    /// Nothing is kept: there is no such app that was begun, the passkey is somebody's already or one too many, the user is shut out, or the
-    /// session that asks for it has ended.
+    /// Nothing was stored: no such app was begun, the passkey already belongs to a user or is one
+    /// too many, the user is deactivated, or the session that requests it has ended.
     Refused,
 }
 
-/// A second factor that a user has.
+/// A selection of a user's second factors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhichFactor {
     /// The app, confirmed or not.
     Totp,
-    /// One passkey.
     Passkey(PasskeyId),
-    /// Everything.
     All,
 }
 
-/// What somebody showed, which can be shown once.
+/// A proof of having a second factor. Each proof is accepted once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
-    /// A code of the app that belongs to this step of time.
+    /// An app code of this time step.
     Step(i64),
-    /// A recovery code.
     RecoveryCode(StoredHash),
-    /// A passkey, which counts its uses.
+    /// An answer of a passkey, which counts its uses.
     Passkey {
-        /// Which.
         id: PasskeyId,
-        /// What was kept of it.
+        /// The stored state that was verified against.
         seen: Vec<u8>,
-        /// What is to be kept of it.
+        /// The state to store in its place.
         anew: Vec<u8>,
     },
 }
 
-/// Keeps second factors. What happens to them is written down in the same step, or it does not happen.
+/// Stores second factors. Each change and its auth event are stored together or not at all.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait SecondFactorRepository: Send + Sync {
-    /// Keeps the secret of an app that is not confirmed yet, in place of another such.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Stores the secret of an app that is not confirmed yet, in place of an earlier unconfirmed
+    /// one.
     async fn begin_totp(
         &self,
         user: UserId,
@@ -98,18 +90,11 @@ pub trait SecondFactorRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<TotpBegun, PortError>;
 
-    /// What is kept of the app of a user.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Finds the stored app of a user.
     async fn find_totp(&self, user: UserId) -> Result<Option<StoredTotp>, PortError>;
 
-    /// Keeps a factor, and with the first one the recovery codes; the user counts as changed.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then nothing happens.
+    /// Stores a factor, and the recovery codes if it is the first factor. The user's version
+    /// increases.
     async fn add(
         &self,
         user: UserId,
@@ -119,12 +104,9 @@ pub trait SecondFactorRepository: Send + Sync {
         event: &NewAuthEvent,
     ) -> Result<Added, PortError>;
 
-    /// Removes a factor, and with the last one the recovery codes; the user counts as changed. `false`, and nothing happens, if there is
-    /// no such factor, or the session that asks for it has ended. An app that was not confirmed is no factor.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then nothing happens.
+    /// Removes a factor, and the recovery codes with the last factor. The user's version increases.
+    /// Returns `false` and changes nothing if there is no such factor, or the session that requests
+    /// it has ended. An unconfirmed app is not a factor.
     async fn remove(
         &self,
         user: UserId,
@@ -133,13 +115,9 @@ pub trait SecondFactorRepository: Send + Sync {
         event: &NewAuthEvent,
     ) -> Result<bool, PortError>;
 
-    /// Uses a proof up and keeps `session` in place of the one `from`, all in one step. `false`, and nothing happens, if the proof was
-    /// used before or is none, if `from` has ended, or the user is shut out. Of several who come with the same proof at the same time
-    /// one gets in.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then nothing happens.
+    /// Uses up a proof and stores `session` in place of the session `from`, in one step. Returns
+    /// `false` and changes nothing if the proof was used before or is invalid, `from` has ended, or
+    /// the user is deactivated. Of concurrent calls with the same proof, only one succeeds.
     async fn let_in(
         &self,
         from: SessionId,
@@ -148,19 +126,11 @@ pub trait SecondFactorRepository: Send + Sync {
         events: &[NewAuthEvent],
     ) -> Result<bool, PortError>;
 
-    /// How many recovery codes a user has left.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Returns how many unused recovery codes a user has.
     async fn recovery_codes_left(&self, user: UserId) -> Result<u32, PortError>;
 
-    /// Keeps recovery codes in place of those before; `false`, and nothing happens, if the user has no second factor or is shut out, or the
-    /// session that asks for it has ended.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then nothing happens.
+    /// Replaces the recovery codes of a user. Returns `false` and changes nothing if the user has
+    /// no second factor or is deactivated, or the session that requests it has ended.
     async fn renew_recovery_codes(
         &self,
         user: UserId,
@@ -169,18 +139,11 @@ pub trait SecondFactorRepository: Send + Sync {
         event: &NewAuthEvent,
     ) -> Result<bool, PortError>;
 
-    /// The sealed secret of every app, for another key to be taken.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Returns the sealed secrets of all apps, for resealing them with another key.
     async fn totp_secrets(&self) -> Result<Vec<(UserId, SealedSecret)>, PortError>;
 
-    /// Writes a secret that was sealed anew over the one `seen`; `false` if it is another by now.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Replaces the sealed secret `seen` with the resealed one. Returns `false` if the stored
+    /// secret is another one.
     async fn reseal_totp(
         &self,
         user: UserId,
@@ -189,31 +152,25 @@ pub trait SecondFactorRepository: Send + Sync {
     ) -> Result<bool, PortError>;
 }
 
-/// What an authenticator is asked for.
+/// The kind of challenge for an authenticator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Challenge {
-    /// A new passkey.
+    /// Register a new passkey.
     Register,
-    /// One that there is.
+    /// Prove to have an existing passkey.
     Prove,
 }
 
-/// Keeps passkeys, and what authenticators were asked. They come and go by [`SecondFactorRepository`].
+/// Stores passkeys and the challenges for authenticators. Passkeys are added and removed with
+/// [`SecondFactorRepository`].
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait PasskeyRepository: Send + Sync {
-    /// The passkeys of a user, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Lists the passkeys of a user, oldest first.
     async fn list(&self, user: UserId) -> Result<Vec<Passkey>, PortError>;
 
-    /// Keeps what is asked in a session, in place of what was asked before; `false` if the session has ended.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Stores the challenge of a session, in place of an earlier one. Returns `false` if the
+    /// session has ended.
     async fn ask(
         &self,
         session: SessionId,
@@ -222,11 +179,8 @@ pub trait PasskeyRepository: Send + Sync {
         expires_at: DateTime<Utc>,
     ) -> Result<bool, PortError>;
 
-    /// Takes what was asked in a session, unless its time is over; it is gone from then on. Of several who take it one gets it.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer.
+    /// Removes and returns the challenge of a session, unless it has expired. Of concurrent calls,
+    /// only one gets it.
     async fn take(
         &self,
         session: SessionId,
@@ -235,50 +189,50 @@ pub trait PasskeyRepository: Send + Sync {
     ) -> Result<Option<Vec<u8>>, PortError>;
 }
 
-/// What an authenticator is asked.
+/// A challenge for an authenticator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
-    /// What the browser hands to it: `PublicKeyCredentialCreationOptionsJSON` or `PublicKeyCredentialRequestOptionsJSON`.
+    /// The options for the browser: `PublicKeyCredentialCreationOptionsJSON` or
+    /// `PublicKeyCredentialRequestOptionsJSON`.
     pub options: Value,
-    /// What has to be kept here until it answers, and is good for one answer.
+    /// The state to store until the authenticator answers. It is valid for one answer.
     pub state: Vec<u8>,
 }
 
-/// A passkey that an authenticator made.
+/// A passkey that an authenticator created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCredential {
-    /// The id that the authenticator gave it.
+    /// The id that the authenticator chose.
     pub id: Vec<u8>,
-    /// The public key and all that never changes, as the verifier writes it.
+    /// The public key and everything else that never changes, in the verifier's encoding.
     pub key: Vec<u8>,
-    /// What changes with each use, as the verifier writes it.
+    /// The part that changes with each use, in the verifier's encoding.
     pub state: Vec<u8>,
 }
 
-/// Why an authenticator cannot be asked, or its answer is not taken.
+/// Errors of [`PasskeyVerifier`].
 #[derive(Debug, Error)]
 pub enum PasskeyError {
-    /// Browsers have no passkeys for this place.
+    /// Browsers do not support passkeys for this URL.
     #[error(
         "passkeys need PUBLIC_URL with a domain and TLS, such as https://waggle.example, or http://localhost"
     )]
     NotSetUp,
-    /// The user has no passkey.
     #[error("there is no passkey to be asked for")]
     None,
-    /// The answer is not right.
+    /// The answer is wrong; this is the reason.
     #[error("the passkey's answer is not right")]
     Refused(String),
-    /// It counted less uses than are known: there is a copy of it.
+    /// The signature counter is lower than expected: the passkey was copied.
     #[error("this passkey may have been copied; remove it, and use another second factor")]
     Cloned,
-    /// Something behind it is broken.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
 impl PasskeyError {
-    /// The reason for the record, cut: it may have words of the browser in it.
+    /// Returns the reason for the audit log, truncated, because it may contain text from the
+    /// browser.
     pub(crate) fn reason(&self) -> String {
         match self {
             Self::Refused(why) => why.chars().filter(|c| !c.is_control()).take(200).collect(),
@@ -287,22 +241,15 @@ impl PasskeyError {
     }
 }
 
-/// Asks authenticators, and checks what they answer. The browser's answers are as `PublicKeyCredential.toJSON()` has them
+/// Creates challenges for authenticators and verifies their answers. The browser's answers have the
+/// format of `PublicKeyCredential.toJSON()`
 /// (<https://www.w3.org/TR/webauthn-3/#dom-publickeycredential-tojson>).
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 pub trait PasskeyVerifier: Send + Sync {
-    /// Asks for a new passkey that is none of those at present.
-    ///
-    /// # Errors
-    ///
-    /// [`PasskeyError`].
+    /// Creates a challenge for registering a passkey that is not in `present`.
     fn begin_registering(&self, user: &User, present: &[Passkey]) -> Result<Asked, PasskeyError>;
 
-    /// The passkey that was made, if the answer fits what was asked.
-    ///
-    /// # Errors
-    ///
-    /// [`PasskeyError`].
+    /// Verifies the answer to the challenge, and returns the new passkey.
     fn finish_registering(
         &self,
         user: &User,
@@ -310,18 +257,11 @@ pub trait PasskeyVerifier: Send + Sync {
         answer: &Value,
     ) -> Result<NewCredential, PasskeyError>;
 
-    /// Asks for one of the passkeys at present.
-    ///
-    /// # Errors
-    ///
-    /// [`PasskeyError`].
+    /// Creates a challenge for one of the passkeys in `present`.
     fn begin_proving(&self, present: &[Passkey]) -> Result<Asked, PasskeyError>;
 
-    /// The proof, if the answer fits what was asked and one of the passkeys.
-    ///
-    /// # Errors
-    ///
-    /// [`PasskeyError`].
+    /// Verifies the answer to the challenge with one of the passkeys in `present`, and returns the
+    /// proof.
     fn finish_proving(
         &self,
         user: &User,

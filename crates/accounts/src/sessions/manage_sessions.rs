@@ -1,4 +1,4 @@
-//! People who are in: who they are, where else they are in, and how they leave.
+//! Signed-in visitors: authenticating their sessions, listing them, and signing out.
 
 use std::sync::Arc;
 
@@ -14,35 +14,31 @@ use crate::policy::{AccountPolicy, SignInPolicy};
 use crate::ports::{EndSessions, SessionRepository};
 use crate::sessions::session::{PresentedSession, Session};
 
-/// Knows who is in.
+/// Authenticates, lists and ends sessions.
 pub struct Sessions {
-    /// Who is in.
     pub sessions: Arc<dyn SessionRepository>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
-/// Somebody who is in, in one browser.
+/// A user who is signed in with one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visitor {
-    /// Who.
     pub user: User,
-    /// The session.
     pub session: Session,
 }
 
 impl Visitor {
-    /// Checks that the visitor proved who they are within the time `recent` before `now`.
+    /// Checks that the visitor authenticated within the period `recent` before `now`.
     ///
     /// # Errors
     ///
-    /// [`NotRecent`] if that was before, or the second factor is still to be shown.
+    /// [`NotRecent`] if it was earlier, or the second factor is still missing.
     pub fn require_recent(&self, now: DateTime<Utc>, recent: Duration) -> Result<(), NotRecent> {
         let is_recent = now - self.session.authenticated_at <= recent;
         if is_recent && !self.session.is_pending { Ok(()) } else { Err(NotRecent) }
     }
 
-    /// How far the visitor has come in.
+    /// Returns how much access the visitor has.
     pub fn standing(&self, policy: &AccountPolicy) -> Standing {
         if self.session.is_pending {
             Standing::Pending
@@ -54,18 +50,18 @@ impl Visitor {
     }
 }
 
-/// How far somebody has come in who showed a session.
+/// How much access the visitor of a session has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// The second factor is still to be shown.
+    /// The second factor is still missing.
     Pending,
-    /// There is none, and one has to be set up before anything else.
+    /// The visitor has no second factor, and must set one up before anything else.
     Unprotected,
-    /// All the way.
+    /// Full access.
     In,
 }
 
-/// It is long ago that somebody proved who they are.
+/// The visitor must authenticate again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "this needs a fresh proof of who you are: confirm your password, or your second factor if you have one"
@@ -73,12 +69,12 @@ pub enum Standing {
 pub struct NotRecent;
 
 impl Sessions {
-    /// Who shows this token. Whoever was shut out, or whose session ended, is nobody.
+    /// Returns the visitor of the session with this token.
     ///
     /// # Errors
     ///
-    /// - [`SessionsError::Refused`] if it is nobody.
-    /// - [`SessionsError::Port`] if the store cannot answer.
+    /// [`SessionsError::Refused`] if there is no such session, it has ended, or the user is
+    /// deactivated.
     pub async fn authenticate(
         &self,
         token: &str,
@@ -93,26 +89,18 @@ impl Sessions {
         }
         if now - session.last_used_at >= Duration::minutes(1) {
             let idle_until = now + policy.life(&user).idle;
-            // That this cannot be written at the moment is no reason to refuse a request.
+            // A failure to record the use is no reason to reject the request.
             let _ = self.sessions.touch(session.id, now, idle_until).await;
         }
         Ok(Visitor { user, session })
     }
 
-    /// Where else the visitor is in, newest first.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionsError::Port`].
+    /// Lists the visitor's sessions, newest first.
     pub async fn list(&self, visitor: &Visitor) -> Result<Vec<Session>, SessionsError> {
         Ok(self.sessions.list(visitor.user.id, self.clock.now()).await?)
     }
 
-    /// Ends the visitor's own session.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionsError::Port`].
+    /// Ends the visitor's current session.
     pub async fn sign_out(&self, visitor: &Visitor, client: &Client) -> Result<(), SessionsError> {
         let event = self.event(EventKind::Logout, visitor, client);
         self.sessions.end(visitor.user.id, visitor.session.id, &event).await?;
@@ -123,7 +111,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`SessionsError::NotFound`] if the visitor has no such session, [`SessionsError::Port`].
+    /// [`SessionsError::NotFound`] if the visitor has no such session.
     pub async fn end(
         &self,
         visitor: &Visitor,
@@ -139,11 +127,7 @@ impl Sessions {
         }
     }
 
-    /// Ends all of the visitor's sessions but this one, and returns how many.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionsError::Port`].
+    /// Ends all of the visitor's sessions except the current one, and returns how many.
     pub async fn end_others(
         &self,
         visitor: &Visitor,
@@ -159,16 +143,13 @@ impl Sessions {
     }
 }
 
-/// Why that could not be done.
+/// Errors of [`Sessions`].
 #[derive(Debug, Error)]
 pub enum SessionsError {
-    /// The session opens nothing.
     #[error("the session is wrong or has ended")]
     Refused,
-    /// There is no such session.
     #[error("there is no such session")]
     NotFound,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }

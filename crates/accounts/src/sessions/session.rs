@@ -1,4 +1,4 @@
-//! Sessions: people who are signed in.
+//! Sessions of signed-in users, and their tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,14 +10,14 @@ use waggle_kernel::ids::{SessionId, UserId};
 use crate::auth_event::Client;
 use crate::tokens::token::StoredHash;
 
-/// What the token begins with, so that scanners know it.
+/// The prefix of session tokens, by which secret scanners can find them.
 const PREFIX: &str = "wgs_";
 
-/// The token of a session as a browser shows it: well formed, but not yet known to be right.
+/// A well-formed session token from a request; it is not verified yet.
 pub struct PresentedSession(StoredHash);
 
 impl PresentedSession {
-    /// Reads a token; `None` unless `text` has the form of one, exactly.
+    /// Parses a token. Returns `None` unless `text` has exactly the format of one.
     pub fn parse(text: &str) -> Option<Self> {
         let secret = text.strip_prefix(PREFIX)?;
         let is_base64url = secret.len() == 43
@@ -25,40 +25,39 @@ impl PresentedSession {
         is_base64url.then(|| Self(StoredHash(Sha256::digest(text).into())))
     }
 
-    /// The hash by which the session is found. 256 random bits need no comparing in constant time.
+    /// Returns the hash by which the session is found. The token has 256 random bits, so a
+    /// constant-time comparison is not needed.
     pub const fn hash(&self) -> &StoredHash {
         &self.0
     }
 }
 
-/// How long sessions last.
+/// The lifetime of sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLife {
-    /// Without anything being done.
+    /// How long a session lasts without being used.
     pub idle: Duration,
-    /// Whatever is done.
+    /// How long a session lasts at most.
     pub absolute: Duration,
 }
 
-/// A session that is to be kept.
+/// A session to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSession {
-    /// The hash of its token.
+    /// The hash of the token.
     pub hash: StoredHash,
-    /// Whose it is.
     pub user: UserId,
-    /// From where it was opened.
+    /// The client that opened the session.
     pub client: Client,
-    /// When it was opened.
     pub created_at: DateTime<Utc>,
-    /// How long it lasts.
     pub life: SessionLife,
-    /// Whether it opens nothing before the second factor was shown.
+    /// Whether the session gives no access until the second factor is proved.
     pub is_pending: bool,
 }
 
 impl NewSession {
-    /// Makes a session of `chance` and returns it beside the only text of its token that there will ever be.
+    /// Creates a session from random bytes. Returns it with its token, which cannot be recovered
+    /// later.
     pub fn make(
         chance: &[u8; 32],
         user: UserId,
@@ -72,33 +71,31 @@ impl NewSession {
     }
 }
 
-/// A session that is kept.
+/// A stored session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Its id, which opens nothing.
+    /// Not a secret.
     pub id: SessionId,
-    /// Whose it is.
     pub user: UserId,
-    /// When it was opened.
     pub created_at: DateTime<Utc>,
-    /// When somebody last proved who they are.
+    /// When the user last authenticated.
     pub authenticated_at: DateTime<Utc>,
-    /// When it was last used, to the minute.
+    /// When the session was last used, to the minute.
     pub last_used_at: DateTime<Utc>,
-    /// When it ends if nothing is done.
+    /// When the session ends if it is not used.
     pub idle_until: DateTime<Utc>,
-    /// When it ends whatever is done.
+    /// When the session ends in any case.
     pub ends_at: DateTime<Utc>,
-    /// From where it was opened.
+    /// The address of the client that opened the session.
     pub ip: String,
-    /// With which browser.
+    /// The browser that opened the session.
     pub user_agent: String,
-    /// Whether it opens nothing before the second factor was shown.
+    /// Whether the session gives no access until the second factor is proved.
     pub is_pending: bool,
 }
 
 impl Session {
-    /// Whether it lets anybody in at `now`.
+    /// Returns whether the session has not ended at `now`.
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         now < self.idle_until && now < self.ends_at
     }
@@ -113,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_made_is_known_again(chance: [u8; 32]) {
+        fn a_new_session_token_is_recognized(chance: [u8; 32]) {
             let life = SessionLife { idle: Duration::hours(1), absolute: Duration::days(1) };
             let (session, text) = NewSession::make(
                 &chance, UserId::new(1), Client::default(), DateTime::UNIX_EPOCH, life,

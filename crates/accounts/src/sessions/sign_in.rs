@@ -1,7 +1,8 @@
-//! Somebody signs in with a password.
+//! Signing in with a password, and confirming it again.
 //!
 //! ```text
-//! take from the budgets ──▶ compare (as long for nobody as for somebody) ──▶ give back ──▶ open a session
+//! take from the budgets ──▶ verify (as slow without a user as with one) ──▶ give back
+//!                       ──▶ open a session
 //! ```
 
 use std::sync::Arc;
@@ -11,74 +12,64 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Clock, Entropy, PortError};
+use waggle_kernel::{Budget, Clock, Entropy, Exhausted, Limits, PortError};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::budget::{Budget, Exhausted};
 use crate::limits::{LOCKED_MAILS, fingerprint, network};
 use crate::mails::mail::{Letter, NewMail};
 use crate::people::password::{NewPassword, StoredPassword, Verdict};
 use crate::people::user::{Login, User};
 use crate::policy::SignInPolicy;
 use crate::ports::{
-    AuthEventRepository, EndSessions, Limits, PasswordHasher, SessionRepository, UserRepository,
+    AuthEventRepository, EndSessions, PasswordHasher, SessionRepository, UserRepository,
 };
 use crate::sessions::manage_sessions::Visitor;
 use crate::sessions::session::{NewSession, SessionLife};
 
-/// Lets people in.
+/// Signs users in.
 pub struct SignIn {
-    /// Who there is.
     pub users: Arc<dyn UserRepository>,
-    /// Who is in.
     pub sessions: Arc<dyn SessionRepository>,
-    /// What happened.
     pub events: Arc<dyn AuthEventRepository>,
-    /// How often.
     pub limits: Arc<dyn Limits>,
-    /// Compares passwords.
     pub hasher: Arc<dyn PasswordHasher>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Gives chance, for tokens.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// How somebody proved who they are.
+/// How a user authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProvenBy {
-    /// By the password.
     Password,
-    /// By a mail that came to them.
+    /// With a code or link that was mailed to them.
     Mail,
-    /// By Google's word.
     Google,
 }
 
-/// How long somebody may take to show the second factor.
+/// How long a session waits for the second factor.
 const PENDING: SessionLife =
     SessionLife { idle: Duration::minutes(10), absolute: Duration::minutes(10) };
 
-/// Somebody who is in.
+/// A user who has signed in.
 pub struct SignedIn {
-    /// Who.
     pub user: User,
-    /// The token of the session, which cannot be had again.
+    /// The session token, which cannot be recovered later.
     pub token: SecretString,
-    /// When the session ends whatever is done.
+    /// When the session ends in any case.
     pub ends_at: DateTime<Utc>,
-    /// Whether the session opens anything: not before the second factor was shown, where there is one.
+    /// Whether the session gives access. If the user has a second factor, it must be proved first.
     pub is_complete: bool,
 }
 
 impl SignIn {
-    /// Lets somebody in who knows the password.
+    /// Signs a user in with a password.
     ///
     /// # Errors
     ///
-    /// - [`SignInError::Refused`] whatever is wrong: whether there is such a user is not told, neither by words nor by time.
+    /// - [`SignInError::Refused`] whatever is wrong. Neither the error nor the timing reveals
+    ///   whether there is such a user.
     /// - [`SignInError::Limited`] after too many failures.
-    /// - [`SignInError::Port`] if the store cannot answer, or too many sign in at the same time.
+    /// - [`SignInError::Port`] if the store fails, or too many sign-ins run at the same time.
     pub async fn run(
         &self,
         login: &str,
@@ -101,7 +92,8 @@ impl SignIn {
             self.limited(&exhausted, user.as_ref(), id, login, client, policy).await?;
             return Err(SignInError::Limited(exhausted));
         }
-        // Another name of the same user was tried too often. To say so would tell that the two are one.
+        // The user had too many failures under another login. Reporting that would reveal that both
+        // logins belong to the same user.
         let locked = self.limits.take(&own, now).await;
         let locked = self.limits.unless_failed(&budgets, locked).await?;
         if let Some(exhausted) = &locked {
@@ -120,7 +112,7 @@ impl SignIn {
             _ => {
                 let event = self.event(EventKind::LoginFailure, id, login, client);
                 self.events.record(&event).await?;
-                // How long it took must not tell of whose kind the hash was.
+                // The response time must not reveal which kind of hash the user has.
                 if self.users.any_imported_password().await? {
                     self.hasher.even_out(now).await;
                 }
@@ -141,11 +133,11 @@ impl SignIn {
         self.open(user, &stored, ProvenBy::Password, client, policy).await
     }
 
-    /// Lets somebody in who has proved who they are.
+    /// Opens a session for a user who has authenticated.
     ///
     /// # Errors
     ///
-    /// [`SignInError::Refused`] if the user is not any more as seen, [`SignInError::Port`].
+    /// [`SignInError::Refused`] if the user or the password has changed since they were read.
     pub async fn open(
         &self,
         user: User,
@@ -172,16 +164,20 @@ impl SignIn {
         }
         match self.sessions.open(&session, &user, stored, &event).await? {
             Some(_) => Ok(SignedIn { user, token, ends_at: now + life.absolute, is_complete }),
-            // The password or the rights were changed since they were looked at.
+            // The password or the rights were changed since they were read.
             None => Err(SignInError::Refused),
         }
     }
 
-    /// Proves once more, by the password, who the visitor is; then what is sensitive is open for a while.
+    /// Authenticates the visitor again, with the password. Sensitive actions are then allowed for a
+    /// while.
     ///
     /// # Errors
     ///
-    /// [`SignInError`], as for [`run`](Self::run).
+    /// - [`SignInError::NeedsFactor`] if the user has a second factor.
+    /// - [`SignInError::NoPassword`] if the user has no password.
+    /// - [`SignInError::Refused`] if the password is wrong, or the session has ended.
+    /// - [`SignInError::Limited`] after too many failures.
     pub async fn confirm(
         &self,
         visitor: &Visitor,
@@ -190,7 +186,7 @@ impl SignIn {
         policy: &SignInPolicy,
     ) -> Result<(), SignInError> {
         let (user, now) = (&visitor.user, self.clock.now());
-        // Whoever found the password out is not to get rid of the second factor with it.
+        // An attacker who only knows the password must not be able to remove the second factor.
         if user.has_second_factor {
             return Err(SignInError::NeedsFactor);
         }
@@ -223,7 +219,8 @@ impl SignIn {
         }
     }
 
-    /// Writes down that a budget is used up: once, because whoever goes on must not fill the record, of which nothing is ever removed.
+    /// Records that a budget is used up. Only the first refusal is recorded: repeated attempts must
+    /// not fill the audit log, because it is never pruned.
     async fn limited(
         &self,
         exhausted: &Exhausted,
@@ -266,9 +263,14 @@ impl SignIn {
     }
 }
 
-/// The client's first: whoever is over that uses up nothing of an account's. What was typed counts for everybody, so that nobody learns
-/// by it who there is; a user's own budgets count all names together. After half of what an account may fail it goes slowly: so many more
-/// take a tenth of the time each.
+/// Returns the budgets of the client and the typed login, and those of the user.
+///
+/// The client's budget comes first, so a client that has used it up takes nothing from the budgets
+/// of accounts. Typed logins are counted whether or not they belong to a user, so a limit does not
+/// reveal which users exist. The budgets of a user count all of their logins together.
+///
+/// Logins and users have two budgets each: all allowed failures per window, and half of them per
+/// tenth of the window. The second one slows down guessing.
 fn budgets(
     user: Option<UserId>,
     login: &str,
@@ -293,11 +295,11 @@ fn budgets(
         };
         [slowly, locked]
     };
-    // A hash, because people type passwords in the wrong place.
+    // A hash, because people sometimes type their password here.
     let typed = fingerprint(&Login::folded(login));
     let own = match user {
         Some(id) => of_account(&format!("user:{id}")),
-        // For nobody as much is written, and nothing is ever used up.
+        // Without a user, the same counters are written, but they are never used up.
         None => of_account(&format!("nobody:{typed}")).map(|one| Budget { most: u32::MAX, ..one }),
     };
     let typed = of_account(&format!("typed:{typed}"));
@@ -307,7 +309,7 @@ fn budgets(
 const SLOWLY: &str = "login-pace";
 const LOCKED: &str = "login";
 
-/// The counters of a user's failures.
+/// Returns the keys of the counters of a user's failed sign-ins.
 pub(crate) fn failures_of(user: &User) -> Vec<String> {
     let typed = |text: &str| format!("typed:{}", fingerprint(&Login::folded(text)));
     let names =
@@ -315,22 +317,18 @@ pub(crate) fn failures_of(user: &User) -> Vec<String> {
     names.iter().flat_map(|name| [format!("{SLOWLY}:{name}"), format!("{LOCKED}:{name}")]).collect()
 }
 
-/// Why somebody was not let in.
+/// Errors of [`SignIn`].
 #[derive(Debug, Error)]
 pub enum SignInError {
-    /// Something of it is wrong; what is not told.
+    /// The login or the password is wrong; the error does not say which.
     #[error("the name or the password is wrong")]
     Refused,
-    /// There is no password to prove anything with.
     #[error("you have no password: sign out and sign in with Google, or set one by resetting it")]
     NoPassword,
-    /// There is a stronger proof.
     #[error("you have a second factor: confirm that instead of the password")]
     NeedsFactor,
-    /// It was wrong too often.
     #[error("there were too many failures; try again later")]
     Limited(Exhausted),
-    /// The store or the hasher could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -338,14 +336,13 @@ pub enum SignInError {
 #[cfg(test)]
 mod tests {
     use waggle_kernel::ids::SessionId;
-    use waggle_kernel::{FixedClock, MockEntropy};
+    use waggle_kernel::{FixedClock, MockEntropy, MockLimits};
 
     use super::*;
     use crate::limits::LimitTable;
     use crate::people::role::Role;
     use crate::ports::{
-        MockAuthEventRepository, MockLimits, MockPasswordHasher, MockSessionRepository,
-        MockUserRepository,
+        MockAuthEventRepository, MockPasswordHasher, MockSessionRepository, MockUserRepository,
     };
     use crate::testing::user;
 
@@ -399,7 +396,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_knows_the_password_gets_a_session_and_it_is_written_down() {
+    async fn a_correct_password_opens_a_session_and_is_recorded() {
         let mut scene = scene(Some(user(3, Role::Editor)), Verdict::Right);
         scene.limits.expect_give_back().once().returning(|_| Ok(()));
         scene
@@ -419,7 +416,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_that_could_not_be_compared_is_no_failed_sign_in() {
+    async fn an_error_while_verifying_does_not_count_as_a_failed_sign_in() {
         let mut scene = scene(Some(user(3, Role::Editor)), Verdict::Right);
         scene.hasher.checkpoint();
         scene
@@ -439,7 +436,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_is_wrong_the_answer_is_the_same_and_a_password_is_compared() {
+    async fn every_rejection_is_the_same_and_verifies_a_password() {
         let mut inactive = user(3, Role::Admin);
         inactive.is_active = false;
         let cases = [
@@ -467,7 +464,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn while_passwords_are_imported_every_refusal_takes_as_long() {
+    async fn every_rejection_takes_equally_long_while_imported_passwords_exist() {
         for found in [None, Some(user(3, Role::Admin))] {
             let mut users = MockUserRepository::new();
             users.expect_find_login().returning(move |_| {
@@ -485,7 +482,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_too_many_failures_nothing_is_compared() {
+    async fn no_password_is_verified_after_too_many_failures() {
         let mut scene = scene(Some(user(3, Role::Admin)), Verdict::Right);
         let until = FixedClock::noon().now() + Duration::minutes(4);
         scene.limits.checkpoint();
@@ -510,8 +507,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_costs_the_same_counters_and_events_as_somebody() {
-        // Not limited, and at the failure that locks.
+    async fn an_unknown_login_writes_the_same_counters_and_events() {
+        // Without a limit, and with the failure that locks the account.
         for is_locked in [false, true] {
             let mut costs = Vec::new();
             for user in [None, Some(user(3, Role::Viewer))] {
@@ -541,7 +538,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_user_who_failed_under_another_name_is_refused_like_anybody() {
+    async fn a_user_locked_under_another_login_gets_the_usual_rejection() {
         let mut scene = scene(Some(user(3, Role::Admin)), Verdict::Right);
         let until = FixedClock::noon().now() + Duration::minutes(4);
         scene.limits.checkpoint();
@@ -558,7 +555,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_of_an_old_kind_is_made_anew() {
+    async fn an_old_password_hash_is_replaced_at_sign_in() {
         let mut scene = scene(Some(user(3, Role::Viewer)), Verdict::RightButOld);
         scene.limits.expect_give_back().returning(|_| Ok(()));
         scene.sessions.expect_open().returning(|_, _, _, _| Ok(Some(SessionId::new(1))));
@@ -576,7 +573,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_was_changed_while_the_password_was_compared_stays_outside() {
+    async fn a_user_changed_during_verification_is_rejected() {
         let mut changed = scene(Some(user(3, Role::Viewer)), Verdict::Right);
         changed.limits.expect_give_back().returning(|_| Ok(()));
         changed.sessions.expect_open().returning(|_, _, _, _| Ok(None));
@@ -593,7 +590,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_typed_is_in_no_counter() {
+    fn counters_do_not_contain_what_was_typed() {
         let client = Client::default();
         let keys = |login: &str| budgets(None, login, &client, &POLICY);
 

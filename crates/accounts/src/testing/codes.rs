@@ -1,10 +1,10 @@
-//! The contracts of what keeps codes, and of the queue of mails.
+//! The contracts of the stores of codes and Google accounts, and of the queue of mails.
 
 use std::sync::Arc;
 
 use chrono::Duration;
 use waggle_kernel::ids::{SessionId, UserId};
-use waggle_kernel::{Limit, PageRequest};
+use waggle_kernel::{Limit, Mark, PageRequest, SealedSecret};
 
 use super::{event, made, new_user, noon, password, session};
 use crate::auth_event::{AuthEventFilter, EventKind, NewAuthEvent};
@@ -12,7 +12,6 @@ use crate::codes::code::{
     CODE_LIFE, Intent, MOST_TRIES, NewVerification, Purpose, Registration, Verification,
 };
 use crate::google::identity::GoogleIdentity;
-use crate::keys::{Mark, SealedSecret};
 use crate::mails::mail::{Letter, NewMail, QueuedMail};
 use crate::people::password::StoredPassword;
 use crate::people::role::Role;
@@ -23,7 +22,7 @@ use crate::ports::{
 };
 use crate::tokens::token::{NewApiToken, StoredHash, TokensOnReset};
 
-/// A code of which every hash is made of one byte.
+/// Returns a code whose hashes are each made of one byte.
 fn verification(byte: u8, purpose: Purpose, address: &str, intent: Intent) -> NewVerification {
     NewVerification {
         purpose,
@@ -69,7 +68,8 @@ async fn kept(codes: &Arc<dyn VerificationRepository>, new: &NewVerification) ->
     found.expect("the store answers").expect("it is there")
 }
 
-/// A code comes back with all that it was kept with, for its purpose alone, and one for the same address takes its place.
+/// A code is found with all of its data, for its purpose only, and a new one for the same address
+/// replaces it.
 ///
 /// # Panics
 ///
@@ -121,7 +121,7 @@ pub async fn a_code_is_found_as_it_was_kept(
     assert_eq!(attempt(200, noon()).await, None, "there is none such");
 }
 
-/// A code is tried so often and no more, however many do so at the same time.
+/// A code cannot be tried more often than allowed, also under concurrency.
 ///
 /// # Panics
 ///
@@ -150,7 +150,7 @@ pub async fn tries_are_counted_exactly(codes: Arc<dyn VerificationRepository>) {
     assert!(fresh.expect("the store answers").is_some(), "another code starts from nothing");
 }
 
-/// Of many who use one code at the same time one does, and there is one user.
+/// Of many concurrent uses of a code, only one succeeds, and one user is created.
 ///
 /// # Panics
 ///
@@ -193,7 +193,7 @@ pub async fn a_code_is_used_once(
     assert_eq!(again, None, "it was used");
     let other = codes.attempt(&flow(20), Purpose::GoogleVerification, noon()).await;
     assert_eq!(other.expect("it answers"), None, "the others of the address ended with it");
-    // Somebody else has the name: the code can be used again, with another.
+    // Another user has the name. The code can be used again, with another name.
     let intent = Intent::Register(registration("joe"));
     kept(&codes, &verification(30, purpose, "other@example.com", intent)).await;
     let mut same_name = new_user("joe", Role::Viewer);
@@ -211,7 +211,8 @@ pub async fn a_code_is_used_once(
     );
 }
 
-/// A password that was reset ends what was open with the one before, and changes nothing where the user is not as expected.
+/// A password reset ends what was open with the previous password, and changes nothing if the user
+/// is not in the expected state.
 ///
 /// # Panics
 ///
@@ -262,7 +263,8 @@ pub async fn a_reset_ends_what_was_open(
     assert_eq!(carry_out(30, &effect("joe@example.com", "$x")).await, None, "shut out stays so");
 }
 
-/// A Google account opens one user, a user is opened by one, and an address is that of one.
+/// A Google account is linked to one user, a user to one Google account, and an address belongs to
+/// one user.
 ///
 /// # Panics
 ///
@@ -300,7 +302,7 @@ pub async fn a_google_account_opens_one_user(
     assert!(matches!(refused, Err(CarryOutError::AddressTaken)), "{refused:?}");
 }
 
-/// The list of super admins counts for verified addresses alone.
+/// The list of super admins only applies to verified addresses.
 ///
 /// # Panics
 ///
@@ -335,7 +337,8 @@ pub async fn the_list_of_super_admins_counts_for_verified_addresses(
     assert_eq!(changes(&[]).await.len(), 1);
 }
 
-/// Mails come into the queue with what happened, go to one at a time, and stay until they are taken or of no use.
+/// Mails are queued with their event, leased by one process at a time, and stay until they are sent
+/// or expire.
 ///
 /// # Panics
 ///
@@ -368,7 +371,7 @@ pub async fn mails_wait_until_they_are_taken(
     for claimer in claimers {
         claimed.extend(claimer.await.expect("no panic").expect("the store answers").mails);
     }
-    // Others may have held what one of them looked at.
+    // A claim may have skipped mails that another one had locked.
     claimed.extend(claim(noon(), 20).await);
     claimed.sort_by_key(|mail| mail.id);
     let recipients: Vec<String> = claimed.iter().map(|mail| mail.to.to_string()).collect();
@@ -387,7 +390,7 @@ pub async fn mails_wait_until_they_are_taken(
     let again = claim(later, 20).await;
     let again: Vec<_> = again.iter().map(|mail| (mail.id, mail.tries, mail.unknown_ends)).collect();
     assert_eq!(again, [(id(1), 2, 1)]);
-    // Whoever had them in hand is dead; the one with the code is of no use any more.
+    // The process that leased them has died. The mail with the code has expired.
     let rest = claim(noon() + CODE_LIFE, 20).await;
     assert_eq!(rest.len(), 10, "{rest:?}");
     assert!(rest.iter().all(|mail| mail.letter != Letter::Code(Purpose::PasswordReset)));

@@ -1,14 +1,14 @@
-//! The contract of the ports of second factors.
+//! The contracts of the stores of second factors and passkeys.
 
 use std::sync::Arc;
 
 use chrono::Duration;
+use waggle_kernel::SealedSecret;
 use waggle_kernel::ids::{PasskeyId, SessionId, UserId};
 
 use super::{event, made, noon, password, session};
 use crate::auth_event::EventKind;
 use crate::factors::stored_passkey::{NewPasskey, PasskeyName};
-use crate::keys::SealedSecret;
 use crate::people::password::StoredPassword;
 use crate::people::role::Role;
 use crate::people::user::User;
@@ -51,7 +51,7 @@ async fn begin(factors: &Arc<dyn SecondFactorRepository>, user: &User, byte: u8)
     factors.begin_totp(user.id, &secret(byte), noon()).await.expect("the store answers")
 }
 
-/// The app with this secret, of which the codes up to step 100 are used up.
+/// Returns the app with this secret. Its codes are used up to step 100.
 fn app(byte: u8) -> NewFactor {
     NewFactor::Totp { secret: secret(byte), step: 100 }
 }
@@ -65,7 +65,8 @@ async fn again(users: &Arc<dyn UserRepository>, user: &User) -> User {
     users.find(user.id).await.expect("the store answers").expect("the user is there")
 }
 
-/// An app counts from when it was confirmed, once; whoever was let in by what was true before is not.
+/// An app takes effect once, when it is confirmed. No session is opened for a user who was read
+/// before that.
 ///
 /// # Panics
 ///
@@ -129,7 +130,7 @@ pub async fn an_app_counts_when_it_was_confirmed(
     assert!(!renew(eve.id, first).await, "there is nothing to recover");
 }
 
-/// A session that opens nothing is kept, and the time of the last sign-in stays.
+/// Opens a pending session. The time of the last sign-in stays unchanged.
 async fn pending(sessions: &Arc<dyn SessionRepository>, user: &User, byte: u8) -> SessionId {
     let told = event(EventKind::FactorAsked, Some(user.id));
     let new = NewSession { is_pending: true, ..session(user.id, byte) };
@@ -137,7 +138,7 @@ async fn pending(sessions: &Arc<dyn SessionRepository>, user: &User, byte: u8) -
     opened.expect("the store answers").expect("it is kept")
 }
 
-/// A proof opens one session, in place of the one that it was shown in, whoever else comes with it at the same time.
+/// A proof opens one session, in place of the one it was presented in, also under concurrency.
 ///
 /// # Panics
 ///
@@ -213,7 +214,8 @@ pub async fn a_proof_opens_one_session(
     assert!(!let_in(from, Proof::Step(104), joe.id, 254).await.expect("no panic"));
 }
 
-/// Recovery codes come with the first factor and go with the last, and a passkey is one user's.
+/// Recovery codes are added with the first factor and removed with the last, and a passkey belongs
+/// to one user.
 ///
 /// # Panics
 ///
@@ -291,8 +293,8 @@ pub async fn factors_come_and_go(
     assert_eq!(factors.recovery_codes_left(joe.id).await.expect("the store answers"), 0);
 }
 
-/// Whoever was shut out or whose session was ended meanwhile changes nothing; an app that was begun is no factor; there is an end to
-/// passkeys.
+/// A deactivated user or an ended session changes nothing, an unconfirmed app is not a factor, and
+/// the number of passkeys is limited.
 ///
 /// # Panics
 ///

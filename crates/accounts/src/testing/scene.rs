@@ -1,25 +1,26 @@
-//! What tests of the use cases around codes have in common: mocks, and a policy.
+//! Mocks and a policy that tests of several use cases share.
 
 use std::sync::Arc;
 
 use chrono::Duration;
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
-use waggle_kernel::{FixedClock, MockEntropy};
+use waggle_kernel::{
+    FixedClock, Mark, MockEntropy, MockLimits, MockServerKeys, SealedSecret, ServerKeys as _,
+};
 
 use super::user;
 use crate::codes::code::{Code, CodeLength, Flow, Intent, Purpose, Verification, bound};
 use crate::codes::mailed_codes::{Codes, Presented};
-use crate::keys::{Mark, MockServerKeys, SealedSecret, ServerKeys as _};
 use crate::limits::LimitTable;
 use crate::people::admission::Admission;
 use crate::people::role::Role;
 use crate::policy::{AccountPolicy, SignInPolicy};
-use crate::ports::{MockAuthEventRepository, MockLimits, MockVerificationRepository};
+use crate::ports::{MockAuthEventRepository, MockVerificationRepository};
 use crate::sessions::manage_sessions::Visitor;
 use crate::sessions::session::{Session, SessionLife};
 
-/// A policy that lets `hive.example` in.
+/// Returns a policy that allows `hive.example`.
 pub(crate) fn policy() -> AccountPolicy {
     let life = SessionLife { idle: Duration::hours(24), absolute: Duration::days(14) };
     AccountPolicy {
@@ -49,7 +50,7 @@ pub(crate) fn policy() -> AccountPolicy {
     }
 }
 
-/// Keys under which every secret is its own hash.
+/// Returns keys that use the SHA-256 of a secret as its mark.
 pub(crate) fn keys() -> MockServerKeys {
     let hash = |text: &str| <[u8; 32]>::from(Sha256::digest(text));
     let mut keys = MockServerKeys::new();
@@ -70,7 +71,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Limits are never reached; all else is unexpected.
+    /// Creates mocks whose limits are never reached, without other expectations.
     pub(crate) fn new() -> Self {
         let mut limits = MockLimits::new();
         limits.expect_take().returning(|_, _| Ok(None));
@@ -81,7 +82,7 @@ impl Scene {
         }
     }
 
-    /// There is a code `123456` with this intent, mailed to `joe@hive.example`.
+    /// Adds a code `123456` with this intent, mailed to `joe@hive.example`.
     pub(crate) fn with_code(mut self, purpose: Purpose, intent: Intent) -> Self {
         let address = "joe@hive.example".parse().expect("it is an address");
         let code: Code = "123456".parse().expect("it is a code");
@@ -109,7 +110,7 @@ impl Scene {
     }
 }
 
-/// What the one who asked has.
+/// Returns the flow of the client that requested the code.
 pub(crate) fn flow() -> Flow {
     Flow::make(&[9; 32])
 }
@@ -118,7 +119,7 @@ pub(crate) fn presented(code: &str) -> Presented {
     Presented::Code { flow: flow().text().to_owned(), code: code.to_owned() }
 }
 
-/// User 3, who proved who they are so long before noon.
+/// Returns user 3, who authenticated this long before noon.
 pub(crate) fn visitor(ago: Duration) -> Visitor {
     let at = super::noon() - ago;
     let session = Session {

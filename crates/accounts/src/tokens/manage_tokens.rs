@@ -1,4 +1,4 @@
-//! Tokens are made, shown, listed and ended.
+//! Creating, authenticating, listing and revoking API tokens.
 
 use std::sync::Arc;
 
@@ -7,46 +7,43 @@ use secrecy::SecretString;
 use serde_json::json;
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Actor, Clock, Entropy, Forbidden, PortError, Scope, Scopes};
+use waggle_kernel::{
+    Actor, Clock, Entropy, Exhausted, Forbidden, Limits, PortError, Scope, Scopes,
+};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
-use crate::budget::Exhausted;
 use crate::limits::TOKEN_USER;
 use crate::mails::mail::{Letter, NewMail};
 use crate::policy::AccountPolicy;
-use crate::ports::{KnownToken, Limits, TokenRepository};
+use crate::ports::{KnownToken, TokenRepository};
 use crate::sessions::manage_sessions::{NotRecent, Visitor};
 use crate::tokens::token::{
     InvalidTokenName, NewApiToken, OwnedToken, PresentedToken, WantedToken,
 };
 
-/// A token that was just made, and its text, which cannot be had again.
+/// A new token with its text, which cannot be recovered later.
 #[derive(Debug)]
 pub struct CreatedToken {
-    /// What is kept of it.
+    /// The token as it is stored.
     pub token: NewApiToken,
-    /// The text; printing it takes a deliberate act.
+    /// The token's text, which must be exposed explicitly.
     pub secret: SecretString,
 }
 
-/// Makes, checks, lists and ends tokens.
+/// Creates, authenticates, lists and revokes API tokens.
 pub struct Tokens {
-    /// Where they are kept.
     pub tokens: Arc<dyn TokenRepository>,
-    /// How often.
     pub limits: Arc<dyn Limits>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// What they are made of.
     pub entropy: Arc<dyn Entropy>,
 }
 
 impl Tokens {
-    /// Makes a token, for the operator.
+    /// Creates a token, for the operator.
     ///
     /// # Errors
     ///
-    /// [`CreateTokenError`]; then none is made.
+    /// On any error, no token is created.
     pub async fn create(
         &self,
         actor: &Actor,
@@ -61,11 +58,12 @@ impl Tokens {
         Ok(created)
     }
 
-    /// Makes a token of the visitor, with rights that the visitor has, who is told by mail.
+    /// Creates a token of the visitor, with scopes that the visitor has, and notifies the visitor
+    /// by email.
     ///
     /// # Errors
     ///
-    /// [`CreateTokenError`]; then none is made.
+    /// On any error, no token is created.
     pub async fn create_own(
         &self,
         visitor: &Visitor,
@@ -99,11 +97,11 @@ impl Tokens {
         Ok(created)
     }
 
-    /// Makes a token with every right if there is no token at all; `None` if there is one.
+    /// Creates a token with all rights if there is no token at all; otherwise returns `None`.
     ///
     /// # Errors
     ///
-    /// [`CreateTokenError`]; then none is made.
+    /// On any error, no token is created.
     pub async fn create_first(
         &self,
         actor: &Actor,
@@ -118,12 +116,12 @@ impl Tokens {
         Ok(self.tokens.insert_first(&created.token, &event).await?.map(|_| created))
     }
 
-    /// The actor that bears this token, who may do what both the token and its owner may.
+    /// Returns the actor for this token. It has the scopes that both the token and its owner have.
     ///
     /// # Errors
     ///
-    /// [`AuthenticateError`]; a wrong, an unknown, an expired and a revoked token, and one of somebody who is shut out, are not
-    /// told apart.
+    /// [`AuthenticateError::Refused`] if the token is malformed, unknown, wrong, expired or
+    /// revoked, or its owner is deactivated. The error does not say which.
     pub async fn authenticate(&self, text: &str) -> Result<Actor, AuthenticateError> {
         let presented = PresentedToken::parse(text).map_err(|_| AuthenticateError::Refused)?;
         let found = self.tokens.find(presented.public_id()).await?;
@@ -134,7 +132,7 @@ impl Tokens {
             return Err(AuthenticateError::Refused);
         }
         if token.last_used_at.is_none_or(|last| now - last >= Duration::minutes(1)) {
-            // That this cannot be written at the moment is no reason to refuse a request.
+            // A failure to record the use is no reason to reject the request.
             let _ = self.tokens.touch(token.id, now).await;
         }
         let of_owner = owner.map(|owner| owner.effective_role().scopes());
@@ -142,30 +140,22 @@ impl Tokens {
         Ok(Actor::token(token.id, token.name, scopes))
     }
 
-    /// Every token, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`TokensError`].
+    /// Lists all tokens, oldest first.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<OwnedToken>, TokensError> {
         actor.require(Scope::Admin)?;
         Ok(self.tokens.list(None).await?)
     }
 
-    /// The visitor's own tokens, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`TokensError::Port`].
+    /// Lists the visitor's own tokens, oldest first.
     pub async fn list_own(&self, visitor: &Visitor) -> Result<Vec<OwnedToken>, TokensError> {
         Ok(self.tokens.list(Some(visitor.user.id)).await?)
     }
 
-    /// Ends the token with this public id, or the one that begins so, as it is shown.
+    /// Revokes a token, given its public id or its text.
     ///
     /// # Errors
     ///
-    /// [`TokensError`]; [`TokensError::NotFound`] if no living token has it.
+    /// [`TokensError::NotFound`] if no live token has this id.
     pub async fn revoke(
         &self,
         actor: &Actor,
@@ -176,11 +166,11 @@ impl Tokens {
         self.end(actor, id, None, client).await
     }
 
-    /// Ends one of the visitor's own tokens.
+    /// Revokes one of the visitor's own tokens.
     ///
     /// # Errors
     ///
-    /// [`TokensError`]; [`TokensError::NotFound`] if none of the visitor's living tokens has the id.
+    /// [`TokensError::NotFound`] if none of the visitor's live tokens has this id.
     pub async fn revoke_own(
         &self,
         visitor: &Visitor,
@@ -230,59 +220,51 @@ impl Tokens {
     }
 }
 
-/// Why no token was made.
+/// Errors of creating a token.
 #[derive(Debug, Error)]
 pub enum CreateTokenError {
-    /// The actor may not.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// It would be good for nothing.
+    /// A token without scopes would be useless.
     #[error("a token needs at least one scope")]
     NoScope,
-    /// The maker may not do that himself.
+    /// The user does not have this scope.
     #[error("a token cannot have the scope '{0}', which its owner does not have")]
     TooMuch(Scope),
-    /// It is long ago that the maker proved who they are.
     #[error(transparent)]
     NotRecent(#[from] NotRecent),
-    /// The session ended meanwhile.
+    /// The session has ended in the meantime.
     #[error("the session has ended; sign in again")]
     Ended,
-    /// Too many were made.
+    /// Too many tokens were created.
     #[error("too many tokens were made; try again later")]
     Limited(Exhausted),
-    /// It would be over before it began.
+    /// The expiry is in the past.
     #[error("the token would have expired already")]
     Expired,
-    /// The name makes no sense.
     #[error(transparent)]
     Name(#[from] InvalidTokenName),
-    /// The store or the source of chance could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
-/// Why nobody was let in.
+/// Errors of authenticating a token.
 #[derive(Debug, Error)]
 pub enum AuthenticateError {
-    /// The token opens nothing.
     #[error("the API token is wrong, expired or revoked")]
     Refused,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
 
-/// Why that could not be done.
+/// Errors of listing and revoking tokens.
 #[derive(Debug, Error)]
 pub enum TokensError {
-    /// The actor may not.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    /// There is no such token, or it was ended before.
+    /// There is no such token, or it was already revoked.
     #[error("there is no living token with this id")]
     NotFound,
-    /// The store could not answer.
     #[error(transparent)]
     Port(#[from] PortError),
 }
@@ -292,12 +274,12 @@ mod tests {
     use chrono::{DateTime, Utc};
     use secrecy::ExposeSecret as _;
     use waggle_kernel::ids::TokenId;
-    use waggle_kernel::{FixedClock, MockEntropy};
+    use waggle_kernel::{FixedClock, MockEntropy, MockLimits};
 
     use super::*;
     use crate::people::role::Role;
     use crate::people::user::User;
-    use crate::ports::{MockLimits, MockTokenRepository};
+    use crate::ports::MockTokenRepository;
     use crate::testing::scene::{policy, visitor};
     use crate::testing::user;
     use crate::tokens::token::ApiToken;
@@ -314,7 +296,7 @@ mod tests {
         WantedToken { name, owner: None, scopes, expires_at }
     }
 
-    /// A repository with one token, the text of which is returned.
+    /// Returns a repository with one token, and the token's text.
     async fn with_one(
         expires_at: Option<DateTime<Utc>>,
         revoked_at: Option<DateTime<Utc>>,
@@ -351,7 +333,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_lets_in_with_its_scopes_and_its_use_is_written_down() {
+    async fn a_token_authenticates_with_its_scopes_and_its_use_is_recorded() {
         let (mut repository, text) = with_one(None, None, None, None).await;
         repository.expect_touch().times(1).returning(|_, _| Ok(()));
 
@@ -361,7 +343,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_may_do_no_more_than_its_owner_and_nothing_for_one_who_is_shut_out() {
+    async fn a_token_is_limited_by_its_owner_and_rejected_if_the_owner_is_deactivated() {
         let now = Some(FixedClock::noon().now());
         let (repository, text) = with_one(None, None, now, Some(user(3, Role::Editor))).await;
         let clock = Arc::new(FixedClock::noon());
@@ -377,7 +359,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_user_makes_a_token_of_their_own_and_is_told() {
+    async fn a_user_creates_a_token_and_is_notified() {
         let mut repository = MockTokenRepository::new();
         let mut answers = vec![None, Some(TokenId::new(1))];
         repository
@@ -410,7 +392,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn use_is_written_down_once_a_minute_at_most() {
+    async fn use_is_recorded_at_most_once_a_minute() {
         let (mut repository, text) =
             with_one(None, None, Some(FixedClock::noon().now()), None).await;
         repository.expect_touch().never();
@@ -421,7 +403,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_expired_and_a_revoked_token_are_refused_alike() {
+    async fn expired_and_revoked_tokens_are_refused_alike() {
         let past = Some(FixedClock::noon().now());
         for (expires_at, revoked_at) in [(past, None), (None, past)] {
             let (repository, text) = with_one(expires_at, revoked_at, None, None).await;
@@ -444,7 +426,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_without_scopes_or_time_is_not_made() {
+    async fn a_token_without_scopes_or_already_expired_is_not_created() {
         let refused = tokens(MockTokenRepository::new(), Arc::new(FixedClock::noon()));
 
         let (system, client) = (Actor::system(), Client::default());

@@ -1,4 +1,4 @@
-//! API tokens: their form, their hash, their life.
+//! API tokens: their format, hash and lifetime.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,7 +16,7 @@ const PREFIX: &str = "wgl_";
 const ID_LENGTH: usize = 12;
 const SECRET_LENGTH: usize = 43;
 
-/// The SHA-256 of a whole token.
+/// The SHA-256 hash of a whole token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredHash(pub [u8; 32]);
 
@@ -26,18 +26,18 @@ impl std::fmt::Debug for StoredHash {
     }
 }
 
-/// A token as somebody shows it: well formed, but not yet known to be right.
+/// A well-formed token from a request; it is not verified yet.
 pub struct PresentedToken {
     public_id: String,
     hash: [u8; 32],
 }
 
 impl PresentedToken {
-    /// Reads a token.
+    /// Parses a token.
     ///
     /// # Errors
     ///
-    /// [`InvalidToken`] unless `text` has the form of a token, exactly.
+    /// [`InvalidToken`] unless `text` has exactly the format of a token.
     pub fn parse(text: &str) -> Result<Self, InvalidToken> {
         let (public_id, secret) =
             text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_')).ok_or(InvalidToken)?;
@@ -54,46 +54,44 @@ impl PresentedToken {
         Ok(Self { public_id: public_id.to_owned(), hash: Sha256::digest(text).into() })
     }
 
-    /// The part by which the token is found.
+    /// Returns the part that identifies the token.
     pub fn public_id(&self) -> &str {
         &self.public_id
     }
 
-    /// Whether it is the token with this hash, told in the same time whatever the answer.
+    /// Checks in constant time whether this is the token with the hash `stored`.
     pub fn is(&self, stored: &StoredHash) -> bool {
         self.hash.ct_eq(&stored.0).into()
     }
 }
 
-/// The text is no token.
+/// The text does not have the format of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("that is not an API token")]
 pub struct InvalidToken;
 
-/// A token that is to be kept.
+/// A token to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewApiToken {
-    /// The part by which it is found.
+    /// The part that identifies the token.
     pub public_id: String,
-    /// The hash of the whole.
+    /// The hash of the whole token.
     pub hash: StoredHash,
-    /// What it is for.
     pub name: String,
-    /// Whose it is; nobody's where the operator made it.
+    /// `None` for tokens of the operator.
     pub owner: Option<UserId>,
-    /// What its bearer may do, as far as its owner may.
+    /// What the bearer can do, as far as the owner can.
     pub scopes: Scopes,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it ends by itself.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl NewApiToken {
-    /// The longest name, in characters.
+    /// The maximum length of a name, in characters.
     pub const MOST_NAME: usize = 150;
 
-    /// Makes a token of `chance` and returns it beside the only text of it that there will ever be.
+    /// Creates a token from random bytes. Returns it with its text, which cannot be recovered
+    /// later.
     ///
     /// # Errors
     ///
@@ -128,85 +126,74 @@ impl NewApiToken {
     }
 }
 
-/// What is wanted of a new token.
+/// The data of a new token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedToken {
-    /// What it is for.
     pub name: String,
-    /// Whose it is to be; nobody's where the operator makes it.
+    /// `None` for tokens of the operator.
     pub owner: Option<UserId>,
-    /// What its bearer may do.
+    /// What the bearer can do, as far as the owner can.
     pub scopes: Scopes,
-    /// When it ends by itself.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Why a token cannot have this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InvalidTokenName {
-    /// It is empty.
     #[error("the name of a token cannot be empty")]
     Empty,
-    /// It has control characters.
     #[error("the name of a token cannot have control characters")]
     Control,
-    /// It cannot be kept.
+    /// It cannot be stored.
     #[error("the name of the token {0}")]
     Text(#[from] TextProblem),
 }
 
-/// A token that is kept.
+/// A stored token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiToken {
-    /// The id that Waggle gave it.
     pub id: TokenId,
-    /// The part by which it is found; no secret.
+    /// The part that identifies the token. It is not secret.
     pub public_id: String,
-    /// What it is for.
     pub name: String,
-    /// Whose it is; nobody's where the operator made it.
+    /// `None` for tokens of the operator.
     pub owner: Option<UserId>,
-    /// What its bearer may do, as far as its owner may.
+    /// What the bearer can do, as far as the owner can.
     pub scopes: Scopes,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it ends by itself.
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was ended.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// When it was last shown, to the minute.
+    /// When the token was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
 impl ApiToken {
-    /// Whether it lets anybody in at `now`.
+    /// Returns whether the token is neither revoked nor expired at `now`.
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 }
 
-/// A token with its owner, as they are now.
+/// A token with its owner in the current state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedToken {
-    /// The token.
     pub token: ApiToken,
-    /// Whose it is; nobody's where the operator made it.
+    /// `None` for tokens of the operator.
     pub owner: Option<User>,
 }
 
 impl OwnedToken {
-    /// The scopes of the token that do nothing, because the role of its owner does not have them.
+    /// Returns the scopes of the token that have no effect, because the owner's role does not
+    /// include them.
     pub fn unusable_scopes(&self) -> Vec<Scope> {
         self.owner.as_ref().map(|owner| owner.lacks(self.token.scopes)).unwrap_or_default()
     }
 }
 
-/// What becomes of the API tokens of somebody who resets the password.
+/// What happens to a user's API tokens when the password is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokensOnReset {
-    /// They go on working.
     Keep,
-    /// They end.
     Revoke,
 }
 
@@ -226,7 +213,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_made_is_read_and_known_again(chance: [u8; 32]) {
+        fn a_new_token_is_parsed_and_recognized(chance: [u8; 32]) {
             let (token, text) = made(chance);
 
             let presented = PresentedToken::parse(text.expose_secret()).unwrap();
@@ -242,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn another_token_is_not_taken_for_it() {
+    fn another_token_does_not_match() {
         let (token, _) = made([1; 32]);
         let (_, other) = made([2; 32]);
 
@@ -252,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_cut_off_or_changed_in_case_is_no_token() {
+    fn truncated_or_upper_case_tokens_are_rejected() {
         let (_, text) = made([200; 32]);
         let text = text.expose_secret();
 

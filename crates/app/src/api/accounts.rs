@@ -17,14 +17,15 @@ use waggle_accounts::{
     SessionsError, SignInError, SignedIn as SignedInAs, User, UserChange, Wanted,
 };
 use waggle_kernel::ids::{SessionId, UserId};
-use waggle_kernel::{Actor, Clock as _, Page, PageRequest, Scope, SystemClock};
+use waggle_kernel::{Actor, Clock as _, Page, PageRequest, Scope};
+use waggle_system::SystemClock;
 
 use super::done::Done;
 use super::export::{Export, Format, Pages, export};
 use super::query::{if_match, page};
 use super::tag::Tag;
-use crate::app::App;
-use crate::http::{Caller, Problem, SESSION_COOKIE, SignedIn, client};
+use crate::http::{Caller, Failure, Problem, SESSION_COOKIE, SignedIn, client};
+use crate::use_cases::UseCases;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
@@ -292,14 +293,13 @@ impl AccountsApi {
     async fn sign_in(
         &self,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<LoginBody>,
-    ) -> Result<Response<Json<SignedInView>>, Problem> {
+    ) -> Result<Response<Json<SignedInView>>, Failure<401>> {
         let LoginBody { login, password } = body.0;
         let policy = app.policy().sign_in;
         let from = client(&app, request);
         let result = app.people.sign_in.run(&login, &password.into(), &from, &policy).await;
-        app.post.notify_one();
         Ok(signed_in(&app, &result?))
     }
 
@@ -312,9 +312,9 @@ impl AccountsApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<ConfirmBody>,
-    ) -> Result<Json<Done>, Problem> {
+    ) -> Result<Json<Done>, Failure<401>> {
         let (password, policy) = (body.0.password.into(), app.policy().sign_in);
         let from = client(&app, request);
         app.people.sign_in.confirm(&person.visitor, &password, &from, &policy).await?;
@@ -329,8 +329,8 @@ impl AccountsApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
-    ) -> Result<Response<Json<Ended>>, Problem> {
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Response<Json<Ended>>, Failure<401>> {
         app.people.sessions.sign_out(&person.visitor, &client(&app, request)).await?;
         let gone = SESSION_COOKIE.set(&app.settings.values(), "", 0);
         Ok(Response::new(Json(Ended { ended: 1 })).header("set-cookie", gone))
@@ -340,7 +340,7 @@ impl AccountsApi {
     ///
     /// Scope: `read`.
     #[oai(path = "/me", method = "get", operation_id = "show_me")]
-    async fn show_me(&self, caller: Caller, request: &Request) -> Result<Json<MeView>, Problem> {
+    async fn show_me(&self, caller: Caller, request: &Request) -> Result<Json<MeView>, Failure> {
         let visitor = request.extensions().get::<waggle_accounts::Visitor>();
         let granted = |scope: &Scope| caller.actor.scopes().grant(*scope);
         Ok(Json(MeView {
@@ -362,9 +362,9 @@ impl AccountsApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<PasswordBody>,
-    ) -> Result<Json<UserView>, Problem> {
+    ) -> Result<Json<UserView>, Failure<409>> {
         let (present, wanted) = (body.0.present.into(), body.0.wanted.into());
         let policy = app.policy();
         app.people
@@ -377,7 +377,6 @@ impl AccountsApi {
                 &policy,
             )
             .await?;
-        app.post.notify_one();
         Ok(Json((&person.visitor.user).into()))
     }
 
@@ -388,8 +387,8 @@ impl AccountsApi {
     async fn list_sessions(
         &self,
         person: SignedIn,
-        app: Data<&Arc<App>>,
-    ) -> Result<Json<SessionList>, Problem> {
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Json<SessionList>, Failure<401>> {
         let this = person.visitor.session.id;
         let open = app.people.sessions.list(&person.visitor).await?;
         let items = open.into_iter().map(|session| SessionView::of(session, this)).collect();
@@ -404,9 +403,9 @@ impl AccountsApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
-    ) -> Result<Json<Ended>, Problem> {
+    ) -> Result<Json<Ended>, Failure<401, 404>> {
         app.people
             .sessions
             .end(&person.visitor, SessionId::new(id.0), &client(&app, request))
@@ -422,8 +421,8 @@ impl AccountsApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
-    ) -> Result<Json<Ended>, Problem> {
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Json<Ended>, Failure<401>> {
         let ended = app.people.sessions.end_others(&person.visitor, &client(&app, request)).await?;
         Ok(Json(Ended { ended }))
     }
@@ -435,10 +434,10 @@ impl AccountsApi {
     async fn list_users(
         &self,
         admin: SignedIn,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
-    ) -> Result<Json<UserPage>, Problem> {
+    ) -> Result<Json<UserPage>, Failure> {
         let page = page(limit.0, cursor.0.as_deref())?;
         let found = app.people.users.list(&actor(&admin), page).await?;
         Ok(Json(UserPage {
@@ -455,9 +454,9 @@ impl AccountsApi {
         &self,
         admin: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<NewUserBody>,
-    ) -> Result<Json<UserView>, Problem> {
+    ) -> Result<Json<UserView>, Failure<409>> {
         let wanted = Wanted {
             email: body.0.email,
             username: body.0.username,
@@ -478,9 +477,9 @@ impl AccountsApi {
     async fn show_user(
         &self,
         admin: SignedIn,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
-    ) -> Result<Json<UserView>, Problem> {
+    ) -> Result<Json<UserView>, Failure<404>> {
         Ok(Json((&app.people.users.show(&actor(&admin), UserId::new(id.0)).await?).into()))
     }
 
@@ -493,11 +492,11 @@ impl AccountsApi {
         &self,
         admin: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         body: Json<UserChangeBody>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
-    ) -> Result<Json<UserView>, Problem> {
+    ) -> Result<Json<UserView>, Failure<404, 409>> {
         let change = UserChange {
             role: body.0.role.map(Into::into),
             is_active: body.0.is_active,
@@ -508,7 +507,6 @@ impl AccountsApi {
         let id = UserId::new(id.0);
         let user =
             app.people.users.change(&actor(&admin), id, &change, &client(&app, request)).await?;
-        app.post.notify_one();
         Ok(Json((&user).into()))
     }
 
@@ -524,13 +522,12 @@ impl AccountsApi {
         &self,
         admin: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
-    ) -> Result<Json<UserView>, Problem> {
+    ) -> Result<Json<UserView>, Failure<404, 409>> {
         let (actor, id) = (actor(&admin), UserId::new(id.0));
         let user = app.people.users.show(&actor, id).await?;
         app.people.second_factor.remove_for(&actor, &user, &client(&app, request)).await?;
-        app.post.notify_one();
         Ok(Json((&app.people.users.show(&actor, id).await?).into()))
     }
 
@@ -541,14 +538,14 @@ impl AccountsApi {
     async fn list_auth_events(
         &self,
         admin: SignedIn,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         /// Of this type alone, such as `LOGIN_FAILURE`.
         event_type: Query<Option<String>>,
         /// About this user alone.
         user_id: Query<Option<i64>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
-    ) -> Result<Json<AuthEventPage>, Problem> {
+    ) -> Result<Json<AuthEventPage>, Failure> {
         let filter = filter(event_type.0, user_id.0)?;
         let page = page(limit.0, cursor.0.as_deref())?;
         let found = app.people.users.events(&actor(&admin), &filter, page).await?;
@@ -567,16 +564,17 @@ impl AccountsApi {
         &self,
         admin: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         /// `csv` (also when nothing is said) or `jsonl`.
         format: Query<Option<Format>>,
         event_type: Query<Option<String>>,
         user_id: Query<Option<i64>>,
-    ) -> Result<Export, Problem> {
+    ) -> Result<Export, Failure> {
         let filter = filter(event_type.0, user_id.0)?;
         let (app, actor) = (Arc::clone(app.0), actor(&admin));
         app.people.users.tell_of_export(&actor, &client(&app, request)).await?;
-        export(AuthEventPages { app, actor, filter }, format.0.unwrap_or(Format::Csv)).await
+        let format = format.0.unwrap_or(Format::Csv);
+        Ok(export(AuthEventPages { app, actor, filter }, format).await?)
     }
 }
 
@@ -590,7 +588,7 @@ fn filter(kind: Option<String>, user: Option<i64>) -> Result<AuthEventFilter, Pr
 
 /// What happened at the door, as far as a filter means it.
 struct AuthEventPages {
-    app: Arc<App>,
+    app: Arc<UseCases>,
     actor: Actor,
     filter: AuthEventFilter,
 }
@@ -638,7 +636,7 @@ impl Pages for AuthEventPages {
 }
 
 /// The answer to somebody who is in now, with the cookie of the session.
-pub(super) fn signed_in(app: &App, opened: &SignedInAs) -> Response<Json<SignedInView>> {
+pub(super) fn signed_in(app: &UseCases, opened: &SignedInAs) -> Response<Json<SignedInView>> {
     let needs = if !opened.is_complete {
         Some(Needs::SecondFactor)
     } else if app.policy().needs_setup(&opened.user) {
@@ -651,7 +649,7 @@ pub(super) fn signed_in(app: &App, opened: &SignedInAs) -> Response<Json<SignedI
 }
 
 /// The cookie that keeps a new session.
-pub(crate) fn session_cookie(app: &App, opened: &SignedInAs) -> String {
+pub(crate) fn session_cookie(app: &UseCases, opened: &SignedInAs) -> String {
     let left = (opened.ends_at - SystemClock.now()).num_milliseconds();
     // Rounded up: a cookie that is there longer than its session opens nothing.
     SESSION_COOKIE.set(&app.settings.values(), opened.token.expose_secret(), (left + 999) / 1_000)

@@ -15,8 +15,8 @@ use waggle_twitter_n8n::{BatchFilter, BatchStatus, CampaignBatch, Deleted, Statu
 
 use super::query::{Order, if_match, page, text, time};
 use super::tag::Tag;
-use crate::app::App;
-use crate::http::{Caller, Problem};
+use crate::http::{Caller, Failure, Problem};
+use crate::use_cases::UseCases;
 
 /// How many tweets of a batch stand where.
 #[derive(Object)]
@@ -173,7 +173,7 @@ impl CampaignBatchesApi {
     async fn list_campaign_batches(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         /// The name or the title has this in it, without regard to case.
         search: Query<Option<String>>,
         status: Query<Option<BatchStatusName>>,
@@ -188,7 +188,7 @@ impl CampaignBatchesApi {
         order: Query<Option<Order>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
-    ) -> Result<Json<CampaignBatchPage>, Problem> {
+    ) -> Result<Json<CampaignBatchPage>, Failure> {
         let filter = BatchFilter {
             search: text("search", search.0)?,
             status: status.0.map(Into::into),
@@ -218,9 +218,9 @@ impl CampaignBatchesApi {
     async fn show_campaign_batch(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
-    ) -> Result<Json<CampaignBatchView>, Problem> {
+    ) -> Result<Json<CampaignBatchView>, Failure<404>> {
         let (batch, sources) = app.batches.find(&caller.actor, CampaignBatchId::new(id.0)).await?;
         Ok(Json(CampaignBatchView { source_tweet_ids: Some(sources), ..batch.into() }))
     }
@@ -232,11 +232,11 @@ impl CampaignBatchesApi {
     async fn rename_campaign_batch(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
         body: Json<RenameBody>,
-    ) -> Result<Json<CampaignBatchView>, Problem> {
+    ) -> Result<Json<CampaignBatchView>, Failure<404, 409>> {
         let (id, expected) = (CampaignBatchId::new(id.0), if_match(version.0.as_deref())?);
         let batch = app.batches.rename(&caller.actor, id, expected, body.0.title).await?;
         Ok(Json(batch.into()))
@@ -253,10 +253,10 @@ impl CampaignBatchesApi {
     async fn delete_campaign_batch(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
-    ) -> Result<Json<CampaignBatchView>, Problem> {
+    ) -> Result<Json<CampaignBatchView>, Failure<404, 409>> {
         let (id, expected) = (CampaignBatchId::new(id.0), if_match(version.0.as_deref())?);
         Ok(Json(app.batches.delete(&caller.actor, id, expected).await?.into()))
     }
@@ -272,10 +272,10 @@ impl CampaignBatchesApi {
     async fn restore_campaign_batch(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
-    ) -> Result<Json<CampaignBatchView>, Problem> {
+    ) -> Result<Json<CampaignBatchView>, Failure<404, 409>> {
         let (id, expected) = (CampaignBatchId::new(id.0), if_match(version.0.as_deref())?);
         Ok(Json(app.batches.restore(&caller.actor, id, expected).await?.into()))
     }

@@ -11,11 +11,12 @@ use poem_openapi::payload::Binary;
 use poem_openapi::registry::{MetaResponse, MetaResponses, Registry};
 use poem_openapi::{ApiResponse, Enum};
 use serde_json::{Value, json};
-use waggle_kernel::{Actor, Clock as _, Cursor, Direction, Limit, Page, PageRequest, SystemClock};
+use waggle_kernel::{Actor, Clock as _, Cursor, Direction, Limit, Page, PageRequest};
+use waggle_system::SystemClock;
 use waggle_twitter_n8n::{SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetsError};
 
-use crate::app::App;
 use crate::http::Problem;
+use crate::use_cases::UseCases;
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -146,7 +147,7 @@ impl<P: Pages> Rest<P> {
 
 /// Source tweets that a filter means.
 pub(crate) struct SourceTweetPages {
-    pub(crate) app: Arc<App>,
+    pub(crate) app: Arc<UseCases>,
     pub(crate) actor: Actor,
     pub(crate) filter: SourceTweetFilter,
     pub(crate) sort: SourceTweetSort,

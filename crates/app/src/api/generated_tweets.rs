@@ -9,18 +9,17 @@ use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::{Value, json};
-use waggle_content::Platform;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_twitter_n8n::{
-    Action, GeneratedTweet, HistoryEntry, MoveRefused, PublishTweetError, QueueRefused,
-    ReviewError, ReviewTweets, Status, TweetFilter,
+    Action, GeneratedTweet, HistoryEntry, MoveRefused, NoDestination, PublishTweetError,
+    QueueRefused, ReviewError, ReviewTweets, Status, TweetFilter,
 };
 
 use super::posts::PostView;
 use super::query::{Order, if_match, page, text, time};
 use super::tag::Tag;
-use crate::app::App;
-use crate::http::{Caller, Problem};
+use crate::http::{Caller, Failure, Problem};
+use crate::use_cases::UseCases;
 
 /// A drafted tweet.
 #[derive(Object)]
@@ -271,7 +270,7 @@ impl GeneratedTweetsApi {
     async fn list_generated_tweets(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         /// The text has this in it, without regard to case.
         search: Query<Option<String>>,
         campaign_batch_id: Query<Option<i64>>,
@@ -286,7 +285,7 @@ impl GeneratedTweetsApi {
         order: Query<Option<Order>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
-    ) -> Result<Json<GeneratedTweetPage>, Problem> {
+    ) -> Result<Json<GeneratedTweetPage>, Failure> {
         let filter = TweetFilter {
             search: text("search", search.0)?,
             batch: campaign_batch_id.0.map(CampaignBatchId::new),
@@ -313,9 +312,9 @@ impl GeneratedTweetsApi {
     async fn show_generated_tweet(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
-    ) -> Result<Json<GeneratedTweetView>, Problem> {
+    ) -> Result<Json<GeneratedTweetView>, Failure<404>> {
         Ok(view(&app.review.find(&caller.actor, GeneratedTweetId::new(id.0)).await?))
     }
 
@@ -326,16 +325,15 @@ impl GeneratedTweetsApi {
     async fn edit_generated_tweet(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
         body: Json<EditBody>,
-    ) -> Result<Json<GeneratedTweetView>, Problem> {
+    ) -> Result<Json<GeneratedTweetView>, Failure<404, 409>> {
         let EditBody { content, engagement_hook } = body.0;
         if content.is_none() && engagement_hook.is_none() {
-            return Err(Problem::invalid(
-                "there is nothing to change: send content or engagement_hook",
-            ));
+            let detail = "there is nothing to change: send content or engagement_hook";
+            return Err(Problem::invalid(detail).into());
         }
         let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
         let edited = app.review.edit(&caller.actor, id, expected, content, engagement_hook).await?;
@@ -354,10 +352,10 @@ impl GeneratedTweetsApi {
     async fn approve_generated_tweet(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
-    ) -> Result<Json<GeneratedTweetView>, Problem> {
+    ) -> Result<Json<GeneratedTweetView>, Failure<404, 409, 428>> {
         let expected = if_match(version.0.as_deref())?.ok_or_else(|| {
             Problem::needs_version(
                 "read the tweet first, and send its version in If-Match: an approval covers what was seen",
@@ -378,19 +376,20 @@ impl GeneratedTweetsApi {
     async fn approve_generated_tweets(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<ApproveManyBody>,
-    ) -> Result<Json<ApprovedMany>, Problem> {
+    ) -> Result<Json<ApprovedMany>, Failure<428>> {
         let tweets = match body.0 {
             ApproveManyBody { tweets: Some(tweets), ids: None, campaign_batch_id: None } => tweets,
             ApproveManyBody { tweets: None, ids: None, campaign_batch_id: None } => {
-                return Err(Problem::invalid("tweets is missing: send [{\"id\", \"version\"}]"));
+                let detail = "tweets is missing: send [{\"id\", \"version\"}]";
+                return Err(Problem::invalid(detail).into());
             }
             _ => {
                 return Err(Problem::needs_version(
                     "read the tweets first, and send tweets as [{\"id\", \"version\"}]: an approval \
                      covers what was seen",
-                ));
+).into());
             }
         };
         let seen: Vec<(GeneratedTweetId, Version)> = tweets
@@ -422,11 +421,11 @@ impl GeneratedTweetsApi {
     async fn reject_generated_tweet(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
         body: Json<RejectBody>,
-    ) -> Result<Json<GeneratedTweetView>, Problem> {
+    ) -> Result<Json<GeneratedTweetView>, Failure<404, 409>> {
         let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
         Ok(view(&app.review.reject(&caller.actor, id, expected, body.0.reason).await?))
     }
@@ -442,10 +441,10 @@ impl GeneratedTweetsApi {
     async fn restore_generated_tweet(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
-    ) -> Result<Json<GeneratedTweetView>, Problem> {
+    ) -> Result<Json<GeneratedTweetView>, Failure<404, 409>> {
         let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
         Ok(view(&app.review.restore(&caller.actor, id, expected).await?))
     }
@@ -461,10 +460,10 @@ impl GeneratedTweetsApi {
     async fn delete_generated_tweet(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
-    ) -> Result<Json<GeneratedTweetView>, Problem> {
+    ) -> Result<Json<GeneratedTweetView>, Failure<404, 409>> {
         let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
         Ok(view(&app.review.delete(&caller.actor, id, expected).await?))
     }
@@ -484,28 +483,15 @@ impl GeneratedTweetsApi {
     async fn publish_generated_tweet(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
         body: Json<PublishBody>,
-    ) -> Result<Json<QueuedView>, Problem> {
+    ) -> Result<Json<QueuedView>, Failure<404, 409, 428>> {
         let PublishBody { platform, at } = body.0;
-        let platform = match platform {
-            None => app.default_platform(),
-            Some(name) => name
-                .parse::<Platform>()
-                .map_err(|error| Problem::invalid(format!("platform: {error}")))?,
-        };
-        if !app.connections.is_connected(platform) {
-            return Err(Problem::conflict(format!(
-                "the platform {platform} is not connected; its credentials are missing in the settings"
-            )));
-        }
         let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
         let at = time("at", at)?;
-        let queued =
-            app.publish_tweet.run(&caller.actor, id, expected, platform.name(), at).await?;
-        app.wake.notify_one();
+        let queued = app.publish_tweet.run(&caller.actor, id, expected, platform, at).await?;
         // The right to publish includes seeing what was queued.
         let post = app.posts.find(&waggle_kernel::Actor::system(), queued.id).await?;
         Ok(Json(QueuedView { was_queued: queued.was_queued, post: post.into() }))
@@ -522,11 +508,11 @@ impl GeneratedTweetsApi {
     async fn show_generated_tweet_history(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
-    ) -> Result<Json<HistoryPage>, Problem> {
+    ) -> Result<Json<HistoryPage>, Failure<404>> {
         let page = page(limit.0, cursor.0.as_deref())?;
         let found = app.review.history(&caller.actor, GeneratedTweetId::new(id.0), page).await?;
         Ok(Json(HistoryPage {
@@ -587,13 +573,17 @@ impl From<PublishTweetError> for Problem {
                     .with("current_status", json!(status.name()))
                     .with("allowed", json!(allowed))
             }
-            PublishTweetError::TooFarAhead | PublishTweetError::Past => Self::invalid(detail),
+            PublishTweetError::TooFarAhead
+            | PublishTweetError::Past
+            | PublishTweetError::NoDestination(NoDestination::Unknown(_)) => Self::invalid(detail),
             PublishTweetError::Refused(QueueRefused::Port(error))
             | PublishTweetError::Port(error) => error.into(),
             PublishTweetError::Refused(QueueRefused::NeedsVersion { .. }) => {
                 Self::needs_version(detail)
             }
-            PublishTweetError::ContentChanged { .. } | PublishTweetError::Refused(_) => {
+            PublishTweetError::ContentChanged { .. }
+            | PublishTweetError::Refused(_)
+            | PublishTweetError::NoDestination(NoDestination::NotConnected(_)) => {
                 Self::conflict(detail)
             }
         }

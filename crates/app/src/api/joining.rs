@@ -23,9 +23,8 @@ use waggle_kernel::error_chain;
 use super::accounts::{SignedInView, UserView, signed_in};
 use super::done::Done;
 use super::tag::Tag;
-use crate::app::App;
-use crate::http::{GOOGLE_COOKIE, Problem, SignedIn, client};
-use crate::live_settings;
+use crate::http::{Failure, GOOGLE_COOKIE, Problem, SignedIn, client};
+use crate::use_cases::UseCases;
 
 /// The digits of a code: a JSON string, because a number has no leading zeros.
 #[derive(Debug)]
@@ -195,9 +194,9 @@ impl JoiningApi {
     async fn register(
         &self,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<RegisterBody>,
-    ) -> Result<Json<CodeSentView>, Problem> {
+    ) -> Result<Json<CodeSentView>, Failure> {
         let wanted = Application {
             email: body.0.email,
             username: body.0.username,
@@ -207,7 +206,6 @@ impl JoiningApi {
         };
         let issued =
             app.people.register.request(&wanted, &client(&app, request), &app.policy()).await?;
-        app.post.notify_one();
         Ok(Json(issued.into()))
     }
 
@@ -218,9 +216,9 @@ impl JoiningApi {
     async fn confirm_registration(
         &self,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<ConfirmRegistrationBody>,
-    ) -> Result<Response<Json<SignedInView>>, Problem> {
+    ) -> Result<Response<Json<SignedInView>>, Failure<409>> {
         let presented = presented(body.0.flow, body.0.code, body.0.link)?;
         let (policy, from) = (app.policy(), client(&app, request));
         let password = body.0.password.map(Into::into);
@@ -239,12 +237,11 @@ impl JoiningApi {
     async fn request_password_reset(
         &self,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<AddressBody>,
-    ) -> Result<Json<CodeSentView>, Problem> {
+    ) -> Result<Json<CodeSentView>, Failure> {
         let from = client(&app, request);
         let issued = app.people.reset_password.request(&body.0.email, &from, &app.policy()).await?;
-        app.post.notify_one();
         Ok(Json(issued.into()))
     }
 
@@ -259,9 +256,9 @@ impl JoiningApi {
     async fn confirm_password_reset(
         &self,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<ConfirmResetBody>,
-    ) -> Result<Json<Done>, Problem> {
+    ) -> Result<Json<Done>, Failure> {
         let presented = presented(body.0.flow, body.0.code, body.0.link)?;
         let password = body.0.password.into();
         let tokens = if body.0.revoke_tokens { TokensOnReset::Revoke } else { TokensOnReset::Keep };
@@ -270,7 +267,7 @@ impl JoiningApi {
             .reset_password
             .complete(&presented, &password, tokens, &from, &app.policy())
             .await?;
-        live_settings::apply_super_admins(&app).await;
+        app.super_admins.apply(&app.settings.values()).await;
         Ok(Json(Done { message: "the password was changed; sign in with it".to_owned() }))
     }
 
@@ -281,9 +278,9 @@ impl JoiningApi {
     async fn begin_google(
         &self,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<GoogleBody>,
-    ) -> Result<Response<Json<GoogleView>>, Problem> {
+    ) -> Result<Response<Json<GoogleView>>, Failure<409>> {
         let (from, policy) = (client(&app, request), app.policy());
         let return_to = body.0.return_to.unwrap_or_default();
         let begun = app.people.google.begin(&return_to, &from, &policy).await?;
@@ -300,9 +297,9 @@ impl JoiningApi {
     async fn confirm_google(
         &self,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<ConfirmGoogleBody>,
-    ) -> Result<Response<Json<SignedInView>>, Problem> {
+    ) -> Result<Response<Json<SignedInView>>, Failure<401, 409>> {
         let (from, policy) = (client(&app, request), app.policy());
         let ConfirmGoogleBody { flow, code } = body.0;
         let (user, stored) = app.people.google.confirm(flow, code.0, &from, &policy).await?;
@@ -323,16 +320,15 @@ impl JoiningApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<AddressBody>,
-    ) -> Result<Json<CodeSentView>, Problem> {
+    ) -> Result<Json<CodeSentView>, Failure> {
         let (from, policy) = (client(&app, request), app.policy());
         let issued = app
             .people
             .change_address
             .request(&person.visitor, &body.0.email, &from, &policy)
             .await?;
-        app.post.notify_one();
         Ok(Json(issued.into()))
     }
 
@@ -344,9 +340,9 @@ impl JoiningApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<ConfirmAddressBody>,
-    ) -> Result<Json<UserView>, Problem> {
+    ) -> Result<Json<UserView>, Failure<409>> {
         let presented = presented(body.0.flow, body.0.code, body.0.link)?;
         let (from, policy) = (client(&app, request), app.policy());
         let user =
@@ -357,8 +353,8 @@ impl JoiningApi {
 }
 
 /// Somebody whose address is verified now, as the list of super admins has them.
-pub(crate) async fn as_they_are(app: &App, user: User) -> User {
-    let changed = live_settings::apply_super_admins(app).await;
+pub(crate) async fn as_they_are(app: &UseCases, user: User) -> User {
+    let changed = app.super_admins.apply(&app.settings.values()).await;
     changed.into_iter().find(|changed| changed.id == user.id).unwrap_or(user)
 }
 

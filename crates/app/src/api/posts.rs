@@ -16,8 +16,8 @@ use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, PostId};
 
 use super::query::{if_match, page};
 use super::tag::Tag;
-use crate::app::App;
-use crate::http::{Caller, Problem};
+use crate::http::{Caller, Failure, Problem};
+use crate::use_cases::UseCases;
 
 /// What a post has for X.
 #[derive(Object)]
@@ -282,14 +282,14 @@ impl PostsApi {
     async fn list_posts(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         status: Query<Option<PostStatusName>>,
         platform: Query<Option<PlatformName>>,
         /// Made from this generated tweet.
         generated_tweet_id: Query<Option<i64>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
-    ) -> Result<Json<PostPage>, Problem> {
+    ) -> Result<Json<PostPage>, Failure> {
         let filter = PostFilter {
             status: status.0.map(Into::into),
             platform: platform.0.map(|platform| match platform {
@@ -313,9 +313,9 @@ impl PostsApi {
     async fn show_post(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
-    ) -> Result<Json<PostView>, Problem> {
+    ) -> Result<Json<PostView>, Failure<404>> {
         Ok(Json(app.posts.find(&caller.actor, PostId::new(id.0)).await?.into()))
     }
 
@@ -326,9 +326,9 @@ impl PostsApi {
     async fn list_deliveries(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
-    ) -> Result<Json<Deliveries>, Problem> {
+    ) -> Result<Json<Deliveries>, Failure<404>> {
         let found = app.posts.deliveries(&caller.actor, PostId::new(id.0)).await?;
         Ok(Json(Deliveries { items: found.into_iter().map(Into::into).collect() }))
     }
@@ -341,10 +341,10 @@ impl PostsApi {
     async fn cancel_post(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
-    ) -> Result<Json<PostView>, Problem> {
+    ) -> Result<Json<PostView>, Failure<404, 409>> {
         let (id, expected) = (PostId::new(id.0), if_match(version.0.as_deref())?);
         Ok(Json(app.posts.cancel(&caller.actor, id, expected).await?.into()))
     }
@@ -357,11 +357,11 @@ impl PostsApi {
     async fn resolve_post(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
         body: Json<ResolveBody>,
-    ) -> Result<Json<PostView>, Problem> {
+    ) -> Result<Json<PostView>, Failure<404, 409>> {
         let resolution = if body.published {
             Resolution::Published {
                 id: body.0.platform_post_id.unwrap_or_default(),

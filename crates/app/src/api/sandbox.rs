@@ -11,8 +11,8 @@ use tracing::error;
 
 use super::query::page;
 use super::tag::Tag;
-use crate::app::App;
-use crate::http::{Caller, Problem};
+use crate::http::{Caller, Failure, Problem};
+use crate::use_cases::UseCases;
 
 /// A post on the sandbox's timeline.
 #[derive(Object)]
@@ -43,9 +43,9 @@ impl SandboxApi {
     async fn show_sandbox_timeline(
         &self,
         _caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         limit: Query<Option<u16>>,
-    ) -> Result<Json<Timeline>, Problem> {
+    ) -> Result<Json<Timeline>, Failure> {
         let most = page(limit.0, None)?.limit.rows();
         let posts =
             app.connections.sandbox().timeline(usize::from(most)).await.map_err(|problem| {

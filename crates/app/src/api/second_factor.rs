@@ -21,9 +21,9 @@ use waggle_kernel::ids::PasskeyId;
 use super::accounts::{SignedInView, signed_in};
 use super::done::Done;
 use super::tag::Tag;
-use crate::app::App;
-use crate::http::{Problem, SignedIn, client};
-use crate::live_passkeys::relying_party;
+use crate::http::{Failure, Problem, SignedIn, client};
+use crate::live::passkeys::relying_party;
+use crate::use_cases::UseCases;
 
 /// What somebody has of second factors.
 #[derive(Object)]
@@ -134,13 +134,12 @@ impl SecondFactorApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<CodeBody>,
-    ) -> Result<Response<Json<SignedInView>>, Problem> {
+    ) -> Result<Response<Json<SignedInView>>, Failure<401, 409>> {
         let (from, policy) = (client(&app, request), app.policy());
         let shown = app.people.second_factor.prove(&person.visitor, &body.code, &from, &policy);
         let result = shown.await;
-        app.post.notify_one();
         Ok(signed_in(&app, &result?))
     }
 
@@ -151,8 +150,8 @@ impl SecondFactorApi {
     async fn ask_for_passkey(
         &self,
         person: SignedIn,
-        app: Data<&Arc<App>>,
-    ) -> Result<Json<AskedView>, Problem> {
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Json<AskedView>, Failure<409>> {
         let options = app.people.passkeys.begin_proving(&person.visitor).await?;
         Ok(Json(AskedView { options }))
     }
@@ -170,9 +169,9 @@ impl SecondFactorApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<PasskeyBody>,
-    ) -> Result<Response<Json<SignedInView>>, Problem> {
+    ) -> Result<Response<Json<SignedInView>>, Failure<401, 409>> {
         let (from, policy) = (client(&app, request), app.policy());
         let answer = &body.credential;
         let shown = app.people.passkeys.finish_proving(&person.visitor, answer, &from, &policy);
@@ -186,8 +185,8 @@ impl SecondFactorApi {
     async fn list_second_factors(
         &self,
         person: SignedIn,
-        app: Data<&Arc<App>>,
-    ) -> Result<Json<SecondFactorView>, Problem> {
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Json<SecondFactorView>, Failure> {
         let (user, policy) = (&person.visitor.user, app.policy());
         let state = app.people.second_factor.state(&person.visitor).await?;
         let passkeys = app.people.passkeys.list(&person.visitor).await?;
@@ -207,8 +206,8 @@ impl SecondFactorApi {
     async fn begin_totp(
         &self,
         person: SignedIn,
-        app: Data<&Arc<App>>,
-    ) -> Result<Json<TotpView>, Problem> {
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Json<TotpView>, Failure<409>> {
         let begun = app.people.second_factor.begin(&person.visitor, &app.policy()).await?;
         let url = begun.url.expose_secret().to_owned();
         let qr = QrCode::new(&url).map_err(|error| PortError::broken("drawing a QR code", error));
@@ -225,14 +224,13 @@ impl SecondFactorApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<CodeBody>,
-    ) -> Result<Json<RecoveryCodes>, Problem> {
+    ) -> Result<Json<RecoveryCodes>, Failure<401, 409>> {
         let (from, policy) = (client(&app, request), app.policy());
         let confirmed =
             app.people.second_factor.confirm(&person.visitor, &body.code, &from, &policy);
         let result = confirmed.await;
-        app.post.notify_one();
         Ok(Json(result?.into()))
     }
 
@@ -245,12 +243,11 @@ impl SecondFactorApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
-    ) -> Result<Json<Done>, Problem> {
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Json<Done>, Failure<401, 404, 409>> {
         let (from, policy) = (client(&app, request), app.policy());
         let which = WhichFactor::Totp;
         app.people.second_factor.remove(&person.visitor, which, &from, &policy).await?;
-        app.post.notify_one();
         Ok(Json(Done { message: "the authenticator app was removed".to_owned() }))
     }
 
@@ -261,8 +258,8 @@ impl SecondFactorApi {
     async fn begin_passkey(
         &self,
         person: SignedIn,
-        app: Data<&Arc<App>>,
-    ) -> Result<Json<AskedView>, Problem> {
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Json<AskedView>, Failure<409>> {
         let policy = app.policy();
         let options = app.people.passkeys.begin_registering(&person.visitor, &policy).await?;
         Ok(Json(AskedView { options }))
@@ -281,9 +278,9 @@ impl SecondFactorApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<NewPasskeyBody>,
-    ) -> Result<Json<RecoveryCodes>, Problem> {
+    ) -> Result<Json<RecoveryCodes>, Failure<401, 409>> {
         let (from, policy) = (client(&app, request), app.policy());
         let NewPasskeyBody { name, credential } = body.0;
         let codes = app
@@ -291,7 +288,6 @@ impl SecondFactorApi {
             .passkeys
             .finish_registering(&person.visitor, &name, &credential, &from, &policy)
             .await?;
-        app.post.notify_one();
         Ok(Json(codes.into()))
     }
 
@@ -308,13 +304,12 @@ impl SecondFactorApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
-    ) -> Result<Json<Done>, Problem> {
+    ) -> Result<Json<Done>, Failure<401, 404, 409>> {
         let (from, policy) = (client(&app, request), app.policy());
         let which = WhichFactor::Passkey(PasskeyId::new(id.0));
         app.people.second_factor.remove(&person.visitor, which, &from, &policy).await?;
-        app.post.notify_one();
         Ok(Json(Done { message: "the passkey was removed".to_owned() }))
     }
 
@@ -331,13 +326,12 @@ impl SecondFactorApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
-    ) -> Result<Json<RecoveryCodes>, Problem> {
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Json<RecoveryCodes>, Failure<401, 409>> {
         let (from, policy) = (client(&app, request), app.policy());
         let renewed =
             app.people.second_factor.renew_recovery_codes(&person.visitor, &from, &policy);
         let codes = renewed.await?;
-        app.post.notify_one();
         Ok(Json(codes.into()))
     }
 }

@@ -21,10 +21,10 @@ use waggle_settings::{
 
 use super::query::{if_match, page, text};
 use super::tag::Tag;
-use crate::app::App;
-use crate::connections::Maker;
-use crate::http::{Caller, Problem, SignedIn, is_allowed_host, is_public_host};
-use crate::{live_google, live_settings, mailing};
+use crate::http::{CALLBACK, Caller, Failure, Problem, SignedIn, is_allowed_host, is_public_host};
+use crate::live::connections::Maker;
+use crate::live::{google, mailer};
+use crate::use_cases::UseCases;
 
 /// How long a counterpart may take to answer a test.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -290,9 +290,9 @@ impl SettingsApi {
     async fn list_settings(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         group: Query<Option<GroupName>>,
-    ) -> Result<Json<SettingList>, Problem> {
+    ) -> Result<Json<SettingList>, Failure> {
         let found = app.settings.list(&caller.actor, group.0.map(Into::into))?;
         Ok(Json(SettingList {
             items: found.into_iter().map(Into::into).collect(),
@@ -310,12 +310,11 @@ impl SettingsApi {
         &self,
         request: &Request,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<ValuesBody>,
-    ) -> Result<Json<SettingList>, Problem> {
+    ) -> Result<Json<SettingList>, Failure<404, 409>> {
         let wishes = wishes(&body.0.values)?;
         app.settings.change(&caller.actor, &wishes, Action::Set).await?;
-        live_settings::took_effect(&app).await;
         let items = wishes
             .iter()
             .map(|wish| app.settings.show(&caller.actor, &wish.key).map(Into::into))
@@ -331,9 +330,9 @@ impl SettingsApi {
     async fn show_setting(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         key: Path<String>,
-    ) -> Result<Json<SettingView>, Problem> {
+    ) -> Result<Json<SettingView>, Failure<404>> {
         Ok(Json(app.settings.show(&caller.actor, &key.0)?.into()))
     }
 
@@ -346,15 +345,15 @@ impl SettingsApi {
         &self,
         request: &Request,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         key: Path<String>,
         body: Json<SetBody>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
-    ) -> Result<Json<SettingView>, Problem> {
+    ) -> Result<Json<SettingView>, Failure<404, 409>> {
         let value = body.0.value;
         let is_blank = value.as_str().is_some_and(|text| text.trim().is_empty());
         if value.is_null() || is_blank {
-            return Err(Problem::invalid("value is missing; DELETE takes a value away"));
+            return Err(Problem::invalid("value is missing; DELETE takes a value away").into());
         }
         changed(&app, request, &caller, key.0, Given::Json(value), version.0, Action::Set).await
     }
@@ -367,10 +366,10 @@ impl SettingsApi {
         &self,
         request: &Request,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         key: Path<String>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
-    ) -> Result<Json<SettingView>, Problem> {
+    ) -> Result<Json<SettingView>, Failure<404, 409>> {
         changed(&app, request, &caller, key.0, Given::Nothing, version.0, Action::Unset).await
     }
 
@@ -381,9 +380,9 @@ impl SettingsApi {
     async fn validate_settings(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<ValuesBody>,
-    ) -> Result<Json<ValidityView>, Problem> {
+    ) -> Result<Json<ValidityView>, Failure> {
         let problems = match app.settings.try_on(&caller.actor, &wishes(&body.0.values)?) {
             Ok(_) => Vec::new(),
             Err(SettingsError::Invalid(problems)) => problems.iter().map(Into::into).collect(),
@@ -406,12 +405,12 @@ impl SettingsApi {
     async fn show_settings_history(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         /// The changes of this setting alone.
         key: Query<Option<String>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
-    ) -> Result<Json<SettingHistory>, Problem> {
+    ) -> Result<Json<SettingHistory>, Failure> {
         let page = page(limit.0, cursor.0.as_deref())?;
         let key = text("key", key.0)?;
         let found = app.settings.history(&caller.actor, key.as_deref(), page).await?;
@@ -434,11 +433,10 @@ impl SettingsApi {
         &self,
         request: &Request,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         revision: Path<i64>,
-    ) -> Result<Json<SettingHistory>, Problem> {
+    ) -> Result<Json<SettingHistory>, Failure<404, 409>> {
         let done = app.settings.undo(&caller.actor, Revision(revision.0)).await?;
-        live_settings::took_effect(&app).await;
         let changes = app.settings.changes(&caller.actor, done).await?;
         Ok(Json(SettingHistory {
             items: changes.into_iter().map(Into::into).collect(),
@@ -456,15 +454,15 @@ impl SettingsApi {
     async fn test_settings(
         &self,
         person: SignedIn,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         group: Path<GroupName>,
         body: Json<TestBody>,
-    ) -> Result<Json<TestView>, Problem> {
+    ) -> Result<Json<TestView>, Failure<404, 409>> {
         let is_known = matches!(group.0, GroupName::X | GroupName::Mail | GroupName::Google);
         if !is_known {
             let detail =
                 "this group has no counterpart to be tested against; x, mail and google have";
-            return Err(Problem::not_found(detail));
+            return Err(Problem::not_found(detail).into());
         }
         let given = wishes(&body.0.values.unwrap_or_default())?;
         let user = person.visitor.user;
@@ -483,7 +481,7 @@ impl SettingsApi {
 }
 
 /// What the settings that are in effect now keep the caller from, who has just changed them.
-fn warnings(app: &App, request: &Request) -> Option<Vec<String>> {
+fn warnings(app: &UseCases, request: &Request) -> Option<Vec<String>> {
     let values = app.settings.values();
     let mut warnings = Vec::new();
     if !is_allowed_host(&values, request) {
@@ -507,22 +505,22 @@ fn warnings(app: &App, request: &Request) -> Option<Vec<String>> {
 }
 
 async fn changed(
-    app: &App,
+    app: &UseCases,
     request: &Request,
     caller: &Caller,
     key: String,
     value: Given,
     version: Option<String>,
     action: Action,
-) -> Result<Json<SettingView>, Problem> {
+) -> Result<Json<SettingView>, Failure<404, 409>> {
     let expected = if_match(version.as_deref())?.map(|version| Revision(version.number()));
     let wish = Wish { key, value, expected };
     match app.settings.change(&caller.actor, std::slice::from_ref(&wish), action).await {
-        Ok(_) => live_settings::took_effect(app).await,
+        Ok(_) => {}
         Err(error @ SettingsError::Stale { .. }) => {
             let current = SettingView::from(app.settings.show(&caller.actor, &wish.key)?);
             let current = poem_openapi::types::ToJSON::to_json(&current).unwrap_or_default();
-            return Err(Problem::from(error).with("current", current));
+            return Err(Problem::from(error).with("current", current).into());
         }
         Err(error) => return Err(error.into()),
     }
@@ -568,15 +566,15 @@ async fn test_x(maker: &Maker, values: &Values) -> Result<String, String> {
 /// Sends a mail; an error says in words what failed.
 async fn test_mail(values: &Values, to: Address) -> Result<String, String> {
     let taken = format!("the mail server took a mail to {to}; look whether it arrives");
-    match mailing::try_out(values, to).await {
+    match mailer::try_out(values, to).await {
         Ok(()) => Ok(taken),
         Err(problem) => Err(problem.to_string()),
     }
 }
 
 /// Asks the issuer for its places and keys; an error says in words what failed.
-async fn test_google(app: &App, values: &Values) -> Result<String, String> {
-    match live_google::check(values, Arc::clone(&app.people.google.clock)).await {
+async fn test_google(app: &UseCases, values: &Values) -> Result<String, String> {
+    match google::check(values, CALLBACK, Arc::clone(&app.people.google.clock)).await {
         Ok(()) => {
             Ok("the issuer answers; whether it takes the client shows when somebody signs in"
                 .to_owned())

@@ -7,8 +7,9 @@ use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
+use waggle_kernel::Clock as _;
 use waggle_kernel::ids::SourceTweetId;
-use waggle_kernel::{Clock as _, SystemClock};
+use waggle_system::SystemClock;
 use waggle_twitter_n8n::{
     Lapsed, LeaseOutcome, SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
     SourceTweetsError, WorkQueueError,
@@ -17,8 +18,8 @@ use waggle_twitter_n8n::{
 use super::export::{Export, Format, SourceTweetPages, export};
 use super::query::{Order, page, text, time};
 use super::tag::Tag;
-use crate::app::App;
-use crate::http::{Caller, Problem};
+use crate::http::{Caller, Failure, Problem};
+use crate::use_cases::UseCases;
 
 /// A tweet of a monitored account, stored once.
 #[derive(Object)]
@@ -227,7 +228,7 @@ fn filter(
     min_views: Option<i64>,
     is_processed: Option<bool>,
     lapsed: Option<bool>,
-    app: &App,
+    app: &UseCases,
 ) -> Result<SourceTweetFilter, Problem> {
     let offers = u32::try_from(app.settings.values().source_tweet_offers.count());
     let offers = offers.unwrap_or(u32::MAX);
@@ -256,7 +257,7 @@ impl SourceTweetsApi {
     async fn list_source_tweets(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         /// The text has this in it, without regard to case.
         search: Query<Option<String>>,
         /// The id of X begins with this.
@@ -281,7 +282,7 @@ impl SourceTweetsApi {
         order: Query<Option<Order>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
-    ) -> Result<Json<SourceTweetPage>, Problem> {
+    ) -> Result<Json<SourceTweetPage>, Failure> {
         let filter = filter(
             search.0,
             tweet_id.0,
@@ -312,7 +313,7 @@ impl SourceTweetsApi {
     async fn total_source_tweets(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         search: Query<Option<String>>,
         tweet_id: Query<Option<String>>,
         execution_id: Query<Option<String>>,
@@ -325,7 +326,7 @@ impl SourceTweetsApi {
         is_processed: Query<Option<bool>>,
         /// Whether its last lease lapsed without a batch, and no run is told of it any more.
         lapsed: Query<Option<bool>>,
-    ) -> Result<Json<TotalsView>, Problem> {
+    ) -> Result<Json<TotalsView>, Failure> {
         let filter = filter(
             search.0,
             tweet_id.0,
@@ -351,7 +352,7 @@ impl SourceTweetsApi {
     async fn export_source_tweets(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         /// `csv` (also when nothing is said) or `jsonl`.
         format: Query<Option<Format>>,
         search: Query<Option<String>>,
@@ -368,7 +369,7 @@ impl SourceTweetsApi {
         lapsed: Query<Option<bool>>,
         sort: Query<Option<SortBy>>,
         order: Query<Option<Order>>,
-    ) -> Result<Export, Problem> {
+    ) -> Result<Export, Failure> {
         let filter = filter(
             search.0,
             tweet_id.0,
@@ -386,7 +387,7 @@ impl SourceTweetsApi {
         let (sort, way) = (SortBy::sort(sort.0), Order::direction(order.0));
         let format = format.0.unwrap_or(Format::Csv);
         let (app, actor) = (Arc::clone(app.0), caller.actor);
-        export(SourceTweetPages { app, actor, filter, sort, direction: way }, format).await
+        Ok(export(SourceTweetPages { app, actor, filter, sort, direction: way }, format).await?)
     }
 
     /// Show a source tweet.
@@ -396,9 +397,9 @@ impl SourceTweetsApi {
     async fn show_source_tweet(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
-    ) -> Result<Json<SourceTweetView>, Problem> {
+    ) -> Result<Json<SourceTweetView>, Failure<404>> {
         let tweet = app.source_tweets.find(&caller.actor, SourceTweetId::new(id.0)).await?;
         Ok(Json(tweet.into()))
     }
@@ -410,9 +411,9 @@ impl SourceTweetsApi {
     async fn delete_source_tweet(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<i64>,
-    ) -> Result<Json<DeletedTweets>, Problem> {
+    ) -> Result<Json<DeletedTweets>, Failure<404>> {
         delete(app.0, &caller, vec![id.0]).await
     }
 
@@ -427,9 +428,9 @@ impl SourceTweetsApi {
     async fn delete_source_tweets(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<Ids>,
-    ) -> Result<Json<DeletedTweets>, Problem> {
+    ) -> Result<Json<DeletedTweets>, Failure<404>> {
         delete(app.0, &caller, body.0.ids).await
     }
 
@@ -441,9 +442,9 @@ impl SourceTweetsApi {
     async fn claim_source_tweets(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<ClaimBody>,
-    ) -> Result<Json<ClaimedTweets>, Problem> {
+    ) -> Result<Json<ClaimedTweets>, Failure> {
         let claimed = app.work_queue.claim(&caller.actor, body.limit, body.lease_seconds).await?;
         Ok(Json(ClaimedTweets {
             lease: claimed.lease.name,
@@ -463,9 +464,9 @@ impl SourceTweetsApi {
     async fn acknowledge_source_tweets(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<EndOfLease>,
-    ) -> Result<Json<EndedLease>, Problem> {
+    ) -> Result<Json<EndedLease>, Failure<409>> {
         end(app.0, &caller, body.0, LeaseOutcome::Processed).await
     }
 
@@ -476,14 +477,18 @@ impl SourceTweetsApi {
     async fn release_source_tweets(
         &self,
         caller: Caller,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<EndOfLease>,
-    ) -> Result<Json<EndedLease>, Problem> {
+    ) -> Result<Json<EndedLease>, Failure<409>> {
         end(app.0, &caller, body.0, LeaseOutcome::Released).await
     }
 }
 
-async fn delete(app: &App, caller: &Caller, ids: Vec<i64>) -> Result<Json<DeletedTweets>, Problem> {
+async fn delete(
+    app: &UseCases,
+    caller: &Caller,
+    ids: Vec<i64>,
+) -> Result<Json<DeletedTweets>, Failure<404>> {
     let ids: Vec<SourceTweetId> = ids.into_iter().map(SourceTweetId::new).collect();
     let deleted = app.source_tweets.delete(&caller.actor, &ids).await?;
     let deleted_count = u64::try_from(deleted.len()).unwrap_or(u64::MAX);
@@ -491,11 +496,11 @@ async fn delete(app: &App, caller: &Caller, ids: Vec<i64>) -> Result<Json<Delete
 }
 
 async fn end(
-    app: &App,
+    app: &UseCases,
     caller: &Caller,
     body: EndOfLease,
     outcome: LeaseOutcome,
-) -> Result<Json<EndedLease>, Problem> {
+) -> Result<Json<EndedLease>, Failure<409>> {
     let lease = text("lease", Some(body.lease))?.unwrap_or_default();
     let ids = body.ids.map(|ids| ids.into_iter().map(SourceTweetId::new).collect());
     let count = app.work_queue.end(&caller.actor, &lease, ids, outcome).await?;

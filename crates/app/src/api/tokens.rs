@@ -16,8 +16,8 @@ use waggle_kernel::ids::UserId;
 
 use super::done::Done;
 use super::tag::Tag;
-use crate::app::App;
-use crate::http::{Problem, SignedIn, client};
+use crate::http::{Failure, Problem, SignedIn, client};
+use crate::use_cases::UseCases;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
@@ -136,8 +136,8 @@ impl TokensApi {
     async fn list_tokens(
         &self,
         person: SignedIn,
-        app: Data<&Arc<App>>,
-    ) -> Result<Json<TokenList>, Problem> {
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Json<TokenList>, Failure> {
         let own = app.people.tokens.list_own(&person.visitor).await?;
         Ok(Json(TokenList { items: own.into_iter().map(Into::into).collect() }))
     }
@@ -150,9 +150,9 @@ impl TokensApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         body: Json<NewTokenBody>,
-    ) -> Result<Json<CreatedTokenView>, Problem> {
+    ) -> Result<Json<CreatedTokenView>, Failure<401>> {
         let wanted = WantedToken {
             name: body.0.name,
             owner: None,
@@ -162,7 +162,6 @@ impl TokensApi {
         let (from, policy) = (client(&app, request), app.policy());
         let created =
             app.people.tokens.create_own(&person.visitor, &wanted, &from, &policy).await?;
-        app.post.notify_one();
         Ok(Json(CreatedTokenView {
             id: created.token.public_id,
             name: created.token.name,
@@ -180,9 +179,9 @@ impl TokensApi {
         &self,
         person: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<String>,
-    ) -> Result<Json<Done>, Problem> {
+    ) -> Result<Json<Done>, Failure<404>> {
         app.people.tokens.revoke_own(&person.visitor, &id.0, &client(&app, request)).await?;
         Ok(Json(Done { message: "the token is ended".to_owned() }))
     }
@@ -194,8 +193,8 @@ impl TokensApi {
     async fn list_all_tokens(
         &self,
         admin: SignedIn,
-        app: Data<&Arc<App>>,
-    ) -> Result<Json<TokenList>, Problem> {
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Json<TokenList>, Failure> {
         let all = app.people.tokens.list(&admin.visitor.user.actor()).await?;
         Ok(Json(TokenList { items: all.into_iter().map(Into::into).collect() }))
     }
@@ -208,9 +207,9 @@ impl TokensApi {
         &self,
         admin: SignedIn,
         request: &Request,
-        app: Data<&Arc<App>>,
+        app: Data<&Arc<UseCases>>,
         id: Path<String>,
-    ) -> Result<Json<Done>, Problem> {
+    ) -> Result<Json<Done>, Failure<404>> {
         let (actor, from) = (admin.visitor.user.actor(), client(&app, request));
         app.people.tokens.revoke(&actor, &id.0, &from).await?;
         Ok(Json(Done { message: "the token is ended".to_owned() }))

@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 use waggle_accounts::{Client as Caller, WantedToken};
 use waggle_kernel::{Actor, Scope, Scopes};
 use waggle_store::{Mode, Store};
+use waggle_system::MasterKeyPlace;
 
 use super::database::make_data_dir;
 use super::output::{Failure, print, program};
 use super::serve::Server;
 use crate::config::Config;
-use crate::master_keys::MasterKeyPlace;
 
 /// How long a post may take to go out.
 const PATIENCE: Duration = Duration::from_secs(15);

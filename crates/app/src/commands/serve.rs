@@ -13,15 +13,18 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 use waggle_accounts::Client;
 use waggle_content::Platform;
-use waggle_kernel::{Actor, Clock as _, Limit, PageRequest, SystemClock};
+use waggle_kernel::{Actor, Clock as _, Limit, PageRequest};
 use waggle_store::Store;
+use waggle_system::{SystemClock, private_file};
 
 use super::database::open_current;
 use super::output::{Failure, print};
-use crate::app::App;
 use crate::config::Config;
-use crate::supervisor::supervise;
-use crate::{live_settings, mail_worker, private_file, routes, worker};
+use crate::use_cases::UseCases;
+use crate::workers::mails::Mails;
+use crate::workers::posts::Posts;
+use crate::workers::{self, settings, supervise};
+use crate::{routes, wiring};
 
 /// How long requests and deliveries that have begun may take to end.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -73,7 +76,7 @@ impl Signals {
 /// A server with its worker.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    pub(super) app: Arc<App>,
+    pub(super) app: Arc<UseCases>,
     stop: watch::Sender<bool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     _lock: Option<waggle_store::FileLock>,
@@ -83,31 +86,27 @@ impl Server {
     pub(super) async fn start(store: &Store, config: &Config) -> Result<Self, Failure> {
         let listen = config.listen;
         let lock = store.lock_for_server(SystemClock.now()).await?;
-        let app = Arc::new(App::new(store, config).await?);
-        if live_settings::trusts_networks(&app) {
-            live_settings::warn_of_trusted_networks();
+        let app = Arc::new(wiring::use_cases(store, config).await?);
+        if settings::trusts_networks(&app) {
+            settings::warn_of_trusted_networks();
         }
-        live_settings::took_effect(&app).await;
+        app.super_admins.apply(&app.settings.values()).await;
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
+        let posts = Arc::new(Posts::new(Arc::clone(&app), store.queues()));
+        let mails = Arc::new(Mails { app: Arc::clone(&app), queues: store.queues() });
         let tasks = vec![
             tokio::spawn(routes::serve(listener, Arc::clone(&app), stopped.clone())),
-            tokio::spawn(supervise("worker", stopped.clone(), {
-                let (app, stopped) = (Arc::clone(&app), stopped.clone());
-                move || worker::run(Arc::clone(&app), stopped.clone())
-            })),
-            tokio::spawn(supervise("mailing", stopped.clone(), {
-                let (app, stopped) = (Arc::clone(&app), stopped.clone());
-                move || mail_worker::run(Arc::clone(&app), stopped.clone())
-            })),
+            tokio::spawn(workers::run(posts, stopped.clone())),
+            tokio::spawn(workers::run(mails, stopped.clone())),
             tokio::spawn(supervise("settings", stopped.clone(), {
                 let (app, store) = (Arc::clone(&app), store.clone());
                 move || {
                     let (app, changes) = (Arc::clone(&app), store.setting_changes());
-                    live_settings::run(app, changes, stopped.clone())
+                    settings::run(app, changes, stopped.clone())
                 }
             })),
         ];
@@ -133,7 +132,7 @@ impl Server {
 }
 
 /// Hands over the first token, once, and says what to try next.
-async fn greet(app: &App, address: SocketAddr, config: &Config) -> Result<(), Failure> {
+async fn greet(app: &UseCases, address: SocketAddr, config: &Config) -> Result<(), Failure> {
     let first = app.people.tokens.create_first(&Actor::system(), "first admin").await?;
     if let Some(created) = first {
         let token = match hand_over(created.secret.expose_secret(), config) {

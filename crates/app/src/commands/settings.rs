@@ -23,7 +23,7 @@ use super::database::open_existing;
 use super::input::{ask, standard_input};
 use super::output::{Failure, print};
 use crate::config::Config;
-use crate::{app, people};
+use crate::wiring::{self, people};
 
 /// The most that is read as one value, in bytes.
 const MOST: u64 = 256 * 1024;
@@ -119,7 +119,7 @@ pub(super) async fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let store = open_existing(config).await?;
-    let settings = Arc::new(app::settings(&store, config).await?);
+    let settings = Arc::new(wiring::settings(&store, config, Arc::new(())).await?);
     let actor = Actor::system();
     let wrong = settings.problems().len();
     if wrong > 0 && !matches!(arguments.command, Command::Check) {

@@ -7,13 +7,12 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use waggle_accounts::User;
 use waggle_kernel::Actor;
+use waggle_system::{Hashing, SystemEntropy};
 
 use super::database::open_existing;
 use super::output::{Failure, print};
 use crate::config::Config;
-use crate::entropy::SystemEntropy;
-use crate::hashing::Hashing;
-use crate::{app, people};
+use crate::wiring::{self, people};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -35,8 +34,8 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let Command::Sync = arguments.command;
     let store = open_existing(config).await?;
-    let settings = app::settings(&store, config).await?;
-    let admission = crate::policy::admission(&settings.values());
+    let settings = wiring::settings(&store, config, Arc::new(())).await?;
+    let admission = crate::live::policy::admission(&settings.values());
     let users = people::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
     let made = users.invite_super_admins(&Actor::system(), &admission).await?;
     let changed = users.sync_super_admins(&Actor::system(), &admission).await?;

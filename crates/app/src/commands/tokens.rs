@@ -9,14 +9,13 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use waggle_accounts::{Client, OwnedToken, User, WantedToken};
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Actor, Clock as _, Scope, Scopes, SystemClock};
+use waggle_kernel::{Actor, Clock as _, Scope, Scopes};
+use waggle_system::{Hashing, SystemClock, SystemEntropy};
 
 use super::database::open_existing;
 use super::output::{Failure, print};
 use crate::config::Config;
-use crate::entropy::SystemEntropy;
-use crate::hashing::Hashing;
-use crate::people;
+use crate::wiring::people;
 
 #[derive(Args)]
 pub(super) struct Arguments {

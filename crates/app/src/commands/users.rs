@@ -8,14 +8,13 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use waggle_accounts::{Admission, Client, Role, User, UserChange, Wanted};
 use waggle_kernel::{Actor, Limit, PageRequest};
+use waggle_system::{Hashing, SystemEntropy};
 
 use super::database::open_existing;
 use super::input::{ask, standard_input};
 use super::output::{Failure, print};
 use crate::config::Config;
-use crate::entropy::SystemEntropy;
-use crate::hashing::Hashing;
-use crate::{app, people};
+use crate::wiring::{self, people};
 
 /// The most that is read as a password, in bytes.
 const MOST: u64 = 4_096;
@@ -151,7 +150,7 @@ pub(super) async fn run(
         }
         Command::RemoveSecondFactor { user } => {
             let user = users.show_login(&actor, &user).await?;
-            let settings = Arc::new(app::settings(&store, config).await?);
+            let settings = Arc::new(wiring::settings(&store, config, Arc::new(())).await?);
             let factor = people::second_factor(&store, &settings);
             factor.remove_for(&actor, &user, &client).await?;
             done(as_json, &users.show(&actor, user.id).await?, "has no second factor any more");

@@ -12,11 +12,11 @@ use tracing::{error, info};
 use waggle_settings::Values;
 
 use super::Problem;
+use super::addresses::CALLBACK;
 use super::client::client_address;
 use super::pace::{Pace, most_calls};
 use super::request_id::{REQUEST_ID, new_id, request_id};
-use crate::app::App;
-use crate::live_google::CALLBACK;
+use crate::use_cases::UseCases;
 
 /// How long the answer to a request may take to begin.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -92,7 +92,7 @@ fn refused(request: &Request) -> Option<Problem> {
 
 /// One call too many from an address. Whoever asks whether the process lives is always answered.
 fn too_fast(request: &Request) -> Option<Problem> {
-    let app = request.data::<Arc<App>>()?;
+    let app = request.data::<Arc<UseCases>>()?;
     if request.uri().path().starts_with("/health/") {
         return None;
     }
@@ -105,7 +105,7 @@ fn too_fast(request: &Request) -> Option<Problem> {
 /// A request under a name that is none of ours: another name may lead here without anybody of ours knowing. Whoever asks whether the
 /// process lives needs no name.
 fn misaddressed(request: &Request) -> Option<Problem> {
-    let app = request.data::<Arc<App>>()?;
+    let app = request.data::<Arc<UseCases>>()?;
     if request.uri().path().starts_with("/health/") {
         return None;
     }

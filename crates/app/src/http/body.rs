@@ -17,7 +17,7 @@ use super::contract::Contract;
 use super::json::depth;
 use super::problem::NOT_JSON;
 use super::shares::{Part, Shares};
-use crate::app::App;
+use crate::use_cases::UseCases;
 
 /// How long a body may take to come: less than the answer may take as a whole.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -87,7 +87,7 @@ impl JsonBody {
     ///
     /// [`BodyRefused`].
     pub(crate) async fn read(
-        app: &App,
+        app: &UseCases,
         request: &Request,
         body: Body,
         most: usize,
@@ -103,7 +103,7 @@ impl JsonBody {
     ///
     /// [`BodyRefused`].
     pub(crate) async fn read_loosely(
-        app: &App,
+        app: &UseCases,
         request: &Request,
         body: Body,
         most: usize,
@@ -139,7 +139,7 @@ pub(crate) fn limited<E: Endpoint + 'static>(
         let contract = Arc::clone(&contract);
         async move {
             let refuse = |reason: BodyRefused| Problem::new(reason.status(), reason.to_string());
-            let app = request.data::<Arc<App>>().ok_or_else(Problem::internal)?;
+            let app = request.data::<Arc<UseCases>>().ok_or_else(Problem::internal)?;
             let app = Arc::clone(app);
             let_in(&app, &mut request).await.map_err(Problem::from)?;
             let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -228,7 +228,7 @@ fn waits(request: &Request) -> bool {
 }
 
 /// What the sender of a request has under way.
-fn share_of(app: &App, request: &Request) -> Result<Part, BodyRefused> {
+fn share_of(app: &UseCases, request: &Request) -> Result<Part, BodyRefused> {
     let address = client_address(&app.settings.values(), request);
     // Without the counts there would be no bound.
     let shares = request.data::<Shares>().ok_or(BodyRefused::TooMuch)?;

@@ -10,7 +10,8 @@ use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use waggle_accounts::{AuthenticateError, Standing, Visitor};
-use waggle_kernel::{Actor, ActorKind, Clock as _, Scope, SystemClock};
+use waggle_kernel::{Actor, ActorKind, Clock as _, Scope};
+use waggle_system::SystemClock;
 
 use super::Problem;
 use super::access::{Access, access};
@@ -18,7 +19,7 @@ use super::client::client_address;
 use super::pace::{Pace, most_calls};
 use super::refused::CallerRefused;
 use super::visitor::{SESSION, is_foreign, register_session, visitor};
-use crate::app::App;
+use crate::use_cases::UseCases;
 
 /// The actor that calls; the table of who may call what was asked before the body was read.
 pub(crate) struct Caller {
@@ -31,7 +32,7 @@ pub(crate) struct Caller {
 /// # Errors
 ///
 /// [`CallerRefused`].
-pub(super) async fn bearer(app: &App, request: &Request) -> Result<Actor, CallerRefused> {
+pub(super) async fn bearer(app: &UseCases, request: &Request) -> Result<Actor, CallerRefused> {
     let token = presented(request)?.ok_or(CallerRefused::Missing)?;
     let actor = app.people.tokens.authenticate(&token).await.map_err(|error| match error {
         AuthenticateError::Refused => CallerRefused::Wrong,
@@ -49,7 +50,7 @@ pub(super) async fn bearer(app: &App, request: &Request) -> Result<Actor, Caller
 /// # Errors
 ///
 /// [`CallerRefused`].
-pub(super) async fn let_in(app: &App, request: &mut Request) -> Result<(), CallerRefused> {
+pub(super) async fn let_in(app: &UseCases, request: &mut Request) -> Result<(), CallerRefused> {
     let access = access(request.method(), request.uri().path());
     if access == Some(Access::Open) {
         return if is_foreign(app, request) { Err(CallerRefused::CrossSite) } else { Ok(()) };
@@ -94,7 +95,7 @@ pub(super) async fn let_in(app: &App, request: &mut Request) -> Result<(), Calle
 }
 
 /// Checks the second factor of a visitor, as far as the table wants it.
-fn come_far_enough(app: &App, visitor: &Visitor, access: Access) -> Result<(), CallerRefused> {
+fn come_far_enough(app: &UseCases, visitor: &Visitor, access: Access) -> Result<(), CallerRefused> {
     let is_enrolling = matches!(access, Access::Enrolling | Access::FreshEnrolling);
     match visitor.standing(&app.policy()) {
         Standing::In => Ok(()),
@@ -112,7 +113,7 @@ fn come_far_enough(app: &App, visitor: &Visitor, access: Access) -> Result<(), C
 ///
 /// [`CallerRefused`].
 pub(crate) async fn caller(
-    app: &App,
+    app: &UseCases,
     request: &Request,
     scope: Scope,
 ) -> Result<Actor, CallerRefused> {
@@ -177,7 +178,7 @@ fn is_token(text: &str) -> bool {
 }
 
 /// The address of a caller from a trusted network.
-fn trusted(app: &App, request: &Request) -> Option<IpAddr> {
+fn trusted(app: &UseCases, request: &Request) -> Option<IpAddr> {
     let values = app.settings.values();
     // A proxy that does not say for whom it calls is nobody who is trusted.
     client_address(&values, request)

@@ -7,10 +7,10 @@ use waggle_accounts::Client;
 use waggle_settings::{List, Network, Values};
 
 use super::request_id::request_id;
-use crate::app::App;
+use crate::use_cases::UseCases;
 
 /// From where a request comes, with what is kept of the browser's name.
-pub(crate) fn client(app: &App, request: &Request) -> Client {
+pub(crate) fn client(app: &UseCases, request: &Request) -> Client {
     let values = app.settings.values();
     let is_kept = values.log_user_agents.is_on();
     let user_agent = request.header("user-agent").filter(|_| is_kept);

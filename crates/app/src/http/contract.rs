@@ -15,7 +15,8 @@ use waggle_kernel::is_hidden;
 
 use super::Problem;
 use super::access::fits;
-use super::document::{API, named};
+use super::addresses::API;
+use super::document::named;
 use super::json::not_json;
 
 /// How much of a name that nobody knows is repeated, in characters.

@@ -6,9 +6,8 @@ use serde_json::{Map, Value, json};
 use waggle_kernel::Limit;
 
 use super::access::{Access, access};
-
-/// Where the native API is.
-pub(crate) const API: &str = "/api/v1";
+use super::addresses::API;
+use super::failure::of_frame;
 
 /// The document. `spec` is the framework's, and `calls` the paths that stand beside the native API,
 /// with their schemas.
@@ -33,13 +32,17 @@ pub(crate) fn document(spec: Value, calls: Value) -> Value {
     for (path, operations) in object(spec.remove("paths").unwrap_or_default()) {
         let mut operations = object(operations);
         for (method, operation) in &mut operations {
-            let is_open = method
-                .to_uppercase()
-                .parse::<Method>()
-                .is_ok_and(|method| access(&method, &sample(&path)) == Some(Access::Open));
+            let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
+            let access = access(&method, &sample(&path));
             let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            let takes_values = parameters.as_ref().is_some_and(|all| !all.is_empty());
             parameters.into_iter().flatten().for_each(tell_of_pages);
-            if let Some(operation) = operation.as_object_mut().filter(|_| is_open) {
+            if let Some(responses) = operation["responses"].as_object_mut() {
+                responses.extend(of_frame(&method, access, takes_values));
+            }
+            if let Some(operation) = operation.as_object_mut()
+                && access == Some(Access::Open)
+            {
                 operation.insert("security".to_owned(), json!([]));
             }
         }

@@ -11,7 +11,7 @@ use serde_json::json;
 use tracing::warn;
 use waggle_kernel::error_chain;
 
-use crate::app::App;
+use crate::use_cases::UseCases;
 
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ fn live() -> Response {
 }
 
 #[handler]
-async fn ready(app: Data<&Arc<App>>) -> Response {
+async fn ready(app: Data<&Arc<UseCases>>) -> Response {
     if app.draining.load(Ordering::SeqCst) {
         return answer(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }

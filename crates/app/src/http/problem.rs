@@ -5,14 +5,12 @@ use std::borrow::Cow;
 use poem::error::ResponseError;
 use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
+use poem_openapi::Object;
 use poem_openapi::error::{ParseParamError, ParsePathError, ParseRequestPayloadError};
-use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
-use poem_openapi::types::Type as _;
-use poem_openapi::{ApiResponse, Object};
 use serde_json::{Map, Value, json};
 use tracing::error;
-use waggle_accounts::Exhausted;
-use waggle_kernel::{Clock as _, Forbidden, PortError, PortErrorKind, SystemClock, error_chain};
+use waggle_kernel::{Clock as _, Exhausted, Forbidden, PortError, PortErrorKind, error_chain};
+use waggle_system::SystemClock;
 
 use super::pace::TooFast;
 use super::request_id::request_id;
@@ -20,7 +18,7 @@ use super::request_id::request_id;
 /// What is said of a body that is not announced as JSON.
 pub(super) const NOT_JSON: &str =
     "the body has to be JSON, announced as 'Content-Type: application/json'";
-const CONTENT_TYPE: &str = "application/problem+json";
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// What went wrong, for the caller.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +37,7 @@ pub(crate) struct Problem {
 /// What went wrong (RFC 9457).
 #[derive(Object)]
 #[oai(rename = "Problem")]
-struct ProblemView {
+pub(super) struct ProblemView {
     /// The status, as text.
     title: String,
     /// The HTTP status.
@@ -183,44 +181,6 @@ impl ResponseError for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         self.as_response()
-    }
-}
-
-impl ApiResponse for Problem {
-    fn meta() -> MetaResponses {
-        let response = |status, description| MetaResponse {
-            description,
-            status: Some(status),
-            status_range: None,
-            content: vec![MetaMediaType {
-                content_type: CONTENT_TYPE,
-                schema: MetaSchemaRef::Reference(ProblemView::name().into_owned()),
-            }],
-            headers: vec![],
-        };
-        MetaResponses {
-            responses: vec![
-                response(400, "The request cannot be read."),
-                response(401, "No API token, or one that opens nothing."),
-                response(403, "The API token lacks the scope."),
-                response(404, "There is no such thing."),
-                response(405, "This address does not take this method."),
-                response(408, "The body did not come in time."),
-                response(409, "It does not fit the present state, which the answer shows."),
-                response(413, "The body is too large."),
-                response(415, "The body is not announced as JSON."),
-                response(421, "Waggle is not known under this name."),
-                response(422, "A value makes no sense."),
-                response(428, "The version that the caller saw is missing in If-Match."),
-                response(429, "Too often; the header Retry-After says when to come again."),
-                response(500, "Something went wrong inside; the log has more."),
-                response(503, "The database is busy or away; try again later."),
-            ],
-        }
-    }
-
-    fn register(registry: &mut Registry) {
-        ProblemView::register(registry);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use waggle_kernel::{Clock as _, SystemClock};
+use waggle_kernel::Clock as _;
+use waggle_system::SystemClock;
 
 tokio::task_local! {
     pub(super) static REQUEST_ID: String;

@@ -9,7 +9,7 @@ use waggle_settings::Values;
 
 use super::Problem;
 use super::refused::CallerRefused;
-use crate::app::App;
+use crate::use_cases::UseCases;
 
 /// A cookie of ours. Behind TLS its name begins with `__Host-`: browsers send it over TLS alone, and take it from this host alone.
 pub(crate) struct Cookie(&'static str);
@@ -56,7 +56,7 @@ fn is_secure(values: &Values) -> bool {
 ///
 /// [`CallerRefused`] if the session has ended, or the request may come from another site.
 pub(super) async fn visitor(
-    app: &App,
+    app: &UseCases,
     request: &Request,
 ) -> Result<Option<Visitor>, CallerRefused> {
     let values = app.settings.values();
@@ -90,7 +90,7 @@ fn is_own(values: &Values, request: &Request) -> bool {
 }
 
 /// Whether a request to sign in may come from another site: then it says so.
-pub(super) fn is_foreign(app: &App, request: &Request) -> bool {
+pub(super) fn is_foreign(app: &UseCases, request: &Request) -> bool {
     let says = |name: &str| request.headers().contains_key(name);
     (says("sec-fetch-site") || says("origin")) && !is_own(&app.settings.values(), request)
 }

@@ -19,12 +19,12 @@ use waggle_twitter_n8n::{
 use super::json as loose;
 use super::json::Members;
 use super::note::{Note, Notes};
-use crate::app::App;
 use crate::http::{JsonBody, Problem, caller, client_address};
+use crate::use_cases::UseCases;
 
 /// `POST /api/check-duplicate-tweet` and its three other addresses. Scope: `ingest`.
 #[handler]
-pub(super) async fn handle(request: &Request, body: Body, app: Data<&Arc<App>>) -> Response {
+pub(super) async fn handle(request: &Request, body: Body, app: Data<&Arc<UseCases>>) -> Response {
     let mut response = match answer(request, body, app.0).await {
         Ok(response) => response,
         Err(refusal) => refusal.response(),
@@ -146,7 +146,7 @@ struct Summary {
     tweet_id_duplicates: usize,
 }
 
-async fn answer(request: &Request, body: Body, app: &App) -> Result<Response, Refusal> {
+async fn answer(request: &Request, body: Body, app: &UseCases) -> Result<Response, Refusal> {
     let actor = caller(app, request, Scope::Ingest).await.map_err(Problem::from)?;
     let values = app.settings.values();
     let most = values.ingest_max_bytes.count();
@@ -475,7 +475,7 @@ fn tweet(
 
 /// Runs the use case once for each run, and puts the verdicts back into the order of the items.
 async fn decide(
-    app: &App,
+    app: &UseCases,
     actor: &Actor,
     read: Read<'_>,
     offers: OfferPolicy,

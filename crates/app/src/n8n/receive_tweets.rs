@@ -24,12 +24,12 @@ use super::check_duplicate_tweet::json_response;
 use super::json as loose;
 use super::json::{Members, Parts};
 use super::note::{Note, Notes};
-use crate::app::App;
 use crate::http::{JsonBody, Problem, caller, client_address};
+use crate::use_cases::UseCases;
 
 /// `POST /api/receive-tweets` and its three other addresses. Scope: `ingest`.
 #[handler]
-pub(super) async fn handle(request: &Request, body: Body, app: Data<&Arc<App>>) -> Response {
+pub(super) async fn handle(request: &Request, body: Body, app: Data<&Arc<UseCases>>) -> Response {
     match answer(request, body, app.0).await {
         Ok(answer) => json_response(StatusCode::OK, &answer),
         Err(refusal) => json_response(refusal.status, &refusal.body()),
@@ -118,7 +118,7 @@ struct Read {
     warnings: Notes,
 }
 
-async fn answer(request: &Request, body: Body, app: &App) -> Result<Value, Refusal> {
+async fn answer(request: &Request, body: Body, app: &UseCases) -> Result<Value, Refusal> {
     let actor = caller(app, request, Scope::Ingest).await.map_err(Problem::from)?;
     let values = app.settings.values();
     let most = values.ingest_max_bytes.count();
@@ -201,7 +201,12 @@ fn whole(answers: &[Value], refusals: Vec<(usize, Refusal)>) -> Result<Value, Re
     Ok(answer)
 }
 
-async fn store(app: &App, actor: &Actor, element: usize, read: Read) -> Result<Value, Refusal> {
+async fn store(
+    app: &UseCases,
+    actor: &Actor,
+    element: usize,
+    read: Read,
+) -> Result<Value, Refusal> {
     let Read { echo, batch, errors, mut warnings } = read;
     let (claimed, run) = (batch.batch_id.clone(), batch.execution_id.clone());
     let received = app.receive_batch.run(actor, batch).await.map_err(|error| {
@@ -266,7 +271,12 @@ async fn store(app: &App, actor: &Actor, element: usize, read: Read) -> Result<V
 }
 
 /// The run rightly made no batch: its source tweets are processed.
-async fn done(app: &App, actor: &Actor, element: usize, runs: RunsToEnd) -> Result<Value, Refusal> {
+async fn done(
+    app: &UseCases,
+    actor: &Actor,
+    element: usize,
+    runs: RunsToEnd,
+) -> Result<Value, Refusal> {
     let ended = app.end_run.run(actor, &runs, LeaseOutcome::Processed).await;
     let EndedRuns { runs: ended_runs, tweets } = ended.map_err(Problem::from)?;
     let is_named = matches!(runs, RunsToEnd::Named(_));
@@ -293,7 +303,7 @@ async fn done(app: &App, actor: &Actor, element: usize, runs: RunsToEnd) -> Resu
 }
 
 /// The run failed: its source tweets are free for the next one.
-async fn failed(app: &App, actor: &Actor, runs: RunsToEnd, words: String) -> Refusal {
+async fn failed(app: &UseCases, actor: &Actor, runs: RunsToEnd, words: String) -> Refusal {
     match app.end_run.run(actor, &runs, LeaseOutcome::Released).await {
         Ok(EndedRuns { tweets, .. }) => Refusal {
             released: Some(tweets),

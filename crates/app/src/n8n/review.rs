@@ -13,8 +13,8 @@ use waggle_twitter_n8n::{SourceTweetFilter, SourceTweetSort, SourceTweetsError};
 
 use super::check_duplicate_tweet::json_response;
 use crate::api::{Format, SourceTweetPages, export, if_match};
-use crate::app::App;
 use crate::http::{JsonBody, Problem, caller, not_json};
+use crate::use_cases::UseCases;
 
 /// The most tweets that are deleted at once.
 const MOST_IDS: usize = 1_000;
@@ -35,7 +35,7 @@ fn answered(result: Result<Value, Problem>) -> Response {
     }
 }
 
-async fn actor(app: &App, request: &Request, scope: Scope) -> Result<Actor, Problem> {
+async fn actor(app: &UseCases, request: &Request, scope: Scope) -> Result<Actor, Problem> {
     Ok(caller(app, request, scope).await?)
 }
 
@@ -49,7 +49,7 @@ fn number(id: &str) -> Result<i64, Problem> {
 pub(super) async fn tweet_details(
     request: &Request,
     id: Path<String>,
-    app: Data<&Arc<App>>,
+    app: Data<&Arc<UseCases>>,
 ) -> Response {
     let result = async {
         let actor = actor(app.0, request, Scope::Read).await?;
@@ -86,7 +86,7 @@ pub(super) async fn tweet_details(
 pub(super) async fn delete_tweet(
     request: &Request,
     id: Path<String>,
-    app: Data<&Arc<App>>,
+    app: Data<&Arc<UseCases>>,
 ) -> Response {
     let result = async {
         let actor = actor(app.0, request, Scope::Write).await?;
@@ -102,7 +102,7 @@ pub(super) async fn delete_tweet(
 pub(super) async fn bulk_delete_tweets(
     request: &Request,
     body: Body,
-    app: Data<&Arc<App>>,
+    app: Data<&Arc<UseCases>>,
 ) -> Response {
     let result = async {
         let actor = actor(app.0, request, Scope::Write).await?;
@@ -150,7 +150,7 @@ pub(super) async fn save_generated_tweet(
     request: &Request,
     id: Path<String>,
     body: Body,
-    app: Data<&Arc<App>>,
+    app: Data<&Arc<UseCases>>,
 ) -> Response {
     let result = async {
         let actor = actor(app.0, request, Scope::Write).await?;
@@ -183,7 +183,7 @@ pub(super) async fn save_generated_tweet(
 pub(super) async fn approve_generated_tweet(
     request: &Request,
     id: Path<String>,
-    app: Data<&Arc<App>>,
+    app: Data<&Arc<UseCases>>,
 ) -> Response {
     let result = async {
         let actor = actor(app.0, request, Scope::Approve).await?;
@@ -199,7 +199,7 @@ pub(super) async fn approve_generated_tweet(
 pub(super) async fn reject_generated_tweet(
     request: &Request,
     id: Path<String>,
-    app: Data<&Arc<App>>,
+    app: Data<&Arc<UseCases>>,
 ) -> Response {
     let result = async {
         let actor = actor(app.0, request, Scope::Write).await?;
@@ -215,7 +215,7 @@ pub(super) async fn reject_generated_tweet(
 pub(super) async fn delete_generated_tweet(
     request: &Request,
     id: Path<String>,
-    app: Data<&Arc<App>>,
+    app: Data<&Arc<UseCases>>,
 ) -> Response {
     let result = async {
         let actor = actor(app.0, request, Scope::Write).await?;
@@ -231,25 +231,22 @@ pub(super) async fn delete_generated_tweet(
 pub(super) async fn post_tweet_to_x(
     request: &Request,
     id: Path<String>,
-    app: Data<&Arc<App>>,
+    app: Data<&Arc<UseCases>>,
 ) -> Response {
     let result = async {
         let actor = actor(app.0, request, Scope::Publish).await?;
-        let platform = app.default_platform();
         let id = GeneratedTweetId::new(number(&id)?);
         // These clients know no versions: what they ask for is meant for the tweet as it is.
         let version = match if_match(request.header("if-match"))? {
             Some(version) => version,
             None => app.review.find(&Actor::system(), id).await?.version(),
         };
-        let (expected, name) = (Some(version), platform.name());
-        let queued = app.publish_tweet.run(&actor, id, expected, name, None).await?;
-        app.wake.notify_one();
+        let queued = app.publish_tweet.run(&actor, id, Some(version), None, None).await?;
         // Without an account on X nothing pretends to be X.
         Ok(json!({
             "success": true,
-            "message": format!("Tweet queued for {platform}"),
-            "platform": platform.name(),
+            "message": format!("Tweet queued for {}", queued.platform),
+            "platform": queued.platform,
             "post_id": queued.id.number(),
         }))
     };
@@ -267,7 +264,7 @@ pub(super) struct ExportQuery {
 pub(super) async fn export_source_tweets(
     request: &Request,
     query: Query<ExportQuery>,
-    app: Data<&Arc<App>>,
+    app: Data<&Arc<UseCases>>,
 ) -> Response {
     let result = async {
         let actor = actor(app.0, request, Scope::Read).await?;
@@ -289,7 +286,7 @@ pub(super) async fn export_source_tweets(
 }
 
 async fn json_body(
-    app: &App,
+    app: &UseCases,
     request: &Request,
     body: Body,
 ) -> Result<serde_json::Map<String, Value>, Problem> {

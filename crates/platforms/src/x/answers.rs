@@ -1,4 +1,6 @@
-//! What X's answers mean for a post (<https://docs.x.com/x-api/fundamentals/response-codes-and-errors>).
+//! Interprets X's responses.
+//!
+//! See <https://docs.x.com/x-api/fundamentals/response-codes-and-errors>.
 
 use chrono::{DateTime, Duration, Utc};
 use reqwest::StatusCode;
@@ -8,12 +10,13 @@ use waggle_content::{Finding, Outcome};
 
 use super::time;
 
-/// The address of a post by its id alone.
+/// The URL of a post, to which its id is appended.
 pub(super) const POST_URL: &str = "https://x.com/i/web/status/";
-/// X's windows are a quarter of an hour; where it does not say when one ends, a whole one is waited for.
+/// The length of X's rate limit windows: 15 minutes. If X does not say when a window ends, wait for
+/// a whole one.
 const WINDOW: Duration = Duration::minutes(15);
 
-/// What the answer to `POST /2/tweets` means.
+/// The outcome that a response to `POST /2/tweets` means.
 pub(super) fn of_post(
     status: StatusCode,
     headers: &HeaderMap,
@@ -31,11 +34,11 @@ pub(super) fn of_post(
         StatusCode::FORBIDDEN if says(body, "duplicate content") => Outcome::Duplicate { reason },
         status if is_about_the_account(status, body) => Outcome::Channel { reason },
         StatusCode::TOO_MANY_REQUESTS => Outcome::Wait { until: reset(headers, now), reason },
-        // The request may have been taken before something behind it broke.
+        // X may have accepted the request before an error occurred.
         status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
             Outcome::Unknown { reason }
         }
-        // X has an address for posts: another one is set.
+        // X has this endpoint, so the configured base URL is not X's.
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Outcome::Channel { reason },
         status if status.is_redirection() => Outcome::Channel { reason },
         status if status.is_client_error() => Outcome::Refused { reason },
@@ -43,12 +46,14 @@ pub(super) fn of_post(
     }
 }
 
-/// Whether the answer to a read has what was asked for; otherwise what follows from it.
+/// Checks that the response to a read is usable. Otherwise, returns the finding that follows from
+/// it.
 pub(super) fn of_look(status: StatusCode, body: &Value) -> Result<(), Finding> {
     let reason = reason(status, body);
     match status {
         StatusCode::OK if body.is_object() => Ok(()),
-        // An app that X does not let read cannot be told apart from one whose plan has no reading.
+        // An app without read permission cannot be told apart from one whose plan does not include
+        // reading.
         StatusCode::FORBIDDEN if !is_locked(body) => Err(Finding::CannotTell {
             reason: format!("X does not let its posts be read: {reason}"),
         }),
@@ -57,8 +62,9 @@ pub(super) fn of_look(status: StatusCode, body: &Value) -> Result<(), Finding> {
     }
 }
 
-/// The posts of a timeline, if the answer is whole: a count, as many posts, each with an id and a
-/// text, nothing that X could not show, and no further page.
+/// The posts of a timeline, if the response is complete. A complete response has a count and as
+/// many posts, each with an id and a text. It has no errors about posts that X could not show, and
+/// no further page.
 pub(super) fn timeline(body: &Value) -> Result<Vec<&Value>, Finding> {
     let cannot_tell = |reason: String| Err(Finding::CannotTell { reason });
     if body["errors"].as_array().is_some_and(|errors| !errors.is_empty())
@@ -86,7 +92,7 @@ pub(super) fn timeline(body: &Value) -> Result<Vec<&Value>, Finding> {
     Ok(posts)
 }
 
-/// What the answer to the question whose account it is means, in words.
+/// What the response to the request for the account means, described for people.
 pub(super) fn of_check(
     status: StatusCode,
     headers: &HeaderMap,
@@ -104,7 +110,9 @@ pub(super) fn of_check(
             let name: String = name.chars().filter(|c| !c.is_control()).take(50).collect();
             Ok(format!("X knows the account as @{name}"))
         }
-        (StatusCode::UNAUTHORIZED, _) => Err(format!("X does not accept the credentials: {reason}")),
+        (StatusCode::UNAUTHORIZED, _) => {
+            Err(format!("X does not accept the credentials: {reason}"))
+        }
         (StatusCode::FORBIDDEN | StatusCode::PAYMENT_REQUIRED, _) => {
             Err(format!("X knows the credentials and does not let them in: {reason}"))
         }
@@ -116,7 +124,7 @@ pub(super) fn of_check(
     }
 }
 
-/// X's words, cut to what people read.
+/// X's message, shortened for people to read.
 fn reason(status: StatusCode, body: &Value) -> String {
     let words = ["detail", "title", "error_description", "error"]
         .into_iter()
@@ -131,7 +139,7 @@ fn reason(status: StatusCode, body: &Value) -> String {
     }
 }
 
-/// Every text of an answer in which X may say what the matter is, in lower case.
+/// All texts of a response that may describe a problem, in lower case.
 fn words(body: &Value) -> impl Iterator<Item = String> {
     let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
     std::iter::once(body)
@@ -164,13 +172,13 @@ fn has_code(body: &Value, codes: &[i64]) -> bool {
 
 /// Whether the account is suspended or locked.
 fn is_locked(body: &Value) -> bool {
-    // 64: suspended; 231: a sign-in has to be verified; 326: locked; 416: the app is suspended.
+    // 64: suspended; 231: a sign-in must be verified; 326: locked; 416: the app is suspended.
     has_code(body, &[64, 231, 326, 416])
         || ["suspended", "temporarily locked", "is locked"].iter().any(|part| says(body, part))
 }
 
-/// Whether the credentials, the account, the app or its plan are the matter: then no post would
-/// fare better, and its owner has to act.
+/// Whether the problem is with the credentials, the account, the app or its plan. Then any other
+/// post would fail as well, and the owner must act.
 fn is_about_the_account(status: StatusCode, body: &Value) -> bool {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED => true,
@@ -190,7 +198,7 @@ fn is_about_the_account(status: StatusCode, body: &Value) -> bool {
                         "usage-capped",
                     ],
                 )
-                // 32, 89, 99, 135, 215: credentials; 87, 220, 261, 453: what the app may do.
+                // 32, 89, 99, 135, 215: credentials; 87, 220, 261, 453: permissions of the app.
                 || has_code(body, &[32, 87, 89, 99, 135, 215, 220, 261, 453])
                 || [
                     "not permitted to access this feature",
@@ -208,14 +216,14 @@ fn is_about_the_account(status: StatusCode, body: &Value) -> bool {
     }
 }
 
-/// When the present window ends. X says so by its own clock, in seconds since 1970
-/// (`x-rate-limit-reset`); how long that is from now is told by its `Date`.
+/// When the current rate limit window ends. X reports this by its own clock, in seconds since 1970
+/// (`x-rate-limit-reset`). The time that remains is computed from the `Date` header.
 fn reset(headers: &HeaderMap, now: DateTime<Utc>) -> DateTime<Utc> {
     let theirs = time::of_answer(headers);
     ["x-user-limit-24hour", "x-app-limit-24hour", "x-rate-limit"]
         .into_iter()
         .filter(|window| {
-            // A window that is not used up is not the one that refused.
+            // A window with requests left is not the one that caused the refusal.
             let left = number(headers, &format!("{window}-remaining"));
             left.is_none_or(|left| left == 0)
         })
@@ -224,7 +232,7 @@ fn reset(headers: &HeaderMap, now: DateTime<Utc>) -> DateTime<Utc> {
         .zip(theirs)
         .map(|(reset, theirs)| reset - theirs)
         .filter(|&wait| wait >= Duration::zero() && wait < Duration::days(2))
-        // A second more, as both are cut to seconds.
+        // Add a second, because both times are truncated to seconds.
         .map_or(now + WINDOW, |wait| now + wait + Duration::seconds(1))
 }
 

@@ -1,11 +1,10 @@
-//! Tells the own post on a timeline, where X shows texts in another spelling than they were sent
-//! in.
+//! Recognizes a post on the account's timeline, although X may show its text in another spelling.
 //!
-//! X puts its own links into a text, escapes `&`, `<` and `>`, writes host names in punycode and
-//! paths with percent signs, normalises Unicode, and may cut a long text off. A post is *exact* if
-//! it says what was sent in one of these spellings. It is *similar* if the two differ only in
-//! links, white space and punctuation, which is where X rewrites: then nobody can tell, and it is
-//! never taken for absent.
+//! X replaces links with its own, escapes `&`, `<` and `>`, writes host names in punycode and paths
+//! with percent encoding, normalizes Unicode, and may truncate a long text. A post is *exact* if it
+//! shows what was sent in one of these spellings. It is *similar* if the two differ only in links,
+//! white space and punctuation, which is where X rewrites. Then it is unknown whether it is the
+//! post that was sent, and it is never treated as absent.
 
 use std::collections::HashMap;
 
@@ -16,8 +15,8 @@ use unicode_normalization::UnicodeNormalization as _;
 use url::Url;
 use waggle_content::{Finding, Lookalike};
 
-/// Looks for what `request` said among the posts of the own timeline, which X has had `after` to
-/// show it on.
+/// Looks for the post of `request` among `posts`, the posts of the account's timeline. X has had
+/// `after` to show it.
 pub(super) fn find(request: &Value, posts: &[&Value], after: Duration) -> Finding {
     let alike: Vec<Lookalike> = posts
         .iter()
@@ -31,8 +30,7 @@ pub(super) fn find(request: &Value, posts: &[&Value], after: Duration) -> Findin
     if !alike.is_empty() {
         return Finding::Alike { posts: alike, after };
     }
-    // X turns a link to a post into a quote of it and shows the text without the link, now and
-    // then.
+    // X sometimes turns a link to a post into a quote of it and shows the text without the link.
     if request["text"].as_str().is_some_and(has_status_link) {
         let reason = "the text has a link to a post, which X may show in another form".to_owned();
         return Finding::CannotTell { reason };
@@ -46,7 +44,7 @@ enum Likeness {
     Exact,
 }
 
-/// `None` if it is another post for certain.
+/// How alike the sent and the shown post are; `None` if they are certainly different posts.
 fn likeness(request: &Value, post: &Value) -> Option<Likeness> {
     let text = request["text"].as_str().unwrap_or_default();
     let sent = visible(text);
@@ -57,7 +55,7 @@ fn likeness(request: &Value, post: &Value) -> Option<Likeness> {
     )?;
     let quote =
         same_target(request["quote_tweet_id"].as_str(), target(post, "quoted"), |quoted| {
-            // A link to a post at the end of a text makes a quote of it; a short link may lead to
+            // X makes a quote from a link to a post at the end of a text. A short link may lead to
             // one.
             if has_status_link(&sent) && sent.contains(quoted) {
                 Some(Likeness::Exact)
@@ -65,7 +63,7 @@ fn likeness(request: &Value, post: &Value) -> Option<Likeness> {
                 sent.split(' ').any(is_link).then_some(Likeness::Similar)
             }
         })?;
-    // X may take an escape that was sent (`&lt;`) for the character or for its letters.
+    // X may interpret an escape that was sent (`&lt;`) as the character or literally.
     let as_character = canonical(text);
     let of_text = |keep| {
         let shown = Shown::of(post, keep);
@@ -77,8 +75,8 @@ fn likeness(request: &Value, post: &Value) -> Option<Likeness> {
     Some(text.min(reply).min(quote))
 }
 
-/// How alike two references to another post are; `unasked` says what one is worth that nobody asked
-/// for.
+/// How alike two references to another post are. `unasked` rates a reference that is shown but was
+/// not requested.
 fn same_target(
     asked: Option<&str>,
     shown: Option<&str>,
@@ -87,13 +85,13 @@ fn same_target(
     match (asked, shown) {
         (None, None) => Some(Likeness::Exact),
         (Some(asked), Some(shown)) => (asked == shown).then_some(Likeness::Exact),
-        // X leaves a reference out where the other post is gone.
+        // X omits the reference if the other post no longer exists.
         (Some(_), None) => Some(Likeness::Similar),
         (None, Some(shown)) => unasked(shown),
     }
 }
 
-/// The post that this one refers to in this way, under either of X's names for it.
+/// The post that `post` refers to in the way of `kind`, under either of X's names for the field.
 fn target<'a>(post: &'a Value, kind: &str) -> Option<&'a str> {
     ["referenced_tweets", "referenced_posts"]
         .into_iter()
@@ -110,7 +108,7 @@ fn has_status_link(text: &str) -> bool {
 /// A part of a text that X shows.
 enum Part {
     Char(char),
-    /// A link of X's own, with what it stands for where X says that.
+    /// A link that X inserted, with its target if X reports it.
     Link(Option<String>),
 }
 
@@ -120,13 +118,12 @@ struct Shown {
     is_cut_off: bool,
 }
 
-/// Stand for X's links while a text is made canonical: characters of a plane that is for private
-/// use.
+/// Characters of a private use plane, which replace X's links while a text is made canonical.
 const PLACEHOLDERS: std::ops::Range<u32> = 0xF_0000..0xF_1000;
 
 impl Shown {
-    /// The text of `post`; `keep` says whether links to attached files and quoted posts at its end
-    /// were in the text that was sent.
+    /// The text of `post`. `keep` says whether links to attached files and quoted posts at its end
+    /// were part of the text that was sent.
     fn of(post: &Value, keep: bool) -> Self {
         let mut text = post["text"].as_str().unwrap_or_default().to_owned();
         let mut links: HashMap<char, Option<String>> = HashMap::new();
@@ -150,7 +147,7 @@ impl Shown {
         let mut words: Vec<String> = Vec::new();
         for word in canonical(&text).split(' ') {
             match placeholders.next() {
-                // A link of X's own that it does not explain.
+                // A link that X inserted without reporting its target.
                 Some(placeholder) if word.contains("://t.co/") => {
                     links.insert(placeholder, None);
                     words.push(placeholder.to_string());
@@ -182,7 +179,7 @@ impl Shown {
         is_similar.then_some(Likeness::Similar)
     }
 
-    /// The text with X's links replaced by what they stand for.
+    /// The text with X's links replaced by their targets.
     fn expanded(&self) -> String {
         let mut text = String::new();
         for part in &self.parts {
@@ -195,10 +192,10 @@ impl Shown {
         text
     }
 
-    /// Whether `sent` is this text with something without white space in place of each link. With
-    /// `is_link`, it has to be what the link stands for.
+    /// Whether `sent` is this text with some non-empty part without white space in place of each
+    /// link. If `is_link` is given, that part must match the target of the link.
     fn matches(&self, sent: &[char], is_link: Option<fn(&str, &str) -> bool>) -> bool {
-        // `reach[at]` says whether the parts that were seen, which are the last ones, match
+        // `reach[at]` says whether the parts visited so far, which are the last ones, match
         // `sent[at..]`.
         let mut reach = vec![false; sent.len() + 1];
         if let Some(end) = reach.last_mut() {
@@ -246,12 +243,12 @@ fn mark(reach: &mut [bool], at: usize) {
     }
 }
 
-/// A text without escapes, in one normal form, with single spaces and nothing invisible.
+/// The text without escapes, in Unicode NFC, with single spaces and without invisible characters.
 fn canonical(text: &str) -> String {
     visible(&unescaped(text))
 }
 
-/// A text in one normal form, with single spaces and nothing invisible.
+/// The text in Unicode NFC, with single spaces and without invisible characters.
 fn visible(text: &str) -> String {
     let visible: String = text.nfc().filter(|&c| c.is_whitespace() || !is_invisible(c)).collect();
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -265,15 +262,16 @@ fn unescaped(text: &str) -> String {
         .replace("&amp;", "&")
 }
 
-/// Characters that show nothing and that X may drop: controls, zero width, direction marks,
-/// variation selectors.
+/// Whether a character is invisible, so that X may drop it: control characters, zero-width
+/// characters, direction marks and variation selectors.
 fn is_invisible(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{AD}' | '\u{200B}'..='\u{200C}' | '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{FE0E}'..='\u{FE0F}' | '\u{FEFF}')
+        || matches!(c, '\u{AD}' | '\u{200B}'..='\u{200C}' | '\u{200E}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FE0E}'..='\u{FE0F}'
+            | '\u{FEFF}')
 }
 
-/// Whether a word can be a link: it has a scheme, or a dot with something on both sides.
+/// Whether a word may be a link: it has a scheme, or a dot between two alphanumeric characters.
 fn is_link(word: &str) -> bool {
     word.contains("://")
         || word.char_indices().any(|(at, c)| {
@@ -288,8 +286,8 @@ fn same_link(one: &str, other: &str) -> bool {
     canonical_link(one) == canonical_link(other)
 }
 
-/// A link in one spelling: without its scheme, the host in punycode, nothing percent-encoded, no
-/// slash or dot at the end.
+/// The canonical spelling of a link: no scheme, the host in punycode, nothing percent-encoded, and
+/// no slash or dot at the end.
 fn canonical_link(link: &str) -> String {
     let link = unescaped(link);
     let link = link.trim_end_matches(['.', ',', ';', ':', '!', '?']);
@@ -305,13 +303,14 @@ fn canonical_link(link: &str) -> String {
     format!("{host}{port}{}{query}{fragment}", path.trim_end_matches('/'))
 }
 
-/// The text with each word that can be a link in one spelling.
+/// The text with every possible link in its canonical spelling.
 fn links_canonical(text: &str) -> String {
     let word = |word: &str| if is_link(word) { canonical_link(word) } else { word.to_owned() };
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// What is left of a text without links, white space and ASCII punctuation, in one spelling.
+/// The text in lower case and Unicode NFKC, without links, white space, ASCII punctuation and
+/// invisible characters.
 fn skeleton(text: &str) -> String {
     text.split(' ')
         .filter(|word| !is_link(word))
@@ -335,8 +334,8 @@ mod tests {
         find(request, &posts, after())
     }
 
-    /// Whether the one post on the timeline is what was sent; `None` if it is another post for
-    /// certain.
+    /// Whether the only post on the timeline is exactly what was sent; `None` if it is certainly
+    /// another post.
     fn is_exact(request: &Value, post: &Value) -> Option<bool> {
         match look(request, &json!([post])) {
             Finding::Alike { posts, .. } => Some(posts[0].is_exact),
@@ -346,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_is_known_again_behind_x_links_and_escapes() {
+    fn a_post_is_recognized_despite_links_and_escapes_of_x() {
         let request = json!({ "text": "Q&A at https://example.com/talk <today>" });
         let post = json!({
             "id": "7",
@@ -360,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_that_was_sent_is_never_absent() {
+    fn a_post_with_an_escape_in_its_text_is_never_absent() {
         for (sent, shown, exact) in [
             (
                 "In HTML write &amp; for an ampersand",
@@ -368,7 +367,7 @@ mod tests {
                 true,
             ),
             ("write &lt;b&gt; there", "write &amp;lt;b&amp;gt; there", true),
-            // X may have taken it for the character.
+            // X may have interpreted it as the character.
             ("In HTML write &amp; for it", "In HTML write &amp; for it", false),
             ("write &lt;b&gt; there", "write &lt;b&gt; there", false),
             ("&lt;", "&lt;", false),
@@ -382,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_known_again_in_the_spelling_of_x() {
+    fn a_link_is_recognized_in_the_spelling_of_x() {
         for (sent, shown) in [
             ("bücher.example", "http://xn--bcher-kva.example"),
             ("https://bücher.example/a", "https://xn--bcher-kva.example/a"),
@@ -406,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_without_white_space_around_it_is_known_again() {
+    fn a_link_without_white_space_around_it_is_recognized() {
         let request = json!({ "text": "見て(https://example.com/ü)。" });
         let post = json!({
             "id": "7", "text": "見て(https://t.co/abc)。",
@@ -419,17 +418,17 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_only_where_x_rewrites_is_never_absent() {
+    fn a_difference_that_x_may_have_made_is_never_an_absence() {
         let link =
             |long: &str| json!({ "urls": [{ "url": "https://t.co/a", "expanded_url": long }] });
         for (sent, post) in [
-            // Another link: it may have been unwound, or carry a parameter of X's own.
+            // Another link: X may have resolved it, or added a parameter.
             (
                 "Read https://sho.rt/x",
                 json!({ "text": "Read https://t.co/a",
                 "entities": link("https://example.com/long") }),
             ),
-            // A link that is not explained.
+            // A link whose target is not reported.
             ("Read https://sho.rt/x", json!({ "text": "Read https://t.co/a" })),
             // A link that is not shown at all.
             ("Read https://sho.rt/x", json!({ "text": "Read" })),
@@ -444,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_are_another_post() {
+    fn a_different_text_is_another_post() {
         let request = json!({ "text": "Read https://example.com/a" });
         for text in ["Write https://example.com/a", "Read it", "", "https://example.com/a"] {
             assert_eq!(is_exact(&request, &json!({ "id": "7", "text": text })), None, "{text}");
@@ -462,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_words_in_answer_to_another_post_are_another_post() {
+    fn the_same_text_in_reply_to_another_post_is_another_post() {
         let request = json!({ "text": "Yes", "reply": { "in_reply_to_tweet_id": "1" } });
         let reply = |name: &str, id: &str| {
             let mut post = json!({ "id": "7", "text": "Yes" });
@@ -474,12 +473,12 @@ mod tests {
             assert_eq!(is_exact(&request, &reply(name, "2")), None);
             assert_eq!(is_exact(&request, &reply(name, "1")), Some(true));
         }
-        // X leaves the reference out where the other post is gone.
+        // X omits the reference if the other post no longer exists.
         assert_eq!(is_exact(&request, &json!({ "id": "7", "text": "Yes" })), Some(false));
     }
 
     #[test]
-    fn a_link_to_a_post_that_became_a_quote_is_known_again() {
+    fn a_link_to_a_post_that_became_a_quote_is_recognized() {
         let request = json!({ "text": "Look https://x.com/a/status/1" });
         let links = json!({ "urls": [
             { "url": "https://t.co/x", "expanded_url": "https://x.com/a/status/1" }
@@ -490,14 +489,14 @@ mod tests {
         let dropped = json!({ "id": "7", "text": "Look", "referenced_tweets": quoted });
 
         assert_eq!(is_exact(&request, &kept), Some(true));
-        // In another form it is for a person, and never sent again.
+        // In any other form, it is left to a person and never resent.
         assert_eq!(is_exact(&request, &dropped), Some(false));
         let unforeseen = look(&request, &json!([{ "id": "7", "text": "See there" }]));
         assert!(matches!(unforeseen, Finding::CannotTell { .. }), "{unforeseen:?}");
     }
 
     #[test]
-    fn an_attached_file_is_no_difference() {
+    fn an_attached_file_makes_no_difference() {
         let post = json!({
             "id": "7", "text": "Look https://t.co/x",
             "entities": { "urls": [
@@ -510,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_timeline_has_nothing() {
+    fn on_an_empty_timeline_the_post_is_absent() {
         let finding = look(&json!({ "text": "Yes" }), &json!([]));
 
         assert_eq!(finding, Finding::Absent { after: after() });
@@ -518,7 +517,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn whatever_is_shown_as_it_was_sent_is_exact(text in "\\PC{1,80}") {
+        fn a_text_that_is_shown_as_it_was_sent_is_found(text in "\\PC{1,80}") {
             let canonical = canonical(&text);
             proptest::prop_assume!(!canonical.is_empty() && !has_status_link(&text));
 

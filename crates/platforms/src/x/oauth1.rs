@@ -1,4 +1,4 @@
-//! Requests are signed by OAuth 1.0a with HMAC-SHA1 (RFC 5849, section 3).
+//! Signs requests with OAuth 1.0a and HMAC-SHA1 (RFC 5849, section 3).
 
 use std::fmt::Write as _;
 
@@ -12,18 +12,14 @@ use sha1::Sha1;
 use url::Url;
 use waggle_kernel::hex;
 
-/// What RFC 3986 does not reserve stays as it is; all else is encoded.
+/// All characters except the unreserved ones of RFC 3986 are encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The four values of an app and an account.
+/// The OAuth 1.0a credentials: a key and secret of the app, and a token and secret of the account.
 pub struct OAuth1 {
-    /// The app's key.
     pub consumer_key: String,
-    /// The app's secret.
     pub consumer_secret: SecretString,
-    /// The account's token.
     pub token: String,
-    /// The account's secret.
     pub token_secret: SecretString,
 }
 
@@ -85,7 +81,8 @@ impl OAuth1 {
                 mac.update(base.as_bytes());
                 STANDARD.encode(mac.finalize().into_bytes())
             })
-            // HMAC takes keys of any length, so this does not happen; an empty signature is refused.
+            // HMAC accepts keys of any length, so this does not happen. X would refuse an empty
+            // signature.
             .unwrap_or_default()
     }
 }
@@ -98,9 +95,9 @@ fn encoded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The worked example of X's documentation, "Creating a signature".
+    /// The example is from the page "Creating a signature" of X's documentation.
     #[test]
-    fn the_signature_is_that_of_the_published_example() {
+    fn the_signature_matches_the_published_example() {
         let keys = OAuth1 {
             consumer_key: "xvz1evFS4wEEPTGEFPHBog".into(),
             consumer_secret: SecretString::from("kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw"),

@@ -1,4 +1,4 @@
-//! X's adapter against a server that answers as X's published contract says.
+//! Tests of the publisher for X against a server that follows X's published contract.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use waggle_kernel::{Clock as _, FixedClock, MockEntropy, Publication};
 
 use super::{OAuth1, X, XCredentials};
 
-/// What a server was asked: method, path with query, authorization, body.
+/// The requests that the server received: method, path with query, authorization, body.
 type Seen = Arc<Mutex<Vec<(String, String, String, Value)>>>;
 
 struct FakeX {
@@ -25,7 +25,7 @@ struct FakeX {
     seen: Seen,
 }
 
-/// A server that answers every request as `answer` says.
+/// Starts a server that responds to every request with `answer`.
 async fn fake(
     credentials: XCredentials,
     answer: impl Fn(&str) -> Response + Send + Sync + 'static,
@@ -141,7 +141,7 @@ async fn user_keys_sign_the_request() {
 }
 
 #[tokio::test]
-async fn each_refusal_is_taken_for_what_it_is() {
+async fn each_refusal_gives_the_right_outcome() {
     let duplicate = json!({
         "detail": "You are not allowed to create a Tweet with duplicate content.",
         "type": "about:blank", "title": "Forbidden", "status": 403,
@@ -167,7 +167,7 @@ async fn each_refusal_is_taken_for_what_it_is() {
 }
 
 #[tokio::test]
-async fn what_the_owner_of_the_account_has_to_act_on_is_no_fault_of_the_post() {
+async fn a_problem_that_the_account_owner_must_solve_does_not_fail_the_post() {
     let kind = |name: &str| json!({ "type": format!("https://api.twitter.com/2/problems/{name}") });
     let code = |code: i64| json!({ "errors": [{ "message": "no", "code": code }] });
     let detail =
@@ -180,7 +180,8 @@ async fn what_the_owner_of_the_account_has_to_act_on_is_no_fault_of_the_post() {
         (
             403,
             detail(
-                "Your client app is not configured with the appropriate oauth1 app permissions for this endpoint.",
+                "Your client app is not configured with the appropriate oauth1 app permissions for \
+                 this endpoint.",
             ),
         ),
         (403, detail("Your account has been suspended")),
@@ -192,7 +193,10 @@ async fn what_the_owner_of_the_account_has_to_act_on_is_no_fault_of_the_post() {
         (403, code(453)),
         (
             429,
-            json!({ "title": "UsageCapExceeded", "detail": "Usage cap exceeded: Monthly product cap" }),
+            json!({
+                "title": "UsageCapExceeded",
+                "detail": "Usage cap exceeded: Monthly product cap",
+            }),
         ),
     ] {
         let outcome = sent(status, body.clone()).await;
@@ -207,8 +211,8 @@ async fn what_the_owner_of_the_account_has_to_act_on_is_no_fault_of_the_post() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_is_waited_out_as_its_header_says() {
-    // X's clock is an hour behind ours: how long it is until then is told by its own.
+async fn a_rate_limit_is_waited_out_as_the_headers_say() {
+    // X's clock is an hour behind ours, so the wait must be computed with X's clock.
     let noon = FixedClock::noon().now();
     let reset = noon.timestamp() - 3_600 + 300;
     let fake = fake(bearer(), move |_| {
@@ -228,7 +232,7 @@ async fn a_rate_limit_is_waited_out_as_its_header_says() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_not_sent_and_a_cut_one_is_unknown() {
+async fn a_refused_connection_sends_nothing_and_a_dropped_one_is_unknown() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let refused = Url::parse(&format!("http://{}", closed.local_addr().unwrap())).unwrap();
     drop(closed);
@@ -254,12 +258,12 @@ async fn a_refused_connection_is_not_sent_and_a_cut_one_is_unknown() {
     assert!(matches!(unknown, Outcome::Unknown { .. }), "{unknown:?}");
 }
 
-/// Where X stood at noon, by its own clock.
+/// The marker of noon by X's clock.
 fn noon() -> Marker {
     Marker("2026-01-01T12:00:00.000Z".into())
 }
 
-/// What a look gives at a quarter past noon by X's clock, if the timeline is this.
+/// The finding of a check at 12:15 by X's clock, if X returns this timeline.
 async fn found(timeline: Value) -> (Finding, Seen) {
     let fake = fake(bearer(), move |path| {
         let body = if path.starts_with("/2/users/me") {
@@ -277,7 +281,7 @@ async fn found(timeline: Value) -> (Finding, Seen) {
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_reconciled_by_reading_the_own_timeline() {
+async fn an_unknown_outcome_is_reconciled_by_reading_the_timeline() {
     let timeline =
         json!({ "data": [{ "id": "7", "text": "words" }], "meta": { "result_count": 1 } });
 
@@ -293,14 +297,14 @@ async fn an_unknown_outcome_is_reconciled_by_reading_the_own_timeline() {
 }
 
 #[tokio::test]
-async fn an_absence_says_how_long_it_is_by_the_clock_of_x() {
+async fn an_absence_says_how_much_time_has_passed_by_the_clock_of_x() {
     let (finding, _) = found(json!({ "meta": { "result_count": 0 } })).await;
 
     assert_eq!(finding, Finding::Absent { after: chrono::Duration::minutes(15) });
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_wholly_understood_proves_no_absence() {
+async fn a_response_that_is_not_fully_understood_proves_no_absence() {
     let post = json!({ "id": "7", "text": "other" });
     for timeline in [
         json!({}),
@@ -328,7 +332,7 @@ async fn an_answer_that_is_not_wholly_understood_proves_no_absence() {
 }
 
 #[tokio::test]
-async fn without_the_time_of_x_nobody_can_tell() {
+async fn without_the_time_of_x_an_absence_cannot_be_established() {
     let fake =
         fake(bearer(), |_| json_answer(200, &json!({ "meta": { "result_count": 0 } }))).await;
 
@@ -338,7 +342,7 @@ async fn without_the_time_of_x_nobody_can_tell() {
 }
 
 #[tokio::test]
-async fn the_time_of_x_is_asked_for_once() {
+async fn the_time_of_x_is_requested_only_once() {
     let fake = fake(bearer(), |_| {
         let mut answer = json_answer(401, &json!({}));
         answer.headers_mut().insert("date", "Thu, 01 Jan 2026 11:58:00 GMT".parse().unwrap());
@@ -358,7 +362,7 @@ async fn the_time_of_x_is_asked_for_once() {
 }
 
 #[tokio::test]
-async fn an_account_that_may_not_read_cannot_tell() {
+async fn an_account_without_read_access_cannot_be_checked() {
     let fake = fake(bearer(), |_| json_answer(403, &json!({ "title": "Forbidden" }))).await;
 
     let finding = fake.x.find(&prepared(&fake.x), Some(noon())).await;
@@ -367,7 +371,7 @@ async fn an_account_that_may_not_read_cannot_tell() {
 }
 
 #[tokio::test]
-async fn a_check_says_whose_account_it_is_or_what_is_wrong() {
+async fn a_check_names_the_account_or_the_problem() {
     let me = json!({ "data": { "id": "7", "name": "Hive", "username": "hive" } });
     let cases = [
         (200, me.clone(), Ok("@hive")),
@@ -403,7 +407,7 @@ async fn a_check_says_whose_account_it_is_or_what_is_wrong() {
 }
 
 #[test]
-fn an_account_keeps_its_channel_when_its_token_is_made_anew() {
+fn an_account_keeps_its_channel_when_its_token_is_regenerated() {
     let base = || Url::parse("https://api.x.com").unwrap();
     let oauth1 = |token: &str| {
         XCredentials::OAuth1(OAuth1 {

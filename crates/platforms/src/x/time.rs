@@ -1,7 +1,7 @@
-//! X's own clock, as the `Date` headers of its answers show it (RFC 9110, section 6.6.1).
+//! X's own clock, read from the `Date` headers of its responses (RFC 9110, section 6.6.1).
 //!
-//! A look compares times with those of X's posts. The clock of this machine is of no use for that:
-//! it may be wrong, and it may be set between the request and the look.
+//! A check compares times with those of X's posts. The local clock cannot be used for that: it may
+//! be wrong, and it may be changed between the request and the check.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -11,10 +11,10 @@ use reqwest::header::{DATE, HeaderMap};
 use waggle_content::Marker;
 use waggle_kernel::Clock;
 
-/// How long a reading is good for.
+/// How long a reading of X's clock is valid.
 const GOOD_FOR: Duration = Duration::minutes(10);
-/// How far the two clocks of this machine may go apart: more means that it slept, or that its clock
-/// was set.
+/// How much the wall clock and the monotonic clock of this machine may diverge. A larger difference
+/// means that the machine was suspended or its clock was changed.
 const MOST_DRIFT: Duration = Duration::seconds(1);
 
 #[derive(Clone, Copy)]
@@ -24,7 +24,7 @@ struct Reading {
     at: Instant,
 }
 
-/// What is known of X's time.
+/// The latest reading of X's time.
 pub(super) struct PlatformTime {
     clock: Arc<dyn Clock>,
     reading: Mutex<Option<Reading>>,
@@ -35,7 +35,7 @@ impl PlatformTime {
         Self { clock, reading: Mutex::new(None) }
     }
 
-    /// Reads the time of an answer.
+    /// Reads X's time from a response.
     #[expect(clippy::disallowed_methods, reason = "how long ago an answer came is measured")]
     pub(super) fn read(&self, headers: &HeaderMap) {
         if let Some(theirs) = of_answer(headers) {
@@ -44,8 +44,8 @@ impl PlatformTime {
         }
     }
 
-    /// X's time, never later than it is there; `None` where nothing is known that could be relied
-    /// on.
+    /// X's current time, never ahead of the actual time there; `None` if there is no reliable
+    /// reading.
     pub(super) fn now(&self) -> Option<DateTime<Utc>> {
         let reading = (*self.reading.lock().unwrap_or_else(PoisonError::into_inner))?;
         let passed = Duration::from_std(reading.at.elapsed()).ok()?;
@@ -55,13 +55,13 @@ impl PlatformTime {
     }
 }
 
-/// X's time when it answered.
+/// X's time when it sent the response.
 pub(super) fn of_answer(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     let text = headers.get(DATE)?.to_str().ok()?;
     DateTime::parse_from_rfc2822(text).ok().map(|time| time.to_utc())
 }
 
-/// The marker of a time.
+/// The marker for a time.
 pub(super) fn marker(time: DateTime<Utc>) -> Marker {
     Marker(time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_makes_the_reading_worthless() {
+    fn a_reading_is_invalid_after_the_local_clock_was_changed() {
         let clock = Arc::new(Jumping(Mutex::new(FixedClock::noon().now())));
         let time = PlatformTime::new(clock.clone());
         assert_eq!(time.now(), None);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_is_read_back() {
+    fn a_marker_round_trips() {
         let noon = FixedClock::noon().now();
 
         assert_eq!(of_marker(&marker(noon)), Some(noon));

@@ -1,5 +1,6 @@
-//! PostgreSQL, spoken in pure Rust; what several replicas share.
+//! The PostgreSQL backend: a pure Rust driver, for a database that several replicas can share.
 
+mod connection;
 mod tls;
 mod url;
 
@@ -9,36 +10,36 @@ use std::time::Duration;
 
 use bb8::PooledConnection;
 use diesel::QueryableByName;
-use diesel::pg::Pg;
-use diesel_async::pooled_connection::{
-    AsyncDieselConnectionManager, ManagerConfig, PoolableConnection as _, RecyclingMethod,
-};
+use diesel_async::pooled_connection::{ManagerConfig, PoolableConnection as _, RecyclingMethod};
 use diesel_async::{
-    AsyncConnection, AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _,
-    TransactionManager as _,
+    AsyncConnection, RunQueryDsl as _, SimpleAsyncConnection as _, TransactionManager as _,
 };
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::connection::Manager;
+pub(crate) use self::connection::{Conn, Db};
+pub(crate) use self::transaction::Transaction;
 use crate::error::{StoreError, connection_lost, is_check_due};
 use crate::foreign::{self, Name};
 use crate::pool::{ConnectErrors, get};
+use crate::queues::Queues;
 
-pub(crate) type Db = Pg;
-pub(crate) type Conn = AsyncPgConnection;
-type Manager = AsyncDieselConnectionManager<Conn>;
 type Pool = bb8::Pool<Manager>;
 
-// The same source as for SQLite, on this module's connection type.
+// The same source as for SQLite, compiled with the connection type of this module.
 #[expect(clippy::duplicate_mod, reason = "each database has its own instance of the repositories")]
 #[path = "../repositories/mod.rs"]
 pub(crate) mod repositories;
+#[expect(clippy::duplicate_mod, reason = "each database has its own connection type")]
+#[path = "../transaction.rs"]
+mod transaction;
 
 const CONNECTIONS: u32 = 8;
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How many queries run at a time that may take long.
+/// The maximum number of long queries that run at the same time.
 const LONG_READS: usize = 3;
-/// How long such a query waits for its turn: less than a request may take.
+/// How long such a query waits for its turn. This is less than a request may take.
 const LONG_PATIENCE: Duration = Duration::from_secs(25);
 
 /// The connections to one database.
@@ -46,6 +47,7 @@ const LONG_PATIENCE: Duration = Duration::from_secs(25);
 pub(crate) struct Pools {
     pool: Pool,
     errors: ConnectErrors,
+    pub(crate) queues: Queues,
     parameters: Arc<tls::Parameters>,
     long: Arc<Semaphore>,
 }
@@ -55,8 +57,8 @@ impl Pools {
         let parameters = tls::Parameters::parse(url)?;
         suits(&parameters).await?;
         let mut config = ManagerConfig::<Conn>::default();
-        // The driver soon knows when the server has closed a connection. Only after one was lost
-        // are the others asked, which costs a round trip.
+        // The driver soon notices when the server has closed a connection. Checking the other
+        // connections costs a round trip, so they are checked only after one was lost.
         config.recycling_method = RecyclingMethod::CustomFunction(Box::new(|connection| {
             async {
                 if connection.is_broken() {
@@ -78,11 +80,11 @@ impl Pools {
             .error_sink(Box::new(errors.clone()))
             .build_unchecked(Manager::new_with_config(String::new(), config));
         let (parameters, long) = (Arc::new(parameters), Arc::new(Semaphore::new(LONG_READS)));
-        Ok(Self { pool, errors, parameters, long })
+        Ok(Self { pool, errors, queues: Queues::default(), parameters, long })
     }
 
-    /// A connection for a query that may take long. Few run at a time, so that they leave
-    /// connections to the others; the rest wait.
+    /// A connection for a long query. Only a few run at the same time, which leaves connections for
+    /// other queries. The rest wait.
     pub(crate) async fn read_long(&self) -> Result<LongRead, StoreError> {
         let permit = tokio::time::timeout(LONG_PATIENCE, Arc::clone(&self.long).acquire_owned());
         let busy = || StoreError::Connection("too many long queries are under way".into());
@@ -90,7 +92,7 @@ impl Pools {
         Ok(LongRead { connection: self.read().await?, _permit: permit })
     }
 
-    /// A connection of its own that is told of changes of settings.
+    /// A dedicated connection that receives notifications about changes of settings.
     pub(crate) async fn listen(&self) -> Result<Listener, StoreError> {
         let connected = tls::Parameters::clone(&self.parameters).connect().await;
         let mut connection = connected.map_err(|error| StoreError::Connection(error.into()))?;
@@ -103,7 +105,7 @@ impl Pools {
         get(&self.pool, &self.errors).await
     }
 
-    /// A transaction; it is rolled back unless it is committed.
+    /// Begins a transaction, which is rolled back unless it is committed.
     pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
         let mut tries = 0;
         loop {
@@ -111,10 +113,11 @@ impl Pools {
             let begun =
                 <Conn as AsyncConnection>::TransactionManager::begin_transaction(&mut *connection);
             let error = match begun.await {
-                Ok(()) => return Ok(Transaction { connection }),
+                Ok(()) => return Ok(Transaction::new(connection, &self.queues)),
                 Err(error) => StoreError::from(error),
             };
-            // Nothing has begun, so nothing is repeated: the server has ended the session.
+            // The server ended the session before the transaction began, so a retry repeats
+            // nothing.
             if tries == CONNECTIONS || !(connection.is_broken() || error.is_about_lost_connection())
             {
                 return Err(error);
@@ -124,19 +127,19 @@ impl Pools {
         }
     }
 
-    /// A transaction that is not worth waiting for.
+    /// Begins a transaction that is not worth waiting for.
     pub(crate) async fn write_briefly(&self) -> Result<Transaction, StoreError> {
         self.write().await
     }
 
-    /// A connection of its own to migrate with, whose statements may take as long as they need.
+    /// A dedicated connection for migrations, whose statements may take as long as they need.
     pub(crate) async fn migrator(&self) -> Result<Conn, StoreError> {
         let connected = tls::Parameters::clone(&self.parameters).connect().await;
         connected.map_err(|error| StoreError::Connection(error.into()))
     }
 }
 
-/// A connection for a query that may take long.
+/// A connection for a long query.
 pub(crate) struct LongRead {
     connection: PooledConnection<'static, Manager>,
     _permit: OwnedSemaphorePermit,
@@ -148,9 +151,9 @@ impl LongRead {
     }
 }
 
-/// Refuses what only seems to work: a database that cannot keep every text, one that is in use by
-/// another program, and a pooler that gives
-/// each transaction another session, so that prepared statements, locks and notifications get lost.
+/// Rejects a database that only seems to work: one that cannot store every text, one that belongs
+/// to another program, or a pooler that gives each transaction another session. Such a pooler loses
+/// prepared statements, locks and notifications.
 async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
     #[derive(QueryableByName)]
     struct Session {
@@ -161,7 +164,7 @@ async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
     }
     const QUESTION: &str = "SELECT pg_backend_pid() AS backend, \
                             current_setting('server_encoding') AS encoding";
-    // Tables and views; those of an extension belong to nobody.
+    // Tables and views, except those of extensions.
     const TABLES: &str = "SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n \
          ON n.oid = c.relnamespace WHERE n.nspname = current_schema() \
          AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (SELECT 1 FROM pg_depend d \
@@ -194,7 +197,7 @@ async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
                        (options=-c%20search_path%3Dname)";
         return Err(StoreError::Url(problem.to_owned()));
     }
-    // Two sessions at a time have two backends, and each keeps its own.
+    // Two simultaneous sessions have different backends, and each session keeps its own.
     let mut second = connect().await?;
     second.batch_execute("BEGIN").await?;
     let other = diesel::sql_query(QUESTION).get_result::<Session>(&mut second).await;
@@ -211,36 +214,20 @@ async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
     if is_pooled { Err(StoreError::Url(POOLER.to_owned())) } else { Ok(()) }
 }
 
-/// A connection that is told of changes of settings.
+/// A connection that receives notifications about changes of settings.
 pub(crate) struct Listener {
     connection: Conn,
 }
 
 impl Listener {
-    /// Waits until something is told; `false` if nothing will be any more.
+    /// Waits for a notification. Returns `false` if no more can arrive.
     pub(crate) async fn told(&mut self) -> bool {
         let mut stream = pin!(self.connection.notifications_stream());
         matches!(stream.next().await, Some(Ok(_)))
     }
 }
 
-/// A transaction that has begun.
-pub(crate) struct Transaction {
-    connection: PooledConnection<'static, Manager>,
-}
-
-impl Transaction {
-    pub(crate) fn connection(&mut self) -> &mut Conn {
-        &mut self.connection
-    }
-
-    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        Ok(<Conn as AsyncConnection>::TransactionManager::commit_transaction(&mut *self.connection)
-            .await?)
-    }
-}
-
-/// What the two databases do not share.
+/// The differences between the two databases.
 pub(crate) mod dialect {
     use crate::run_query::RunQueryDsl;
     use diesel::prelude::*;
@@ -254,10 +241,11 @@ pub(crate) mod dialect {
     };
     use crate::types::Time;
 
-    /// As the partial index has it.
+    /// The condition of the partial index.
     pub(crate) const NOT_PROCESSED: &str = "NOT is_processed";
 
-    /// The ids of source tweets that nobody has in hand, oldest first, and that no other transaction picks.
+    /// The ids of source tweets that `holder` can lease, oldest first. Rows that another
+    /// transaction has locked are skipped.
     pub(crate) async fn waiting_source_tweets(
         connection: &mut Conn,
         holder: &str,
@@ -282,7 +270,7 @@ pub(crate) mod dialect {
             .await
     }
 
-    /// The ids of posts that are due, oldest first, and that no other transaction picks.
+    /// The ids of due posts, oldest first. Rows that another transaction has locked are skipped.
     pub(crate) async fn due_posts(
         connection: &mut Conn,
         platforms: &[&str],
@@ -301,7 +289,7 @@ pub(crate) mod dialect {
             .await
     }
 
-    /// The ids of mails that are due, oldest first, and that no other transaction takes.
+    /// The ids of due mails, oldest first. Rows that another transaction has locked are skipped.
     pub(crate) async fn due_mails(
         connection: &mut Conn,
         now: Time,
@@ -318,7 +306,8 @@ pub(crate) mod dialect {
             .await
     }
 
-    /// The keys of counters whose time was over before `end` and that no other transaction holds.
+    /// The keys of counters whose window ended before `end`. Rows that another transaction has
+    /// locked are skipped.
     pub(crate) async fn counters_over(
         connection: &mut Conn,
         end: Time,
@@ -335,7 +324,7 @@ pub(crate) mod dialect {
             .await
     }
 
-    /// The id of the batch with this name, which stays as it is until the transaction ends.
+    /// Locks the batch with this name until the transaction ends, and returns its id.
     pub(crate) async fn lock_batch(
         connection: &mut Conn,
         batch_id: &str,
@@ -349,7 +338,7 @@ pub(crate) mod dialect {
             .optional()
     }
 
-    /// The batch with this id stays as it is until the transaction ends.
+    /// Locks the batch with this id until the transaction ends.
     pub(crate) async fn lock_batch_by_id(connection: &mut Conn, id: i64) -> QueryResult<()> {
         campaign_batches::table
             .find(id)
@@ -361,7 +350,7 @@ pub(crate) mod dialect {
             .map(drop)
     }
 
-    /// The generated tweet, which stays as it is until the transaction ends.
+    /// Locks the generated tweet until the transaction ends, and returns it.
     pub(crate) async fn lock_tweet(
         connection: &mut Conn,
         id: i64,
@@ -375,12 +364,13 @@ pub(crate) mod dialect {
             .optional()
     }
 
-    /// The post stays as it is until the transaction ends. Its status.
+    /// Locks the post until the transaction ends, and returns its status.
     pub(crate) async fn lock_post(connection: &mut Conn, id: i64) -> QueryResult<Option<String>> {
         posts::table.find(id).select(posts::status).for_update().first(connection).await.optional()
     }
 
-    /// The post of a generated tweet and its status, which stays as it is until the transaction ends.
+    /// Locks the post of a generated tweet until the transaction ends, and returns its id and
+    /// status.
     pub(crate) async fn lock_post_of_tweet(
         connection: &mut Conn,
         tweet: i64,
@@ -397,23 +387,25 @@ pub(crate) mod dialect {
             .optional()
     }
 
-    /// Nothing: what was written over is gone when PostgreSQL vacuums the table.
+    /// Does nothing: overwritten values are gone when PostgreSQL vacuums the table.
     #[expect(clippy::unused_async, reason = "on SQLite there is something to wait for")]
     pub(crate) async fn forget_old_pages(_pools: &Pools) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Tells other processes, when this transaction is committed, that a setting was changed.
+    /// Notifies other processes that a setting was changed, when this transaction is committed.
     pub(crate) async fn tell_of_settings(connection: &mut Conn) -> QueryResult<()> {
         diesel::sql_query("NOTIFY waggle_settings").execute(connection).await.map(drop)
     }
 
-    /// The password of a user, whether they are active, and the version. It stays as it is until the transaction ends.
+    /// Locks the user until the transaction ends, and returns the password, whether the user is
+    /// active, and the version.
     pub(crate) async fn lock_user(
         connection: &mut Conn,
         id: i64,
     ) -> QueryResult<Option<(String, bool, i64)>> {
-        // As whoever writes to users does: so that nobody who locks the table comes in between this and the writing.
+        // Takes the same table lock as a write to `users`, so that no transaction can lock the
+        // table between this and the write.
         diesel::sql_query("LOCK TABLE users IN ROW EXCLUSIVE MODE").execute(connection).await?;
         users::table
             .find(id)
@@ -424,12 +416,12 @@ pub(crate) mod dialect {
             .optional()
     }
 
-    /// The name of the master key in use, which nobody changes until the transaction ends.
+    /// The name of the master key in use, which cannot change until the transaction ends.
     pub(crate) async fn master_key_in_use(connection: &mut Conn) -> QueryResult<Option<String>> {
         setting_state::table.select(setting_state::master_key).for_share().first(connection).await
     }
 
-    /// Keeps other transactions from changing users until this one ends.
+    /// Prevents other transactions from changing users until this one ends.
     pub(crate) async fn lock_users(connection: &mut Conn) -> QueryResult<()> {
         diesel::sql_query("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
             .execute(connection)
@@ -437,7 +429,7 @@ pub(crate) mod dialect {
             .map(drop)
     }
 
-    /// Keeps other transactions from making tokens until this one ends.
+    /// Prevents other transactions from creating tokens until this one ends.
     pub(crate) async fn lock_tokens(connection: &mut Conn) -> QueryResult<()> {
         diesel::sql_query("LOCK TABLE api_tokens IN SHARE ROW EXCLUSIVE MODE")
             .execute(connection)

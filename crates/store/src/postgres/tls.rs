@@ -1,4 +1,4 @@
-//! Connecting to PostgreSQL, with TLS as the URL asks for it.
+//! Connects to PostgreSQL, with TLS as the URL specifies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use waggle_kernel::error_chain;
 use super::url::Url;
 use crate::error::StoreError;
 
-/// How long a host may take to be reached, where the URL does not say.
+/// The time limit for reaching a host, if the URL does not specify one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a URL says of the connection.
+/// The connection parameters of a URL.
 #[derive(Clone)]
 pub(super) struct Parameters {
     config: Config,
@@ -28,17 +28,17 @@ pub(super) struct Parameters {
 }
 
 impl std::fmt::Debug for Parameters {
-    /// Without the password.
+    /// Omits the parameters, because they contain the password.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Parameters")
     }
 }
 
 impl Parameters {
-    /// What `url` says, with timeouts where it has none.
+    /// Parses `url`, and adds timeouts that it does not specify.
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
         let Url { mut config, root_file } = Url::parse(url)?;
-        // A server that is gone without a word is noticed within a quarter of a minute.
+        // A server that has disappeared silently is noticed within 15 seconds.
         if config.get_keepalives_idle() == Config::new().get_keepalives_idle() {
             config.keepalives_idle(Duration::from_secs(10));
         }
@@ -59,7 +59,8 @@ impl Parameters {
         Ok(Self { config, tls })
     }
 
-    /// Connects, for statements that have an end: a query must not go on when nobody waits for it.
+    /// Connects with a statement timeout of 25 seconds, unless the URL sets another one. A query
+    /// must not continue when nobody waits for it.
     pub(super) fn connect_bounded(
         self,
     ) -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> {
@@ -76,8 +77,8 @@ impl Parameters {
         })
     }
 
-    /// Connects. A server that takes the connection and says nothing is given as long again as each
-    /// host may take to be reached (`connect_timeout`).
+    /// Connects. A server that accepts the connection and then does not answer gets as much time
+    /// again as each host has to be reached (`connect_timeout`).
     pub(super) fn connect(self) -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> {
         let each = self.config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
         let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(1);

@@ -1,4 +1,4 @@
-//! Reading a database URL as libpq does.
+//! Parses a database URL by the rules of libpq.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use waggle_kernel::error_chain;
 
 use crate::error::StoreError;
 
-/// What a URL says.
+/// A parsed database URL.
 #[derive(Clone)]
 pub(super) struct Url {
-    /// Without a timeout or a name of the application where the URL has none.
+    /// Contains no timeout and no application name if the URL has none.
     pub(super) config: Config,
-    /// The file of the certificates to trust besides those of the system.
+    /// The file of the certificates to trust in addition to those of the system.
     pub(super) root_file: Option<String>,
 }
 
-/// The parameters that tokio-postgres understands as libpq does.
+/// The parameters that tokio-postgres interprets like libpq.
 const PASSED_ON: &[&str] = &[
     "application_name",
     "channel_binding",
@@ -35,14 +35,14 @@ const PASSED_ON: &[&str] = &[
 ];
 
 impl Url {
-    /// Reads a URL by libpq's rules
+    /// Parses a URL by libpq's rules
     /// (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>), with
-    /// two exceptions: TLS always checks the certificate and the name, so that `require`,
-    /// `verify-ca` and `verify-full` are the same; and no standby is accepted, because Waggle writes.
+    /// two exceptions. TLS always verifies the certificate and the host name, so `require`,
+    /// `verify-ca` and `verify-full` are the same. No standby is accepted, because Waggle writes.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Url`], which names the parameter and has no password in it.
+    /// [`StoreError::Url`], which names the parameter and does not contain the password.
     pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
         let (base, query) = text.split_once('?').unwrap_or((text, ""));
         let Base { before, mut hosts, mut ports, database } = Base::parse(base)?;
@@ -76,16 +76,16 @@ impl Url {
                     };
                     rest.push(("target_session_attrs", known.to_owned()));
                 }
-                // There is no GSSAPI here, which these allow.
+                // These values allow connections without GSSAPI, which is not supported.
                 "gssencmode" => {
                     among(&["disable", "prefer"])?;
                 }
-                // What is spoken here.
+                // The encoding that Waggle uses.
                 "client_encoding" => {
                     among(&["UTF8", "utf8", "UTF-8", "utf-8", "unicode", "auto"])?;
                 }
                 "fallback_application_name" => fallback_name = Some(value),
-                // Milliseconds to libpq, seconds to tokio-postgres.
+                // libpq expects milliseconds, tokio-postgres seconds.
                 "tcp_user_timeout" => {
                     let number = value.parse();
                     let number =
@@ -124,14 +124,14 @@ impl Url {
     }
 }
 
-/// What stands before the parameters.
+/// The part of a URL before its parameters.
 struct Base<'a> {
     /// The scheme, the user and the password.
     before: &'a str,
     hosts: Vec<String>,
     /// One for each host.
     ports: Vec<String>,
-    /// With the slash before it.
+    /// With the leading slash.
     database: &'a str,
 }
 
@@ -185,7 +185,7 @@ fn unsupported(name: &str) -> StoreError {
 }
 
 fn refused(name: &str, why: &str) -> StoreError {
-    // A name that is none may be the end of a password in which a `?` was not escaped.
+    // An invalid name may be the end of a password with a `?` that is not escaped.
     let is_name = name.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '.'));
     let name = if is_name { name } else { "(its name is no parameter's)" };
     StoreError::Url(format!("has a parameter that cannot be used: {name} {why}"))
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_and_ports_are_read_as_libpq_reads_them() {
+    fn hosts_and_ports_are_parsed_like_libpq() {
         let cases: &[(&str, &[&str], &[u16])] = &[
             ("postgresql://u@a:5433,b:5434/d", &["a", "b"], &[5433, 5434]),
             ("postgresql://u@a,b:5434/d", &["a", "b"], &[5432, 5434]),
@@ -221,7 +221,7 @@ mod tests {
             ("postgresql://u@%2Frun%2Fpg/d", &["/run/pg"], &[5432]),
             ("postgresql://u@%2Frun%2Fpg:5433/d", &["/run/pg"], &[5433]),
             ("postgresql:///d?host=/run/pg&user=u", &["/run/pg"], &[]),
-            // A parameter has the last word.
+            // A parameter takes precedence.
             ("postgresql://u@localhost/d?host=/run/pg", &["/run/pg"], &[5432]),
             ("postgresql://u@a/d?port=5433", &["a"], &[5433]),
             ("postgresql://a", &["a"], &[5432]),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_read_as_libpq_reads_them() {
+    fn parameters_are_parsed_like_libpq() {
         let at = |query: &str| parsed(&format!("postgresql://u@h/d?{query}"));
         let options = at("options=-c%20geqo%3Doff%20-c%20work_mem%3D8MB");
         assert_eq!(options.get_options(), Some("-c geqo=off -c work_mem=8MB"));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_named_with_what_is_and_the_password_is_not() {
+    fn errors_name_the_parameter_and_never_the_password() {
         for (url, named) in [
             ("postgresql://u:hush@h/d?sslcert=/a.pem", "sslcert is not supported: there are no"),
             ("postgresql://u:hush@h/d?service=prod", "service is not supported"),

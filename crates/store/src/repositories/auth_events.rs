@@ -1,4 +1,4 @@
-//! What happened at the door.
+//! The audit log of authentication.
 
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -8,8 +8,9 @@ use waggle_accounts::{AuthEvent, AuthEventFilter, Client, NewAuthEvent};
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{Cursor, Page, PageRequest, PortError};
 
-use super::{Conn, Repositories, mails, one_more};
+use super::{Repositories, Transaction, mails, one_more};
 use crate::error::during;
+use crate::queues::Queue;
 use crate::run_query::RunQueryDsl;
 use crate::schema::auth_events;
 use crate::types::Time;
@@ -46,13 +47,16 @@ impl From<EventRow> for AuthEvent {
     }
 }
 
-/// The address of a client, as text.
+/// The IP address of a client as text; empty if it is unknown.
 pub(super) fn address(client: &Client) -> String {
     client.ip.map(|ip| ip.to_string()).unwrap_or_default()
 }
 
-/// Writes down what happened, in the transaction in which it happens, and puts the mails about it into the queue.
-pub(super) async fn write_down(connection: &mut Conn, event: &NewAuthEvent) -> QueryResult<()> {
+/// Records an event in the transaction in which it happens, and queues the mails about it.
+pub(super) async fn write_down(
+    transaction: &mut Transaction,
+    event: &NewAuthEvent,
+) -> QueryResult<()> {
     diesel::insert_into(auth_events::table)
         .values((
             auth_events::event_type.eq(event.kind.name()),
@@ -65,9 +69,13 @@ pub(super) async fn write_down(connection: &mut Conn, event: &NewAuthEvent) -> Q
             auth_events::metadata.eq(&event.metadata),
             auth_events::timestamp.eq(Time::from(event.at)),
         ))
-        .execute(connection)
+        .execute(transaction.connection())
         .await?;
-    mails::put(connection, &event.mails).await
+    if event.mails.is_empty() {
+        return Ok(());
+    }
+    transaction.fills(Queue::Mails);
+    mails::put(transaction.connection(), &event.mails).await
 }
 
 #[async_trait]
@@ -75,7 +83,7 @@ impl AuthEventRepository for Repositories {
     async fn record(&self, event: &NewAuthEvent) -> Result<(), PortError> {
         during("writing down what happened", async {
             let mut transaction = self.pools.write().await?;
-            write_down(transaction.connection(), event).await?;
+            write_down(&mut transaction, event).await?;
             transaction.commit().await
         })
         .await

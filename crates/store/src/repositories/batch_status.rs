@@ -1,4 +1,4 @@
-//! The status of a batch follows from the states of its tweets, and is kept beside them to be filtered by.
+//! The status of a batch, which follows from the states of its tweets and is stored for filtering.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::error::{StoreError, column};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{campaign_batches, generated_tweets};
 
-/// How the tweets of these batches stand, in one query.
+/// The number of tweets in each status for these batches, in one query.
 pub(super) async fn counts(
     connection: &mut Conn,
     batches: &[i64],
@@ -30,9 +30,9 @@ pub(super) async fn counts(
     Ok(counts)
 }
 
-/// Brings the status of a batch up to date after a change of its tweets, in the same transaction.
+/// Updates the status of a batch after a change of its tweets, in the same transaction.
 pub(super) async fn refresh(connection: &mut Conn, batch: i64) -> Result<(), StoreError> {
-    // Two transactions that change two tweets of a batch come here one after the other.
+    // Serializes transactions that change different tweets of the same batch.
     dialect::lock_batch_by_id(connection, batch).await?;
     let counts = counts(connection, &[batch]).await?.remove(&batch).unwrap_or_default();
     let status = BatchStatus::of(&counts).name();

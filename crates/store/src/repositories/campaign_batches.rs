@@ -1,4 +1,4 @@
-//! Campaign batches.
+//! The repository of campaign batches.
 
 #![expect(
     clippy::ref_option_ref,
@@ -124,7 +124,7 @@ struct NewTweetRow<'a> {
     updated_at: Time,
 }
 
-/// Inserts a batch under `name`; `None` if there is one with that name.
+/// Inserts a batch under `name`. Returns `None` if a batch with that name exists.
 async fn insert_batch(
     connection: &mut Conn,
     batch: &NewCampaignBatch,
@@ -169,7 +169,8 @@ async fn insert_tweets(
         let rows = chunk
             .iter()
             .map(|&tweet| {
-                // The domain says how a tweet begins; its number is the database's business.
+                // The domain determines the initial state of a tweet, and the database assigns its
+                // id.
                 let begun = GeneratedTweet::received(
                     GeneratedTweetId::new(0),
                     CampaignBatchId::new(batch),
@@ -210,8 +211,9 @@ async fn insert_tweets(
     Ok(())
 }
 
-/// Which of these tweets the batches with this name have, whatever number is behind it. That takes
-/// as long for a name that has come a thousand times as for one that has come twice.
+/// Which of these tweets are stored in batches with this name, whatever number follows the name.
+/// The query takes as long for a name that was used a thousand times as for one that was used
+/// twice.
 async fn known(
     connection: &mut Conn,
     batch_id: &str,
@@ -236,7 +238,7 @@ async fn known(
     Ok(known)
 }
 
-/// The number behind the name of the latest batch that came under it; 1 where it has none.
+/// The number after the name of the latest batch with this claimed name; 1 if there is no number.
 async fn latest_number(connection: &mut Conn, batch_id: &str) -> QueryResult<u32> {
     let latest: Option<String> = campaign_batches::table
         .filter(campaign_batches::claimed_batch_id.eq(batch_id))
@@ -249,7 +251,7 @@ async fn latest_number(connection: &mut Conn, batch_id: &str) -> QueryResult<u32
     Ok(number.and_then(|rest| rest.strip_prefix("-v")).and_then(|n| n.parse().ok()).unwrap_or(1))
 }
 
-/// What a batch did to source tweets.
+/// The effects of a batch on source tweets.
 #[derive(Default)]
 struct Linked {
     processed: usize,
@@ -258,8 +260,9 @@ struct Linked {
     unknown_source_tweets: usize,
 }
 
-/// Links the batch to the source tweets that it was made from, and marks them as processed: those
-/// that it names, or those of all open runs of its caller where it names none.
+/// Links the batch to the source tweets that it was made from, and marks them as processed. These
+/// are the tweets that the batch names. If it names none, they are those of all open runs of its
+/// caller.
 async fn link_sources(
     connection: &mut Conn,
     batch: i64,
@@ -331,7 +334,7 @@ async fn of_run(connection: &mut Conn, execution: &str) -> QueryResult<Vec<i64>>
         .await
 }
 
-/// The open source tweets of the caller's runs without a name to which Waggle has given this one.
+/// The open source tweets of the caller's unnamed runs to which Waggle assigned this name.
 async fn of_nameless_run(
     connection: &mut Conn,
     execution: &str,
@@ -353,7 +356,8 @@ async fn of_nameless_run(
     Ok(ids)
 }
 
-/// Takes the posts of a batch that is put away out of the queue; one that is on its way cannot be stopped.
+/// Removes the waiting posts of a deleted batch from the queue. A post that is being published
+/// cannot be stopped.
 async fn cancel_waiting_posts(
     connection: &mut Conn,
     batch: CampaignBatchId,
@@ -448,7 +452,7 @@ impl Repositories {
         };
         insert_tweets(connection, id, &new, now).await?;
         let known = batch.tweets.len() - new.len();
-        // Where nothing was generated, nothing was worked through.
+        // If nothing was generated, no source tweet was processed.
         let linked = if is_new && !new.is_empty() {
             link_sources(connection, id, batch, now.into()).await?
         } else {
@@ -551,7 +555,7 @@ impl CampaignBatchRepository for Repositories {
                 ))
                 .execute(transaction.connection())
                 .await?;
-            // A stale change leaves everything to be rolled back.
+            // If the change is stale, everything is rolled back.
             if written > 0 {
                 transaction.commit().await?;
             }

@@ -1,4 +1,4 @@
-//! Generated tweets and their history.
+//! The repository of generated tweets and of their history.
 
 use std::collections::BTreeSet;
 
@@ -118,7 +118,7 @@ impl TryFrom<HistoryRow> for HistoryEntry {
     }
 }
 
-/// Writes an entry of the history, in the transaction of the change that it tells of.
+/// Writes an entry of the history, in the transaction of the change that it describes.
 pub(super) async fn write_history(
     connection: &mut Conn,
     tweet: i64,
@@ -142,14 +142,15 @@ pub(super) async fn write_history(
         .map(drop)
 }
 
-/// Writes one change, unless the tweet was changed in between or a post of it is on its way.
+/// Writes one change, unless the tweet was changed in between, or its post is being published or
+/// may be public.
 async fn write_change(
     connection: &mut Conn,
     change: &ReviewedTweet,
 ) -> Result<Result<Version, SaveError>, StoreError> {
     let stored = change.tweet.view();
     let id = stored.id.number();
-    // Everybody who locks both locks the tweet first, then its post, then its batch.
+    // Code that locks several of them locks the tweet first, then its post, then its batch.
     dialect::lock_tweet(connection, id).await?;
     let post = dialect::lock_post_of_tweet(connection, id).await?;
     let waiting = match &post {
@@ -201,7 +202,7 @@ async fn write_change(
     Ok(Ok(next))
 }
 
-/// Counts a change of what belongs to the tweet.
+/// Increases the version of a tweet after a change of something that belongs to it.
 pub(super) async fn touch(connection: &mut Conn, tweet: i64, now: Time) -> QueryResult<()> {
     diesel::update(generated_tweets::table.find(tweet))
         .set((
@@ -221,7 +222,7 @@ fn filtered<'a>(filter: &TweetFilter) -> generated_tweets::BoxedQuery<'a, Db> {
     }
     query = match filter.batch {
         Some(batch) => query.filter(generated_tweets::campaign_batch_id.eq(batch.number())),
-        // Across batches, those that were put away are out of the way.
+        // Without a batch in the filter, the tweets of deleted batches are excluded.
         None => query.filter(
             generated_tweets::campaign_batch_id.ne_all(
                 campaign_batches::table

@@ -1,4 +1,4 @@
-//! Which Google account opens which user.
+//! Google accounts, and the users that they are linked to.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -27,7 +27,8 @@ impl GoogleAccounts for Repositories {
         during("sending somebody to Google", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            // Those who never came back. They are few: each client may begin so often.
+            // Sign-ins that were never completed. There are few, because the number of sign-ins
+            // that a client can begin is limited.
             diesel::delete(google_sign_ins::table)
                 .filter(google_sign_ins::expires_at.lt(Time::from(now)))
                 .execute(connection)

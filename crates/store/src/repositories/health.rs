@@ -1,4 +1,4 @@
-//! Whether the database answers, and can take what people send.
+//! Checks that the database answers and that it has space for requests.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -13,14 +13,14 @@ use crate::schema::setting_state;
 
 static PROBE: Mutex<()> = Mutex::const_new(());
 
-/// Asks the database for something small. Where it is not certain that there is room, a large write
-/// that is taken back has to show it: a small one fits on a full disk.
+/// Runs a small query. If it is not certain that there is free space, also runs a large write and
+/// rolls it back, because a small write fits even on a full disk.
 pub(crate) async fn check(pools: &Pools) -> Result<(), StoreError> {
     settings_revision(pools).await?;
     if room::is_certain() {
         return Ok(());
     }
-    // However many ask, one large write is under way.
+    // Only one large write runs at a time, however many checks are requested.
     let _one = PROBE.lock().await;
     if room::is_certain() {
         return Ok(());
@@ -31,7 +31,7 @@ pub(crate) async fn check(pools: &Pools) -> Result<(), StoreError> {
             Ok(())
         }
         Err(error) if error.is_about_room() => Err(error),
-        // Another transaction is under way, or nothing can be written at all: the next check asks
+        // Another transaction is running, or nothing can be written at all. The next check tries
         // again.
         Err(_) => Ok(()),
     }
@@ -39,7 +39,7 @@ pub(crate) async fn check(pools: &Pools) -> Result<(), StoreError> {
 
 /// Writes as much as a large request does. The transaction is never committed.
 async fn write_much(pools: &Pools) -> Result<(), StoreError> {
-    // Text that a database cannot make much smaller.
+    // Text that a database cannot compress much.
     let word = |number: u64| {
         let mut hasher = DefaultHasher::new();
         number.hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! The ledger of publishing.
+//! The publishing ledger: leases of posts, and attempts to publish them.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -55,9 +55,9 @@ struct DoubtRow {
     absences: i64,
 }
 
-/// Attempts that may have reached the platform, or may once have seemed to.
+/// The states of attempts that may have reached the platform, or once seemed to.
 const IN_DOUBT: [&str; 3] = ["in_flight", "unknown", "absent"];
-/// The longest reason that is kept, in characters.
+/// The maximum length of a stored reason, in characters.
 const MOST_REASON: usize = 1_000;
 
 impl DoubtRow {
@@ -87,7 +87,8 @@ impl TryFrom<DoubtRow> for OpenDelivery {
     }
 }
 
-/// The doubt of the present round. An open delivery belongs to it, whatever its own number says.
+/// The unknown outcome of the current round, if there is one. An open delivery belongs to the
+/// current round, whatever its own number is.
 fn doubt(doubts: &[DoubtRow], round: i64) -> Option<Doubt> {
     let of_round = || doubts.iter().filter(|row| row.round == round || row.is_open());
     let first = of_round().min_by_key(|row| row.id)?;
@@ -118,7 +119,7 @@ fn claimed(
     })
 }
 
-/// What a settlement other than "published" makes of a post: its status, when it is due, and why.
+/// How a settlement other than "published" changes a post: its status, when it is due, and why.
 struct Turn<'a> {
     status: PostStatus,
     due_at: Option<DateTime<Utc>>,
@@ -164,7 +165,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// `None` if the lease is lost.
+/// Records a settlement other than "published". Returns `None` if the lease is lost.
 async fn record_turn(
     connection: &mut Conn,
     claimed: &Claimed,
@@ -175,7 +176,7 @@ async fn record_turn(
     let post = claimed.post.id.number();
     let tweet = lock(connection, post).await?;
     let reason: String = turn.reason.chars().take(MOST_REASON).collect();
-    // What the account is to blame for is not counted as an attempt of the post.
+    // An attempt that failed because of the account does not count as an attempt of the post.
     let uncounted = i64::from(turn.is_held && delivery.is_some() && claimed.open.is_none());
     let written = diesel::update(posts::table.find(post))
         .filter(posts::fence.eq(claimed.fence))
@@ -209,7 +210,7 @@ async fn record_turn(
             .await?;
     }
     let is_over = !matches!(turn.status, PostStatus::Publishing | PostStatus::Unknown);
-    // An earlier attempt may have turned out to be public meanwhile.
+    // Meanwhile, an earlier attempt may have turned out to be public.
     if is_over && let Some((id, url)) = public_address(connection, post).await? {
         mark_published(connection, post, tweet, (&id, &url), "system", now).await?;
         return Ok(Some(Recorded::PublicBefore { id }));
@@ -227,8 +228,7 @@ async fn public_address(connection: &mut Conn, post: i64) -> QueryResult<Option<
         .optional()
 }
 
-/// Takes a post that cannot be read out of the queue. If an attempt is open, nobody knows whether
-/// it went out.
+/// Removes an unreadable post from the queue. If an attempt is open, its outcome is unknown.
 async fn set_aside(connection: &mut Conn, post: i64, reason: &str, now: Time) -> QueryResult<()> {
     let open: Option<i64> = deliveries::table
         .filter(deliveries::post_id.eq(post))
@@ -315,7 +315,7 @@ fn leased<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, (PostRow, Ve
     })
 }
 
-/// The outer error is the store's, the inner one the ledger's.
+/// The outer error is that of the store, the inner one that of the ledger.
 async fn begin(
     connection: &mut Conn,
     claimed: &Claimed,
@@ -375,7 +375,7 @@ async fn begin(
 impl Ledger for Repositories {
     async fn claim(&self, request: &ClaimRequest) -> Result<ClaimedPosts, PortError> {
         during("claiming due posts", async {
-            // Most of the time nothing is due, and the one writer need not be asked.
+            // Usually nothing is due, and then the single writer is not needed.
             let mut connection = self.pools.read().await?;
             let next: Option<Option<Time>> = posts::table
                 .filter(posts::due_at.le(Time::from(request.now)))
@@ -409,7 +409,7 @@ impl Ledger for Repositories {
             let connection = transaction.connection();
             let result =
                 begin(connection, claimed, prepared, now.into(), needed_until.into()).await?;
-            // A refusal leaves the transaction to be rolled back.
+            // After a rejection, the transaction is rolled back.
             if result.is_ok() {
                 transaction.commit().await?;
             }
@@ -428,7 +428,8 @@ impl Ledger for Repositories {
         during("finding whose posts these are", async {
             let platform = prepared.platform.name();
             let mut connection = self.pools.read().await?;
-            // The other deliveries first: one that is settled in between shows in the ids.
+            // Other deliveries are queried first: the id of one that is settled in between is found
+            // below.
             let rivals: i64 = deliveries::table
                 .filter(deliveries::platform.eq(platform))
                 .filter(deliveries::hash.eq(prepared.hash.to_string()))

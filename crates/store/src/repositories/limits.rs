@@ -1,13 +1,11 @@
-//! How often something was done, for all processes.
+//! Rate limit counters, shared by all processes.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::dsl::case_when;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use waggle_accounts::ports::Limits;
-use waggle_accounts::{Budget, Exhausted};
-use waggle_kernel::PortError;
+use waggle_kernel::{Budget, Exhausted, Limits, PortError};
 
 use super::{Conn, Repositories, dialect};
 use crate::error::during;
@@ -15,10 +13,10 @@ use crate::run_query::RunQueryDsl;
 use crate::schema::limit_counters;
 use crate::types::{Time, UtcMicros};
 
-/// How many counters that ran out are removed with each new one.
+/// The maximum number of expired counters that are removed with each new one.
 const SWEPT: i64 = 10;
 
-/// Counts one, and says how many that makes, and until when it is counted.
+/// Counts one use, and returns the new count and the end of its window.
 async fn count(
     connection: &mut Conn,
     budget: &Budget,
@@ -46,7 +44,8 @@ async fn count(
         .await
 }
 
-/// Removes counters that ran out, so that those of strangers do not stay for ever; those that somebody holds are left alone.
+/// Removes expired counters, so that those of strangers do not stay forever. Locked counters are
+/// skipped.
 async fn sweep(connection: &mut Conn, now: DateTime<Utc>) -> QueryResult<()> {
     let end = Time::from(now - chrono::Duration::hours(1));
     let gone = dialect::counters_over(connection, end, SWEPT).await?;

@@ -1,12 +1,12 @@
-//! Mails that wait for the mail server.
+//! The queue of mails for the mail server.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 use waggle_accounts::ports::{ClaimedMails, MailQueue, NotSent};
-use waggle_accounts::{Letter, NewMail, QueuedMail, SealedSecret};
-use waggle_kernel::{PortError, error_chain};
+use waggle_accounts::{Letter, NewMail, QueuedMail};
+use waggle_kernel::{PortError, SealedSecret, error_chain};
 
 use super::readable::{Rows, readable};
 use super::{Conn, Repositories, dialect};
@@ -15,9 +15,9 @@ use crate::run_query::RunQueryDsl;
 use crate::schema::mails;
 use crate::types::Time;
 
-/// How long a mail that was given up is kept for the operator to see.
+/// How long a mail that was given up is kept for the operator.
 const KEPT: Duration = Duration::days(30);
-/// How much of what went wrong is kept, in characters.
+/// The maximum length of a stored error, in characters.
 const MOST_ERROR: usize = 500;
 
 #[derive(Queryable, Selectable)]
@@ -53,7 +53,7 @@ impl TryFrom<MailRow> for QueuedMail {
     }
 }
 
-/// Puts mails into the queue, in the transaction that is their reason.
+/// Adds mails to the queue, in the transaction that causes them.
 pub(super) async fn put(connection: &mut Conn, new: &[NewMail]) -> QueryResult<()> {
     for mail in new {
         let proof = mail.proof.as_ref();
@@ -78,8 +78,8 @@ fn within_bounds(why: &str) -> String {
     why.chars().take(MOST_ERROR).collect()
 }
 
-/// Keeps a mail for the operator to see. What nobody else may know is not kept longer than it is
-/// needed.
+/// Removes a mail from the queue, but keeps it for the operator. Its secret is removed, because it
+/// is no longer needed.
 async fn set_aside(connection: &mut Conn, id: i64, why: &str) -> QueryResult<()> {
     diesel::update(mails::table.find(id))
         .set((

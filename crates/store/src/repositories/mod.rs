@@ -26,7 +26,7 @@ mod verifications;
 
 pub(crate) use self::health::check;
 pub(crate) use self::settings::revision as settings_revision;
-use super::{Conn, Db, Pools, dialect};
+use super::{Conn, Db, Pools, Transaction, dialect};
 
 /// Implements every storage port.
 #[derive(Clone, Debug)]
@@ -45,8 +45,8 @@ diesel::define_sql_function! {
     fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
 }
 
-/// The LIKE pattern for texts that have `part` in them; `\` is the escape character. The database makes both sides
-/// lower case, each in its own way.
+/// The LIKE pattern for texts that contain `part`, with `\` as the escape character. The database
+/// converts both sides to lower case, each database by its own rules.
 fn containing(part: &str) -> String {
     let mut pattern = String::with_capacity(part.len() + 2);
     pattern.push('%');
@@ -60,7 +60,8 @@ fn containing(part: &str) -> String {
     pattern
 }
 
-/// Restricts a query to what stands behind a cursor, and orders it: both so that an index can serve them.
+/// Restricts a query to the rows after a cursor, and orders it. Both are written so that an index
+/// can serve them.
 macro_rules! keyset {
     ($query:expr, $column:expr, $value:expr, $id:expr, $direction:expr, $after:expr) => {{
         let mut query = $query;
@@ -86,14 +87,14 @@ macro_rules! keyset {
 }
 use keyset;
 
-/// The time that a cursor stands for.
+/// The time in a cursor.
 fn cursor_time(cursor: waggle_kernel::Cursor) -> crate::types::Time {
     crate::types::Time(
         chrono::DateTime::from_timestamp_micros(cursor.sort_value).unwrap_or_default(),
     )
 }
 
-/// One row more than the page has, to see whether the list goes on.
+/// One row more than the page has, which shows whether the list continues.
 fn one_more(limit: waggle_kernel::Limit) -> i64 {
     i64::from(limit.rows()) + 1
 }

@@ -1,4 +1,4 @@
-//! What becomes of a post when a delivery of it ends, or a person says how it did.
+//! Records the outcome of a delivery, as the platform or a person reports it.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -13,7 +13,7 @@ use crate::run_query::RunQueryDsl;
 use crate::schema::{deliveries, generated_tweets, posts, public_posts, twitter_posts};
 use crate::types::Time;
 
-/// States of deliveries whose end is not known.
+/// States of deliveries whose outcome is not known yet.
 pub(super) const OPEN: [&str; 2] = ["in_flight", "unknown"];
 
 /// The names of the platforms that this build knows.
@@ -32,7 +32,7 @@ pub(super) async fn tweet_of(connection: &mut Conn, post: i64) -> QueryResult<Op
         .map(Option::flatten)
 }
 
-/// Everything of a post that is known to be public, first to last.
+/// The ids under which a post is known to be public, oldest first.
 async fn public_ids(connection: &mut Conn, post: i64) -> QueryResult<Vec<String>> {
     public_posts::table
         .filter(public_posts::post_id.eq(post))
@@ -42,7 +42,7 @@ async fn public_ids(connection: &mut Conn, post: i64) -> QueryResult<Vec<String>
         .await
 }
 
-/// Gives the platform's id to the post; if another post holds it, that one is the answer.
+/// Assigns the platform's id to the post. If another post holds the id, returns that post.
 pub(super) async fn take_id(
     connection: &mut Conn,
     post: i64,
@@ -69,7 +69,7 @@ pub(super) async fn take_id(
     Ok((holder != post).then_some(holder))
 }
 
-/// Makes the post published, and the tweet that it was made from posted.
+/// Marks the post as published, and the tweet that it was made from as posted.
 pub(super) async fn mark_published(
     connection: &mut Conn,
     post: i64,
@@ -123,7 +123,7 @@ pub(super) async fn mark_published(
     Ok(())
 }
 
-/// Leaves a post whose outcome is not clear to a person.
+/// Asks a person to resolve a post whose outcome is not clear.
 pub(super) async fn ask(
     connection: &mut Conn,
     post: i64,
@@ -133,7 +133,7 @@ pub(super) async fn ask(
     stop(connection, post, PostStatus::Unknown, reason, now).await
 }
 
-/// Locks a post and the tweet that it was made from, which is returned.
+/// Locks a post and the tweet that it was made from, and returns the tweet.
 pub(super) async fn lock(connection: &mut Conn, post: i64) -> QueryResult<Option<i64>> {
     let tweet = tweet_of(connection, post).await?;
     if let Some(tweet) = tweet {
@@ -143,7 +143,8 @@ pub(super) async fn lock(connection: &mut Conn, post: i64) -> QueryResult<Option
     Ok(tweet)
 }
 
-/// Records that a post is public, whoever found out and however its delivery was settled meanwhile.
+/// Records that a post is public, regardless of who found out and of how its delivery was settled
+/// meanwhile.
 pub(super) async fn record_published(
     connection: &mut Conn,
     (post, delivery): (i64, i64),
@@ -196,7 +197,8 @@ pub(super) async fn record_published(
     if !another_is_open {
         mark_published(connection, post, tweet, found, actor, now).await?;
     }
-    // An attempt that is under way ends first: then it is clear whether the post is public twice.
+    // An attempt that is in progress must end first. Only then is it clear whether the post is
+    // public twice.
     Ok(if is_open {
         Recorded::AsDecided
     } else {
@@ -223,7 +225,7 @@ pub(super) async fn settle_delivery(
         .map(|settled| settled > 0)
 }
 
-/// Takes a post out of the queue.
+/// Removes a post from the queue.
 pub(super) async fn stop(
     connection: &mut Conn,
     post: i64,

@@ -1,4 +1,4 @@
-//! Passkeys, and what authenticators were asked.
+//! Passkeys, and the challenges that were sent to authenticators.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

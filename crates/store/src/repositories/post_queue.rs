@@ -1,4 +1,5 @@
-//! Approved tweets become posts: the post, its details for X and the link to the tweet, in one transaction.
+//! Queues approved tweets as posts: the post, its details for X and the link to the tweet are
+//! written in one transaction.
 
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -14,11 +15,12 @@ use waggle_twitter_n8n::{
 use super::generated_tweets::{touch, write_history};
 use super::{Conn, Repositories, dialect};
 use crate::error::{StoreError, column, during};
+use crate::queues::Queue;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{campaign_batches, generated_tweets, posts, twitter_posts};
 use crate::types::Time;
 
-/// What of a generated tweet goes into its post.
+/// The parts of a generated tweet that are copied to its post.
 struct Source {
     content: String,
     batch: i64,
@@ -39,7 +41,7 @@ async fn source(connection: &mut Conn, tweet: i64) -> QueryResult<Source> {
         ))
         .first(connection)
         .await?;
-    // Whoever puts the batch away now waits, and sees the post then.
+    // A concurrent deletion of the batch waits here, and then sees the post.
     dialect::lock_batch_by_id(connection, batch).await?;
     let (score, deleted_at): (Option<f64>, Option<Time>) = campaign_batches::table
         .find(batch)
@@ -124,7 +126,7 @@ async fn renew(
         .map(drop)
 }
 
-/// Where and when a post that waits is to go out.
+/// Where and when a waiting post is to be published.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = posts)]
 struct Waiting {
@@ -133,8 +135,8 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Whether the request asks for what is planned already. "At once" is what a post is planned
-    /// for whose time has come.
+    /// Whether the request asks for what is already planned. "At once" matches a post whose time
+    /// has come.
     fn is_as_asked(&self, request: &QueueRequest) -> bool {
         let planned = self.scheduled_time.map(|time| time.0);
         let is_time = match request.at {
@@ -145,7 +147,7 @@ impl Waiting {
     }
 }
 
-/// Sends a post that waits elsewhere, or at another time.
+/// Changes the platform or the time of a waiting post.
 async fn reschedule(connection: &mut Conn, post: i64, request: &QueueRequest) -> QueryResult<()> {
     let due_at = request.due_at();
     diesel::update(posts::table.find(post))
@@ -162,7 +164,7 @@ async fn reschedule(connection: &mut Conn, post: i64, request: &QueueRequest) ->
         .map(drop)
 }
 
-/// The outer error is the store's, the inner one the queue's.
+/// The outer error is that of the store, the inner one that of the queue.
 async fn queue(
     connection: &mut Conn,
     request: &QueueRequest,
@@ -180,12 +182,16 @@ async fn queue(
         }
         _ => None,
     };
-    // A call that is repeated changes nothing, whatever version it names.
+    // A repeated call changes nothing, whatever version it names.
     if let (Some((id, _)), Some(waiting)) = (&there, &waiting)
         && waiting.is_as_asked(request)
         && locked.as_ref().is_some_and(|tweet| tweet.is_approved_with(hash))
     {
-        return Ok(Ok(QueuedPost { id: PostId::new(*id), was_queued: true }));
+        return Ok(Ok(QueuedPost {
+            id: PostId::new(*id),
+            platform: request.platform.clone(),
+            was_queued: true,
+        }));
     }
     let Some(locked) = locked else { return Ok(Err(QueueRefused::NotApproved)) };
     if !is_seen(locked.version) {
@@ -212,8 +218,8 @@ async fn queue(
                     return Ok(Err(QueueRefused::AlreadyOut));
                 }
                 status => {
-                    // A call that was made before the post left the queue, and comes late, must not
-                    // bring it back. One that comes after a new approval is about that.
+                    // A call that was made before the post left the queue, but arrives late, must
+                    // not bring it back. A call after a new approval refers to that approval.
                     let approved_at: Time =
                         posts::table.find(id).select(posts::approved_at).first(connection).await?;
                     if request.expected.is_none() && approved_at.0 == request.approval.at {
@@ -241,7 +247,11 @@ async fn queue(
         )),
     };
     write_history(connection, tweet, &entry).await?;
-    Ok(Ok(QueuedPost { id: PostId::new(id), was_queued: false }))
+    Ok(Ok(QueuedPost {
+        id: PostId::new(id),
+        platform: request.platform.clone(),
+        was_queued: false,
+    }))
 }
 
 #[async_trait]
@@ -250,6 +260,7 @@ impl PostQueue for Repositories {
         let result: Result<_, PortError> = during("queueing a tweet", async {
             let mut transaction = self.pools.write().await?;
             let result = queue(transaction.connection(), request).await?;
+            transaction.fills(Queue::Posts);
             transaction.commit().await?;
             Ok(result)
         })

@@ -1,4 +1,4 @@
-//! Posts, as people look at them.
+//! Posts, as people see and change them.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -172,7 +172,7 @@ impl TryFrom<DeliveryRow> for Delivery {
     }
 }
 
-/// Adds to each of the posts what of it is public, in one query.
+/// Adds its public addresses to each of the posts, in one query.
 async fn add_public(connection: &mut Conn, found: &mut [Post]) -> QueryResult<()> {
     let ids: Vec<i64> = found.iter().map(|post| post.id.number()).collect();
     let rows: Vec<(i64, String, String)> = public_posts::table
@@ -189,7 +189,7 @@ async fn add_public(connection: &mut Conn, found: &mut [Post]) -> QueryResult<()
     Ok(())
 }
 
-/// The status of a post that is locked, if it has the version that the caller saw.
+/// The status and platform of a locked post, if it has the version that the caller saw.
 async fn seen(
     connection: &mut Conn,
     post: i64,
@@ -319,7 +319,7 @@ impl PostRepository for Repositories {
             let reason = format!("cancelled by {actor}");
             stop(connection, number, PostStatus::Cancelled, &reason, now.into()).await?;
             if let Some(tweet) = tweet {
-                // Whoever asks to publish what they saw before is told that it has changed.
+                // A later request to publish the earlier version is rejected as stale.
                 touch(connection, tweet, now.into()).await?;
                 note(connection, tweet, actor, now, format!("post {id} left the queue")).await?;
             }
@@ -369,7 +369,7 @@ impl PostRepository for Repositories {
                     {
                         return Ok(Changed::Taken(PostId::new(holder)));
                     }
-                    // A person has said which one counts, if there were several.
+                    // If there were several, a person has chosen the one that counts.
                     mark_published(connection, number, tweet, found, actor, now).await?;
                 }
                 Resolution::NotPublished => {

@@ -1,18 +1,18 @@
-//! Reading rows of a queue so that one that cannot be read does not keep the others.
+//! Reads rows of a queue, so that one unreadable row does not block the others.
 
 use diesel::result::{Error, QueryResult};
 use futures_util::future::BoxFuture;
 
 use super::Conn;
 
-/// Rows on their way.
+/// A future that resolves to rows.
 pub(super) type Rows<'a, R> = BoxFuture<'a, QueryResult<Vec<R>>>;
 
-/// What was read, and the ids of the rows that cannot be, with the reasons.
+/// The rows that were read, and the ids of the unreadable rows with the reasons.
 pub(super) type Readable<R> = (Vec<R>, Vec<(i64, String)>);
 
-/// Reads the rows with these ids: together, or, if that fails because of what one of them has in
-/// it, each by itself.
+/// Reads the rows with these ids together. If that fails because of the contents of a row, reads
+/// each row separately.
 pub(super) async fn readable<R>(
     connection: &mut Conn,
     ids: &[i64],

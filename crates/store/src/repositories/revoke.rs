@@ -1,4 +1,4 @@
-//! What ends when a user changes: sessions and codes.
+//! Ends sessions and codes when a user changes.
 
 use diesel::prelude::*;
 use waggle_accounts::ports::EndSessions;
@@ -8,7 +8,8 @@ use super::Conn;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{sessions, verification_codes};
 
-/// Ends sessions of a user whose row is held, and returns how many; `None` if the one that asks for it has ended.
+/// Ends sessions of a user whose row is locked, and returns how many. Returns `None` if the session
+/// that requests this has ended.
 pub(super) async fn end_sessions(
     connection: &mut Conn,
     user: UserId,
@@ -31,7 +32,7 @@ pub(super) async fn end_sessions(
         .map(Some)
 }
 
-/// Whether a user has this session still.
+/// Whether a user still has this session.
 pub(super) async fn has_session(
     connection: &mut Conn,
     user: UserId,
@@ -47,7 +48,7 @@ pub(super) async fn has_session(
     Ok(found.is_some())
 }
 
-/// Ends the codes that can still be used: those of an address, and those of a user.
+/// Removes the codes that can still be used: those of an address and those of a user.
 pub(super) async fn end_codes(connection: &mut Conn, address: &str, user: i64) -> QueryResult<()> {
     let is_theirs = verification_codes::address
         .eq(address)

@@ -1,4 +1,4 @@
-//! Second factors: apps, recovery codes, and how they let somebody in.
+//! Second factors: authenticator apps, recovery codes, and signing in with a second factor.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -6,9 +6,9 @@ use diesel::prelude::*;
 use waggle_accounts::ports::{
     Added, EndSessions, NewFactor, Proof, SecondFactorRepository, TotpBegun, WhichFactor,
 };
-use waggle_accounts::{NewAuthEvent, NewSession, Passkeys, SealedSecret, StoredHash, StoredTotp};
-use waggle_kernel::PortError;
+use waggle_accounts::{NewAuthEvent, NewSession, Passkeys, StoredHash, StoredTotp};
 use waggle_kernel::ids::{SessionId, UserId};
+use waggle_kernel::{PortError, SealedSecret};
 
 use super::auth_events::write_down;
 use super::revoke::{end_sessions, has_session};
@@ -19,18 +19,19 @@ use crate::run_query::RunQueryDsl;
 use crate::schema::{passkeys, recovery_codes, sessions, totp_apps, users};
 use crate::types::Time;
 
-/// Holds the row of a user, and tells whether they are let in at all.
+/// Locks the row of a user, and returns whether the user is active.
 async fn is_active(connection: &mut Conn, user: UserId) -> QueryResult<bool> {
     let present = dialect::lock_user(connection, user.number()).await?;
     Ok(present.is_some_and(|(_, is_active, _)| is_active))
 }
 
-/// Whether a user whose row is held has a second factor.
+/// Whether a user whose row is locked has a second factor.
 async fn has_factor(connection: &mut Conn, user: UserId) -> QueryResult<bool> {
     users::table.find(user.number()).select(users::has_second_factor).first(connection).await
 }
 
-/// Writes down that a user has a second factor, or none. Whoever saw the user before has to look again.
+/// Records whether a user has a second factor. The new version makes earlier reads of the user
+/// stale.
 async fn set_factor(connection: &mut Conn, user: UserId, has: bool) -> QueryResult<()> {
     diesel::update(users::table.find(user.number()))
         .set((users::has_second_factor.eq(has), users::version.eq(users::version + 1)))
@@ -64,7 +65,8 @@ async fn keep_recovery_codes(
     Ok(())
 }
 
-/// Keeps a factor; `false` if there is nothing to be kept.
+/// Stores a factor. Returns `false` if no unconfirmed app has this secret, if the user has the
+/// maximum number of passkeys, or if the passkey is stored already.
 async fn keep(connection: &mut Conn, user: UserId, factor: &NewFactor) -> QueryResult<bool> {
     match factor {
         NewFactor::Totp { secret, step } => diesel::update(totp_apps::table.find(user.number()))
@@ -105,7 +107,7 @@ async fn keep(connection: &mut Conn, user: UserId, factor: &NewFactor) -> QueryR
 async fn take_away(connection: &mut Conn, user: i64, which: WhichFactor) -> QueryResult<usize> {
     let mut removed = 0;
     if matches!(which, WhichFactor::Totp | WhichFactor::All) {
-        // One that was begun counts for nothing.
+        // An app that is not confirmed does not count.
         removed += diesel::delete(totp_apps::table.find(user))
             .filter(totp_apps::is_confirmed.eq(true))
             .execute(connection)
@@ -126,7 +128,7 @@ async fn take_away(connection: &mut Conn, user: i64, which: WhichFactor) -> Quer
     Ok(removed)
 }
 
-/// Whether a user has an app that was confirmed, or a passkey.
+/// Whether a user has a confirmed app, or a passkey.
 async fn is_one_left(connection: &mut Conn, user: i64) -> QueryResult<bool> {
     let app: Option<i64> = totp_apps::table
         .find(user)
@@ -144,7 +146,7 @@ async fn is_one_left(connection: &mut Conn, user: i64) -> QueryResult<bool> {
     Ok(app.is_some() || passkey.is_some())
 }
 
-/// Uses a proof up; `false` if there is none such, or none any more.
+/// Marks a proof as used. Returns `false` if there is no such proof, or it was used already.
 async fn use_up(
     connection: &mut Conn,
     user: i64,
@@ -189,7 +191,7 @@ impl SecondFactorRepository for Repositories {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             dialect::lock_user(connection, user.number()).await?;
-            // Another process may have taken a new key that this one has not heard of yet.
+            // Another process may have rotated the master key without this process knowing yet.
             let key = dialect::master_key_in_use(connection).await?;
             if key.is_some_and(|key| key != secret.key) {
                 return Ok(TotpBegun::OldKey);
@@ -253,7 +255,7 @@ impl SecondFactorRepository for Repositories {
             if end_sessions(connection, user, sessions).await?.is_none() {
                 return Ok(Added::Refused);
             }
-            write_down(connection, event).await?;
+            write_down(&mut transaction, event).await?;
             transaction.commit().await?;
             Ok(if is_further { Added::Further } else { Added::First })
         })
@@ -282,7 +284,7 @@ impl SecondFactorRepository for Repositories {
             if end_sessions(connection, user, sessions).await?.is_none() {
                 return Ok(false);
             }
-            write_down(connection, event).await?;
+            write_down(&mut transaction, event).await?;
             transaction.commit().await?;
             Ok(true)
         })
@@ -313,7 +315,7 @@ impl SecondFactorRepository for Repositories {
             }
             insert(connection, session).await?;
             for event in events {
-                write_down(connection, event).await?;
+                write_down(&mut transaction, event).await?;
             }
             transaction.commit().await?;
             Ok(true)
@@ -352,7 +354,7 @@ impl SecondFactorRepository for Repositories {
             }
             remove_recovery_codes(connection, user).await?;
             keep_recovery_codes(connection, user, recovery_codes).await?;
-            write_down(connection, event).await?;
+            write_down(&mut transaction, event).await?;
             transaction.commit().await?;
             Ok(true)
         })

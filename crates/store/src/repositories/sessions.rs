@@ -1,4 +1,4 @@
-//! People who are signed in.
+//! The repository of sessions of signed-in users.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -17,7 +17,7 @@ use crate::run_query::RunQueryDsl;
 use crate::schema::{sessions, users};
 use crate::types::Time;
 
-/// How many sessions a user has at most; a further one ends the oldest.
+/// The maximum number of sessions per user. A further session ends the oldest.
 const MOST_SESSIONS: i64 = 100;
 
 #[derive(Queryable, Selectable)]
@@ -52,10 +52,10 @@ impl From<SessionRow> for Session {
     }
 }
 
-/// Keeps a session of a user whose row is held.
+/// Stores a session of a user whose row is locked.
 pub(super) async fn insert(connection: &mut Conn, session: &NewSession) -> QueryResult<SessionId> {
     let (user, now) = (session.user.number(), Time::from(session.created_at));
-    // Those that ran out are of no use any more.
+    // Sessions that have expired are removed.
     diesel::delete(sessions::table)
         .filter(sessions::user_id.eq(user))
         .filter(sessions::ends_at.le(now).or(sessions::idle_until.le(now)))
@@ -77,7 +77,8 @@ pub(super) async fn insert(connection: &mut Conn, session: &NewSession) -> Query
         .returning(sessions::id)
         .get_result(connection)
         .await?;
-    // Whoever signs in for ever does not fill the table; and whoever knows the password alone ends no session that opens something.
+    // Repeated sign-ins must not fill the table. Pending sessions are counted separately, so that a
+    // caller who knows only the password cannot end a session that is fully signed in.
     let first_gone: Option<i64> = sessions::table
         .filter(sessions::user_id.eq(user))
         .filter(sessions::is_pending.eq(session.is_pending))
@@ -116,13 +117,13 @@ impl SessionRepository for Repositories {
         during("opening a session", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            // The user first, as whoever ends sessions does.
+            // The user is locked first, as in all code that ends sessions.
             let present = dialect::lock_user(connection, session.user.number()).await?;
             if present != Some((password.0.clone(), true, seen.version.number())) {
                 return Ok(None);
             }
             let id = insert(connection, session).await?;
-            write_down(connection, event).await?;
+            write_down(&mut transaction, event).await?;
             transaction.commit().await?;
             Ok(Some(id))
         })
@@ -180,7 +181,7 @@ impl SessionRepository for Repositories {
                 .execute(connection)
                 .await?;
             if confirmed > 0 {
-                write_down(connection, event).await?;
+                write_down(&mut transaction, event).await?;
             }
             transaction.commit().await?;
             Ok(confirmed > 0)
@@ -220,7 +221,7 @@ impl SessionRepository for Repositories {
                 .execute(connection)
                 .await?;
             if ended > 0 {
-                write_down(connection, event).await?;
+                write_down(&mut transaction, event).await?;
             }
             transaction.commit().await?;
             Ok(ended > 0)
@@ -240,7 +241,7 @@ impl SessionRepository for Repositories {
             dialect::lock_user(connection, user.number()).await?;
             let ended = end_sessions(connection, user, which).await?.unwrap_or_default();
             if ended > 0 {
-                write_down(connection, event).await?;
+                write_down(&mut transaction, event).await?;
             }
             transaction.commit().await?;
             Ok(ended as u64)

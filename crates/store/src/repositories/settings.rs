@@ -1,4 +1,4 @@
-//! Settings, their history and their secrets, sealed as they come.
+//! Settings, their history, and their secrets, which the caller has sealed.
 
 #![expect(
     clippy::ref_option_ref,
@@ -21,7 +21,7 @@ use crate::run_query::RunQueryDsl;
 use crate::schema::{app_settings, setting_changes, setting_state};
 use crate::types::Time;
 
-/// The one row of `setting_state`.
+/// The id of the only row of `setting_state`.
 const STATE: i64 = 1;
 
 #[derive(Queryable, Selectable)]
@@ -89,7 +89,7 @@ fn kept(value: Option<String>, sealed: Option<Vec<u8>>, sealed_by: Option<String
     }
 }
 
-/// The three columns that a value is kept in.
+/// The three columns that store a value.
 fn columns(kept: Option<&Kept>) -> (Option<&str>, Option<&[u8]>, Option<&str>) {
     match kept {
         None => (None, None, None),
@@ -128,7 +128,7 @@ async fn state(connection: &mut Conn) -> Result<(Revision, Option<KeyId>), Store
     Ok((Revision(revision), master_key.map(KeyId)))
 }
 
-/// Takes the revision after `based_on`, unless somebody else was faster.
+/// Advances the revision from `based_on`. Returns `None` if another process was faster.
 async fn advance(
     connection: &mut Conn,
     based_on: Revision,
@@ -282,7 +282,7 @@ async fn reseal(connection: &mut Conn, resealed: &Resealed) -> QueryResult<()> {
     Ok(())
 }
 
-/// What a failed save says.
+/// Converts an error of the store to that of a failed save.
 fn failed(doing: &'static str) -> impl FnOnce(StoreError) -> SaveError {
     move |error| SaveError::Port(error.during(doing))
 }
@@ -292,7 +292,8 @@ impl SettingRepository for Repositories {
     async fn load(&self) -> Result<Stored, PortError> {
         during("reading the settings", async {
             let mut connection = self.pools.read().await?;
-            // In this order: whoever writes on top of an older revision is told so.
+            // The revision is read first. A change that is based on an older revision is then
+            // rejected as stale.
             let (revision, master_key) = state(&mut connection).await?;
             let rows: Vec<SettingRow> = app_settings::table
                 .order(app_settings::key)
@@ -453,10 +454,6 @@ impl SettingRepository for Repositories {
 }
 
 /// The last revision.
-///
-/// # Errors
-///
-/// [`StoreError`] if the database cannot answer.
 pub(crate) async fn revision(pools: &super::Pools) -> Result<Revision, StoreError> {
     let mut connection = pools.read().await?;
     Ok(state(&mut connection).await?.0)

@@ -1,4 +1,4 @@
-//! Source tweets.
+//! The repository of source tweets.
 
 use std::collections::{HashMap, HashSet};
 
@@ -150,7 +150,7 @@ impl<'a> NewRow<'a> {
     }
 }
 
-/// What is known of a tweet that is there.
+/// The part of a stored tweet that decides what a new report of it changes.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = source_tweets)]
 struct Known {
@@ -169,12 +169,12 @@ struct Known {
 }
 
 impl Known {
-    /// Whether no run or claim has it any more, and no batch was made of it.
+    /// Whether no run or claim holds it any more, and no batch was made of it.
     fn has_lapsed(&self, now: DateTime<Utc>) -> bool {
         !self.is_processed && self.leased_until.is_some_and(|until| until.0 <= now)
     }
 
-    /// Whether the run with this key was told that it is new.
+    /// Whether the run with this key was told that the tweet is new.
     fn is_of(&self, run_key: &str, since: Option<DateTime<Utc>>) -> bool {
         let told_at = self.offered_at.unwrap_or(self.processed_at).0;
         self.run_key == run_key && since.is_none_or(|since| told_at >= since)
@@ -205,8 +205,9 @@ async fn known(connection: &mut Conn, ids: &[&str]) -> QueryResult<HashMap<Strin
     Ok(found)
 }
 
-/// What is known before anything is written. Where neither the first nor the last of many is known, most are
-/// likely new: then the others are not looked up, as the insert tells which of them were there.
+/// The stored tweets among `ids`, before anything is written. If neither the first nor the last of
+/// many ids is stored, most of them are likely new. In that case no other id is looked up, because
+/// the insert reports which ones exist.
 async fn seen(connection: &mut Conn, ids: &[&str]) -> QueryResult<HashMap<String, Known>> {
     const MANY: usize = 10;
     if let [first, .., last] = ids
@@ -218,7 +219,7 @@ async fn seen(connection: &mut Conn, ids: &[&str]) -> QueryResult<HashMap<String
     known(connection, ids).await
 }
 
-/// The columns that a later report writes over.
+/// The columns that a later report overwrites.
 const NUMBERS: &[&str] =
     &["likes", "retweets", "replies", "quotes", "views", "total_engagement", "refreshed_at"];
 
@@ -229,7 +230,7 @@ async fn write(
     conflict: OnConflict,
 ) -> QueryResult<HashSet<String>> {
     let mut written = HashSet::with_capacity(rows.len());
-    // Two calls with the same tweets in another order would wait for each other for ever.
+    // Two calls with the same tweets in different orders would deadlock.
     rows.sort_unstable_by_key(|row| row.tweet_id);
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
@@ -257,7 +258,7 @@ fn filtered<'a>(filter: &SourceTweetFilter) -> Boxed<'a> {
             query.filter(lower(source_tweets::content).like(lower(containing(part))).escape('\\'));
     }
     if let Some(prefix) = &filter.tweet_id {
-        // A range rather than LIKE, so that the unique index serves it.
+        // A range instead of LIKE, so that the unique index is used.
         query = query.filter(source_tweets::tweet_id.ge(prefix.clone()));
         if let Some(end) = after_prefix(prefix) {
             query = query.filter(source_tweets::tweet_id.lt(end));
@@ -304,7 +305,7 @@ fn filtered<'a>(filter: &SourceTweetFilter) -> Boxed<'a> {
     query
 }
 
-/// The first text behind all that begin with `prefix`, if there is one.
+/// The first text after all texts that begin with `prefix`, if there is one.
 fn after_prefix(prefix: &str) -> Option<String> {
     let mut chars: Vec<char> = prefix.chars().collect();
     while let Some(last) = chars.pop() {
@@ -318,7 +319,8 @@ fn after_prefix(prefix: &str) -> Option<String> {
     None
 }
 
-/// Offers to a run what an earlier one let lapse, and returns the X ids of what it got.
+/// Offers tweets that an earlier run let lapse to this run, and returns the X ids of those that it
+/// got.
 async fn offer_again(
     connection: &mut Conn,
     run: &Run,
@@ -355,7 +357,7 @@ async fn offer_again(
     Ok(offered)
 }
 
-/// Renews the lapsed lease of a run that comes back.
+/// Renews the lapsed lease of a run that reports the tweets again.
 async fn renew(
     connection: &mut Conn,
     run_key: &str,
@@ -380,7 +382,7 @@ async fn renew(
     Ok(())
 }
 
-/// Ends the leases of these rows; the runs that they belong to, one for each row.
+/// Ends the leases of these rows, and returns the runs that they belong to, one for each row.
 pub(super) async fn end_leases(
     connection: &mut Conn,
     ids: &[i64],
@@ -401,7 +403,8 @@ pub(super) async fn end_leases(
                 .get_results(connection)
                 .await?
             }
-            // A lease that is over: what nobody had is not offered, and this is.
+            // The lease is set to one that has expired: a tweet that was never leased is not
+            // offered again, but this one is.
             LeaseOutcome::Released => {
                 rows.set((source_tweets::lease.eq(RELEASED), source_tweets::leased_until.eq(now)))
                     .returning(source_tweets::run_key)
@@ -414,7 +417,7 @@ pub(super) async fn end_leases(
     Ok(runs)
 }
 
-/// The name of a lease that was given back: no run and no claim has this one.
+/// The name of a lease that was released. No run and no claim has this name.
 const RELEASED: &str = "released";
 
 /// The open source tweets of these runs.
@@ -455,7 +458,7 @@ pub(super) async fn open_tweets(
     query.load(connection).await
 }
 
-/// How many runs these are.
+/// The number of distinct runs.
 pub(super) fn distinct(runs: &[String]) -> u32 {
     let distinct: HashSet<&String> = runs.iter().collect();
     u32::try_from(distinct.len()).unwrap_or(u32::MAX)
@@ -499,14 +502,15 @@ impl Repositories {
         };
         let is_any_offered = there.values().any(|known| is_offered(&known));
         let is_any_changed = tweets.iter().any(|tweet| has_changed(&tweet, &there));
-        // A report that says nothing new is answered without the one writer.
+        // A report without news is answered without the single writer.
         if !new.is_empty() || is_any_offered || is_any_changed {
             let missing: Vec<&str> = new.iter().map(|row| row.tweet_id).collect();
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             stored = write(connection, new, OnConflict::DoNothing).await?;
             if stored.len() < missing.len() {
-                // Some were there, or another call was faster with them: see whose they are.
+                // Some tweets already existed, or another call stored them first. Their rows show
+                // which run has them.
                 let lost: Vec<&str> =
                     missing.into_iter().filter(|id| !stored.contains(*id)).collect();
                 there.extend(known(connection, &lost).await?);
@@ -759,7 +763,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_prefix_is_behind_all_that_begin_so() {
+    fn the_end_of_a_prefix_is_after_all_texts_with_the_prefix() {
         assert_eq!(after_prefix("123"), Some("124".into()));
         assert_eq!(after_prefix("1\u{D7FF}"), Some("1\u{E000}".into()));
         assert_eq!(after_prefix("1\u{10FFFF}"), Some("2".into()));

@@ -1,4 +1,4 @@
-//! API tokens.
+//! The repository of API tokens.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -87,7 +87,7 @@ impl TokenRepository for Repositories {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             let id = insert(connection, token).await?;
-            write_down(connection, event).await?;
+            write_down(&mut transaction, event).await?;
             transaction.commit().await?;
             Ok(TokenId::new(id))
         })
@@ -104,14 +104,14 @@ impl TokenRepository for Repositories {
         during("keeping somebody's token", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            // What ends all sessions, or all tokens, holds the row of the user, too.
+            // Code that ends all sessions or all tokens of a user locks the row of the user, too.
             let present = dialect::lock_user(connection, owner.number()).await?;
             let is_active = present.is_some_and(|(_, is_active, _)| is_active);
             if !is_active || !has_session(connection, owner, asked_by).await? {
                 return Ok(None);
             }
             let id = insert(connection, token).await?;
-            write_down(connection, event).await?;
+            write_down(&mut transaction, event).await?;
             transaction.commit().await?;
             Ok(Some(TokenId::new(id)))
         })
@@ -133,7 +133,7 @@ impl TokenRepository for Repositories {
                 return Ok(None);
             }
             let id = insert(connection, token).await?;
-            write_down(connection, event).await?;
+            write_down(&mut transaction, event).await?;
             transaction.commit().await?;
             Ok(Some(TokenId::new(id)))
         })
@@ -199,7 +199,7 @@ impl TokenRepository for Repositories {
                 .execute(connection)
                 .await?;
             if ended > 0 {
-                write_down(connection, event).await?;
+                write_down(&mut transaction, event).await?;
             }
             transaction.commit().await?;
             Ok(ended > 0)

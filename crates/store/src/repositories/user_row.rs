@@ -1,4 +1,4 @@
-//! A user as the database has them.
+//! The row of a user in the database.
 
 use diesel::prelude::*;
 use waggle_accounts::{StoredPassword, User};

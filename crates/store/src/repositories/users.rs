@@ -1,4 +1,4 @@
-//! People.
+//! The repository of users.
 
 use async_trait::async_trait;
 use diesel::dsl::sql;
@@ -20,7 +20,7 @@ use crate::run_query::RunQueryDsl;
 use crate::schema::users;
 use crate::types::Time;
 
-/// Whether somebody has this name.
+/// Whether a user has this name.
 pub(super) async fn is_name_taken(connection: &mut Conn, name: &Username) -> QueryResult<bool> {
     let found: Option<i64> = users::table
         .filter(users::username_folded.eq(name.folded()))
@@ -32,13 +32,13 @@ pub(super) async fn is_name_taken(connection: &mut Conn, name: &Username) -> Que
 }
 
 impl Repositories {
-    /// Whether somebody has this address.
+    /// Whether a user has this address.
     pub(super) async fn has_address(&self, address: &Address) -> Result<bool, PortError> {
         Ok(self.find_login(&Login::Email(address.clone())).await?.is_some())
     }
 }
 
-/// Keeps a user, in a transaction of others.
+/// Stores a user, in the transaction of the caller.
 pub(super) async fn insert(connection: &mut Conn, user: &NewUser) -> QueryResult<i64> {
     diesel::insert_into(users::table)
         .values((
@@ -62,8 +62,8 @@ fn may_do_everything(user: &User) -> bool {
     user.is_active && user.effective_role() == Role::Admin
 }
 
-/// Whether `user` is one now who may do everything, and would not be any more. Then nobody else changes users until the
-/// transaction ends.
+/// Whether `user` is an active admin now and no longer would be. In that case, other transactions
+/// cannot change users until this one ends.
 async fn would_lose_rights(connection: &mut Conn, user: &User) -> Result<bool, StoreError> {
     if may_do_everything(user) {
         return Ok(false);
@@ -78,7 +78,7 @@ async fn would_lose_rights(connection: &mut Conn, user: &User) -> Result<bool, S
     Ok(row.map(self::user).transpose()?.is_some_and(|was| may_do_everything(&was)))
 }
 
-/// Whether somebody else is active who may do everything.
+/// Whether there is another active admin.
 async fn is_another_admin(connection: &mut Conn, id: UserId) -> QueryResult<bool> {
     let others: Option<i64> = users::table
         .filter(users::id.ne(id.number()))
@@ -107,7 +107,7 @@ impl UserRepository for Repositories {
                 result => UserId::new(result?),
             };
             let event = NewAuthEvent { user: Some(id), ..event.clone() };
-            write_down(connection, &event).await?;
+            write_down(&mut transaction, &event).await?;
             transaction.commit().await?;
             Ok(Some(id))
         };
@@ -152,7 +152,7 @@ impl UserRepository for Repositories {
     async fn any_imported_password(&self) -> Result<bool, PortError> {
         during("looking for imported passwords", async {
             let mut connection = self.pools.read().await?;
-            // In these words, so that the index of those few is used.
+            // The condition of the partial index, in the same words, so that the index is used.
             let is_imported = sql::<Bool>("password LIKE 'pbkdf2_sha256$%'");
             let found: Option<i64> = users::table
                 .filter(is_imported)
@@ -215,7 +215,7 @@ impl UserRepository for Repositories {
             if end_sessions(connection, user.id, sessions).await?.is_none() {
                 return Ok(Err(SaveUserError::Stale));
             }
-            write_down(connection, event).await?;
+            write_down(&mut transaction, event).await?;
             transaction.commit().await?;
             Ok(Ok(version))
         };
@@ -267,7 +267,7 @@ impl UserRepository for Repositories {
                 return Ok(false);
             }
             end_sessions(connection, user.id, EndSessions::All).await?;
-            write_down(connection, event).await?;
+            write_down(&mut transaction, event).await?;
             transaction.commit().await?;
             Ok(true)
         })
@@ -303,7 +303,7 @@ impl UserRepository for Repositories {
                 end_codes(connection, &email, id.number()).await?;
             }
             if let Some(event) = event {
-                write_down(connection, &event).await?;
+                write_down(&mut transaction, &event).await?;
             }
             transaction.commit().await?;
             Ok(true)

@@ -1,4 +1,4 @@
-//! Codes that were mailed, and what becomes true when they are used.
+//! Verification codes that were mailed, and the effects of using them.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -6,11 +6,11 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 use waggle_accounts::ports::{CarryOutError, Effect, EndSessions, VerificationRepository};
 use waggle_accounts::{
-    Address, GoogleIdentity, Intent, MOST_TRIES, Mark, NewAuthEvent, NewVerification, Purpose,
+    Address, GoogleIdentity, Intent, MOST_TRIES, NewAuthEvent, NewVerification, Purpose,
     Registration, StoredHash, StoredPassword, TokensOnReset, Verification,
 };
-use waggle_kernel::PortError;
 use waggle_kernel::ids::UserId;
+use waggle_kernel::{Mark, PortError};
 
 use super::auth_events::write_down;
 use super::revoke::{end_codes, end_sessions};
@@ -20,7 +20,7 @@ use crate::run_query::RunQueryDsl;
 use crate::schema::{api_tokens, google_accounts, users as people, verification_codes};
 use crate::types::Time;
 
-/// How many codes that ran out are removed with each new one.
+/// The maximum number of expired codes that are removed with each new one.
 const SWEPT: i64 = 10;
 
 #[derive(Queryable, Selectable)]
@@ -83,7 +83,7 @@ fn read_intent(name: &str, user: Option<i64>, details: &Value) -> Option<Intent>
     })
 }
 
-/// The name of an intent, its user, and what else it needs.
+/// The name of an intent, its user, and its other details.
 fn written_intent(intent: &Intent) -> (&'static str, Option<i64>, Value) {
     let registration = |of: &Registration| {
         json!({
@@ -109,7 +109,7 @@ fn written_intent(intent: &Intent) -> (&'static str, Option<i64>, Value) {
     }
 }
 
-/// Removes codes that ran out: of no use, and strangers must not fill the table.
+/// Removes expired codes, so that strangers cannot fill the table.
 async fn sweep(connection: &mut Conn, now: Time) -> QueryResult<()> {
     let gone: Vec<i64> = verification_codes::table
         .filter(verification_codes::expires_at.lt(now))
@@ -119,7 +119,7 @@ async fn sweep(connection: &mut Conn, now: Time) -> QueryResult<()> {
         .load(connection)
         .await?;
     if !gone.is_empty() {
-        // One that was replaced meanwhile is not one that ran out.
+        // A code that was replaced meanwhile has not expired.
         diesel::delete(verification_codes::table.filter(verification_codes::id.eq_any(gone)))
             .filter(verification_codes::expires_at.lt(now))
             .execute(connection)
@@ -128,7 +128,7 @@ async fn sweep(connection: &mut Conn, now: Time) -> QueryResult<()> {
     Ok(())
 }
 
-/// Uses a code up; `false` if it cannot be used any more.
+/// Marks a code as used. Returns `false` if it can no longer be used.
 async fn use_up(connection: &mut Conn, flow: &StoredHash, now: Time) -> QueryResult<bool> {
     let used = diesel::update(verification_codes::table)
         .filter(verification_codes::flow.eq(flow.0.to_vec()))
@@ -140,7 +140,8 @@ async fn use_up(connection: &mut Conn, flow: &StoredHash, now: Time) -> QueryRes
     Ok(used == 1)
 }
 
-/// Gives a user whose row is held a verified address. Whether it is on the list of super admins is applied after that, as always.
+/// Gives a user whose row is locked a verified address. The list of super admins is applied later,
+/// as always.
 async fn verify_address(
     connection: &mut Conn,
     user: i64,
@@ -176,7 +177,8 @@ async fn link(
         .map(drop)
 }
 
-/// Whether the user is active and has this address; then the row is held until the transaction ends.
+/// Whether the user is active and has this address. If so, the row is locked until the transaction
+/// ends.
 async fn is_there(
     connection: &mut Conn,
     user: UserId,
@@ -190,8 +192,8 @@ async fn is_there(
     Ok(address.is_none_or(|address| address.as_str() == email))
 }
 
-/// Makes an effect true; `None` if its user is not any more as it has to be. Users come before codes, here as everywhere, so
-/// that no two wait for each other.
+/// Carries out an effect. Returns `None` if its user no longer meets the requirements. Users are
+/// locked before codes, here as everywhere, so that transactions cannot deadlock.
 async fn make_true(
     connection: &mut Conn,
     effect: &Effect,
@@ -246,7 +248,7 @@ async fn make_true(
     }
 }
 
-/// The address that an effect makes somebody's.
+/// The address that an effect gives to a user.
 const fn address_of(effect: &Effect) -> &Address {
     match effect {
         Effect::MakeUser { user, .. } => &user.email,
@@ -306,7 +308,7 @@ impl VerificationRepository for Repositories {
                 .set(row)
                 .execute(connection)
                 .await?;
-            write_down(connection, event).await?;
+            write_down(&mut transaction, event).await?;
             transaction.commit().await
         })
         .await
@@ -385,7 +387,8 @@ impl VerificationRepository for Repositories {
             if end_sessions(connection, user, sessions).await?.is_none() {
                 return Ok(Ok(None));
             }
-            write_down(connection, &NewAuthEvent { user: Some(user), ..event.clone() }).await?;
+            write_down(&mut transaction, &NewAuthEvent { user: Some(user), ..event.clone() })
+                .await?;
             transaction.commit().await?;
             Ok(Ok(Some(user)))
         };

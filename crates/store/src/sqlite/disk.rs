@@ -1,17 +1,18 @@
-//! Whether there is room on the disk of a file.
+//! Checks the free space on the disk of a file.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
 
-/// Whether the disk of a file has `needed` free bytes. Where the system does not say, it has.
+/// Checks that the disk of a file has `needed` free bytes. If the system does not report the free
+/// space, the check succeeds.
 pub(crate) async fn has_room(file: PathBuf, needed: u64) -> Result<(), StoreError> {
     let is_too_little = move || {
         let disk = rustix::fs::statvfs(folder(&file)).ok()?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         (free < needed).then(|| StoreError::NoRoom { path: file.display().to_string(), needed })
     };
-    // A disk across the network may take long to answer.
+    // A network disk may take long to answer.
     tokio::task::spawn_blocking(is_too_little).await.ok().flatten().map_or(Ok(()), Err)
 }
 
@@ -25,7 +26,7 @@ mod tests {
     use std::path::PathBuf;
 
     #[tokio::test]
-    async fn a_disk_has_less_room_than_there_can_be_and_more_than_none() {
+    async fn a_disk_has_more_than_no_space_and_less_than_the_maximum() {
         for file in ["waggle.db".into(), std::env::temp_dir().join("waggle.db")] {
             let file: PathBuf = file;
             assert!(super::has_room(file.clone(), 1).await.is_ok());

@@ -1,5 +1,6 @@
-//! SQLite: one writer, several readers, one process for each file.
+//! The SQLite backend: one writer, several readers, and one process for each file.
 
+mod connection;
 mod disk;
 mod runtime;
 
@@ -11,42 +12,43 @@ use bb8::PooledConnection;
 use chrono::{DateTime, Utc};
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _};
 use diesel::prelude::*;
-use diesel::sqlite::{Sqlite, SqliteConnection};
-use diesel_async::pooled_connection::{
-    AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
-};
-use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::{AsyncConnection, TransactionManager as _};
+use diesel::sqlite::SqliteConnection;
+use diesel_async::pooled_connection::{ManagerConfig, RecyclingMethod};
 use futures_util::FutureExt as _;
 use waggle_content::{DeliveryState, PostStatus};
 
+use self::connection::Manager;
+pub(crate) use self::connection::{Conn, Db};
 pub(crate) use self::disk::has_room;
 use self::runtime::OnWorker;
+pub(crate) use self::transaction::Transaction;
 use crate::error::StoreError;
 use crate::foreign::{self, Name};
 use crate::pool::{ConnectErrors, get};
+use crate::queues::Queues;
 use crate::schema::{deliveries, posts};
 use crate::types::Time;
 
-pub(crate) type Db = Sqlite;
-pub(crate) type Conn = SyncConnectionWrapper<SqliteConnection, OnWorker>;
-type Manager = AsyncDieselConnectionManager<Conn>;
 type Pool = bb8::Pool<Manager>;
 
-// The same source as for PostgreSQL, on this module's connection type.
+// The same source as for PostgreSQL, compiled with the connection type of this module.
 #[expect(clippy::duplicate_mod, reason = "each database has its own instance of the repositories")]
 #[path = "../repositories/mod.rs"]
 pub(crate) mod repositories;
+#[expect(clippy::duplicate_mod, reason = "each database has its own connection type")]
+#[path = "../transaction.rs"]
+mod transaction;
 
 const READERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How many queries run at a time that may take long.
+/// The maximum number of long queries that run at the same time.
 const LONG_READERS: u32 = 2;
-/// How long such a query waits for its turn: less than a request may take.
+/// How long such a query waits for its turn. This is less than a request may take.
 const LONG_PATIENCE: Duration = Duration::from_secs(25);
-/// How much room SQLite needs to open a file at all: the index of its write-ahead log, and some.
+/// The free space in bytes that SQLite needs to open a file at all: enough for the index of its
+/// write-ahead log, with a margin.
 const LEAST_ROOM: u64 = 64 * 1024;
-/// How long something waits that may as well not be written.
+/// How long to wait for a write that may be skipped.
 const BRIEFLY: Duration = Duration::from_millis(50);
 
 /// The connections to one file.
@@ -54,16 +56,17 @@ const BRIEFLY: Duration = Duration::from_millis(50);
 pub(crate) struct Pools {
     writer: Pool,
     readers: Pool,
-    /// For queries that may take long: they run on threads of their own, a few at a time.
+    /// For long queries. They run on separate threads, a few at the same time.
     long_readers: Pool,
     errors: ConnectErrors,
+    pub(crate) queues: Queues,
 }
 
 impl Pools {
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
         let opened = Self::open_file(path).await;
         if opened.is_err() {
-            // On a full disk SQLite speaks of an error of the disk alone.
+            // On a full disk, SQLite reports only an I/O error.
             has_room(path.to_owned(), LEAST_ROOM).await?;
         }
         opened
@@ -76,30 +79,30 @@ impl Pools {
         if asked.await.map_err(|error| StoreError::Connection(error.into()))?? {
             return Err(StoreError::File {
                 path: path.display().to_string(),
-                problem: "has another program's tables and none of Waggle's; Waggle needs a file of \
-                          its own",
+                problem: "has another program's tables and none of Waggle's; Waggle needs a file \
+                          of its own",
                 source: None,
             });
         }
         let errors = ConnectErrors::default();
         let aside = OnWorker { inline: false };
         let writer = pool(path, 1, WRITER_PRAGMAS, aside, PATIENCE, &errors);
-        // The first connection of all makes the file and turns the write-ahead log on.
+        // The first connection creates the file and enables the write-ahead log.
         drop(get(&writer, &errors).await?);
         let inline = OnWorker { inline: true };
         let readers = pool(path, READERS, READER_PRAGMAS, inline, PATIENCE, &errors);
         let long_readers = pool(path, LONG_READERS, READER_PRAGMAS, aside, LONG_PATIENCE, &errors);
-        Ok(Self { writer, readers, long_readers, errors })
+        Ok(Self { writer, readers, long_readers, errors, queues: Queues::default() })
     }
 
-    /// A connection for a query that may take long. It runs on a thread of its own; few run at a
+    /// A connection for a long query. It runs on a separate thread. Only a few run at the same
     /// time, and the rest wait.
     pub(crate) async fn read_long(&self) -> Result<LongRead, StoreError> {
         Ok(LongRead { connection: get(&self.long_readers, &self.errors).await? })
     }
 
-    /// A transaction that is not worth waiting for: if another one is under way, here or in another
-    /// program, it does not begin.
+    /// Begins a transaction that is not worth waiting for. Fails if another transaction is running,
+    /// in this program or another.
     pub(crate) async fn write_briefly(&self) -> Result<Transaction, StoreError> {
         let busy = || StoreError::Connection("another transaction is under way".into());
         let writer = tokio::time::timeout(BRIEFLY, get(&self.writer, &self.errors));
@@ -113,7 +116,7 @@ impl Pools {
                 begun
             })
             .await?;
-        Ok(Transaction { connection })
+        Ok(Transaction::new(connection, &self.queues))
     }
 
     /// A connection that can only read.
@@ -121,25 +124,26 @@ impl Pools {
         get(&self.readers, &self.errors).await
     }
 
-    /// A transaction; it is rolled back unless it is committed.
+    /// Begins a transaction, which is rolled back unless it is committed.
     pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
         let mut connection = get(&self.writer, &self.errors).await?;
-        // Deferred transactions that turn from reading to writing fail at once when another one writes.
+        // A deferred transaction that changes from reading to writing fails at once while another
+        // one writes.
         connection
             .spawn_blocking(|connection| {
                 AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
             })
             .await?;
-        Ok(Transaction { connection })
+        Ok(Transaction::new(connection, &self.queues))
     }
 
-    /// The writer's connection, to migrate with.
+    /// The writer's connection, for migrations.
     pub(crate) async fn migrator(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
         get(&self.writer, &self.errors).await
     }
 }
 
-/// A connection for a query that may take long.
+/// A connection for a long query.
 pub(crate) struct LongRead {
     connection: PooledConnection<'static, Manager>,
 }
@@ -150,7 +154,8 @@ impl LongRead {
     }
 }
 
-/// Makes the file for its owner alone, where it is not there yet. SQLite gives its other files the same mode.
+/// Creates the file, accessible only to its owner, if it does not exist. SQLite gives its other
+/// files the same mode.
 fn make_private(path: &Path) -> Result<(), StoreError> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
@@ -163,7 +168,7 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// Whether the file is in use by another program. Nothing is changed in it.
+/// Whether the file belongs to another program. The file is not changed.
 fn is_foreign(path: &Path) -> Result<bool, StoreError> {
     let opened = SqliteConnection::establish(&path.to_string_lossy());
     let mut connection = opened.map_err(|error| StoreError::Connection(error.into()))?;
@@ -181,8 +186,8 @@ fn is_foreign(path: &Path) -> Result<bool, StoreError> {
     Ok(foreign::is_foreign(&tables, &steps))
 }
 
-/// Ends the leases of a process that is dead for certain, so that its work goes on at once. A delivery in
-/// doubt that waits for its next look goes on waiting.
+/// Ends the leases of a process that is certainly dead, so that its work continues at once. A
+/// delivery with an unknown outcome still waits until it is due to be reconciled.
 pub(crate) async fn end_all_leases(pools: &Pools, now: DateTime<Utc>) -> Result<(), StoreError> {
     let now = Time::from(now);
     let mut transaction = pools.write().await?;
@@ -234,23 +239,7 @@ fn pool(
         .build_unchecked(Manager::new_with_config(path.to_string_lossy(), config))
 }
 
-/// A transaction that has begun.
-pub(crate) struct Transaction {
-    connection: PooledConnection<'static, Manager>,
-}
-
-impl Transaction {
-    pub(crate) fn connection(&mut self) -> &mut Conn {
-        &mut self.connection
-    }
-
-    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        Ok(<Conn as AsyncConnection>::TransactionManager::commit_transaction(&mut *self.connection)
-            .await?)
-    }
-}
-
-/// What the two databases do not share.
+/// The differences between the two databases.
 pub(crate) mod dialect {
     use crate::run_query::RunQueryDsl;
     use diesel::prelude::*;
@@ -265,10 +254,11 @@ pub(crate) mod dialect {
     };
     use crate::types::Time;
 
-    /// As the partial index has it, so that the planner sees that it fits.
+    /// The condition of the partial index, in the same words, so that the planner uses the index.
     pub(crate) const NOT_PROCESSED: &str = "is_processed = 0";
 
-    /// The ids of source tweets that nobody has in hand, oldest first. The single writer makes it safe.
+    /// The ids of source tweets that `holder` can lease, oldest first. The single writer makes
+    /// locks unnecessary.
     pub(crate) async fn waiting_source_tweets(
         connection: &mut Conn,
         holder: &str,
@@ -291,7 +281,7 @@ pub(crate) mod dialect {
             .await
     }
 
-    /// The ids of posts that are due, oldest first. The single writer makes it safe.
+    /// The ids of due posts, oldest first. The single writer makes locks unnecessary.
     pub(crate) async fn due_posts(
         connection: &mut Conn,
         platforms: &[&str],
@@ -308,7 +298,7 @@ pub(crate) mod dialect {
             .await
     }
 
-    /// The ids of mails that are due, oldest first.
+    /// The ids of due mails, oldest first.
     pub(crate) async fn due_mails(
         connection: &mut Conn,
         now: Time,
@@ -323,7 +313,7 @@ pub(crate) mod dialect {
             .await
     }
 
-    /// The keys of counters whose time was over before `end`.
+    /// The keys of counters whose window ended before `end`.
     pub(crate) async fn counters_over(
         connection: &mut Conn,
         end: Time,
@@ -338,7 +328,7 @@ pub(crate) mod dialect {
             .await
     }
 
-    /// The id of the batch with this name, which stays as it is until the transaction ends.
+    /// The id of the batch with this name, which stays unchanged until the transaction ends.
     pub(crate) async fn lock_batch(
         connection: &mut Conn,
         batch_id: &str,
@@ -351,14 +341,14 @@ pub(crate) mod dialect {
             .optional()
     }
 
-    /// The batch with this id stays as it is until the transaction ends.
+    /// Does nothing: the batch with this id stays unchanged until the transaction ends.
     #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
     pub(crate) async fn lock_batch_by_id(_connection: &mut Conn, _id: i64) -> QueryResult<()> {
-        // The single writer makes it safe.
+        // The single writer makes locks unnecessary.
         Ok(())
     }
 
-    /// The generated tweet, which stays as it is until the transaction ends.
+    /// The generated tweet, which stays unchanged until the transaction ends.
     pub(crate) async fn lock_tweet(
         connection: &mut Conn,
         id: i64,
@@ -371,12 +361,13 @@ pub(crate) mod dialect {
             .optional()
     }
 
-    /// The post stays as it is until the transaction ends. Its status.
+    /// The status of the post, which stays unchanged until the transaction ends.
     pub(crate) async fn lock_post(connection: &mut Conn, id: i64) -> QueryResult<Option<String>> {
         posts::table.find(id).select(posts::status).first(connection).await.optional()
     }
 
-    /// The post of a generated tweet and its status, which stays as it is until the transaction ends.
+    /// The id and status of the post of a generated tweet, which stay unchanged until the
+    /// transaction ends.
     pub(crate) async fn lock_post_of_tweet(
         connection: &mut Conn,
         tweet: i64,
@@ -392,20 +383,22 @@ pub(crate) mod dialect {
             .optional()
     }
 
-    /// Takes what was written over out of the write-ahead log, if nobody reads there at this moment; otherwise the next
-    /// checkpoints do. In the database file it is overwritten (`secure_delete`).
+    /// Checkpoints the write-ahead log, so that overwritten pages leave it. While a reader uses the
+    /// log, later checkpoints do. In the database file, the pages are overwritten
+    /// (`secure_delete`).
     pub(crate) async fn forget_old_pages(pools: &Pools) -> Result<(), StoreError> {
         let mut writer = pools.migrator().await?;
         Ok(writer.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").await?)
     }
 
-    /// Nothing: SQLite has no way to tell other processes. They ask.
+    /// Does nothing: SQLite cannot notify other processes, so they poll.
     #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
     pub(crate) async fn tell_of_settings(_connection: &mut Conn) -> QueryResult<()> {
         Ok(())
     }
 
-    /// The password of a user, whether they are active, and the version. The single writer makes it safe.
+    /// The password of a user, whether the user is active, and the version. The single writer makes
+    /// locks unnecessary.
     pub(crate) async fn lock_user(
         connection: &mut Conn,
         id: i64,
@@ -418,32 +411,33 @@ pub(crate) mod dialect {
             .optional()
     }
 
-    /// The name of the master key in use. The single writer keeps it so until the transaction ends.
+    /// The name of the master key in use. The single writer keeps it unchanged until the
+    /// transaction ends.
     pub(crate) async fn master_key_in_use(connection: &mut Conn) -> QueryResult<Option<String>> {
         setting_state::table.select(setting_state::master_key).first(connection).await
     }
 
-    /// Nothing: the single writer makes it safe.
+    /// Does nothing: the single writer makes locks unnecessary.
     #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
     pub(crate) async fn lock_users(_connection: &mut Conn) -> QueryResult<()> {
         Ok(())
     }
 
-    /// Nothing: the single writer makes it safe.
+    /// Does nothing: the single writer makes locks unnecessary.
     #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
     pub(crate) async fn lock_tokens(_connection: &mut Conn) -> QueryResult<()> {
         Ok(())
     }
 }
 
-/// Holds a file for this process alone, until it is dropped.
+/// A lock on a file for this process, held until it is dropped.
 #[derive(Debug)]
 pub struct FileLock {
     _file: File,
 }
 
 impl FileLock {
-    /// Holds the database file at `path` for a server; a second server is refused.
+    /// Locks the database file at `path` for a server. A second server is rejected.
     pub(crate) fn of_server(path: &Path) -> Result<Self, StoreError> {
         let file = lock_file(path, "server")?;
         file.try_lock().map_err(|_| StoreError::File {
@@ -454,7 +448,8 @@ impl FileLock {
         Ok(Self { _file: file })
     }
 
-    /// Holds the database file at `path` for migrating; waits while another process does.
+    /// Locks the database file at `path` for a migration. Waits while another process holds this
+    /// lock.
     pub(crate) fn of_migrator(path: &Path) -> Result<Self, StoreError> {
         let file = lock_file(path, "migrate")?;
         file.lock().map_err(|source| StoreError::File {
@@ -507,7 +502,7 @@ mod tests {
         let error = store.check().await.unwrap_err();
 
         assert!(error.is_about_room(), "{error}");
-        // That connection is gone, and with it the bound.
+        // That connection was closed, and its page limit is gone.
         store.check().await.unwrap();
         assert!(room::is_certain());
         std::fs::remove_dir_all(folder).unwrap();

@@ -1,4 +1,4 @@
-//! How SQLite's blocking calls are run beside async code.
+//! Runs SQLite's blocking calls from async code.
 
 use std::error::Error;
 
@@ -6,10 +6,11 @@ use diesel_async::sync_connection_wrapper::SpawnBlocking;
 use futures_util::future::{BoxFuture, ready};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// Runs a call on the thread that makes it, rather than on another one, which costs more than most queries.
+/// Runs a call on the thread that makes it. Moving it to another thread costs more than most
+/// queries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OnWorker {
-    /// Whether the thread's other tasks may wait: for calls of microseconds alone.
+    /// Whether the other tasks of the thread may wait. Only for calls that take microseconds.
     pub(crate) inline: bool,
 }
 

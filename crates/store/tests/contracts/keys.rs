@@ -1,14 +1,12 @@
-//! What the domains keep under the master key that the settings say is in use.
+//! Tests that the domains store secrets only under the master key in use.
 
 use waggle_accounts::ports::TotpBegun;
-use waggle_accounts::{
-    Client, EventKind, NewAuthEvent, NewUser, PersonName, Role, SealedSecret, StoredPassword,
-};
-use waggle_kernel::{Clock as _, FixedClock};
+use waggle_accounts::{Client, EventKind, NewAuthEvent, NewUser, PersonName, Role, StoredPassword};
+use waggle_kernel::{Clock as _, FixedClock, SealedSecret};
 use waggle_settings::{Action, Kept, KeyId, NewChange, NewChanges, Revision};
 use waggle_store::Ports;
 
-/// A process that has not heard of the newest key keeps nothing that only the one before opens.
+/// A process that does not know the newest key stores nothing that only the previous key decrypts.
 async fn nothing_is_kept_under_a_key_that_was_replaced(ports: Ports) {
     let now = FixedClock::noon().now();
     let joe = NewUser {

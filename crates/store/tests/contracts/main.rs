@@ -18,11 +18,11 @@ mod publishing;
 use database::{Database, Kind};
 use waggle_store::{Mode, Ports, Store};
 
-/// A store that is up to date and empty.
+/// An empty store with the current schema.
 pub(crate) struct Fresh {
     pub(crate) store: Store,
     pub(crate) ports: Ports,
-    /// Gone with the test.
+    /// Removed at the end of the test.
     _database: Database,
 }
 
@@ -33,7 +33,7 @@ pub(crate) async fn fresh(kind: Kind) -> Fresh {
     Fresh { ports: store.ports(), store, _database: database }
 }
 
-/// Runs each rule on both databases, each time with a store of its own.
+/// Runs each rule on both databases, each time with a new store.
 macro_rules! on_both {
     ($($name:ident($ports:ident) => $rule:expr;)+) => {
         mod sqlite {
@@ -69,31 +69,53 @@ mod rules {
         a_token_is_ended_once(ports) =>
             waggle_accounts::testing::a_token_is_ended_once(ports.tokens);
         a_code_is_found_as_it_was_kept(ports) =>
-            waggle_accounts::testing::codes::a_code_is_found_as_it_was_kept(ports.verifications, ports.users);
+            waggle_accounts::testing::codes::a_code_is_found_as_it_was_kept(
+                ports.verifications, ports.users,
+            );
         tries_are_counted_exactly(ports) =>
             waggle_accounts::testing::codes::tries_are_counted_exactly(ports.verifications);
         a_code_is_used_once(ports) =>
-            waggle_accounts::testing::codes::a_code_is_used_once(ports.verifications, ports.users, ports.auth_events);
+            waggle_accounts::testing::codes::a_code_is_used_once(
+                ports.verifications, ports.users, ports.auth_events,
+            );
         a_reset_ends_what_was_open(ports) =>
-            waggle_accounts::testing::codes::a_reset_ends_what_was_open(ports.verifications, ports.users, ports.sessions, ports.tokens);
+            waggle_accounts::testing::codes::a_reset_ends_what_was_open(
+                ports.verifications, ports.users, ports.sessions, ports.tokens,
+            );
         a_google_account_opens_one_user(ports) =>
-            waggle_accounts::testing::codes::a_google_account_opens_one_user(ports.verifications, ports.users, ports.google);
+            waggle_accounts::testing::codes::a_google_account_opens_one_user(
+                ports.verifications, ports.users, ports.google,
+            );
         the_list_of_super_admins_counts_for_verified_addresses(ports) =>
-            waggle_accounts::testing::codes::the_list_of_super_admins_counts_for_verified_addresses(ports.verifications, ports.users, ports.sessions);
+            waggle_accounts::testing::codes::the_list_of_super_admins_counts_for_verified_addresses(
+                ports.verifications, ports.users, ports.sessions,
+            );
         mails_wait_until_they_are_taken(ports) =>
-            waggle_accounts::testing::codes::mails_wait_until_they_are_taken(ports.auth_events, ports.mails);
+            waggle_accounts::testing::codes::mails_wait_until_they_are_taken(
+                ports.auth_events, ports.mails,
+            );
         imported_passwords_are_known(ports) =>
             waggle_accounts::testing::imported_passwords_are_known(ports.users);
         nobody_changes_factors_who_is_out(ports) =>
-            waggle_accounts::testing::factors::nobody_changes_factors_who_is_out(ports.users, ports.sessions, ports.second_factors);
+            waggle_accounts::testing::factors::nobody_changes_factors_who_is_out(
+                ports.users, ports.sessions, ports.second_factors,
+            );
         an_app_counts_when_it_was_confirmed(ports) =>
-            waggle_accounts::testing::factors::an_app_counts_when_it_was_confirmed(ports.users, ports.sessions, ports.second_factors);
+            waggle_accounts::testing::factors::an_app_counts_when_it_was_confirmed(
+                ports.users, ports.sessions, ports.second_factors,
+            );
         a_proof_opens_one_session(ports) =>
-            waggle_accounts::testing::factors::a_proof_opens_one_session(ports.users, ports.sessions, ports.second_factors);
+            waggle_accounts::testing::factors::a_proof_opens_one_session(
+                ports.users, ports.sessions, ports.second_factors,
+            );
         factors_come_and_go(ports) =>
-            waggle_accounts::testing::factors::factors_come_and_go(ports.users, ports.sessions, ports.second_factors, ports.passkeys);
+            waggle_accounts::testing::factors::factors_come_and_go(
+                ports.users, ports.sessions, ports.second_factors, ports.passkeys,
+            );
         a_token_has_an_owner(ports) =>
-            waggle_accounts::testing::a_token_has_an_owner(ports.tokens, ports.users, ports.sessions);
+            waggle_accounts::testing::a_token_has_an_owner(
+                ports.tokens, ports.users, ports.sessions,
+            );
         a_user_is_kept_once_and_found(ports) =>
             waggle_accounts::testing::a_user_is_kept_once_and_found(ports.users, ports.auth_events);
         concurrent_users_of_one_address_are_one(ports) =>
@@ -101,9 +123,13 @@ mod rules {
         the_last_admin_stays(ports) =>
             waggle_accounts::testing::the_last_admin_stays(ports.users);
         a_session_lives_until_it_is_ended(ports) =>
-            waggle_accounts::testing::a_session_lives_until_it_is_ended(ports.users, ports.sessions);
+            waggle_accounts::testing::a_session_lives_until_it_is_ended(
+                ports.users, ports.sessions,
+            );
         nobody_gets_in_with_what_was_true_before(ports) =>
-            waggle_accounts::testing::nobody_gets_in_with_what_was_true_before(ports.users, ports.sessions);
+            waggle_accounts::testing::nobody_gets_in_with_what_was_true_before(
+                ports.users, ports.sessions,
+            );
         a_budget_is_used_up_exactly(ports) =>
             waggle_accounts::testing::a_budget_is_used_up_exactly(ports.limits);
         a_setting_is_kept_written_over_and_removed(ports) =>
@@ -117,15 +143,23 @@ mod rules {
         a_lost_secret_is_removed(ports) =>
             waggle_settings::testing::a_lost_secret_is_removed(ports.settings);
         a_tweet_is_new_to_the_run_that_brought_it(ports) =>
-            waggle_twitter_n8n::testing::a_tweet_is_new_to_the_run_that_brought_it(ports.source_tweets);
+            waggle_twitter_n8n::testing::a_tweet_is_new_to_the_run_that_brought_it(
+                ports.source_tweets,
+            );
         a_run_without_a_name_is_known_for_an_hour(ports) =>
-            waggle_twitter_n8n::testing::a_run_without_a_name_is_known_for_an_hour(ports.source_tweets);
+            waggle_twitter_n8n::testing::a_run_without_a_name_is_known_for_an_hour(
+                ports.source_tweets,
+            );
         concurrent_reports_lose_nothing(ports) =>
             waggle_twitter_n8n::testing::concurrent_reports_lose_nothing(ports.source_tweets);
         a_later_report_refreshes_the_numbers_alone(ports) =>
-            waggle_twitter_n8n::testing::a_later_report_refreshes_the_numbers_alone(ports.source_tweets);
+            waggle_twitter_n8n::testing::a_later_report_refreshes_the_numbers_alone(
+                ports.source_tweets,
+            );
         pages_show_every_tweet_once_and_in_order(ports) =>
-            waggle_twitter_n8n::testing::pages_show_every_tweet_once_and_in_order(ports.source_tweets);
+            waggle_twitter_n8n::testing::pages_show_every_tweet_once_and_in_order(
+                ports.source_tweets,
+            );
         each_filter_shows_what_it_means(ports) =>
             waggle_twitter_n8n::testing::each_filter_shows_what_it_means(ports.source_tweets);
         a_deleted_tweet_is_gone(ports) =>
@@ -133,26 +167,40 @@ mod rules {
         a_leased_tweet_is_in_one_hand(ports) =>
             waggle_twitter_n8n::testing::a_leased_tweet_is_in_one_hand(ports.source_tweets);
         what_a_run_lets_lapse_is_offered_to_the_next(ports) =>
-            waggle_twitter_n8n::testing::what_a_run_lets_lapse_is_offered_to_the_next(ports.source_tweets);
+            waggle_twitter_n8n::testing::what_a_run_lets_lapse_is_offered_to_the_next(
+                ports.source_tweets,
+            );
         a_run_that_failed_releases_its_tweets(ports) =>
             waggle_twitter_n8n::testing::a_run_that_failed_releases_its_tweets(ports.source_tweets);
         a_claim_leaves_the_runs_of_others_alone(ports) =>
-            waggle_twitter_n8n::testing::a_claim_leaves_the_runs_of_others_alone(ports.source_tweets);
+            waggle_twitter_n8n::testing::a_claim_leaves_the_runs_of_others_alone(
+                ports.source_tweets,
+            );
         a_batch_that_names_nothing_ends_the_runs_of_its_caller(ports) =>
-            waggle_twitter_n8n::testing::a_batch_that_names_nothing_ends_the_runs_of_its_caller(ports.source_tweets, ports.batches);
+            waggle_twitter_n8n::testing::a_batch_that_names_nothing_ends_the_runs_of_its_caller(
+                ports.source_tweets, ports.batches,
+            );
         a_batch_loses_nothing(ports) =>
             waggle_twitter_n8n::testing::a_batch_loses_nothing(ports.batches);
         concurrent_batches_lose_nothing(ports) =>
             waggle_twitter_n8n::testing::concurrent_batches_lose_nothing(ports.batches);
         a_batch_marks_its_source_tweets(ports) =>
-            waggle_twitter_n8n::testing::a_batch_marks_its_source_tweets(ports.source_tweets, ports.batches);
+            waggle_twitter_n8n::testing::a_batch_marks_its_source_tweets(
+                ports.source_tweets, ports.batches,
+            );
         a_batch_is_saved_over_its_version_alone(ports) =>
             waggle_twitter_n8n::testing::a_batch_is_saved_over_its_version_alone(ports.batches);
         a_tweet_is_saved_over_its_version_alone(ports) =>
-            waggle_twitter_n8n::testing::a_tweet_is_saved_over_its_version_alone(ports.batches, ports.tweets);
+            waggle_twitter_n8n::testing::a_tweet_is_saved_over_its_version_alone(
+                ports.batches, ports.tweets,
+            );
         concurrent_decisions_do_not_overwrite(ports) =>
-            waggle_twitter_n8n::testing::concurrent_decisions_do_not_overwrite(ports.batches, ports.tweets);
+            waggle_twitter_n8n::testing::concurrent_decisions_do_not_overwrite(
+                ports.batches, ports.tweets,
+            );
         each_filter_of_tweets_shows_what_it_means(ports) =>
-            waggle_twitter_n8n::testing::each_filter_of_tweets_shows_what_it_means(ports.batches, ports.tweets);
+            waggle_twitter_n8n::testing::each_filter_of_tweets_shows_what_it_means(
+                ports.batches, ports.tweets,
+            );
     }
 }

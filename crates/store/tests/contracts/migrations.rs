@@ -1,4 +1,4 @@
-//! The schema comes up to date once, whoever is first.
+//! Tests that migrations are applied once, regardless of which process is first.
 
 use waggle_store::{Mode, Store};
 
@@ -60,7 +60,7 @@ async fn postgres_faked_steps_are_recorded_and_not_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_server_of_one_sqlite_file_is_refused() {
+async fn a_second_server_for_a_sqlite_file_is_rejected() {
     let fresh = crate::fresh(Kind::Sqlite).await;
     let now = chrono::Utc::now();
     let first = fresh.store.lock_for_server(now).await.unwrap();
@@ -73,7 +73,7 @@ async fn a_second_server_of_one_sqlite_file_is_refused() {
 }
 
 #[tokio::test]
-async fn a_wrong_url_is_an_error_that_does_not_repeat_it() {
+async fn an_invalid_url_is_rejected_without_repeating_it() {
     for url in ["mysql://user:hush@host/x", "/just/a/path", "sqlite://", "postgresql:/x:hush"] {
         let error = Store::open(url).await.unwrap_err();
 

@@ -1,4 +1,5 @@
-//! The way from an approved tweet to a published post: the queue, the ledger, and what people may do meanwhile.
+//! From an approved tweet to a published post: the queue, the ledger, and what people can do
+//! meanwhile.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -179,11 +180,11 @@ async fn publishing_again_moves_a_post_that_waits(ports: Ports) {
     assert_eq!(found.platform, Platform::X);
     let time = Some(noon() + Duration::hours(2));
     assert_eq!((found.scheduled_time, found.due_at), (time, time));
-    // What the first caller saw is over.
+    // The first caller's version is outdated.
     let late = QueueRequest { expected: Some(tweet.version()), ..first.clone() };
     let stale = ports.queue.queue(&late).await;
     assert!(matches!(stale, Err(QueueRefused::Stale)), "{stale:?}");
-    // At once is another time, too.
+    // "At once" is another time, too.
     let at_once =
         QueueRequest { at: None, platform: "x".into(), ..seen(&ports, &tweet, noon()).await };
     assert!(!ports.queue.queue(&at_once).await.unwrap().was_queued);
@@ -245,7 +246,7 @@ async fn what_is_not_approved_is_not_queued(ports: Ports) {
 
     assert!(matches!(refused, Err(QueueRefused::NotApproved)), "{refused:?}");
 
-    // Approved again, but with other words than the request was made for.
+    // The tweet is approved again, but with other words than the request was made for.
     let draft = ports.tweets.find(tweet.id()).await.unwrap().unwrap();
     let again = draft.clone().approve(&Actor::system(), noon()).unwrap();
     ports.tweets.save(&[change(Action::Approve, &draft, again)]).await.unwrap();
@@ -265,7 +266,7 @@ async fn an_edit_takes_a_waiting_post_out_of_the_queue(ports: Ports) {
     assert_eq!(status_of(&ports, post).await, PostStatus::Cancelled);
     assert!(claim(&ports, noon(), 10).await.is_empty());
 
-    // The same post goes out with the new words, once they are approved.
+    // The same post is queued with the new words, once they are approved.
     let draft = ports.tweets.find(tweet.id()).await.unwrap().unwrap();
     let later = noon() + Duration::seconds(1);
     let again = draft.clone().approve(&Actor::system(), later).unwrap();
@@ -317,7 +318,7 @@ async fn no_post_has_two_leases(ports: Ports) {
     for task in tasks {
         all.extend(task.await.unwrap());
     }
-    // A hand that found every row locked by others went away early: what is left is for the next.
+    // A worker that found every row locked stopped early. The remaining posts are claimed here.
     while let Some(claimed) = claim(&ports, noon(), 40).await.pop() {
         all.push(claimed.post.id);
     }
@@ -332,7 +333,7 @@ async fn a_worker_that_lost_its_lease_can_neither_begin_nor_settle(ports: Ports)
     let slow = claim_one(&ports, noon()).await;
     let later = noon() + Duration::seconds(61);
 
-    // Too little time is left, though nobody has taken over yet.
+    // Too little time is left, although no other worker has taken over yet.
     let late = noon() + Duration::seconds(50);
     let refused =
         ports.ledger.begin(&slow, &prepared(&slow), late, late + Duration::seconds(20)).await;
@@ -365,7 +366,8 @@ async fn what_a_dead_worker_left_open_is_found_by_the_next(ports: Ports) {
     assert_eq!(open.id, delivery);
     assert_eq!(open.prepared, prepared(&dead));
     assert_eq!(open.started_at, noon());
-    // Nothing can be begun while it is open, even by the hand that holds the post.
+    // No delivery can be started while another one is open, not even by the worker that holds the
+    // lease.
     let now = noon() + Duration::seconds(61);
     let twice = ports.ledger.begin(&next, &prepared(&next), now, now).await;
     assert!(matches!(twice, Err(LedgerError::NotHeld)), "{twice:?}");
@@ -498,8 +500,8 @@ async fn what_arrives_late_is_recorded_and_stops_the_repetition(ports: Ports) {
     assert_eq!(posted.status(), Status::Posted);
 }
 
-/// A worker slept through two looks, another sent the post again, and both arrived, in either order
-/// of their answers.
+/// A worker was suspended while others looked for its post twice, and another worker sent the post
+/// again. Both attempts arrived. Their answers are recorded in either order.
 async fn a_post_that_is_public_twice_shows_both_ids_and_asks_a_person(ports: Ports) {
     let tweets = approved(&ports, 2).await;
     for (tweet, sleeper_first) in tweets.iter().zip([true, false]) {
@@ -542,8 +544,8 @@ async fn a_post_that_is_public_twice_shows_both_ids_and_asks_a_person(ports: Por
     }
 }
 
-/// The sleeper's answer comes while the other attempt is under way; what that one ends with says
-/// what the post is.
+/// The answer of the suspended worker arrives while another attempt is in progress. The outcome of
+/// that attempt decides the status of the post.
 async fn an_attempt_under_way_ends_before_a_late_one_decides(ports: Ports) {
     let tweet = approved(&ports, 1).await.remove(0);
     let (sleeper, first) = lost(&ports, &tweet).await;
@@ -690,7 +692,9 @@ mod rules {
         what_a_dead_worker_left_open_is_found_by_the_next(ports) =>
             crate::publishing::what_a_dead_worker_left_open_is_found_by_the_next(ports);
         a_success_is_written_down_even_by_a_worker_that_lost_its_lease(ports) =>
-            crate::publishing::a_success_is_written_down_even_by_a_worker_that_lost_its_lease(ports);
+            crate::publishing::a_success_is_written_down_even_by_a_worker_that_lost_its_lease(
+                ports,
+            );
         a_missed_post_is_queued_again_by_a_person(ports) =>
             crate::publishing::a_missed_post_is_queued_again_by_a_person(ports);
         an_id_belongs_to_one_post(ports) =>

@@ -1,22 +1,23 @@
-//! What X takes for a URL inside a text, by the rules of its public `twitter-text` library.
+//! Finds the URLs in a text by the rules of X's public `twitter-text` library.
 //!
-//! A URL is found with its protocol (`http`, `https`) or without; without one, only an ASCII (or
-//! accented Latin) domain counts. In both cases the domain ends with a top-level domain that exists.
+//! A URL is found with or without its protocol (`http`, `https`). Without a protocol, only an ASCII
+//! (or accented Latin) domain counts. In both cases, the domain must end with an existing top-level
+//! domain.
 
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-/// A `t.co` link with a longer slug is no link.
+/// The maximum length of the slug of a `t.co` link.
 const MOST_SLUG: usize = 40;
-/// What DNS allows for one label, in its ASCII form.
+/// The maximum length of a DNS label, in its ASCII form.
 const MOST_LABEL: usize = 63;
-/// What DNS allows for a whole name; no search for the end of a domain goes on longer.
+/// The maximum length of a DNS name. The search for the end of a domain stops there.
 const MOST_NAME: usize = 253;
-/// No top-level domain is longer, in characters.
+/// The maximum length of a top-level domain, in characters.
 const MOST_TOP_LEVEL: usize = 24;
 
-/// The top-level domains that are not ASCII, as people write them.
+/// The top-level domains that are not ASCII, in their Unicode form.
 static NON_ASCII_TOP_LEVEL: LazyLock<HashSet<String>> = LazyLock::new(|| {
     tld::TLD
         .iter()
@@ -25,9 +26,9 @@ static NON_ASCII_TOP_LEVEL: LazyLock<HashSet<String>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The byte ranges of the URLs in `text`, in order, none of which overlap.
+/// The byte ranges of the URLs in `text`, in order and without overlaps.
 pub(super) fn urls(text: &str) -> Vec<Range<usize>> {
-    // Without a dot there is no URL, and most of the work is for nothing.
+    // Without a dot there is no URL, so the search can be skipped.
     if !text.contains('.') {
         return Vec::new();
     }
@@ -86,7 +87,7 @@ fn protocol(text: &str) -> Option<usize> {
     })
 }
 
-/// The length of the longest domain at the head of `text` whose characters are `allowed`.
+/// The length of the longest domain at the start of `text` whose characters are `allowed`.
 fn domain(text: &str, allowed: fn(char) -> bool) -> Option<usize> {
     let run_end = text
         .char_indices()
@@ -150,7 +151,13 @@ fn is_latin_domain_char(c: char) -> bool {
 }
 
 fn is_latin_accent(c: char) -> bool {
-    matches!(c, '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}' | '\u{F8}'..='\u{24F}' | '\u{1E00}'..='\u{1EFF}')
+    matches!(
+        c,
+        '\u{C0}'..='\u{D6}'
+            | '\u{D8}'..='\u{F6}'
+            | '\u{F8}'..='\u{24F}'
+            | '\u{1E00}'..='\u{1EFF}'
+    )
 }
 
 fn is_combining(c: char) -> bool {
@@ -164,7 +171,7 @@ fn is_top_level(label: &str) -> bool {
     NON_ASCII_TOP_LEVEL.contains(label)
 }
 
-/// Whether DNS could know the domain: it has an ASCII form, no label of which is too long.
+/// Whether the domain is valid in DNS: it has an ASCII form, and no label of it is too long.
 fn resolves(domain: &str) -> bool {
     idna::domain_to_ascii(domain)
         .is_ok_and(|ascii| ascii.split('.').all(|label| label.len() <= MOST_LABEL))
@@ -201,7 +208,7 @@ fn path(text: &str) -> usize {
     last
 }
 
-/// The length of a parenthesised part of a path, with one more level of parentheses inside.
+/// The length of a parenthesized part of a path, which may contain one more level of parentheses.
 fn balanced(text: &str) -> Option<usize> {
     let mut depth = 0_u8;
     for (at, c) in text.char_indices() {
@@ -233,7 +240,7 @@ fn query(text: &str) -> usize {
         .map_or(0, |(at, c)| 1 + at + c.len_utf8())
 }
 
-/// The end of a `t.co` link: its slug is of letters and digits alone, and a query may follow.
+/// The end of a `t.co` link: its slug has only letters and digits, and a query may follow.
 fn short_link(text: &str, domain_end: usize) -> Option<usize> {
     let slug = text
         .get(domain_end..)?
@@ -292,13 +299,13 @@ mod tests {
     }
 
     #[test]
-    fn a_label_longer_than_dns_allows_is_no_url() {
+    fn a_label_that_is_too_long_for_dns_is_not_a_url() {
         assert_eq!(found(&format!("{}.com", "a".repeat(64))), Vec::<&str>::new());
         assert_eq!(found(&format!("{}.com", "a".repeat(63))).len(), 1);
     }
 
     #[test]
-    fn a_slug_longer_than_x_makes_is_no_url() {
+    fn a_slug_that_is_too_long_for_x_is_not_a_url() {
         assert_eq!(found(&format!("http://t.co/{}", "a".repeat(41))), Vec::<&str>::new());
         assert_eq!(found(&format!("http://t.co/{}", "a".repeat(40))).len(), 1);
     }

@@ -1,17 +1,21 @@
-//! What is kept under a key that is not in the database.
+//! Keyed hashes and sealed secrets, and the port to the server's keys, which the database does not
+//! contain.
 
 use std::fmt;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use waggle_kernel::PortError;
 
-/// What is kept of a short secret: its hash under a key of the server, by which it is recognised and cannot be found out.
+use crate::port_error::PortError;
+
+/// The keyed hash of a short secret, such as a mailed code.
+///
+/// The secret can be verified against the mark. Without the server's key, the mark does not help to
+/// guess it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// What the key is called.
+    /// The id of the server key.
     pub key: String,
-    /// The keyed hash.
     pub hash: [u8; 32],
 }
 
@@ -21,10 +25,10 @@ impl fmt::Debug for Mark {
     }
 }
 
-/// A secret that has to come back as it was, sealed with a key of the server.
+/// A secret that is encrypted with a server key, because its text is needed again later.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedSecret {
-    /// What the key is called.
+    /// The id of the server key.
     pub key: String,
     /// Nonce and ciphertext.
     pub bytes: Vec<u8>,
@@ -36,31 +40,34 @@ impl fmt::Debug for SealedSecret {
     }
 }
 
-/// Knows the keys of the server, which are not in the database.
+/// The server's keys, which are not in the database.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait ServerKeys: Send + Sync {
-    /// The mark of `secret`.
+    /// Returns the mark of `secret`.
     ///
     /// # Errors
     ///
     /// [`PortError`] if there is no key.
     fn mark(&self, secret: &SecretString) -> Result<Mark, PortError>;
 
-    /// Whether `secret` has this mark, told in the same time whatever the answer; `false` if the key is gone.
+    /// Checks in constant time whether `mark` is the mark of `secret`. Returns `false` if the key
+    /// of the mark is missing.
     fn is_marked(&self, secret: &SecretString, mark: &Mark) -> bool;
 
-    /// Seals `secret`, so that it opens at `place` alone.
+    /// Encrypts `secret` and binds it to `place`: [`open`](Self::open) rejects it for any other
+    /// place.
     ///
     /// # Errors
     ///
     /// [`PortError`] if there is no key, or no randomness.
     fn seal(&self, place: &str, secret: &SecretString) -> Result<SealedSecret, PortError>;
 
-    /// Opens what was sealed for `place`.
+    /// Decrypts a secret that was sealed for `place`.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the key is gone, or it was changed or moved.
+    /// [`PortError`] if the key is missing, or if the sealed secret was altered or sealed for
+    /// another place.
     async fn open(&self, place: &str, sealed: &SealedSecret) -> Result<SecretString, PortError>;
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use waggle_accounts::{Mark, SealedSecret, ServerKeys};
-use waggle_kernel::{Entropy, PortError};
+use waggle_kernel::{Entropy, Mark, PortError, SealedSecret, ServerKeys};
 use waggle_settings::{KeyId, Sealed, SettingsError, SettingsManager};
 
 /// The keys that this process holds.

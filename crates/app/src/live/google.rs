@@ -10,9 +10,6 @@ use waggle_google::{Google, Registration};
 use waggle_kernel::Clock;
 use waggle_settings::{Secret, SettingsManager, Values};
 
-/// Where Google sends people back to: what the Django application had registered there goes on working.
-pub(crate) const CALLBACK: &str = "/accounts/google/login/callback/";
-
 /// The settings that the way to Google is made of.
 #[derive(Clone, PartialEq)]
 struct GoogleValues {
@@ -24,13 +21,13 @@ struct GoogleValues {
 
 impl GoogleValues {
     /// `None` while one of them is missing.
-    fn of(values: &Values) -> Option<Self> {
+    fn of(values: &Values, callback: &str) -> Option<Self> {
         let home = values.public_url.as_ref()?.url();
         Some(Self {
             issuer: values.google_oauth_issuer.url().clone(),
             client_id: values.google_oauth_client_id.as_ref()?.0.clone(),
             client_secret: values.google_oauth_client_secret.clone()?,
-            redirect: home.join(CALLBACK).ok()?,
+            redirect: home.join(callback).ok()?,
         })
     }
 
@@ -49,25 +46,36 @@ impl GoogleValues {
 /// # Errors
 ///
 /// [`IdentityError`].
-pub(crate) async fn check(values: &Values, clock: Arc<dyn Clock>) -> Result<(), IdentityError> {
-    let values = GoogleValues::of(values).ok_or(IdentityError::NotSetUp)?;
+pub(crate) async fn check(
+    values: &Values,
+    callback: &str,
+    clock: Arc<dyn Clock>,
+) -> Result<(), IdentityError> {
+    let values = GoogleValues::of(values, callback).ok_or(IdentityError::NotSetUp)?;
     Google::new(values.registration(), clock)?.check().await
 }
 
 /// Takes the settings as they are when somebody is sent to Google, and when they come back.
 pub(crate) struct LiveGoogle {
     settings: Arc<SettingsManager>,
+    /// The path that Google sends people back to.
+    callback: &'static str,
     clock: Arc<dyn Clock>,
     current: Mutex<Option<(GoogleValues, Arc<Google>)>>,
 }
 
 impl LiveGoogle {
-    pub(crate) fn new(settings: Arc<SettingsManager>, clock: Arc<dyn Clock>) -> Self {
-        Self { settings, clock, current: Mutex::new(None) }
+    pub(crate) fn new(
+        settings: Arc<SettingsManager>,
+        callback: &'static str,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { settings, callback, clock, current: Mutex::new(None) }
     }
 
     fn google(&self) -> Result<Arc<Google>, IdentityError> {
-        let values = GoogleValues::of(&self.settings.values()).ok_or(IdentityError::NotSetUp)?;
+        let values = GoogleValues::of(&self.settings.values(), self.callback)
+            .ok_or(IdentityError::NotSetUp)?;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, google)) = current.as_ref()
             && *known == values

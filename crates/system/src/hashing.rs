@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::clock::SystemClock;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use waggle_accounts::ports::PasswordHasher;
 use waggle_accounts::{StoredPassword, Verdict};
-use waggle_kernel::{Clock as _, Entropy, PortError, SystemClock};
+use waggle_kernel::{Clock as _, Entropy, PortError};
 
 /// How many may wait for their turn; whoever comes then is asked to come again.
 const MOST_WAITING: usize = 64;
@@ -19,14 +20,14 @@ const MOST_WAITING: usize = 64;
 const SLOWEST: TimeDelta = TimeDelta::seconds(1);
 
 /// Hashes on other threads, as many at a time as there are cores.
-pub(crate) struct Hashing {
+pub struct Hashing {
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
     entropy: Arc<dyn Entropy>,
 }
 
 impl Hashing {
-    pub(crate) fn new(entropy: Arc<dyn Entropy>) -> Self {
+    pub fn new(entropy: Arc<dyn Entropy>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self { places: Arc::new(Semaphore::new(cores)), waiting: AtomicUsize::new(0), entropy }
     }

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::{error, info, warn};
-use waggle_accounts::User;
 use waggle_kernel::{Actor, error_chain};
 use waggle_settings::ports::SettingChanges;
 
-use crate::app::App;
+use crate::use_cases::UseCases;
 
 /// How long to wait before the database is asked again that did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -19,7 +18,7 @@ const REPEAT: Duration = Duration::from_mins(1);
 
 /// Takes up what other processes change, until `stop` says so.
 pub(crate) async fn run(
-    app: Arc<App>,
+    app: Arc<UseCases>,
     mut changes: Box<dyn SettingChanges>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -32,16 +31,16 @@ pub(crate) async fn run(
 
 /// Applies the list of super admins again and again: users who were changed at the same moment are
 /// looked at once more.
-async fn repeat(app: &App) {
+async fn repeat(app: &UseCases) {
     loop {
         tokio::time::sleep(REPEAT).await;
-        apply_super_admins(app).await;
+        app.super_admins.apply(&app.settings.values()).await;
         log_lapsed(app).await;
     }
 }
 
 /// Says which source tweets no batch was made of, and no run is told of any more.
-async fn log_lapsed(app: &App) {
+async fn log_lapsed(app: &UseCases) {
     const MOST: u16 = 1_000;
 
     let offers = u32::try_from(app.settings.values().source_tweet_offers.count());
@@ -58,7 +57,7 @@ async fn log_lapsed(app: &App) {
     }
 }
 
-async fn follow(app: &App, changes: &mut dyn SettingChanges) {
+async fn follow(app: &UseCases, changes: &mut dyn SettingChanges) {
     let mut trusts = trusts_networks(app);
     loop {
         let known = app.settings.revision();
@@ -91,42 +90,11 @@ async fn follow(app: &App, changes: &mut dyn SettingChanges) {
             let error = error_chain(&problem);
             error!(error, "a secret that is kept in the clear cannot be sealed");
         }
-        took_effect(app).await;
-    }
-}
-
-/// Does what follows from changed settings.
-pub(crate) async fn took_effect(app: &App) {
-    app.wake.notify_one();
-    apply_super_admins(app).await;
-}
-
-/// Makes super admins of those, and of those alone, who are on the list with a verified address, and returns whom that changed. What
-/// fails is tried again a minute later.
-pub(crate) async fn apply_super_admins(app: &App) -> Vec<User> {
-    let admission = app.policy().admission;
-    match app.people.users.sync_super_admins(&Actor::system(), &admission).await {
-        Ok(changed) => {
-            for user in &changed {
-                let (id, is_one) = (user.id.number(), user.is_super_admin);
-                info!(
-                    user.id = id,
-                    is_super_admin = is_one,
-                    "the list of super admins was applied"
-                );
-            }
-            app.post.notify_one();
-            changed
-        }
-        Err(problem) => {
-            error!(error = %error_chain(&problem), "the list of super admins could not be applied");
-            Vec::new()
-        }
     }
 }
 
 /// Whether calls are taken in without a token.
-pub(crate) fn trusts_networks(app: &App) -> bool {
+pub(crate) fn trusts_networks(app: &UseCases) -> bool {
     !app.settings.values().trusted_ingest_networks.0.is_empty()
 }
 

@@ -3,7 +3,7 @@
 use waggle_kernel::{Entropy, PortError};
 
 /// The generator of the operating system.
-pub(crate) struct SystemEntropy;
+pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     #[expect(clippy::disallowed_methods, reason = "the one source of randomness")]

@@ -16,7 +16,7 @@ const REST: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duratio
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
 /// Logs and counts a panic.
-fn panicked(task: &str) {
+pub(super) fn panicked(task: &str) {
     let panics = PANICS.fetch_add(1, Ordering::Relaxed) + 1;
     error!(task, panics, "a task ran into a bug and panicked");
 }
@@ -38,14 +38,14 @@ pub(crate) async fn supervise<F: Future<Output = ()>>(
 }
 
 /// Takes note of how a piece of work ended.
-pub(crate) fn ended(task: &str, result: Result<(), JoinError>) {
+pub(super) fn ended(task: &str, result: Result<(), JoinError>) {
     if result.is_err_and(|error| error.is_panic()) {
         panicked(task);
     }
 }
 
 /// Waits until all work has ended.
-pub(crate) async fn drain(task: &str, running: &mut JoinSet<()>) {
+pub(super) async fn drain(task: &str, running: &mut JoinSet<()>) {
     while let Some(result) = running.join_next().await {
         ended(task, result);
     }

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use waggle_accounts::ports::Mailer;
 use waggle_accounts::{Address, Letter, Mail, MailFailure};
-use waggle_kernel::{Clock as _, PortError, SystemClock};
+use waggle_kernel::{Clock as _, PortError};
 use waggle_mail::{Account, Outbox, Security, Sender, Smtp, SmtpError};
 use waggle_settings::{Email, Secret, SettingType as _, SettingsManager, Values};
+use waggle_system::SystemClock;
 
 /// The mail server where a user name is set and no server, as the Django application has it.
 const USUAL_HOST: &str = "smtp.gmail.com";

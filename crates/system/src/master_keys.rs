@@ -24,7 +24,7 @@ const HEAD: &str = "\
 
 /// Where the master keys are.
 #[derive(Clone, Debug)]
-pub(crate) enum MasterKeyPlace {
+pub enum MasterKeyPlace {
     /// In `WAGGLE_MASTER_KEY`.
     Environment(SecretString),
     /// In a file that an operator named: it has to be there.

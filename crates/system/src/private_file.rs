@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 
 /// How such a file is opened to be written; it is made where it is missing.
-pub(crate) fn options() -> OpenOptions {
+pub fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true).write(true);
     #[cfg(unix)]

@@ -10,6 +10,8 @@ use waggle_content::{DoubtPolicy, Platform, Timing};
 use waggle_kernel::{Clock, Entropy};
 use waggle_platforms::{Fault, OAuth1, Sandbox, X, XCredentials};
 use waggle_settings::{ApiUrl, DoubtSeconds, Secret, SettingsManager, Values};
+use waggle_twitter_n8n::NoDestination;
+use waggle_twitter_n8n::ports::Destinations;
 
 /// Makes the publishers anew when a setting that they are made of changes.
 pub(crate) struct LiveConnections {
@@ -180,6 +182,23 @@ impl LiveConnections {
                 *current = Some(made.clone());
                 made
             }
+        }
+    }
+}
+
+impl Destinations for LiveConnections {
+    fn choose(&self, wanted: Option<String>) -> Result<String, NoDestination> {
+        let connected = self.current().connected;
+        let platform = match wanted {
+            None => connected.default_platform(),
+            Some(name) => name
+                .parse::<Platform>()
+                .map_err(|error| NoDestination::Unknown(error.to_string()))?,
+        };
+        let name = platform.name().to_owned();
+        match connected.publisher(platform) {
+            Some(_) => Ok(name),
+            None => Err(NoDestination::NotConnected(name)),
         }
     }
 }

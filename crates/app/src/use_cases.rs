@@ -1,0 +1,64 @@
+//! The use cases that endpoints and workers call.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use waggle_accounts::{
+    AccountPolicy, ChangeAddress, DeliverMail, GoogleSignIn, ManageUsers, Passkeys, Register,
+    ResetPassword, SecondFactor, Sessions, SignIn, Tokens,
+};
+use waggle_content::{ManagePosts, PublishDue};
+use waggle_settings::SettingsManager;
+use waggle_store::Store;
+use waggle_twitter_n8n::{
+    BrowseSourceTweets, CheckDuplicates, EndRun, ManageBatches, PublishTweet, ReceiveBatch,
+    ReviewTweets, WorkQueue,
+};
+
+use crate::live::connections::LiveConnections;
+use crate::live::policy;
+use crate::live::super_admins::SuperAdmins;
+
+/// The use cases, on their real ports.
+pub(crate) struct UseCases {
+    pub(crate) people: People,
+    pub(crate) settings: Arc<SettingsManager>,
+    pub(crate) check_duplicates: CheckDuplicates,
+    pub(crate) receive_batch: ReceiveBatch,
+    pub(crate) end_run: EndRun,
+    pub(crate) source_tweets: BrowseSourceTweets,
+    pub(crate) work_queue: WorkQueue,
+    pub(crate) batches: ManageBatches,
+    pub(crate) review: ReviewTweets,
+    pub(crate) publish_tweet: PublishTweet,
+    pub(crate) posts: ManagePosts,
+    pub(crate) publish_due: PublishDue,
+    pub(crate) super_admins: Arc<SuperAdmins>,
+    pub(crate) connections: Arc<LiveConnections>,
+    /// The database, whose health is checked.
+    pub(crate) store: Store,
+    /// Set when the process is about to end: it is no longer ready for requests.
+    pub(crate) draining: AtomicBool,
+}
+
+/// The use cases of accounts, on their real ports.
+pub(crate) struct People {
+    pub(crate) tokens: Tokens,
+    pub(crate) sign_in: SignIn,
+    pub(crate) sessions: Sessions,
+    pub(crate) users: ManageUsers,
+    pub(crate) register: Register,
+    pub(crate) reset_password: ResetPassword,
+    pub(crate) change_address: ChangeAddress,
+    pub(crate) google: GoogleSignIn,
+    pub(crate) deliver_mail: DeliverMail,
+    pub(crate) second_factor: Arc<SecondFactor>,
+    pub(crate) passkeys: Passkeys,
+}
+
+impl UseCases {
+    /// What the settings say about accounts now.
+    pub(crate) fn policy(&self) -> AccountPolicy {
+        policy::of(&self.settings.values())
+    }
+}

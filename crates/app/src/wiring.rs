@@ -1,0 +1,127 @@
+//! The use cases, wired to their real ports.
+
+pub(crate) mod people;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use thiserror::Error;
+use waggle_accounts::ports::PasswordHasher;
+use waggle_content::{ManagePosts, PublishDue};
+use waggle_kernel::{Actor, Clock, Entropy};
+use waggle_settings::ports::{Environment, SettingsObserver};
+use waggle_settings::{Problem, SettingsError, SettingsManager, SettingsPorts};
+use waggle_store::Store;
+use waggle_system::{Hashing, SystemClock, SystemEntropy};
+use waggle_twitter_n8n::{
+    BrowseSourceTweets, CheckDuplicates, EndRun, ManageBatches, PublishTweet, ReceiveBatch,
+    ReviewTweets, WorkQueue,
+};
+
+use crate::config::Config;
+use crate::live::connections::{LiveConnections, Maker};
+use crate::live::effects::Effects;
+use crate::live::super_admins::SuperAdmins;
+use crate::use_cases::UseCases;
+
+/// Why the parts could not be wired.
+#[derive(Debug, Error)]
+pub(crate) enum WiringError {
+    /// The settings cannot be read or changed.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Values of settings are invalid.
+    #[error("{}. 'waggle settings check' says more, 'waggle settings set' and 'unset' fix it", list(.0))]
+    Problems(Vec<Problem>),
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// The variables of the process.
+struct ProcessEnvironment;
+
+impl Environment for ProcessEnvironment {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
+}
+
+/// The settings, on their real ports.
+///
+/// # Errors
+///
+/// [`SettingsError`] if they cannot be read.
+pub(crate) async fn settings(
+    store: &Store,
+    config: &Config,
+    observer: Arc<dyn SettingsObserver>,
+) -> Result<SettingsManager, SettingsError> {
+    let ports = SettingsPorts {
+        repository: store.ports().settings,
+        keys: Arc::new(config.master_key.clone()),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        observer,
+    };
+    SettingsManager::open(ports, &ProcessEnvironment).await
+}
+
+/// Wires all use cases to `store`.
+///
+/// # Errors
+///
+/// [`WiringError`] if a setting is invalid, or a secret cannot be decrypted.
+pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases, WiringError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let hasher: Arc<dyn PasswordHasher> = Arc::new(Hashing::new(Arc::clone(&entropy)));
+    let ports = store.ports();
+    let users = people::users(store, Arc::clone(&hasher));
+    let super_admins = Arc::new(SuperAdmins { users });
+    let effects = Effects { super_admins: Arc::clone(&super_admins), queues: store.queues() };
+    let settings = Arc::new(settings(store, config, Arc::new(effects)).await?);
+    let problems = settings.problems();
+    if !problems.is_empty() {
+        return Err(WiringError::Problems(problems));
+    }
+    settings.settle_master_key(&Actor::system()).await?;
+    settings.seal_clear_secrets(&Actor::system()).await?;
+    let connections = Arc::new(LiveConnections::new(
+        Arc::clone(&settings),
+        Maker {
+            sandbox_folder: config.data_dir.join("sandbox"),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        },
+    ));
+    let people = people::people(store, &settings, hasher, config.data_dir.join("outbox"));
+    Ok(UseCases {
+        people,
+        settings,
+        check_duplicates: CheckDuplicates {
+            source_tweets: ports.source_tweets.clone(),
+            clock: clock.clone(),
+        },
+        end_run: EndRun { source_tweets: ports.source_tweets.clone(), clock: clock.clone() },
+        receive_batch: ReceiveBatch { batches: ports.batches.clone(), clock: clock.clone() },
+        source_tweets: BrowseSourceTweets { source_tweets: ports.source_tweets.clone() },
+        work_queue: WorkQueue { source_tweets: ports.source_tweets, clock: clock.clone(), entropy },
+        batches: ManageBatches { batches: ports.batches, clock: clock.clone() },
+        review: ReviewTweets { tweets: ports.tweets.clone(), clock: clock.clone() },
+        publish_tweet: PublishTweet {
+            tweets: ports.tweets,
+            queue: ports.queue,
+            destinations: connections.clone(),
+            clock: clock.clone(),
+        },
+        posts: ManagePosts { posts: ports.posts, clock: clock.clone() },
+        publish_due: PublishDue { ledger: ports.ledger, connections: connections.clone(), clock },
+        super_admins,
+        connections,
+        store: store.clone(),
+        draining: AtomicBool::new(false),
+    })
+}

@@ -1,0 +1,71 @@
+//! The worker that sends the mails in the queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tracing::{error, info, warn};
+use waggle_accounts::{Delivered, MailFailure, QueuedMail};
+use waggle_kernel::{PortError, error_chain};
+use waggle_store::{Queue, Queues};
+
+use super::queue_worker::QueueWork;
+use crate::use_cases::UseCases;
+
+/// How often the queue is read when nothing is announced.
+const POLL: Duration = Duration::from_secs(2);
+/// How many mails are sent at the same time.
+const AT_ONCE: usize = 8;
+
+/// Sends mails.
+pub(crate) struct Mails {
+    pub(crate) app: Arc<UseCases>,
+    pub(crate) queues: Queues,
+}
+
+#[async_trait]
+impl QueueWork for Mails {
+    type Item = QueuedMail;
+
+    const NAME: &'static str = "mails";
+
+    fn at_once(&self) -> usize {
+        AT_ONCE
+    }
+
+    fn poll_interval(&self) -> Duration {
+        POLL
+    }
+
+    async fn announced(&self) {
+        self.queues.filled(Queue::Mails).await;
+    }
+
+    async fn claim(&self, most: u16) -> Result<Vec<QueuedMail>, PortError> {
+        let claimed = self.app.people.deliver_mail.claim(most).await?;
+        for (id, reason) in claimed.unreadable {
+            error!(mail.id = id, reason, "a mail cannot be read and is given up");
+        }
+        Ok(claimed.mails)
+    }
+
+    async fn process(&self, mail: QueuedMail) {
+        let (id, letter) = (mail.id, mail.letter.name());
+        match self.app.people.deliver_mail.deliver(&mail).await {
+            Ok(Delivered::Sent) => info!(mail.id = id, letter, "a mail went out"),
+            Ok(Delivered::Later { at, why }) => {
+                let error = error_chain(&why);
+                let is_unknown = matches!(why, MailFailure::Unknown(_));
+                warn!(mail.id = id, letter, again_at = %at, is_unknown, error, "a mail did not go out yet");
+            }
+            Ok(Delivered::GivenUp { why }) => {
+                let error = error_chain(&why);
+                error!(mail.id = id, letter, error, "a mail did not go out and is given up");
+            }
+            Err(problem) => {
+                let error = error_chain(&problem);
+                error!(mail.id = id, letter, error, "the end of a mail was not recorded");
+            }
+        }
+    }
+}
