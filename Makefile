@@ -31,7 +31,7 @@ install: ## build the release binary and put `waggle` on the path (~/.cargo/bin)
 test: test-tools ## run every test, on SQLite and on a PostgreSQL that is started for it
 	scripts/with-postgres cargo test --workspace --quiet
 
-test-tools: ## fetch the programs that tests check the API document with, pinned and checksummed
+test-tools: ## fetch the programs that tests compare Waggle with, pinned and checksummed
 	@scripts/test-tools
 
 check: ## format, clippy, the rules between crates, docs
@@ -46,8 +46,9 @@ fmt: ## format the code
 docs: ## build the crates' documentation into target/doc
 	cargo doc --workspace --no-deps
 
-reference: ## write docs/settings.md from the registry of settings
+reference: ## write docs/settings.md and docs/openapi.json from the code
 	$(WAGGLE) settings reference > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
+	$(WAGGLE) openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
 bench: ## measure through HTTP on both databases, beside the raw rates of the same databases
 	WAGGLE_POSTGRES_DURABLE=1 scripts/with-postgres cargo bench -p waggle --bench pipeline

@@ -1,4 +1,4 @@
-//! Who may know whom, and what may not come in: ARCHITECTURE.md's rules, kept by a test.
+//! Rules of ARCHITECTURE.md and CONTRIBUTING.md that a test can check.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,6 +8,8 @@
 
 #[path = "support/imports.rs"]
 mod imports;
+#[path = "support/tidy.rs"]
+mod tidy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -22,7 +24,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// Each crate of the workspace with what it depends on outside of tests.
+/// Each crate of the workspace with its dependencies outside of tests.
 fn crates() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
@@ -51,21 +53,21 @@ fn of_ours(dependencies: &BTreeSet<String>) -> BTreeSet<&str> {
 }
 
 #[test]
-fn each_crate_knows_only_whom_it_may() {
+fn each_crate_depends_only_on_allowed_crates() {
     for (name, dependencies) in crates() {
         let known = of_ours(&dependencies);
         let allowed: BTreeSet<&str> = match name.as_str() {
-            "waggle-kernel" => BTreeSet::new(),
-            domain if DOMAINS.contains(&domain) => BTreeSet::from(["waggle-kernel"]),
+            "waggle-kernel" | "waggle-text" => BTreeSet::new(),
+            domain if DOMAINS.contains(&domain) => BTreeSet::from(["waggle-kernel", "waggle-text"]),
             "waggle" => known.clone(),
-            _ => DOMAINS.into_iter().chain(["waggle-kernel"]).collect(),
+            _ => DOMAINS.into_iter().chain(["waggle-kernel", "waggle-text"]).collect(),
         };
 
-        assert!(known.is_subset(&allowed), "{name} knows {:?}", known.difference(&allowed));
+        assert!(known.is_subset(&allowed), "{name} depends on {:?}", known.difference(&allowed));
     }
 }
 
-/// Entities, then ports, then use cases: no file leads back to itself through others.
+/// Entities, then ports, then use cases: there are no cycles of imports between files.
 #[test]
 fn files_import_in_one_direction() {
     let short = |file: &Path| file.strip_prefix(root()).unwrap().display().to_string();
@@ -79,7 +81,7 @@ fn files_import_in_one_direction() {
             for from in &circle {
                 let inside = arrows[from].iter().filter(|(to, _)| circle.contains(*to));
                 found.extend(inside.map(|(to, names)| {
-                    format!("{} takes {names:?} from {}", short(from), short(to))
+                    format!("{} imports {names:?} from {}", short(from), short(to))
                 }));
             }
         }
@@ -102,7 +104,7 @@ fn domains_do_no_input_or_output() {
         "rand",
     ];
     for (name, dependencies) in crates() {
-        if name == "waggle-kernel" || DOMAINS.contains(&name.as_str()) {
+        if name == "waggle-kernel" || name == "waggle-text" || DOMAINS.contains(&name.as_str()) {
             for banned in banned {
                 assert!(!dependencies.contains(banned), "{name} depends on {banned}");
             }
@@ -115,14 +117,14 @@ fn nothing_needs_a_system_library() {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
     for banned in ["openssl-sys", "pq-sys", "native-tls", "aws-lc-sys", "mysqlclient-sys", "cmake"]
     {
-        assert!(!lock.contains(&format!("name = \"{banned}\"")), "{banned} came in");
+        assert!(!lock.contains(&format!("name = \"{banned}\"")), "{banned} is in Cargo.lock");
     }
 }
 
-/// Rules ask for the time and for randomness: clippy.toml bans taking them, and no domain makes an
-/// exception.
+/// Domains get the time and randomness through ports. clippy.toml bans the direct calls, and no
+/// domain makes an exception.
 #[test]
-fn domains_take_neither_time_nor_randomness() {
+fn domains_do_not_read_the_clock_or_randomness() {
     for domain in ["accounts", "content", "settings", "twitter-n8n"] {
         let arrows = imports::of_crate(&root().join("crates").join(domain).join("src/lib.rs"));
         for file in arrows.keys() {
@@ -132,7 +134,8 @@ fn domains_take_neither_time_nor_randomness() {
     }
 }
 
-/// What an operator tunes is a setting; the environment is read for the configuration and by the settings.
+/// Operators change settings. The environment is read only for the configuration and by the
+/// settings.
 #[test]
 fn the_environment_is_read_in_two_places() {
     let found = Command::new("grep")
@@ -149,7 +152,7 @@ fn the_environment_is_read_in_two_places() {
 }
 
 #[test]
-fn both_databases_have_the_same_steps() {
+fn both_databases_have_the_same_migrations() {
     let steps = |database: &str| -> BTreeSet<String> {
         std::fs::read_dir(root().join("migrations").join(database))
             .unwrap()
@@ -158,4 +161,65 @@ fn both_databases_have_the_same_steps() {
     };
 
     assert_eq!(steps("sqlite"), steps("postgres"));
+}
+
+/// What `check` finds in each file that ends with `ending`.
+fn found_in(ending: &str, check: impl Fn(&Path, &str) -> Vec<String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in tidy::files(&root(), ending) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = file.strip_prefix(root()).unwrap().display().to_string();
+        found.extend(check(&file, &text).into_iter().map(|what| format!("{name}:{what}")));
+    }
+    found
+}
+
+#[test]
+fn lines_end_at_100_columns() {
+    let numbers = |text: &str, is_markdown| {
+        tidy::wide_lines(text, is_markdown).iter().map(ToString::to_string).collect()
+    };
+    let mut found = found_in(".rs", |_, text| numbers(text, false));
+    found.extend(found_in(".md", |_, text| numbers(text, true)));
+
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn every_file_says_in_its_first_line_what_it_is_for() {
+    let found =
+        found_in(
+            ".rs",
+            |_, text| {
+                if text.starts_with("//! ") { Vec::new() } else { vec!["1".to_owned()] }
+            },
+        );
+
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn public_items_of_libraries_are_documented() {
+    let found = found_in(".rs", |file, text| {
+        let is_library = file.starts_with(root().join("crates"))
+            && !file.starts_with(root().join("crates/app"))
+            && file.components().any(|part| part.as_os_str() == "src");
+        if is_library { tidy::undocumented(text) } else { Vec::new() }
+    });
+
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn texts_are_plain_english() {
+    let itself = root().join("tests/support/tidy.rs");
+    let check = |file: &Path, text: &str| {
+        if file == itself { Vec::new() } else { tidy::not_plain(text) }
+    };
+    let mut found = found_in(".rs", check);
+    found.extend(found_in(".md", check));
+    found.extend(found_in(".toml", check));
+    found.extend(found_in(".json", check));
+
+    assert_eq!(found, Vec::<String>::new());
 }

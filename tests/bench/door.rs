@@ -1,4 +1,5 @@
-//! Whether the time of an answer tells who is a user: the same call for somebody and for nobody, by turns.
+//! Measures whether response times reveal who is a user, with the same call for users and nonusers
+//! in turn.
 
 use std::process::Stdio;
 use std::time::Instant;
@@ -10,12 +11,12 @@ use crate::process::{Process, command};
 use crate::say;
 use crate::wire::Client;
 
-/// A password as the Django application kept it, with as many rounds as its newest version has.
+/// A password hash of the Django application, with as many rounds as its newest version uses.
 const IMPORTED: &str = "pbkdf2_sha256$1000000$seasalt$szc9JykQ1PYPR/+L2AAHkdi5CvEFPBEm61xjRq7jOQI=";
 
 const PASSWORD: &str = "correct staple, battery horse";
 
-/// What is done here more often than people do it.
+/// Settings for calls that are made more often here than by people.
 const OPEN: [(&str, &str); 6] = [
     ("WAGGLE_LOG", "error"),
     ("REQUESTS_PER_MINUTE", "0"),
@@ -24,7 +25,8 @@ const OPEN: [(&str, &str); 6] = [
     ("LOGIN_FAILURE_SECONDS", "10"),
     (
         "LIMITS",
-        "mail.pause=1000/1,mail.address=1000/60,mail.system=10000/60,reset.client=10000/60,register.client=10000/60",
+        "mail.pause=1000/1,mail.address=1000/60,mail.system=10000/60,reset.client=10000/60,\
+         register.client=10000/60",
     ),
 ];
 
@@ -40,7 +42,7 @@ fn user(database: &Database, name: &str, more: &[&str]) {
     assert!(child.wait().expect("it ends").success());
 }
 
-/// Compares, on a database of its own.
+/// Compares response times on a separate database.
 pub(crate) fn measure(runtime: &tokio::runtime::Runtime, database: &Database) {
     let mut environment = OPEN.to_vec();
     environment.extend([("ALLOWED_DOMAIN", "hive.example")]);
@@ -53,7 +55,10 @@ pub(crate) fn measure(runtime: &tokio::runtime::Runtime, database: &Database) {
     let address = process.base.trim_start_matches("http://").to_owned();
     let mut client = Client::connect(&address, "");
 
-    let wrong = |name: &str| json!({ "login": format!("{name}@hive.example"), "password": "not the password" });
+    let wrong = |name: &str| {
+        let login = format!("{name}@hive.example");
+        json!({ "login": login, "password": "not the password" })
+    };
     let of = |name: &str| json!({ "email": format!("{name}@hive.example") });
     let wanted =
         |name: &str| json!({ "email": format!("{name}@hive.example"), "password": PASSWORD });
@@ -79,7 +84,8 @@ async fn execute(database: &Database, sql: &str) {
     let _ = driver.await;
 }
 
-/// Times a call so often for somebody of each kind, by turns, and says the medians; that of nobody is what the others are compared with.
+/// Times a call `often` times for each kind of user in turn, and prints the medians. The others are
+/// compared with that of an unknown user.
 fn compare(
     client: &mut Client,
     what: &str,
@@ -91,7 +97,7 @@ fn compare(
     let mut times = who.map(|_| Vec::with_capacity(often));
     for round in 0..=often {
         for turn in 0..who.len() {
-            // Whoever comes first in a round has no advantage.
+            // The order changes each round, so that none has the advantage of being first.
             let one = (turn + round) % who.len();
             let body = body(who[one]).to_string();
             let begun = Instant::now();
@@ -113,7 +119,7 @@ fn compare(
     say(
         &format!("{what}, for nobody"),
         &format!(
-            "median {nobody:.2} ms; user {user}, shut out {shut_out}, no password {no_password}"
+            "median {nobody:.2} ms; user {user}, deactivated {shut_out}, no password {no_password}"
         ),
     );
 }

@@ -1,5 +1,5 @@
-//! Measures the built binary through HTTP with several clients, beside the raw rates of the same database in the
-//! same run: machines differ and are shared, so the ratios are what counts.
+//! Measures the built binary over HTTP with several clients, next to the raw rates of the same
+//! database in the same run. Machines differ and are shared, so the ratios are what counts.
 
 #![expect(
     clippy::expect_used,
@@ -26,19 +26,19 @@ use crate::database::{Database, Kind};
 use crate::process::{Process, token};
 use crate::wire::Client;
 
-/// How many clients send at a time, over HTTP and raw.
+/// The number of clients that send at the same time, over HTTP and raw.
 pub(crate) const CLIENTS: usize = 4;
-/// How many tweets a call or a statement has.
+/// The number of tweets in a call or a statement.
 pub(crate) const ROWS: usize = 100;
-/// How many calls a client sends in a round.
+/// The number of calls that a client sends in a round.
 const CALLS: usize = 50;
-/// How often each measurement is repeated; the best counts, as others share the machine.
+/// How often each measurement is repeated. The best result counts, because the machine is shared.
 const ROUNDS: usize = 3;
-/// How many tweets are stored when lists are measured.
+/// The number of stored tweets when lists are measured.
 const STORED: usize = 100_000;
 
 fn main() {
-    // `cargo test --benches` runs this to see that it compiles.
+    // `cargo test --benches` runs this only to check that it compiles.
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
@@ -78,7 +78,7 @@ fn measure(runtime: &tokio::runtime::Runtime, kind: Kind, database: &Database) {
     let client = || Client::connect(&address, &token);
     let mut raw = raw::Raw::open(runtime, kind, &database.url);
 
-    // New tweets, raw and through HTTP by turns.
+    // New tweets, raw and over HTTP in turn.
     let (mut best_raw, mut best_http) = (0.0_f64, 0.0_f64);
     let mut sent = Vec::new();
     for round in 0..ROUNDS {
@@ -96,7 +96,7 @@ fn measure(runtime: &tokio::runtime::Runtime, kind: Kind, database: &Database) {
         &format!("{best_http:.0} tweets/s = {new} of raw (aim: above 70 %)"),
     );
 
-    // The same tweets again, and which of 100 ids the database knows.
+    // The same tweets again, and a query for which of 100 ids are known.
     let (mut best_known, mut best_again) = (0.0_f64, 0.0_f64);
     for _ in 0..ROUNDS {
         best_known = best_known.max(raw.known(CALLS * CLIENTS));
@@ -157,7 +157,7 @@ fn ratio(part: f64, whole: f64) -> String {
     format!("{:.0} %", 100.0 * part / whole)
 }
 
-/// Each client sends its bodies one after the other; the answer has to be right.
+/// Each client sends its bodies one after the other. Every response must be a 200.
 fn rows_per_second(
     bodies: &[Vec<Vec<u8>>],
     path: &'static str,
@@ -215,7 +215,7 @@ fn resident_mb(process: u32) -> f64 {
     kilobytes / 1024.0
 }
 
-/// A tweet's text of the usual length.
+/// The text of a tweet, with the usual length.
 pub(crate) fn content(number: usize) -> String {
     format!("Tweet {number}: {}", "compute that finds its own work, by dancing. ".repeat(4))
 }
@@ -265,7 +265,8 @@ fn batch(round: usize, client: usize, call: usize) -> Vec<u8> {
             })
         })
         .collect();
-    json!({ "campaign_batch": name, "analysis_summary": { "brand_alignment_score": 9.1 }, "tweets": tweets })
+    let summary = json!({ "brand_alignment_score": 9.1 });
+    json!({ "campaign_batch": name, "analysis_summary": summary, "tweets": tweets })
         .to_string()
         .into_bytes()
 }

@@ -1,4 +1,5 @@
-//! The same multi-row insert and the same look-up, straight into the same database with a plain client.
+//! The same multi-row insert and the same lookup, directly on the same database with a plain
+//! client.
 
 use std::time::Instant;
 
@@ -8,9 +9,10 @@ use tokio_postgres::types::ToSql;
 use crate::database::Kind;
 use crate::{CLIENTS, ROWS, content};
 
-const COLUMNS: &str = "tweet_id, url, content, likes, retweets, replies, quotes, views, total_engagement, date, \
-    date_raw, status, tweet_url, execution_id, source_url, run_key, received_from, unauthenticated, processed_at, \
-    refreshed_at";
+const COLUMNS: &str = "tweet_id, url, content, likes, retweets, replies, quotes, views, \
+                       total_engagement, date, date_raw, status, tweet_url, execution_id, \
+                       source_url, run_key, \
+                       received_from, unauthenticated, processed_at, refreshed_at";
 const COLUMN_COUNT: usize = 20;
 const DATE: i64 = 1_755_181_831_000_000;
 
@@ -45,7 +47,8 @@ fn insert_text(placeholder: impl Fn(usize) -> String) -> String {
         })
         .collect();
     format!(
-        "INSERT INTO source_tweets ({COLUMNS}) VALUES {} ON CONFLICT (tweet_id) DO NOTHING RETURNING tweet_id",
+        "INSERT INTO source_tweets ({COLUMNS}) VALUES {} ON CONFLICT (tweet_id) DO NOTHING \
+         RETURNING tweet_id",
         rows.join(", ")
     )
 }
@@ -54,7 +57,7 @@ fn per_second(count: usize, begun: Instant) -> f64 {
     f64::from(u32::try_from(count).expect("it is small")) / begun.elapsed().as_secs_f64()
 }
 
-/// A plain client of one of the two.
+/// A plain client of one of the two databases.
 pub(crate) enum Raw<'a> {
     Sqlite(rusqlite::Connection),
     Postgres(&'a tokio::runtime::Runtime, Vec<tokio_postgres::Client>),
@@ -68,8 +71,9 @@ impl<'a> Raw<'a> {
                 let connection = rusqlite::Connection::open(path).expect("the file opens");
                 connection
                     .execute_batch(
-                        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                         PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;",
+                        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
+                         PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;",
                     )
                     .expect("the pragmas are taken");
                 Self::Sqlite(connection)
@@ -91,7 +95,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// Inserts new rows, 100 a statement; returns rows per second.
+    /// Inserts new rows, 100 per statement, and returns rows per second.
     pub(crate) fn insert(&mut self, round: usize, statements: usize) -> f64 {
         match self {
             Self::Sqlite(connection) => {
@@ -195,7 +199,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// Asks which of 100 ids are known; returns calls per second.
+    /// Queries which of 100 ids are known, and returns calls per second.
     pub(crate) fn known(&mut self, calls: usize) -> f64 {
         let ids = |call: usize| -> Vec<String> {
             (0..ROWS).map(|place| row(0, call % 50, place).tweet_id).collect()

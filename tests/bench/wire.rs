@@ -1,4 +1,4 @@
-//! A client that costs next to nothing, so that the server is what is measured.
+//! An HTTP client with almost no cost of its own, so that only the server is measured.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -34,16 +34,17 @@ impl Client {
         self.send(head.as_bytes());
     }
 
-    /// Sends a JSON body and reads the answer, whatever it is.
+    /// Sends a JSON body and reads the response, whatever its status is.
     pub(crate) fn exchange(&mut self, path: &str, body: &[u8]) -> String {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: x\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
         self.answer(&[head.as_bytes(), body].concat()).0
     }
 
-    /// Sends a request and reads the answer, which has to be a 200.
+    /// Sends a request and reads the response, which must be a 200.
     fn send(&mut self, request: &[u8]) {
         let (status, body) = self.answer(request);
         assert!(status.contains(" 200 "), "{status} {}", String::from_utf8_lossy(&body));

@@ -1,4 +1,4 @@
-//! People at the door: who gets in, who does not, and what is written down.
+//! Tests of authentication: who can sign in, what each role can do, and what the audit log records.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{Answer, Waggle, answer, execute, on_both, run};
 
 const PASSWORD: &str = "correct staple, battery horse";
 
-/// Makes a user by the command line and returns the id.
+/// Creates a user on the command line and returns the id.
 #[track_caller]
 pub(crate) fn user(waggle: &Waggle, name: &str, role: &str) -> i64 {
     let email = format!("{name}@hive.example");
@@ -23,7 +23,7 @@ pub(crate) fn user(waggle: &Waggle, name: &str, role: &str) -> i64 {
     made["id"].as_i64().unwrap()
 }
 
-/// The one text that a query finds.
+/// The text that a query returns.
 async fn text(database: &Database, sql: &str) -> String {
     if let Some(path) = database.url.strip_prefix("sqlite://") {
         let connection = rusqlite::Connection::open(path).unwrap();
@@ -37,13 +37,13 @@ async fn text(database: &Database, sql: &str) -> String {
     found
 }
 
-/// A browser in which somebody is signed in.
+/// A browser with a signed-in user.
 pub(crate) struct Browser<'a> {
     pub(crate) waggle: &'a Waggle,
     pub(crate) cookie: String,
 }
 
-/// What a browser keeps of an answer that signs somebody in.
+/// The cookie in the response to a sign-in.
 pub(crate) fn cookie(response: &Response) -> String {
     let cookie = response.headers()["set-cookie"].to_str().unwrap();
     cookie.split(';').next().unwrap().to_owned()
@@ -79,7 +79,7 @@ impl Browser<'_> {
     }
 }
 
-async fn somebody_signs_in_and_out(kind: Kind) {
+async fn a_user_signs_in_and_out(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let id = user(&waggle, "joe", "editor");
 
@@ -111,7 +111,7 @@ async fn somebody_signs_in_and_out(kind: Kind) {
     assert!(gone.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
     again.get("/me").await.refused(401);
     browser.get("/me").await.ok();
-    // Behind TLS the cookie is for TLS alone.
+    // With TLS, the cookie is sent over TLS only.
     let settings = json!({ "value": "https://waggle.hive.example" });
     waggle.send(Method::PUT, "/api/v1/settings/PUBLIC_URL", Some(settings)).await.ok();
     let response = waggle.login("joe", PASSWORD).send().await.unwrap();
@@ -122,7 +122,7 @@ async fn somebody_signs_in_and_out(kind: Kind) {
     );
 }
 
-async fn whatever_is_wrong_the_answer_is_the_same(kind: Kind) {
+async fn every_failed_sign_in_gets_the_same_response(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     user(&waggle, "joe", "viewer");
     user(&waggle, "eve", "viewer");
@@ -153,13 +153,13 @@ async fn whatever_is_wrong_the_answer_is_the_same(kind: Kind) {
     answer(request).await.refused(400);
 }
 
-async fn guesses_are_counted_exactly_and_through_a_restart(kind: Kind) {
+async fn failed_sign_ins_are_counted_exactly_and_across_restarts(kind: Kind) {
     let mut waggle = Waggle::start(kind).await;
     user(&waggle, "joe", "viewer");
     user(&waggle, "eve", "viewer");
     waggle.admin().await;
     let enough = |most: u32| json!({ "values": { "LOGIN_FAILURES_PER_ACCOUNT": most } });
-    // So that going slowly, which begins with half of them, does not come into it.
+    // Sign-in is slowed down after half of this number, here after 8 guesses.
     waggle.send(Method::PATCH, "/api/v1/settings", Some(enough(16))).await.ok();
 
     let guesses = (0..16).map(|n| {
@@ -175,23 +175,25 @@ async fn guesses_are_counted_exactly_and_through_a_restart(kind: Kind) {
     assert_eq!(statuses, [vec![401; 8], vec![429; 8]].concat());
 
     let response = waggle.login("joe", PASSWORD).send().await.unwrap();
-    assert_eq!(response.status(), 429, "the right one does not help either");
+    assert_eq!(response.status(), 429, "the right password does not help either");
     let seconds: i64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=301).contains(&seconds), "{seconds}");
     waggle.process.terminate();
     waggle.again(&[]);
     answer(waggle.login("joe", PASSWORD)).await.refused(429);
-    // Nor does another name of the same user, which is refused like one that nobody has.
+    // The other login of the same user does not help, and is rejected like an unknown one.
     answer(waggle.login("joe@hive.example", PASSWORD)).await.refused(401);
-    // Half as many go slowly, for a tenth of the time.
+    // After half of the failures, there is a pause of a tenth of the window.
     assert_eq!(response.headers()["ratelimit-limit"], "8");
     assert!(seconds <= 31, "{seconds}");
-    // Another account is free until the client has failed too often: 19 times by now.
+    // Another account is not affected until the client has too many failures: 19 so far.
     answer(waggle.login("eve", PASSWORD)).await.ok();
     answer(waggle.login("eve", "wrong again, eve")).await.refused(401);
     answer(waggle.login("eve", PASSWORD)).await.refused(429);
-    // What an admin sets counts at once.
-    let more = json!({ "values": { "LOGIN_FAILURES_PER_ACCOUNT": 900, "LOGIN_FAILURES_PER_CLIENT": 900 } });
+    // A changed setting takes effect at once.
+    let more = json!({ "values": {
+        "LOGIN_FAILURES_PER_ACCOUNT": 900, "LOGIN_FAILURES_PER_CLIENT": 900,
+    } });
     waggle.send(Method::PATCH, "/api/v1/settings", Some(more)).await.ok();
     answer(waggle.login("joe", PASSWORD)).await.ok();
 }
@@ -227,7 +229,7 @@ async fn another_site_cannot_use_a_session(kind: Kind) {
     ] {
         answer(call(Some(header))).await.ok();
     }
-    // Nor can it sign somebody in.
+    // Another site cannot sign a user in either.
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),
@@ -235,7 +237,7 @@ async fn another_site_cannot_use_a_session(kind: Kind) {
     ] {
         answer(waggle.login("joe", PASSWORD).header(name, value)).await.refused(403);
     }
-    // A token that is shown beside the cookie decides.
+    // If there is a token as well as a cookie, the token decides.
     let token = crate::process::token(&waggle.database, &["ingest"]);
     let both = browser.request(Method::GET, "/me").bearer_auth(token);
     answer(both).await.refused(403);
@@ -245,7 +247,7 @@ async fn another_site_cannot_use_a_session(kind: Kind) {
     }
 }
 
-async fn a_role_opens_what_it_says(kind: Kind) {
+async fn a_role_allows_what_it_includes(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let tweet = waggle.batch("b", &["words"]).await[0];
     let tweet = format!("/generated-tweets/{tweet}");
@@ -270,14 +272,14 @@ async fn a_role_opens_what_it_says(kind: Kind) {
             }
         }
     }
-    // An API token makes no users, whatever its scopes.
+    // An API token cannot create users, whatever its scopes are.
     let made = json!({ "email": "x@hive.example", "role": "admin" });
     waggle.post("/api/v1/users", made).await.refused(403);
     let history = waggle.get(&format!("/api/v1{tweet}/history")).await.ok();
-    assert!(history.to_string().contains("user:"), "who did it has a name: {history}");
+    assert!(history.to_string().contains("user:"), "the history names the user: {history}");
 }
 
-async fn admins_look_after_users(kind: Kind) {
+async fn admins_manage_users(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let boss = user(&waggle, "boss", "admin");
     let admin = waggle.browser("boss").await;
@@ -321,14 +323,14 @@ async fn admins_look_after_users(kind: Kind) {
     answer(waggle.login("new", PASSWORD)).await.refused(401);
     admin.send(Method::PATCH, &path, json!({ "is_active": true })).await.ok();
 
-    // Nobody changes the own rights, and one admin stays.
+    // Admins cannot change their own role, and the last admin cannot be deactivated.
     let own = format!("/users/{boss}");
     admin.send(Method::PATCH, &own, json!({ "role": "viewer" })).await.refused(403);
     admin.send(Method::PATCH, &own, json!({ "first_name": "Boss" })).await.ok();
     assert!(!run(&waggle.database, &["users", "deactivate", "boss"], "").status.success());
     admin.get("/users/999").await.refused(404);
 
-    // The own password needs the present one, and ends the other sessions.
+    // A change of the own password needs the current one, and ends all other sessions.
     let elsewhere = waggle.browser("boss").await;
     let wanted = "another staple, other horse";
     let change = |present: &str| json!({ "present": present, "wanted": wanted });
@@ -345,7 +347,7 @@ async fn admins_look_after_users(kind: Kind) {
     assert!(String::from_utf8_lossy(&list.stdout).contains("boss@hive.example"));
 }
 
-async fn what_happens_at_the_door_is_written_down_for_good(kind: Kind) {
+async fn auth_events_are_recorded_and_cannot_be_changed(kind: Kind) {
     let waggle = Waggle::with(kind, &[("DOMAIN_RESTRICTION_ENABLED", "false")]).await;
     let id = user(&waggle, "boss", "admin");
     answer(waggle.login("boss", "not the password")).await.refused(401);
@@ -371,7 +373,7 @@ async fn what_happens_at_the_door_is_written_down_for_good(kind: Kind) {
         ]
     );
     assert_eq!(all["items"][0]["ip_address"], "127.0.0.1");
-    assert_eq!(all["items"][1]["email"], "", "what is no address may be a password");
+    assert_eq!(all["items"][1]["email"], "", "text that is not an address may be a password");
     let failures = admin.get("/auth-events?event_type=LOGIN_FAILURE&limit=1").await.ok();
     assert_eq!(failures["items"].as_array().unwrap().len(), 1);
     assert!(failures["next_cursor"].is_string());
@@ -384,14 +386,15 @@ async fn what_happens_at_the_door_is_written_down_for_good(kind: Kind) {
     let exported = admin.get("/auth-events?event_type=AUTH_EVENTS_EXPORTED").await.ok();
     assert_eq!(exported["items"].as_array().unwrap().len(), 2);
 
-    let replace = "INSERT OR REPLACE INTO auth_events SELECT id, 'LOGIN_SUCCESS', user_id, 'forged', actor, ip,
+    let replace = "INSERT OR REPLACE INTO auth_events SELECT id, 'LOGIN_SUCCESS', user_id, \
+                   'forged', actor, ip,
         user_agent, request_id, metadata, timestamp FROM auth_events";
     let other = if kind == Kind::Sqlite { replace } else { "TRUNCATE auth_events" };
     for sql in ["UPDATE auth_events SET email = ''", "DELETE FROM auth_events", other] {
         let refused = execute(&waggle.database, sql).await;
         assert!(refused.is_err(), "{sql}");
     }
-    // What cannot be written down does not happen.
+    // If an event cannot be recorded, the action fails.
     execute(&waggle.database, "ALTER TABLE auth_events RENAME TO lost").await.unwrap();
     answer(waggle.login("boss", PASSWORD)).await.refused(500);
     let body = json!({ "email": "x@hive.example", "role": "viewer" });
@@ -403,7 +406,7 @@ async fn what_happens_at_the_door_is_written_down_for_good(kind: Kind) {
     assert!(!waggle.log().contains("wgs_"));
 }
 
-async fn passwords_of_the_django_application_go_on_working(kind: Kind) {
+async fn passwords_of_the_django_application_still_work(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let id = user(&waggle, "joe", "viewer");
     let set = |hash: &str| format!("UPDATE users SET password = '{hash}' WHERE id = {id}");
@@ -414,7 +417,7 @@ async fn passwords_of_the_django_application_go_on_working(kind: Kind) {
     answer(waggle.login("joe", "letmein-please")).await.refused(401);
     answer(waggle.login("joe", "lètmein-please")).await.ok();
     let kept = text(&waggle.database, "SELECT password FROM users").await;
-    assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "it was made anew: {kept}");
+    assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "it was rehashed: {kept}");
     answer(waggle.login("joe", "lètmein-please")).await.ok();
     for nothing in ["", "!", "!kXp0"] {
         execute(&waggle.database, &set(nothing)).await.unwrap();
@@ -423,7 +426,7 @@ async fn passwords_of_the_django_application_go_on_working(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_end_by_themselves() {
+async fn sessions_expire() {
     let waggle = Arc::new(Waggle::start(Kind::Sqlite).await);
     user(&waggle, "joe", "viewer");
     let browser = waggle.browser("joe").await;
@@ -438,12 +441,12 @@ async fn sessions_end_by_themselves() {
 }
 
 on_both! {
-    somebody_signs_in_and_out,
-    whatever_is_wrong_the_answer_is_the_same,
-    guesses_are_counted_exactly_and_through_a_restart,
+    a_user_signs_in_and_out,
+    every_failed_sign_in_gets_the_same_response,
+    failed_sign_ins_are_counted_exactly_and_across_restarts,
     another_site_cannot_use_a_session,
-    a_role_opens_what_it_says,
-    admins_look_after_users,
-    what_happens_at_the_door_is_written_down_for_good,
-    passwords_of_the_django_application_go_on_working,
+    a_role_allows_what_it_includes,
+    admins_manage_users,
+    auth_events_are_recorded_and_cannot_be_changed,
+    passwords_of_the_django_application_still_work,
 }

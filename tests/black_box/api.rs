@@ -1,4 +1,5 @@
-//! The native API and the old pages' endpoints: who may call, what people do, what is refused.
+//! Tests of the native API and of the review endpoints: access, reviews, publishing, invalid
+//! requests.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -17,26 +18,29 @@ async fn source_tweets(waggle: &Waggle, run: &str, contents: &[&str]) {
         .iter()
         .enumerate()
         .map(|(n, content)| {
-            json!({ "Tweet ID": format!("{}{n}", u32::from(run.as_bytes()[0])), "Content": content, "Likes": n * 10, "Views": n,
-                    "Date": format!("2025-08-{:02}T10:00:00Z", n + 1) })
+            let id = format!("{}{n}", u32::from(run.as_bytes()[0]));
+            let date = format!("2025-08-{:02}T10:00:00Z", n + 1);
+            json!({
+                "Tweet ID": id, "Content": content, "Likes": n * 10, "Views": n, "Date": date,
+            })
         })
         .collect();
     let body = json!({ "execution_id": run, "tweets": tweets });
     waggle.post("/api/check-duplicate-tweet", body).await.ok();
 }
 
-/// Who may call an operation, as the API document says.
+/// An operation, and who can call it according to the API document.
 pub(crate) struct Operation {
     pub(crate) method: Method,
     pub(crate) path: String,
-    /// The scope that is needed; none where everybody may call.
+    /// The required scope; `None` if the operation needs no credentials.
     pub(crate) scope: Option<String>,
     pub(crate) is_for_people: bool,
-    /// How far somebody has to have come in.
+    /// The description, which states the required second factor.
     pub(crate) text: String,
 }
 
-/// Every operation of the API document, with numbers for its ids.
+/// All operations of the API document, with numbers as ids.
 pub(crate) async fn operations(waggle: &Waggle) -> Vec<Operation> {
     let document = answer(waggle.request(Method::GET, "/openapi.json")).await.ok();
     let mut operations = Vec::new();
@@ -66,7 +70,7 @@ pub(crate) async fn operations(waggle: &Waggle) -> Vec<Operation> {
     operations
 }
 
-async fn every_operation_opens_to_those_whom_the_document_names(kind: Kind) {
+async fn every_operation_is_open_to_the_documented_callers(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let operations = operations(&waggle).await;
     let scopes = ["ingest", "read", "write", "approve", "publish", "admin"];
@@ -85,7 +89,7 @@ async fn every_operation_opens_to_those_whom_the_document_names(kind: Kind) {
         let call = || waggle.request(method.clone(), path).body("{not json");
         let refused = |found: &Answer| found.status == 401 || found.status == 403;
         let Some(scope) = scope else {
-            assert!(!refused(&answer(call()).await), "{path} is for everybody");
+            assert!(!refused(&answer(call()).await), "{path} needs no credentials");
             let foreign = call().header("origin", "https://evil.example");
             answer(foreign).await.refused(403);
             continue;
@@ -150,7 +154,7 @@ async fn too_many_calls_are_refused(kind: Kind) {
     answer(alive).await.ok();
 }
 
-async fn strangers_are_refused_at_the_old_addresses(kind: Kind) {
+async fn the_review_endpoints_need_a_token(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let mut operations = Vec::new();
     for path in ["/twitter/api/tweet-details/1/", "/twitter/sourcetweet/export/"] {
@@ -178,7 +182,7 @@ async fn strangers_are_refused_at_the_old_addresses(kind: Kind) {
     }
 }
 
-async fn a_token_opens_what_its_scopes_say(kind: Kind) {
+async fn a_token_allows_what_its_scopes_include(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let tweet = waggle.batch("b", &["words"]).await[0];
     let calls: Vec<(&str, Method, String, Option<Value>)> = vec![
@@ -225,7 +229,7 @@ async fn a_review_goes_its_way(kind: Kind) {
     let [one, two, three, long] = tweets[..] else { panic!("{tweets:?}") };
     let path = |id: i64| format!("/api/v1/generated-tweets/{id}");
 
-    // An edit that is based on an old version is refused with the present state.
+    // An edit that is based on an old version is rejected with the current state.
     let edit = |content: &str| json!({ "content": content });
     waggle.send(Method::PATCH, &path(one), Some(edit("1"))).await.ok();
     let stale = waggle
@@ -237,7 +241,7 @@ async fn a_review_goes_its_way(kind: Kind) {
     assert_eq!(stale["current"]["content"], "1", "{stale}");
     assert_eq!(stale["current"]["version"], 2);
 
-    // An illegal move names the state and what is allowed.
+    // The error of an invalid action names the status and the allowed actions.
     waggle.act(two, "reject").await.ok();
     let illegal = waggle.act(two, "approve").await.refused(409);
     assert_eq!(illegal["current_status"], "Rejected");
@@ -247,13 +251,13 @@ async fn a_review_goes_its_way(kind: Kind) {
     assert_eq!(waggle.act(two, "restore").await.ok()["status"], "Brand Aligned");
     waggle.act(long, "approve").await.refused(422);
 
-    // Many at once, with an exception; the one that is too long does not hold up the others.
+    // Approve many at once. The one that is too long does not affect the others.
     let mut seen = Vec::new();
     for id in [one, two, three, long] {
         seen.push(json!({ "id": id, "version": waggle.get(&path(id)).await.ok()["version"] }));
     }
     seen.push(json!({ "id": 999_999, "version": 1 }));
-    // Somebody edits the third before the approval of what was seen.
+    // The third is edited before the approval.
     waggle.send(Method::PATCH, &path(three), Some(edit("3"))).await.ok();
     let many = json!({ "tweets": seen });
     let many = waggle.post("/api/v1/generated-tweets/approve-many", many).await.ok();
@@ -266,14 +270,14 @@ async fn a_review_goes_its_way(kind: Kind) {
     assert_eq!(ids(&many["approved"]), [one, two]);
     assert_eq!(ids(&many["refused"]), [three, long, 999_999]);
     assert_eq!(waggle.get(&path(three)).await.ok()["status"], "Draft");
-    // Without the versions that the caller saw, nothing is approved.
+    // Without the versions that the caller has seen, nothing is approved.
     for unseen in [json!({ "ids": [three] }), json!({ "campaign_batch_id": 1 })] {
         let refused = waggle.post("/api/v1/generated-tweets/approve-many", unseen).await;
         refused.refused(428);
     }
     waggle.send(Method::POST, &format!("{}/approve", path(three)), None).await.refused(428);
 
-    // Deleting puts away; restoring brings back.
+    // A deleted tweet can be restored.
     waggle.send(Method::DELETE, &path(three), None).await.ok();
     let restored = waggle.act(three, "restore").await.ok();
     assert_eq!(restored["status"], "Draft");
@@ -301,7 +305,7 @@ async fn a_review_goes_its_way(kind: Kind) {
     assert_eq!(approved["items"].as_array().unwrap().len(), 2);
 }
 
-async fn batches_are_renamed_put_away_and_taken_back(kind: Kind) {
+async fn batches_are_renamed_deleted_and_restored(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     waggle.batch("b", &["one"]).await;
     let list = waggle.get("/api/v1/campaign-batches").await.ok();
@@ -354,7 +358,7 @@ async fn an_export_is_the_list(kind: Kind) {
     assert_eq!(old.text.lines().count(), 2, "{old:?}");
 }
 
-async fn an_export_goes_over_many_pages(kind: Kind) {
+async fn an_export_covers_many_pages(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let many = vec!["words"; 450];
     let tweets: Vec<Value> = many
@@ -371,7 +375,7 @@ async fn an_export_goes_over_many_pages(kind: Kind) {
     assert_eq!(ids.len(), 450);
 }
 
-async fn odd_requests_get_a_reason(kind: Kind) {
+async fn invalid_requests_get_a_reason(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     for (path, status) in [
         ("/api/v1/source-tweets?limit=0", 422),
@@ -426,32 +430,41 @@ async fn odd_requests_get_a_reason(kind: Kind) {
     assert_eq!(waggle.get("/health/ready").await.ok()["status"], "ready");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_unknown_or_wrong_is_named_in_the_words_of_the_api() {
-    let waggle = Waggle::start(Kind::Sqlite).await;
-    let said = async |method: Method, path: &str, body: Option<&str>| {
-        let mut call = waggle.request(method, path).bearer_auth(&waggle.token);
+impl Waggle {
+    /// Why a call is refused as malformed (400) or invalid (422).
+    async fn refusal(&self, method: Method, path: &str, body: Option<&str>) -> String {
+        let mut call = self.request(method, path).bearer_auth(&self.token);
         if let Some(body) = body {
             call = call.header("content-type", "application/json").body(body.to_owned());
         }
         let found = answer(call).await;
-        // What has the form and is out of its bounds is a 422.
+        // A value of the right type that is out of bounds gives a 422.
         let status = if found.status == 422 { 422 } else { 400 };
         found.refused(status)["detail"].as_str().unwrap().to_owned()
-    };
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_unknown_or_wrong_is_named_in_the_words_of_the_api() {
+    let waggle = Waggle::start(Kind::Sqlite).await;
+    let said = async |method, path: &str, body| waggle.refusal(method, path, body).await;
     for (path, wanted) in [
-        ("posts?stauts=failed", "the parameter 'stauts' is unknown; known are status, platform, "),
-        ("posts/1?x=1", "the parameter 'x' is unknown: this address takes none"),
-        ("posts?limit=x", "the parameter 'limit' has to be a whole number from 1 to 200"),
-        ("posts?limit=201", "the parameter 'limit' has to be a whole number from 1 to 200"),
+        (
+            "posts?stauts=failed",
+            "the parameter 'stauts' is unknown; known parameters are status, \
+             platform, ",
+        ),
+        ("posts/1?x=1", "the parameter 'x' is unknown: this operation has no parameters"),
+        ("posts?limit=x", "the parameter 'limit' must be a whole number from 1 to 200"),
+        ("posts?limit=201", "the parameter 'limit' must be a whole number from 1 to 200"),
         ("posts?limit=1&limit=2", "the parameter 'limit' is given more than once"),
-        ("posts?platform=myspace", "the parameter 'platform' has to be one of x, sandbox"),
-        ("posts/abc", "the parameter 'id' has to be a whole number"),
-        ("posts/9223372036854775808", "the parameter 'id' has to be a whole number"),
-        ("source-tweets?lapsed=7", "the parameter 'lapsed' has to be true or false"),
+        ("posts?platform=myspace", "the parameter 'platform' must be one of x, sandbox"),
+        ("posts/abc", "the parameter 'id' must be a whole number"),
+        ("posts/9223372036854775808", "the parameter 'id' must be a whole number"),
+        ("source-tweets?lapsed=7", "the parameter 'lapsed' must be true or false"),
         (
             "source-tweets?date_from=2026-01-01T10:00",
-            "the parameter 'date_from' has to be a time with its offset from UTC, such as ",
+            "the parameter 'date_from' must be a time with its offset from UTC, such as ",
         ),
     ] {
         let said = said(Method::GET, &format!("/api/v1/{path}"), None).await;
@@ -462,62 +475,63 @@ async fn what_is_unknown_or_wrong_is_named_in_the_words_of_the_api() {
         (
             "source-tweets/claim",
             "{\"limit\": \"x\"}",
-            "'limit' has to be a whole number from 1 to 200",
+            "'limit' must be a whole number from 1 to 200",
         ),
+        ("source-tweets/claim", "{\"limit\": -1}", "'limit' must be a whole number from 1 to 200"),
         (
             "source-tweets/claim",
-            "{\"limit\": -1}",
-            "'limit' has to be a whole number from 1 to 200",
+            "{\"foo\": 2}",
+            "'foo' is unknown; known fields are limit, \
+             lease_seconds",
         ),
-        ("source-tweets/claim", "{\"foo\": 2}", "'foo' is unknown; known are limit, lease_seconds"),
-        ("source-tweets/claim", "[]", "the body has to be an object"),
+        ("source-tweets/claim", "[]", "the body must be an object"),
         ("source-tweets/claim", "{\"limit\": 1", "the body is not JSON: it ends too early"),
         ("source-tweets/claim", "{\"limit\"; 1}", "the body is not JSON: see byte 9"),
         (
             "posts/1/cancel",
             "{\"reason\": \"late\"}",
-            "'reason' is unknown: this call takes no fields",
+            "'reason' is unknown: this operation accepts no fields",
         ),
-        ("posts/1/cancel", "[1]", "this call takes no body"),
+        ("posts/1/cancel", "[1]", "this operation accepts no body"),
         (
             "generated-tweets/approve-many",
             "{\"tweets\": [{\"id\": 1, \"version\": 1}, {\"id\": 2}]}",
             "'tweets[1].version' is missing",
         ),
-        ("generated-tweets/approve-many", "{\"tweets\": {}}", "'tweets' has to be a list"),
+        ("generated-tweets/approve-many", "{\"tweets\": {}}", "'tweets' must be a list"),
         (
             "generated-tweets/1/publish",
             "{\"at\": \"2026-12-01T10:00\"}",
-            "'at' has to be a time with its offset from UTC, such as 2026-11-26T12:00:00Z",
+            "'at' must be a time with its offset from UTC, such as 2026-11-26T12:00:00Z",
         ),
-        ("auth/login", "{\"login\": 1, \"password\": \"x\"}", "'login' has to be a text"),
+        ("auth/login", "{\"login\": 1, \"password\": \"x\"}", "'login' must be a text"),
         (
             "auth/register/confirm",
             "{\"flow\": \"f\", \"code\": 123456}",
-            "'code' has to be the digits",
+            "'code' must be the digits",
         ),
         (
             "auth/login",
             &format!("{{\"login\": \"a\", \"password\": [\"{hush}\"]}}"),
-            "'password' has ",
+            "'password' must ",
         ),
     ] {
         let said = said(Method::POST, &format!("/api/v1/{path}"), Some(body)).await;
         assert!(said.starts_with(wanted), "{path} {body}: {said}");
         assert!(!said.contains(hush) && !said.contains("Body"), "{said}");
     }
-    // Some clients announce JSON with whatever they send, and some send an object along.
+    // Some clients send a content type, or even a body, with a GET.
     for body in ["", "{\"a\": 1}"] {
         let read = waggle.request(Method::GET, "/api/v1/posts").bearer_auth(&waggle.token);
         answer(read.header("content-type", "application/json").body(body)).await.ok();
     }
-    // What is not announced as JSON is not taken for something that was not sent.
+    // A body with another content type is rejected, not ignored.
     for kind in ["text/plain", "application/vnd.api+json", "application/octet-stream"] {
         let call =
             waggle.request(Method::POST, "/api/v1/posts/1/cancel").bearer_auth(&waggle.token);
         answer(call.header("content-type", kind).body("{\"a\": 1}")).await.refused(415);
     }
-    // A version that cannot be read is none that is left out.
+    // An unreadable version does not count as missing.
     let reject = || {
         let path = "/api/v1/generated-tweets/1/reject";
         waggle.request(Method::POST, path).bearer_auth(&waggle.token)
@@ -526,12 +540,12 @@ async fn what_is_unknown_or_wrong_is_named_in_the_words_of_the_api() {
     answer(reject().header("if-match", odd)).await.refused(400);
     answer(reject().header("if-match", "1").header("if-match", "2")).await.refused(400);
     answer(reject().header("if-match", "1")).await.refused(404);
-    // What may be missing may be null.
+    // Optional fields can be null.
     let path = "/api/v1/generated-tweets/1/publish";
     waggle.post(path, json!({ "platform": null, "at": null })).await.refused(404);
 }
 
-async fn pressed_many_times_a_post_goes_out_once(kind: Kind) {
+async fn repeated_publish_calls_publish_once(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let tweet = waggle.batch("b", &["words"]).await[0];
     waggle.act(tweet, "approve").await.ok();
@@ -541,7 +555,7 @@ async fn pressed_many_times_a_post_goes_out_once(kind: Kind) {
 
     let mut posts = BTreeSet::new();
     for answer in pressed {
-        // Whoever comes when it is out already is told so.
+        // Calls after publication get a 409.
         if answer.status != 409 {
             posts.insert(answer.ok()["post"]["id"].as_i64().unwrap());
         }
@@ -567,7 +581,7 @@ async fn a_post_waits_for_its_time_and_can_be_cancelled(kind: Kind) {
         waggle.post(&format!("/api/v1/posts/{}/cancel", posts[0]), Value::Null).await.ok();
     assert_eq!(cancelled["status"], "cancelled");
     waggle.post(&format!("/api/v1/posts/{}/cancel", posts[0]), Value::Null).await.refused(409);
-    // An edit takes the approval back, and with it the post.
+    // An edit withdraws the approval, which cancels the post.
     let path = format!("/api/v1/generated-tweets/{}", tweets[1]);
     waggle.send(Method::PATCH, &path, Some(json!({ "content": "other" }))).await.ok();
     let post = waggle.get(&format!("/api/v1/posts/{}", posts[1])).await.ok();
@@ -586,7 +600,7 @@ async fn a_post_waits_for_its_time_and_can_be_cancelled(kind: Kind) {
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
 }
 
-async fn a_batch_that_is_put_away_publishes_nothing(kind: Kind) {
+async fn a_deleted_batch_publishes_nothing(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let tweet = waggle.batch("b", &["words"]).await[0];
     waggle.act(tweet, "approve").await.ok();
@@ -609,7 +623,7 @@ async fn a_batch_that_is_put_away_publishes_nothing(kind: Kind) {
     assert_eq!(waggle.timeline().await, ["words"]);
 }
 
-async fn the_old_pages_go_on_working(kind: Kind) {
+async fn the_review_endpoints_still_work(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     source_tweets(&waggle, "a", &["one", "two", "three"]).await;
     let tweets = waggle.batch("b", &["one", "two"]).await;
@@ -665,12 +679,12 @@ async fn the_old_pages_go_on_working(kind: Kind) {
     assert_eq!(refused["success"], false);
 }
 
-/// Whatever is called in whatever order: what is public is what somebody approved, word for word, and once.
-async fn nothing_that_nobody_approved_goes_out(kind: Kind) {
+/// Calls actions in a random order. Only approved texts are published, unchanged and once.
+async fn only_approved_texts_are_published(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let tweets = waggle.batch("b", &["a 0", "b 0", "c 0", "d 0"]).await;
     let mut approved = BTreeSet::new();
-    // A fixed sequence of numbers that looks like chance: each run of the test makes the same calls.
+    // A fixed sequence of pseudorandom numbers, so that each run makes the same calls.
     let mut state = 42_u64;
     let mut chance = |below: u64| {
         state =
@@ -703,7 +717,7 @@ async fn nothing_that_nobody_approved_goes_out(kind: Kind) {
         };
         assert!(matches!(answer.status, 200 | 409 | 428), "{answer:?}");
     }
-    // What is still queued goes out or was taken back.
+    // Every queued post is published or was cancelled.
     waggle.until("/api/v1/posts?status=scheduled", |posts| posts["items"] == json!([])).await;
     waggle.until("/api/v1/posts?status=publishing", |posts| posts["items"] == json!([])).await;
 
@@ -734,7 +748,7 @@ async fn no_secret_and_no_body_is_logged(kind: Kind) {
 
     let log = waggle.log();
 
-    // As the operator is told to.
+    // Delete the file, as the operator is told to.
     let path = waggle.database.folder.0.join("first-token");
     let first = std::fs::read_to_string(&path).unwrap();
     std::fs::remove_file(path).unwrap();
@@ -756,18 +770,18 @@ async fn no_secret_and_no_body_is_logged(kind: Kind) {
         .collect();
     for secret in [waggle.token.as_str(), first.trim()] {
         let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
-        assert!(!found, "a token is kept in the clear");
+        assert!(!found, "a token is stored unencrypted");
     }
 }
 
-/// Whoever has no token is told so without his body being waited for.
+/// A caller without a token gets an error before the body arrives.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stranger_is_refused_before_his_body_comes() {
+async fn a_caller_without_a_token_is_rejected_before_the_body_arrives() {
     let waggle = Waggle::start(Kind::Sqlite).await;
     let address = waggle.process.base.trim_start_matches("http://").to_owned();
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let head = "POST /api/v1/source-tweets/claim HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
-        Content-Length: 1000\r\n\r\n{";
+    let head = "POST /api/v1/source-tweets/claim HTTP/1.1\r\nHost: x\r\n\
+                Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
     stream.write_all(head.as_bytes()).await.unwrap();
 
     let mut answer = [0; 12];
@@ -777,9 +791,9 @@ async fn a_stranger_is_refused_before_his_body_comes() {
     assert_eq!(&answer, b"HTTP/1.1 401");
 }
 
-/// A field that may be missing, but not null, has no null for its default.
+/// A field that can be missing, but not null, does not have null as its default.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_document_has_no_default_that_its_schemas_refuse() {
+async fn the_document_has_no_default_that_its_schemas_reject() {
     let waggle = Waggle::start(Kind::Sqlite).await;
 
     let document = waggle.get("/openapi.json").await;
@@ -790,8 +804,8 @@ async fn the_document_has_no_default_that_its_schemas_refuse() {
     );
 }
 
-/// What cannot be meant is the caller's mistake, and never a failure of the database.
-async fn odd_requests_are_refused_with_a_400(kind: Kind) {
+/// An invalid request is an error of the caller, never of the database.
+async fn malformed_requests_get_a_400(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let address = waggle.process.base.trim_start_matches("http://").to_owned();
     let said = async |line: &str, hosts: &str| {
@@ -820,16 +834,16 @@ async fn odd_requests_are_refused_with_a_400(kind: Kind) {
     }
     let answer = said("GET /api/v1/posts HTTP/1.0", "").await;
     assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
-    // A path of any length is a short line in the log.
+    // A long path is shortened in the log.
     let endless = format!("GET /{} HTTP/1.1", "x".repeat(5_000));
     assert!(said(&endless, "Host: x\r\n").await.starts_with("HTTP/1.1 404 "));
     let log = waggle.log();
     assert!(log.contains("xxxx") && !log.contains(&"x".repeat(300)), "{log}");
 }
 
-/// Heads and bodies that drip do not hold a connection for ever.
+/// A head that arrives byte by byte does not hold a connection forever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_drips_is_cut_off() {
+async fn a_slow_request_head_is_cut_off() {
     let waggle = Waggle::start(Kind::Sqlite).await;
     let address = waggle.process.base.trim_start_matches("http://").to_owned();
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -847,20 +861,20 @@ async fn a_head_that_drips_is_cut_off() {
 }
 
 on_both! {
-    odd_requests_are_refused_with_a_400,
-    every_operation_opens_to_those_whom_the_document_names,
+    malformed_requests_get_a_400,
+    every_operation_is_open_to_the_documented_callers,
     too_many_calls_are_refused,
-    strangers_are_refused_at_the_old_addresses,
-    a_token_opens_what_its_scopes_say,
+    the_review_endpoints_need_a_token,
+    a_token_allows_what_its_scopes_include,
     a_review_goes_its_way,
-    batches_are_renamed_put_away_and_taken_back,
+    batches_are_renamed_deleted_and_restored,
     an_export_is_the_list,
-    an_export_goes_over_many_pages,
-    odd_requests_get_a_reason,
-    pressed_many_times_a_post_goes_out_once,
+    an_export_covers_many_pages,
+    invalid_requests_get_a_reason,
+    repeated_publish_calls_publish_once,
     a_post_waits_for_its_time_and_can_be_cancelled,
-    a_batch_that_is_put_away_publishes_nothing,
-    the_old_pages_go_on_working,
-    nothing_that_nobody_approved_goes_out,
+    a_deleted_batch_publishes_nothing,
+    the_review_endpoints_still_work,
+    only_approved_texts_are_published,
     no_secret_and_no_body_is_logged,
 }

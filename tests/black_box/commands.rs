@@ -20,7 +20,7 @@ fn json(database: &Database, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-async fn tokens_are_made_listed_and_ended(kind: Kind) {
+async fn tokens_are_created_listed_and_revoked(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let database = &waggle.database;
     let expired = run(
@@ -62,11 +62,11 @@ async fn tokens_are_made_listed_and_ended(kind: Kind) {
     assert!(String::from_utf8_lossy(&shown.stdout).contains("n8n"));
 
     assert!(String::from_utf8_lossy(&shown.stdout).contains("the operator"));
-    // Whose a token is, and what it can never do, is shown.
+    // The list shows the owner of a token, and scopes that have no effect.
     crate::accounts::user(&waggle, "vera", "viewer");
     let create = ["tokens", "create", "--user", "vera", "--name", "hers", "--scope", "read,write"];
     let created = run(database, &create);
-    let warning = "vera has the role viewer, so this can never be used: write";
+    let warning = "vera has the role viewer, so these scopes have no effect: write";
     assert!(String::from_utf8_lossy(&created.stderr).contains(warning), "{created:?}");
     let shown = String::from_utf8(run(database, &["tokens", "list"]).stdout).unwrap();
     assert!(shown.contains("  vera  ") && shown.contains(warning), "{shown}");
@@ -79,7 +79,7 @@ async fn tokens_are_made_listed_and_ended(kind: Kind) {
     assert!(!run(database, &["tokens", "revoke", made["id"].as_str().unwrap()]).status.success());
 }
 
-async fn the_schema_is_brought_up_to_date_and_shown(kind: Kind) {
+async fn migrations_are_applied_and_listed(kind: Kind) {
     let database = process::database(kind).await;
     let applied = |value: &Value| {
         value["migrations"]
@@ -109,7 +109,7 @@ async fn the_schema_is_brought_up_to_date_and_shown(kind: Kind) {
     assert!(!run(&faked, &["tokens", "list"]).status.success(), "nothing was run");
 }
 
-async fn what_makes_no_sense_in_the_environment_stops_the_start(kind: Kind) {
+async fn invalid_settings_in_the_environment_stop_the_start(kind: Kind) {
     let database = process::database(kind).await;
 
     let output = command(&database)
@@ -123,7 +123,7 @@ async fn what_makes_no_sense_in_the_environment_stops_the_start(kind: Kind) {
     assert!(!output.status.success());
     assert!(
         error.contains("PUBLISH_LEASE_SECONDS") && error.contains("TWITTER_API_URL"),
-        "all of it is named at once: {error}"
+        "all problems are reported at once: {error}"
     );
 }
 
@@ -145,7 +145,7 @@ async fn a_command_in_the_wrong_place_makes_no_database(kind: Kind) {
     json(&database, &["migrate", "status", "--json"]);
     assert_eq!(std::fs::read_dir(&database.folder.0).unwrap().count(), 0);
     if kind == Kind::Postgres {
-        // Nothing was written into what may be another program's database.
+        // Nothing was written to what may be the database of another program.
         let record = execute(&database, "SELECT 1 FROM __diesel_schema_migrations").await;
         assert!(record.is_err());
     }
@@ -154,7 +154,7 @@ async fn a_command_in_the_wrong_place_makes_no_database(kind: Kind) {
 }
 
 #[tokio::test]
-async fn a_wrong_database_is_an_error_and_never_another_database() {
+async fn an_unusable_database_url_is_an_error_without_a_fallback() {
     for url in
         ["mysql://u:hush@h/x", "postgresql://u:hush@127.0.0.1:1/x", "sqlite:///proc/nothing/x.db"]
     {
@@ -174,7 +174,7 @@ async fn a_wrong_database_is_an_error_and_never_another_database() {
 }
 
 #[tokio::test]
-async fn a_second_server_of_one_file_is_refused_and_commands_are_not() {
+async fn a_second_server_on_one_file_is_rejected_but_commands_are_not() {
     let waggle = Waggle::start(Kind::Sqlite).await;
 
     let second = run(&waggle.database, &["serve"]);
@@ -185,11 +185,11 @@ async fn a_second_server_of_one_file_is_refused_and_commands_are_not() {
 }
 
 #[tokio::test]
-async fn the_first_token_goes_into_a_file_and_never_into_a_log() {
+async fn the_first_token_is_written_to_a_file_and_never_to_a_log() {
     use std::os::unix::fs::PermissionsExt as _;
     let database = process::database(Kind::Sqlite).await;
     let path = database.folder.0.join("first-token");
-    // Something that leads elsewhere is there.
+    // There is a link to another file.
     let elsewhere = database.folder.0.join("elsewhere");
     std::fs::write(&elsewhere, "").unwrap();
     std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
@@ -213,7 +213,7 @@ async fn the_first_token_goes_into_a_file_and_never_into_a_log() {
 #[tokio::test]
 async fn the_first_token_is_shown_on_a_terminal() {
     let database = process::database(Kind::Sqlite).await;
-    // It makes a terminal for what it starts.
+    // `script` creates a terminal for the command that it starts.
     let mut started = process::command_of("script", &database)
         .args(["-qec", &format!("{} serve", env!("CARGO_BIN_EXE_waggle")), "/dev/null"])
         .stdin(Stdio::null())
@@ -231,18 +231,18 @@ async fn the_first_token_is_shown_on_a_terminal() {
 }
 
 #[tokio::test]
-async fn the_demo_does_what_it_says() {
+async fn the_demo_succeeds() {
     let database = process::database(Kind::Sqlite).await;
 
     let output = run(&database, &["demo"]);
 
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("Every step did what it should."), "{text}");
+    assert!(text.contains("All steps succeeded."), "{text}");
 }
 
 #[tokio::test]
-async fn json_logs_have_one_object_a_line() {
+async fn json_logs_have_one_object_per_line() {
     let waggle = Waggle::with(Kind::Sqlite, &[("WAGGLE_LOG_FORMAT", "json")]).await;
     waggle.get("/api/v1/posts").await.ok();
 
@@ -256,8 +256,8 @@ async fn json_logs_have_one_object_a_line() {
 }
 
 on_both! {
-    tokens_are_made_listed_and_ended,
-    the_schema_is_brought_up_to_date_and_shown,
-    what_makes_no_sense_in_the_environment_stops_the_start,
+    tokens_are_created_listed_and_revoked,
+    migrations_are_applied_and_listed,
+    invalid_settings_in_the_environment_stop_the_start,
     a_command_in_the_wrong_place_makes_no_database,
 }

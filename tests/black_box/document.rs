@@ -1,4 +1,4 @@
-//! The API document is read by programs that others wrote, and says what the server does.
+//! Tests that other tools can read the API document, and that the server does what it says.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::database::{Folder, Kind};
 use crate::{Waggle, answer};
 
-/// A program that `make test-tools` has fetched.
+/// A tool that `make test-tools` has installed.
 fn tool(name: &str) -> Command {
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-tools");
     let fetched = std::env::var_os("WAGGLE_TEST_TOOLS").map_or(fetched, PathBuf::from);
@@ -19,7 +19,7 @@ fn tool(name: &str) -> Command {
     command
 }
 
-/// What a program said, which has to have ended well.
+/// The output of a program, which must succeed.
 fn said(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let said = [output.stdout, output.stderr].concat();
@@ -29,7 +29,7 @@ fn said(command: &mut Command) -> String {
 }
 
 impl Waggle {
-    /// The document, as a file.
+    /// Writes the document to a file.
     async fn document(&self, folder: &Folder) -> PathBuf {
         let text = answer(self.request(reqwest::Method::GET, "/openapi.json")).await.text;
         let path = folder.0.join("openapi.json");
@@ -37,7 +37,7 @@ impl Waggle {
         path
     }
 
-    /// Something of everything that a token reads.
+    /// Adds something to every list that a token can read.
     async fn with_content(self) -> Self {
         let tweet = json!({ "Tweet ID": "19", "Content": "Hello", "Date": "2025-08-14T14:30:00Z" });
         let report = json!({ "execution_id": "e-1", "tweets": [tweet] });
@@ -53,8 +53,20 @@ impl Waggle {
     }
 }
 
+/// Every change of the API is seen in review.
+#[test]
+fn the_document_in_the_repository_is_current() {
+    let printed = Command::new(env!("CARGO_BIN_EXE_waggle")).arg("openapi").output().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let kept = std::fs::read_to_string(file).unwrap();
+
+    assert!(printed == kept, "docs/openapi.json is out of date; run `make reference`");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_document_is_valid_for_its_readers() {
+async fn the_document_is_valid_for_common_tools() {
     let waggle = Waggle::start(Kind::Sqlite).await;
     let folder = Folder::new();
     let path = waggle.document(&folder).await;
@@ -74,7 +86,7 @@ async fn the_document_is_valid_for_its_readers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_made_of_the_document_reads_every_list() {
+async fn a_client_generated_from_the_document_reads_every_list() {
     let waggle = Waggle::start(Kind::Sqlite).await.with_content().await;
     let folder = Folder::new();
     let path = waggle.document(&folder).await;
@@ -95,7 +107,7 @@ async fn a_client_made_of_the_document_reads_every_list() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_server_answers_is_what_the_document_says() {
+async fn responses_match_the_document() {
     let waggle = Waggle::with(Kind::Sqlite, &[("REQUESTS_PER_MINUTE", "0")]).await;
     let waggle = waggle.with_content().await;
     let folder = Folder::new();
@@ -107,7 +119,7 @@ async fn what_the_server_answers_is_what_the_document_says() {
     run.args(["--generation-database", "none", "--continue-on-failure", "--warnings", "off"]);
     run.args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance"]);
     run.args(["--checks", "response_headers_conformance,response_schema_conformance"]);
-    // A machine that is busy is no fault of the server.
+    // A busy machine is not an error of the server.
     run.args(["--suppress-health-check", "all", "--request-timeout", "60"]);
     let said = said(&mut run);
 

@@ -1,4 +1,4 @@
-//! People sign in with Google: those of the house, and nobody who forges what Google says.
+//! Tests of sign-in with Google: allowed accounts can sign in, and forged tokens are rejected.
 
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
@@ -10,15 +10,15 @@ use crate::{Answer, Waggle, answer, on_both};
 
 const CALLBACK: &str = "/accounts/google/login/callback/";
 
-/// A browser on its way to Google and back.
+/// A browser that is redirected to Google and back.
 struct Browser {
     client: Client,
     cookie: String,
-    /// Where it is sent to.
+    /// The address of Google that the browser is sent to.
     url: String,
 }
 
-/// Back from Google.
+/// The response to a browser that comes back from Google.
 struct Back {
     status: u16,
     location: String,
@@ -33,7 +33,7 @@ impl Waggle {
     }
 
     async fn with_issuer(kind: Kind, issuer: &Issuer) -> Self {
-        // Over the API no secret is sent to this machine.
+        // The environment sets the issuer, because the API does not allow secrets for this machine.
         let here = [("GOOGLE_OAUTH_ISSUER", issuer.base.as_str())];
         let waggle = Self::with_domain_and(kind, &here).await;
         let values = json!({
@@ -77,7 +77,7 @@ impl Waggle {
         }
     }
 
-    /// Goes the whole way, with a token that `forge` changed.
+    /// Signs in with a token that `forge` changed.
     async fn forged(
         &self,
         issuer: &Issuer,
@@ -120,7 +120,7 @@ fn cookie(response: &Response, name: &str) -> Option<String> {
     set.split(';').next().map(str::to_owned)
 }
 
-async fn somebody_new_comes_in_by_a_code_and_then_without(kind: Kind) {
+async fn a_new_user_needs_a_code_only_the_first_time(kind: Kind) {
     let (waggle, issuer) = Waggle::with_google(kind).await;
 
     let first = waggle.as_google_says(&issuer, json!({})).await;
@@ -136,10 +136,10 @@ async fn somebody_new_comes_in_by_a_code_and_then_without(kind: Kind) {
     let (state, code) = issuer.agree(&browser.url, SignedWith::TheKey, |_, _| {});
     let second = waggle.back(&browser, &state, &code).await;
     assert_eq!((second.status, second.location.as_str()), (303, "/posts?x=1"));
-    let session = second.session.expect("they are in");
+    let session = second.session.expect("they are signed in");
     let me = waggle.request(Method::GET, "/api/v1/me").header("cookie", session);
     assert_eq!(answer(me).await.ok()["user"]["id"], made["id"]);
-    // The way is gone once: a replay finds nothing, and neither does another browser.
+    // A sign-in can be finished once, and only by the browser that began it.
     let replay = waggle.back(&browser, &state, &code).await;
     assert!(replay.status == 403 && replay.session.is_none(), "{}", replay.text);
     let (mine, theirs) = (waggle.to_google("/").await, waggle.to_google("/").await);
@@ -149,35 +149,35 @@ async fn somebody_new_comes_in_by_a_code_and_then_without(kind: Kind) {
     let nowhere = waggle.to_google("https://evil.example/").await;
     let (state, code) = issuer.agree(&nowhere.url, SignedWith::TheKey, |_, _| {});
     assert_eq!(waggle.back(&nowhere, &state, &code).await.location, "/account");
-    // The account is what counts, not the address: it may change hands at Google.
+    // The Google account counts, not its address, which may get another owner at Google.
     let renamed = waggle.as_google_says(&issuer, json!({ "email": "joseph@hive.example" })).await;
-    let session = renamed.session.expect("they are in");
+    let session = renamed.session.expect("they are signed in");
     let me = waggle.request(Method::GET, "/api/v1/me").header("cookie", session);
     assert_eq!(answer(me).await.ok()["user"]["id"], made["id"]);
     let other = waggle.as_google_says(&issuer, json!({ "sub": "another" })).await;
     assert!(
         other.status == 403 && other.session.is_none(),
-        "joe's user is opened by another account"
+        "joe's user is linked to another account"
     );
     assert_eq!(waggle.told("GOOGLE_OAUTH_SUCCESS").await.len(), 4);
 }
 
-async fn a_user_is_linked_by_a_code_alone(kind: Kind) {
+async fn an_existing_user_is_linked_only_with_a_code(kind: Kind) {
     let (waggle, issuer) = Waggle::with_google(kind).await;
     let joe = user(&waggle, "joe", "approver");
     user(&waggle, "eve", "viewer");
     waggle.set(json!({ "GOOGLE_VERIFICATION_ENABLED": false })).await;
 
     let first = waggle.as_google_says(&issuer, json!({})).await;
-    assert!(first.session.is_none(), "an address alone opens nobody");
+    assert!(first.session.is_none(), "an address alone is not enough to sign in");
     let signed_in = waggle.by_mail(&first, "joe@hive.example").await.ok();
     assert_eq!(
         (&signed_in["user"]["id"], &signed_in["user"]["role"]),
         (&json!(joe), &json!("approver"))
     );
-    waggle.mail("joe@hive.example", "Google account opens").await;
+    waggle.mail("joe@hive.example", "Google account was linked").await;
     assert!(waggle.as_google_says(&issuer, json!({})).await.session.is_some());
-    // Whoever resets the password closes this door, too, until the next code.
+    // A password reset also blocks sign-in with Google until the next code.
     let ask = json!({ "email": "joe@hive.example" });
     answer(waggle.request(Method::POST, "/api/v1/auth/password-reset").json(&ask)).await.ok();
     let link = waggle.mail("joe@hive.example", "verification code").await.link("reset");
@@ -187,10 +187,10 @@ async fn a_user_is_linked_by_a_code_alone(kind: Kind) {
     let again = waggle.as_google_says(&issuer, json!({})).await;
     assert!(again.session.is_none());
     waggle.by_mail(&again, "joe@hive.example").await.ok();
-    // Somebody new needs no code while the setting is off.
+    // A new user needs no code while the setting is off.
     let new = json!({ "sub": "109", "email": "new@hive.example" });
     assert!(waggle.as_google_says(&issuer, new).await.session.is_some());
-    // Whoever is shut out stays so, also by this door.
+    // Deactivated users cannot sign in with Google either.
     let out = crate::run(&waggle.database, &["users", "deactivate", "joe"], "");
     assert!(out.status.success());
     let refused = waggle.as_google_says(&issuer, json!({})).await;
@@ -208,7 +208,7 @@ async fn a_user_is_linked_by_a_code_alone(kind: Kind) {
     assert_eq!(told[0]["metadata"]["why"], "registration is closed");
 }
 
-async fn a_forged_token_opens_nothing(kind: Kind) {
+async fn forged_tokens_are_rejected(kind: Kind) {
     let (waggle, issuer) = Waggle::with_google(kind).await;
     waggle.set(json!({ "GOOGLE_VERIFICATION_ENABLED": false })).await;
     let now = chrono::Utc::now().timestamp();
@@ -252,17 +252,17 @@ async fn a_forged_token_opens_nothing(kind: Kind) {
         |header: &mut Value, _: &mut Value| header["jku"] = json!("https://evil.example/keys");
     let back = waggle.forged(&issuer, SignedWith::AnotherKey, brought).await;
     assert_eq!(back.status, 403);
-    // Nothing of it made a user.
+    // None of it created a user.
     let users = answer(waggle.by_admin(Method::GET, "/api/v1/users").await).await.ok();
     assert_eq!(users["items"].as_array().unwrap().len(), 1, "{users}");
     assert_eq!(waggle.told("GOOGLE_OAUTH_FAILURE").await.len(), 22);
     let log = std::fs::read_to_string(crate::process::log_path(&waggle.database)).unwrap();
     assert!(!log.contains("eyJ") && !log.contains(CLIENT_SECRET), "{log}");
-    // What is right goes in all the same.
+    // A valid token still works.
     assert!(waggle.as_google_says(&issuer, json!({})).await.session.is_some());
 }
 
-async fn a_foreign_domain_is_told_so_and_written_down(kind: Kind) {
+async fn a_foreign_domain_is_rejected_and_recorded(kind: Kind) {
     let (waggle, issuer) = Waggle::with_google(kind).await;
     waggle.set(json!({ "GOOGLE_VERIFICATION_ENABLED": false })).await;
     for foreign in [
@@ -274,36 +274,37 @@ async fn a_foreign_domain_is_told_so_and_written_down(kind: Kind) {
         let back = waggle.as_google_says(&issuer, foreign.clone()).await;
         assert!(back.status == 403 && back.session.is_none(), "{foreign}");
         assert!(back.text.contains("data-view=\"foreign-domain\" data-back-after=\"10\""));
-        assert!(!back.text.contains("elsewhere.example"), "nothing of it is on the page");
+        assert!(!back.text.contains("elsewhere.example"), "the page does not contain the address");
     }
     let events = waggle.told("GOOGLE_OAUTH_BREACH").await;
     assert_eq!(events.len(), 4);
     assert_eq!(events[3]["metadata"]["attempted_email"], "joe@elsewhere.example");
     assert_eq!(events[3]["metadata"]["oauth_uid"], "108");
     assert_eq!(events[3]["ip_address"], "127.0.0.1");
-    let told = waggle.mail("watch@hive.example", "foreign domain").await;
+    let told = waggle.mail("watch@hive.example", "domain that is not allowed").await;
     assert!(told.text.contains("from 127.0.0.1"), "{told:?}");
-    // A program gets the same as a problem.
+    // A program gets the same error as a problem.
     let browser = waggle.to_google("/").await;
     let foreign = |_: &mut Value, claims: &mut Value| claims["hd"] = json!(null);
     let (state, code) = issuer.agree(&browser.url, SignedWith::TheKey, foreign);
     let path = format!("{CALLBACK}?state={state}&code={code}");
     let call = waggle.request(Method::GET, &path).header("cookie", &browser.cookie);
     answer(call.header("accept", "application/json")).await.refused(403);
-    // An empty list admits no one, and without the restriction all come in.
+    // An empty list allows no one, and without the restriction everyone is allowed.
     waggle.set(json!({ "ALLOWED_DOMAIN": "[]" })).await;
     assert_eq!(waggle.as_google_says(&issuer, json!({})).await.status, 403);
     waggle.set(json!({ "DOMAIN_RESTRICTION_ENABLED": false })).await;
     let free = json!({ "email": "joe@gmail.com", "hd": null });
     assert!(waggle.as_google_says(&issuer, free).await.session.is_some());
-    // Of a mailbox that it does not run Google may be wrong, so that a code is asked for whatever the setting says.
+    // Google may be wrong about a mailbox that it does not run, so a code is required whatever the
+    // setting is.
     let elsewhere = json!({ "sub": "112", "email": "joe@elsewhere.example", "hd": null });
     let sent = waggle.as_google_says(&issuer, elsewhere).await;
     assert!(sent.session.is_none() && sent.location.starts_with("/account#google="));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_way_to_google_is_tested_and_what_goes_wrong_on_it_is_told() {
+async fn the_google_settings_are_tested_and_errors_are_reported() {
     let (waggle, issuer) = Waggle::with_google(Kind::Sqlite).await;
     let test = async |values: Value| {
         let body = Some(json!({ "values": values }));
@@ -327,7 +328,7 @@ async fn the_way_to_google_is_tested_and_what_goes_wrong_on_it_is_told() {
         assert!(found.text.contains("google-stale") && !found.text.contains("<script>"));
     }
     assert_eq!(waggle.told("GOOGLE_OAUTH_FAILURE").await.len(), 3);
-    // A key under a new name is learned, once in a minute at most.
+    // A key with a new name is fetched, but at most once a minute.
     assert_eq!(waggle.as_google_says(&issuer, json!({})).await.status, 303);
     issuer.rename_key("key-2");
     assert_eq!(waggle.as_google_says(&issuer, json!({})).await.status, 303);
@@ -341,7 +342,7 @@ async fn the_way_to_google_is_tested_and_what_goes_wrong_on_it_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_issuer_whose_name_ends_in_a_slash_is_an_issuer() {
+async fn an_issuer_whose_name_ends_in_a_slash_is_accepted() {
     let issuer = Issuer::start_as("/").await;
     let waggle = Waggle::with_issuer(Kind::Sqlite, &issuer).await;
 
@@ -355,7 +356,7 @@ async fn an_issuer_whose_name_ends_in_a_slash_is_an_issuer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_issuer_that_is_down_is_called_that() {
+async fn an_unreachable_issuer_is_reported() {
     let (waggle, issuer) = Waggle::with_google(Kind::Sqlite).await;
     let begin = || waggle.request(Method::POST, "/api/v1/auth/google").json(&json!({}));
     issuer.set_down(true);
@@ -374,7 +375,7 @@ async fn an_issuer_that_is_down_is_called_that() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_says_no_at_google_or_comes_back_twice_is_told_so() {
+async fn a_denied_or_repeated_sign_in_is_reported() {
     let (waggle, issuer) = Waggle::with_google(Kind::Sqlite).await;
     let browser = waggle.to_google("/").await;
     let (state, code) = issuer.agree(&browser.url, SignedWith::TheKey, |_, _| {});
@@ -390,13 +391,16 @@ async fn who_says_no_at_google_or_comes_back_twice_is_told_so() {
         told.iter().map(|event| event["metadata"]["why"].as_str().unwrap()).collect();
     assert_eq!(
         whys,
-        ["it was used before, begun elsewhere, or too long ago", "Google said access_denied",]
+        [
+            "it was already used, started in another browser, or has expired",
+            "Google returned the error access_denied",
+        ]
     );
 }
 
 on_both! {
-    somebody_new_comes_in_by_a_code_and_then_without,
-    a_user_is_linked_by_a_code_alone,
-    a_forged_token_opens_nothing,
-    a_foreign_domain_is_told_so_and_written_down,
+    a_new_user_needs_a_code_only_the_first_time,
+    an_existing_user_is_linked_only_with_a_code,
+    forged_tokens_are_rejected,
+    a_foreign_domain_is_rejected_and_recorded,
 }

@@ -1,4 +1,5 @@
-//! People become users, forget passwords and change addresses: each by showing that a mail came to them.
+//! Tests of registration, password reset and change of address, each of which is confirmed by
+//! email.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,26 +19,26 @@ use crate::{Answer, Waggle, answer, count, on_both, run};
 const PASSWORD: &str = "correct staple, battery horse";
 const OTHER: &str = "quite another donkey, staple";
 
-/// A mail as a person sees it.
+/// An email as a person sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Mail {
     pub(crate) text: String,
 }
 
 impl Mail {
-    /// Undoes quoted-printable, as far as these mails have it.
+    /// Decodes quoted-printable, as far as these emails use it.
     pub(crate) fn read(source: &str) -> Self {
         let text = source.replace("=\r\n", "").replace("=3D", "=").replace("\r\n", "\n");
         Self { text }
     }
 
-    /// The code: a line of its own.
+    /// The code, which is on a line of its own.
     pub(crate) fn code(&self) -> String {
         let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|b| b.is_ascii_digit());
         self.text.lines().map(str::trim).find(is_code).expect("it has a code").to_owned()
     }
 
-    /// What the link leads back with.
+    /// The secret in the link.
     pub(crate) fn link(&self, to: &str) -> String {
         let start = self.text.find(&format!("/account#{to}=")).expect("it has a link");
         let rest = &self.text[start..];
@@ -50,7 +51,8 @@ impl Waggle {
         self.request(Method::POST, &format!("/api/v1/auth/{path}")).json(&body)
     }
 
-    /// Waits for the mail to an address whose subject has these words, and takes it away.
+    /// Waits for an email to this address whose subject contains these words, and removes it from
+    /// the outbox.
     pub(crate) async fn mail(&self, to: &str, subject: &str) -> Mail {
         let outbox = self.database.folder.0.join("outbox");
         let begun = Instant::now();
@@ -66,25 +68,26 @@ impl Waggle {
                     return Mail::read(&source);
                 }
             }
-            assert!(begun.elapsed() < PATIENCE, "no mail came to {to} about {subject}");
+            assert!(begun.elapsed() < PATIENCE, "no email came to {to} about {subject}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// Lets people of one domain in.
+    /// Starts a server that allows addresses of one domain.
     pub(crate) async fn with_domain(kind: Kind) -> Self {
         Self::with_domain_and(kind, &[]).await
     }
 
-    /// The same, with an environment.
+    /// The same, with environment variables.
     pub(crate) async fn with_domain_and(kind: Kind, environment: &[(&str, &str)]) -> Self {
         let waggle = Self::with(kind, environment).await;
         let values = json!({
             "ALLOWED_DOMAIN": "hive.example",
             "PUBLIC_URL": waggle.process.base,
             "ADMIN_NOTIFICATION_EMAILS": "boss@hive.example",
-            // What the tests ask for more often than people do.
-            "LIMITS": "mail.pause=100/1,mail.address=100/60,register.client=1000/60,reset.client=1000/60",
+            // The tests send these requests more often than people do.
+            "LIMITS": "mail.pause=100/1,mail.address=100/60,register.client=1000/60,\
+                       reset.client=1000/60",
         });
         let body = Some(json!({ "values": values }));
         waggle.send(Method::PATCH, "/api/v1/settings", body).await.ok();
@@ -107,7 +110,7 @@ fn code_of(flow: &Value, code: &str) -> Value {
     json!({ "flow": flow["flow"], "code": code })
 }
 
-async fn somebody_becomes_a_user_by_a_code(kind: Kind) {
+async fn a_user_registers_with_a_code(kind: Kind) {
     let waggle = Waggle::with_domain(kind).await;
 
     let flow = waggle.register("Joe.Doe@Hive.example").await;
@@ -123,7 +126,7 @@ async fn somebody_becomes_a_user_by_a_code(kind: Kind) {
     for odd in ["12345a", "", "123", "١٢٣٤٥٦"] {
         answer(confirm(code_of(&flow, odd))).await.refused(422);
     }
-    // A code for one purpose is of no use for another.
+    // A code is valid for one purpose only.
     let mut reset = code_of(&flow, &mail.code());
     reset["password"] = json!(OTHER);
     answer(waggle.open("password-reset/confirm", reset)).await.refused(403);
@@ -145,15 +148,15 @@ async fn somebody_becomes_a_user_by_a_code(kind: Kind) {
     assert!(told.text.contains("joe.doe@hive.example"), "{told:?}");
     assert_eq!(waggle.events("REGISTER_EMAIL").await.len(), 1);
     assert!(!waggle.events("VERIFY_CODE_FAILURE").await.is_empty());
-    // Nothing in the database, the log or the record has the code.
+    // Neither the audit log nor the log contains the code.
     let everything = format!("{:?}", waggle.events("VERIFY_CODE_FAILURE").await)
         + &std::fs::read_to_string(crate::process::log_path(&waggle.database)).unwrap();
     assert!(!everything.contains(&mail.code()), "{everything}");
 }
 
-async fn a_link_makes_whoever_opens_it_choose_the_password(kind: Kind) {
+async fn a_registration_link_requires_a_new_password(kind: Kind) {
     let waggle = Waggle::with_domain(kind).await;
-    // Somebody else asks for an account with Joe's address, and a password that he knows.
+    // Somebody else registers Joe's address, with a password of their own.
     waggle.register("joe@hive.example").await;
     let link = waggle.mail("joe@hive.example", "verification code").await.link("verify");
 
@@ -170,12 +173,12 @@ async fn a_link_makes_whoever_opens_it_choose_the_password(kind: Kind) {
     answer(confirm(json!({ "link": link, "password": OTHER }))).await.refused(403);
 }
 
-async fn nobody_learns_who_is_a_user(kind: Kind) {
+async fn responses_do_not_reveal_who_is_a_user(kind: Kind) {
     let waggle = Waggle::with_domain(kind).await;
     user(&waggle, "joe", "admin");
     user(&waggle, "shut", "viewer");
     assert!(run(&waggle.database, &["users", "deactivate", "shut"], "").status.success());
-    waggle.mail("shut@hive.example", "rights").await;
+    waggle.mail("shut@hive.example", "permissions").await;
     let shape = |mut answer: Value| {
         let flow = answer["flow"].as_str().unwrap().len();
         answer["flow"] = json!(flow);
@@ -193,19 +196,19 @@ async fn nobody_learns_who_is_a_user(kind: Kind) {
     shapes.push(shape(answer(waggle.open("password-reset", stranger)).await.ok()));
 
     assert!(shapes.iter().all(|one| *one == shapes[0]), "{shapes:?}");
-    waggle.mail("joe@hive.example", "tried to use your address").await;
+    waggle.mail("joe@hive.example", "tried to use your email address").await;
     let code = waggle.mail("joe@hive.example", "verification code").await;
     assert!(code.text.contains("new password"), "{code:?}");
     waggle.mail("nobody@hive.example", "verification code").await;
-    // All have gone out by then that were to go.
+    // By now, all emails have been sent.
     let left = std::fs::read_dir(waggle.database.folder.0.join("outbox")).unwrap().count();
-    assert_eq!(left, 0, "nobody else got a mail");
-    // Whoever owns the address goes on as before.
+    assert_eq!(left, 0, "nobody else got an email");
+    // The owner of the address is not affected.
     answer(waggle.login("joe", PASSWORD)).await.ok();
     assert_eq!(waggle.events("PASSWORD_RESET_BREACH").await.len(), 1);
 }
 
-async fn only_the_domain_is_let_in(kind: Kind) {
+async fn only_allowed_domains_can_register(kind: Kind) {
     let waggle = Waggle::with_domain(kind).await;
     for email in [
         "joe@elsewhere.example",
@@ -238,7 +241,7 @@ async fn only_the_domain_is_let_in(kind: Kind) {
     answer(waggle.open("register", sneaky)).await.refused(400);
 }
 
-async fn codes_are_not_guessed(kind: Kind) {
+async fn codes_cannot_be_guessed(kind: Kind) {
     let waggle = Arc::new(Waggle::with_domain(kind).await);
     user(&waggle, "joe", "viewer");
     let ask = async || {
@@ -263,7 +266,7 @@ async fn codes_are_not_guessed(kind: Kind) {
     complete(&body).await.refused(403);
 
     assert_eq!(statuses, BTreeSet::from([403]));
-    // Twenty wrong ones of one client are the end, with another code, too.
+    // After twenty wrong codes, the client is rejected with another code, too.
     let flow = ask().await;
     let mail = waggle.mail("joe@hive.example", "verification code").await;
     let mut body = code_of(&flow, &mail.code());
@@ -271,7 +274,7 @@ async fn codes_are_not_guessed(kind: Kind) {
     let refused = complete(&body).await;
     assert_eq!(refused.status, 429, "{refused:?}");
     answer(waggle.login("joe", PASSWORD)).await.ok();
-    // The link needs no guessing and goes on working, once, however many use it.
+    // The link cannot be guessed and still works, but only once, even if it is used in parallel.
     let body = json!({ "link": mail.link("reset"), "password": OTHER });
     let uses =
         (0..8).map(|_| tokio::spawn(answer(waggle.open("password-reset/confirm", body.clone()))));
@@ -284,7 +287,7 @@ async fn codes_are_not_guessed(kind: Kind) {
     assert_eq!(done, 1);
     answer(waggle.login("joe", OTHER)).await.ok();
     assert_eq!(waggle.events("VERIFY_CODE_LIMITED").await.len(), 1);
-    // Links that are made up fill neither the record nor the day.
+    // Invented links are limited, so that they do not fill the audit log.
     let before = waggle.events("VERIFY_CODE_FAILURE").await.len();
     let made_up = json!({ "link": format!("wgv_{}", "A".repeat(43)), "password": OTHER });
     let tries =
@@ -297,7 +300,7 @@ async fn codes_are_not_guessed(kind: Kind) {
     assert!(limited >= 10 && after - before <= 20, "{limited} {before} {after}");
 }
 
-/// What strangers ask for that nobody gets uses up nothing that the users need.
+/// Password resets for unknown addresses do not use up the limits that users need.
 async fn resets_for_nobody_do_not_stop_resets(kind: Kind) {
     let waggle = Waggle::with_domain(kind).await;
     user(&waggle, "joe", "viewer");
@@ -319,12 +322,12 @@ async fn resets_for_nobody_do_not_stop_resets(kind: Kind) {
 
     let flow = ask("joe").await.ok();
     let code = waggle.mail("joe@hive.example", "verification code").await.code();
-    // As it is read out: in groups.
+    // People may type the code in groups.
     let spoken = format!(" {}-{} ", &code[..3], &code[3..]);
     confirm(&flow, &spoken).await.ok();
 
-    // The whole system's budget holds for mails that are sent, and is the same for who asks for
-    // nobody.
+    // The limit of the whole system counts emails that are sent. When it is exhausted, requests for
+    // unknown addresses are rejected as well.
     ask("joe").await.ok();
     ask("joe").await.ok();
     ask("joe").await.refused(429);
@@ -361,7 +364,7 @@ async fn a_forgotten_password_is_replaced(kind: Kind) {
     browser.get("/me").await.refused(401);
     let by_token = waggle.request(Method::GET, "/api/v1/posts").bearer_auth(token);
     answer(by_token).await.refused(401);
-    // Whoever was locked out because of somebody else's guesses is not any more.
+    // A lock because of wrong guesses of others is lifted.
     answer(waggle.login("joe", OTHER)).await.ok();
     answer(waggle.login("joe", PASSWORD)).await.refused(401);
     complete(OTHER).await.refused(403);
@@ -380,29 +383,29 @@ async fn an_address_is_changed_by_its_owner(kind: Kind) {
     let ask = |email: &str| browser.send(Method::POST, "/me/email", json!({ "email": email }));
     ask("joe@elsewhere.example").await.refused(403);
     ask("eve@hive.example").await.ok();
-    waggle.mail("eve@hive.example", "tried to use your address").await;
+    waggle.mail("eve@hive.example", "tried to use your email address").await;
 
     let flow = ask("joseph@hive.example").await.ok();
     let mail = waggle.mail("joseph@hive.example", "verification code").await;
     let confirm = async |browser: &crate::accounts::Browser<'_>, code: &str| -> Answer {
         browser.send(Method::POST, "/me/email/confirm", code_of(&flow, code)).await
     };
-    // A stranger who asks for the same address does not take the code away.
+    // A stranger who registers the same address does not invalidate the code.
     waggle.register("joseph@hive.example").await;
-    // What was mailed for one user is of no use to another, nor for making a new one.
+    // The code is not valid for another user, nor for registration.
     confirm(&eve, &mail.code()).await.refused(403);
     answer(waggle.open("register/confirm", code_of(&flow, &mail.code()))).await.refused(403);
     let changed = confirm(&browser, &mail.code()).await.ok();
 
     assert_eq!(changed["email"], "joseph@hive.example");
     assert!(changed["email_verified_at"].is_string());
-    let told = waggle.mail("joe@hive.example", "address at Waggle was changed").await;
+    let told = waggle.mail("joe@hive.example", "address was changed").await;
     assert!(told.text.contains("joseph@hive.example"));
     browser.get("/me").await.ok();
     elsewhere.get("/me").await.refused(401);
     answer(waggle.login("joe@hive.example", PASSWORD)).await.refused(401);
     answer(waggle.login("joseph@hive.example", PASSWORD)).await.ok();
-    // After a while the password is asked for again.
+    // After a while, the password is required again.
     let short = json!({ "values": { "RECENT_AUTHENTICATION_SECONDS": 30 } });
     waggle.send(Method::PATCH, "/api/v1/settings", Some(short)).await.ok();
     let ago = match kind {
@@ -422,7 +425,7 @@ async fn an_address_is_changed_by_its_owner(kind: Kind) {
     ask("jo@hive.example").await.ok();
 }
 
-async fn super_admins_are_those_of_the_list(kind: Kind) {
+async fn super_admins_match_the_list(kind: Kind) {
     let waggle = Waggle::with_domain(kind).await;
     user(&waggle, "joe", "viewer");
     let set = async |list: &str| {
@@ -431,7 +434,7 @@ async fn super_admins_are_those_of_the_list(kind: Kind) {
     };
     set("joe@hive.example,levi@hive.example").await;
     let me = async || waggle.browser("joe").await.get("/me").await.ok()["user"].clone();
-    assert_eq!(me().await["is_super_admin"], false, "nobody has shown that the address is his");
+    assert_eq!(me().await["is_super_admin"], false, "the address is not verified");
 
     let browser = waggle.browser("joe").await;
     let email = json!({ "email": "joe@hive.example" });
@@ -449,7 +452,7 @@ async fn super_admins_are_those_of_the_list(kind: Kind) {
         (&synced["made"][0]["has_password"], &synced["made"][0]["is_super_admin"]),
         (&json!(false), &json!(false))
     );
-    // The first access is by mail.
+    // A user without a password gets access by email first.
     answer(waggle.open("password-reset", json!({ "email": "levi@hive.example" }))).await.ok();
     let link = waggle.mail("levi@hive.example", "verification code").await.link("reset");
     let body = json!({ "link": link, "password": OTHER });
@@ -466,7 +469,7 @@ async fn super_admins_are_those_of_the_list(kind: Kind) {
     answer(waggle.login("levi", OTHER)).await.refused(401);
 }
 
-async fn tokens_are_those_of_their_users(kind: Kind) {
+async fn tokens_belong_to_their_users(kind: Kind) {
     let waggle = Waggle::with_domain(kind).await;
     let joe = user(&waggle, "joe", "approver");
     user(&waggle, "eve", "viewer");
@@ -486,13 +489,17 @@ async fn tokens_are_those_of_their_users(kind: Kind) {
     assert_eq!(eve.get("/tokens").await.ok()["items"], json!([]));
     let path = format!("/tokens/{}", made["id"].as_str().unwrap());
     eve.send(Method::DELETE, &path, json!({})).await.refused(404);
-    // No token makes tokens.
+    // A token cannot create tokens.
     let more = json!({ "name": "more", "scopes": ["read"] });
     waggle.post("/api/v1/tokens", more).await.refused(403);
 
     let role = |role: &'static str| run(&waggle.database, &["users", "set-role", "joe", role], "");
     assert!(role("viewer").status.success());
-    assert_eq!(answer(me()).await.ok()["scopes"], json!(["read"]), "the lesser of both rights");
+    assert_eq!(
+        answer(me()).await.ok()["scopes"],
+        json!(["read"]),
+        "only what the owner's role allows as well"
+    );
     assert!(run(&waggle.database, &["users", "deactivate", "joe"], "").status.success());
     answer(me()).await.refused(401);
     assert!(run(&waggle.database, &["users", "activate", "joe"], "").status.success());
@@ -548,7 +555,7 @@ async fn a_dead_mail_server_loses_nothing(kind: Kind) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    until(&|| log().contains("a mail did not go out yet")).await;
+    until(&|| log().contains("an email could not be sent and will be retried")).await;
     let wrong = json!({ "EMAIL_PORT": server.port, "EMAIL_HOST_PASSWORD": "wrong secret" });
     let tested = test(wrong).await;
     assert_eq!(tested["ok"], false, "{tested}");
@@ -560,7 +567,7 @@ async fn a_dead_mail_server_loses_nothing(kind: Kind) {
         "EMAIL_PORT": server.port, "EMAIL_HOST_USER": null, "EMAIL_HOST_PASSWORD": null,
     });
     let tested = test(stranger).await["detail"].to_string();
-    assert!(tested.contains("wants a log-in") && tested.contains("530 5.7.0"), "{tested}");
+    assert!(tested.contains("requires a login") && tested.contains("530 5.7.0"), "{tested}");
     let half = json!({ "EMAIL_PORT": server.port, "EMAIL_HOST_PASSWORD": null });
     let tested = test(half).await["detail"].to_string();
     assert!(tested.contains("EMAIL_HOST_PASSWORD is not"), "{tested}");
@@ -576,17 +583,18 @@ async fn a_dead_mail_server_loses_nothing(kind: Kind) {
     let confirmed = waggle.open("register/confirm", code_of(&flow, &mail.code()));
     answer(confirmed).await.ok();
     assert_eq!(server.seen.lock().unwrap().refused, ["wrong password", "stranger"]);
-    // Whom the server does not know is given up; what may be mended, under the same number, is not.
+    // An email to an unknown recipient is given up. One that failed with the same code for a
+    // temporary reason is not.
     let lines = |part: &str| log().matches(part).count();
-    let (later, given_up) = ("a mail did not go out yet", "is given up");
+    let (later, given_up) = ("an email could not be sent and will be retried", "is given up");
     let before = lines(later);
     waggle.register("gone@hive.example").await;
     until(&|| lines(given_up) == 1).await;
     waggle.register("full@hive.example").await;
     until(&|| lines(later) > before).await;
     assert_eq!(lines(given_up), 1, "{}", log());
-    // One who never answers does not hold up the others, and a server that has the mail and does not
-    // say what it did with it leaves that unknown.
+    // A recipient for whom the server never answers does not delay the others. If the server has
+    // the email and does not say whether it accepted it, the outcome is unknown.
     let before = server.seen.lock().unwrap().mails.len();
     for name in ["slow", "mute", "odd", "quick"] {
         waggle.register(&format!("{name}@hive.example")).await;
@@ -599,7 +607,7 @@ async fn a_dead_mail_server_loses_nothing(kind: Kind) {
     assert_eq!(unknown, 2);
     let said = "SELECT count(*) FROM mails WHERE last_error LIKE '%550 5.1.1 nobody of that name%'";
     assert_eq!(count(&waggle.database, said).await, 1);
-    // The other server wants STARTTLS, and gets nothing in the clear.
+    // The other server requires STARTTLS, and nothing is sent to it without TLS.
     let starttls = json!({
         "EMAIL_PORT": other.port, "EMAIL_USE_TLS": true, "EMAIL_USE_SSL": false,
         "EMAIL_HOST_PASSWORD": smtp::PASSWORD,
@@ -617,7 +625,7 @@ async fn a_dead_mail_server_loses_nothing(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_a_call_comes_from_is_what_a_trusted_proxy_says() {
+async fn the_client_address_comes_from_a_trusted_proxy() {
     let waggle = Waggle::start(Kind::Sqlite).await;
     user(&waggle, "joe", "viewer");
     let login = |forwarded: &str| {
@@ -629,7 +637,7 @@ async fn where_a_call_comes_from_is_what_a_trusted_proxy_says() {
     waggle.send(Method::PATCH, "/api/v1/settings", Some(set)).await.ok();
     login("203.0.113.1, 198.51.100.7").await.refused(401);
 
-    // What cannot be read in front does not hide what the proxy wrote behind it.
+    // Unreadable bytes at the beginning do not hide what the proxy appended.
     let odd = reqwest::header::HeaderValue::from_bytes(b"\xff, 198.51.100.9").unwrap();
     answer(waggle.login("joe", "wrong").header("x-forwarded-for", odd)).await.refused(401);
 
@@ -639,7 +647,7 @@ async fn where_a_call_comes_from_is_what_a_trusted_proxy_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_the_names_of_the_list_lead_here() {
+async fn only_allowed_host_names_are_served() {
     let waggle = Waggle::start(Kind::Sqlite).await;
     let set = json!({ "values": { "ALLOWED_HOSTS": "127.0.0.1,.hive.example" } });
     let done = waggle.send(Method::PATCH, "/api/v1/settings", Some(set)).await.ok();
@@ -658,7 +666,8 @@ async fn only_the_names_of_the_list_lead_here() {
         call("/api/v1/me", host).await.refused(421);
     }
     call("/health/live", "10.0.0.7").await.ok();
-    // Who shuts out the name that they call under is told so, and the command line takes it back.
+    // A change that excludes the host name of the caller returns a warning, and can be undone on
+    // the command line.
     let set = json!({ "value": ".hive.example" });
     let done = waggle.send(Method::PUT, "/api/v1/settings/ALLOWED_HOSTS", Some(set)).await.ok();
     let warning = done["warnings"][0].as_str().unwrap();
@@ -674,14 +683,14 @@ async fn only_the_names_of_the_list_lead_here() {
 
 on_both! {
     resets_for_nobody_do_not_stop_resets,
-    somebody_becomes_a_user_by_a_code,
-    a_link_makes_whoever_opens_it_choose_the_password,
-    nobody_learns_who_is_a_user,
-    only_the_domain_is_let_in,
-    codes_are_not_guessed,
+    a_user_registers_with_a_code,
+    a_registration_link_requires_a_new_password,
+    responses_do_not_reveal_who_is_a_user,
+    only_allowed_domains_can_register,
+    codes_cannot_be_guessed,
     a_forgotten_password_is_replaced,
     an_address_is_changed_by_its_owner,
-    super_admins_are_those_of_the_list,
-    tokens_are_those_of_their_users,
+    super_admins_match_the_list,
+    tokens_belong_to_their_users,
     a_dead_mail_server_loses_nothing,
 }

@@ -1,4 +1,4 @@
-//! A process that is killed at any step loses nothing and doubles nothing.
+//! Tests that a process that is killed at any step loses no post and publishes none twice.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,7 +9,8 @@ use crate::database::Kind;
 use crate::process::{PATIENCE, Process};
 use crate::{Waggle, on_both};
 
-/// A lease short enough to be waited out. On SQLite the next process ends the leases of a dead one at once.
+/// A lease that is short enough to wait for its end. On SQLite, the next process ends the leases of
+/// a dead one at once.
 const SHORT: [(&str, &str); 2] = [("PUBLISH_LEASE_SECONDS", "3"), ("PUBLISH_REQUEST_SECONDS", "1")];
 
 fn with(fault: &'static str) -> Vec<(&'static str, &'static str)> {
@@ -37,7 +38,7 @@ async fn wait_for_arrivals(waggle: &Waggle, count: usize) {
     }
 }
 
-/// Kills the server and starts another one in its place.
+/// Kills the server and starts another one.
 fn replace(waggle: &mut Waggle, settings: &[(&str, &str)]) {
     waggle.process.kill();
     waggle.again(settings);
@@ -46,20 +47,21 @@ fn replace(waggle: &mut Waggle, settings: &[(&str, &str)]) {
 /// How often a server is killed at each step.
 const TIMES: usize = 3;
 
-/// What the ledger has on disk between two steps, and how a test sees that it is there.
+/// The states of the ledger on disk between two steps, each of which a test can observe.
 #[derive(Clone, Copy)]
 enum Step {
-    /// Claimed, and no intent is written down.
+    /// The post is claimed, and no intent is recorded.
     Claimed,
-    /// The intent is written down, and nothing arrived.
+    /// The intent is recorded, and the post has not arrived.
     Begun,
-    /// The post arrived, and the answer did not.
+    /// The post has arrived, and the response has not.
     Arrived,
-    /// The post arrived, and the next process is looking for it.
+    /// The post has arrived, and the next process is looking for it.
     Looking,
 }
 
-/// Kills the server at `step`, again and again, and lets another one finish: each post is there once.
+/// Kills the server at `step` several times, and lets another one finish. Each post is published
+/// once.
 async fn killed_at(kind: Kind, step: Step) {
     let fault = match step {
         Step::Claimed => "slow-prepare",
@@ -88,7 +90,7 @@ async fn killed_at(kind: Kind, step: Step) {
                 wait_for_arrivals(&waggle, there + 1).await;
                 let version = waggle.get(&path).await.ok()["version"].as_i64().unwrap();
                 replace(&mut waggle, &with("slow-look"));
-                // A new hand has taken the post and is looking.
+                // Another worker has leased the post and is looking for it.
                 waggle.until(&path, |post| post["version"].as_i64().unwrap() > version).await;
             }
         }
@@ -109,7 +111,7 @@ async fn killed_at(kind: Kind, step: Step) {
     assert_eq!(timeline, texts);
 }
 
-async fn killed_before_the_intent_was_written_down(kind: Kind) {
+async fn killed_before_the_intent_was_recorded(kind: Kind) {
     killed_at(kind, Step::Claimed).await;
 }
 
@@ -117,15 +119,16 @@ async fn killed_before_the_request_arrived(kind: Kind) {
     killed_at(kind, Step::Begun).await;
 }
 
-async fn killed_before_the_answer_came(kind: Kind) {
+async fn killed_before_the_response_arrived(kind: Kind) {
     killed_at(kind, Step::Arrived).await;
 }
 
-async fn killed_while_looking(kind: Kind) {
+async fn killed_while_reconciling(kind: Kind) {
     killed_at(kind, Step::Looking).await;
 }
 
-/// Many posts, and a kill after ever more milliseconds: between any two steps, sooner or later.
+/// Publishes many posts, and kills the server after a delay that grows each round, so that it ends
+/// between any two steps.
 async fn killed_at_any_moment(kind: Kind) {
     let rounds = 14;
     let mut waggle = Waggle::with(kind, &SHORT).await;
@@ -155,7 +158,7 @@ async fn killed_at_any_moment(kind: Kind) {
     assert!(times.values().all(|&count| count == 1), "{times:?}");
 }
 
-async fn a_lost_answer_is_settled_by_looking(kind: Kind) {
+async fn a_lost_response_is_reconciled(kind: Kind) {
     let waggle = Waggle::with(kind, &[("SANDBOX_FAULTS", "lost-answer")]).await;
     let tweet = waggle.batch("b", &["words"]).await[0];
 
@@ -165,7 +168,7 @@ async fn a_lost_answer_is_settled_by_looking(kind: Kind) {
     assert_eq!(waggle.timeline().await, ["words"]);
 }
 
-async fn where_nobody_can_look_a_person_is_asked(kind: Kind) {
+async fn a_person_resolves_what_cannot_be_reconciled(kind: Kind) {
     let waggle = Waggle::with(kind, &[("SANDBOX_FAULTS", "lost-answer,blind")]).await;
     let tweet = waggle.batch("b", &["words"]).await[0];
     let post = waggle.publish(tweet).await;
@@ -200,7 +203,7 @@ async fn a_refused_post_fails_and_can_be_tried_again(kind: Kind) {
     assert!(failed["last_error"].as_str().unwrap().contains("refuse"), "{failed}");
 
     replace(&mut waggle, &[]);
-    // A call that comes late does not bring it back; one that knows the tweet as it is now does.
+    // A late call does not queue it again. A call with the current version of the tweet does.
     waggle.act(tweet, "publish").await.refused(428);
     let version =
         waggle.get(&format!("/api/v1/generated-tweets/{tweet}")).await.ok()["version"].clone();
@@ -211,7 +214,7 @@ async fn a_refused_post_fails_and_can_be_tried_again(kind: Kind) {
     assert_eq!(waggle.timeline().await, ["words"]);
 }
 
-async fn asked_to_end_it_ends_what_has_begun(kind: Kind) {
+async fn a_stopping_server_finishes_deliveries_in_progress(kind: Kind) {
     let mut waggle = Waggle::with(kind, &[("SANDBOX_FAULTS", "slow-answer")]).await;
     let tweet = waggle.batch("b", &["words"]).await[0];
     let post = waggle.publish(tweet).await;
@@ -228,9 +231,9 @@ async fn asked_to_end_it_ends_what_has_begun(kind: Kind) {
     assert_eq!(later["status"], "Brand Aligned");
 }
 
-/// Two replicas on one PostgreSQL: one is stopped past its lease while it sends, the other takes over.
+/// One of two replicas is paused past its lease while it sends, and the other takes over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_replicas_one_paused_past_its_lease_nothing_is_doubled() {
+async fn a_replica_paused_past_its_lease_publishes_nothing_twice() {
     let waggle = Waggle::with(Kind::Postgres, &with("slow-request")).await;
     let tweet = waggle.batch("b", &["words"]).await[0];
     let post = waggle.publish(tweet).await;
@@ -246,7 +249,7 @@ async fn of_two_replicas_one_paused_past_its_lease_nothing_is_doubled() {
     };
     second.until_published(post).await;
     waggle.process.signal("CONT");
-    // The first one wakes up and finds that it is too late, which it writes into its log.
+    // The first one continues, and logs that it is too late.
     let begun = Instant::now();
     while !waggle.log().contains("another worker has taken over") {
         assert!(begun.elapsed() < PATIENCE, "{}", waggle.log());
@@ -256,7 +259,7 @@ async fn of_two_replicas_one_paused_past_its_lease_nothing_is_doubled() {
     assert_eq!(second.timeline().await, ["words"]);
 }
 
-/// Many posts on two replicas, each delivered by one of them.
+/// Each of many posts is delivered by one of two replicas.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_replicas_share_the_work() {
     let first = Waggle::start(Kind::Postgres).await;
@@ -281,13 +284,13 @@ async fn two_replicas_share_the_work() {
 }
 
 on_both! {
-    killed_before_the_intent_was_written_down,
+    killed_before_the_intent_was_recorded,
     killed_before_the_request_arrived,
-    killed_before_the_answer_came,
-    killed_while_looking,
+    killed_before_the_response_arrived,
+    killed_while_reconciling,
     killed_at_any_moment,
-    a_lost_answer_is_settled_by_looking,
-    where_nobody_can_look_a_person_is_asked,
+    a_lost_response_is_reconciled,
+    a_person_resolves_what_cannot_be_reconciled,
     a_refused_post_fails_and_can_be_tried_again,
-    asked_to_end_it_ends_what_has_begun,
+    a_stopping_server_finishes_deliveries_in_progress,
 }

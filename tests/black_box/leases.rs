@@ -1,4 +1,4 @@
-//! What a run was told is new is leased to it: a run that dies between its two calls loses nothing.
+//! Tests of the leases of source tweets: a run that dies between its two calls loses none of them.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ async fn count(waggle: &Waggle, query: &str) -> i64 {
     waggle.get(&path).await.ok()["tweets"].as_i64().unwrap()
 }
 
-/// Waits until what is leased has lapsed.
+/// Waits until all leases have expired.
 async fn until_lapsed(waggle: &Waggle) {
     waggle
         .until("/api/v1/source-tweets?is_processed=false", |list| {
@@ -43,15 +43,18 @@ async fn a_run_that_dies_between_its_calls_loses_no_tweet(kind: Kind) {
     assert_eq!(new_ids(&second), ["1", "2", "3"]);
     assert_eq!(second["summary"]["offered_again"], 2);
     assert_eq!(second["summary"]["new_tweets_found"], 3);
-    // The batch of the second run ends it; the first one has nothing left.
-    let made = json!({ "campaign_batch": "b", "execution_id": "run-2", "tweets": [{ "id": "t", "content": "x" }] });
+    // The batch of the second run takes all of its tweets; the first run has none left.
+    let made = json!({
+        "campaign_batch": "b", "execution_id": "run-2",
+        "tweets": [{ "id": "t", "content": "x" }],
+    });
     assert_eq!(waggle.post(RECEIVE, made).await.ok()["processed_source_tweets"], 3);
     let third = waggle.post(CHECK, report("run-3", vec![item(1), item(2), item(3)])).await.ok();
     assert_eq!(new_ids(&third), Vec::<String>::new());
     assert_eq!(count(&waggle, "lapsed=true").await, 0);
 }
 
-async fn what_lapses_for_good_is_countable(kind: Kind) {
+async fn lapsed_tweets_can_be_counted(kind: Kind) {
     let mut settings = ONE_SECOND.to_vec();
     settings.push(("SOURCE_TWEET_OFFERS", "1"));
     let waggle = Waggle::with(kind, &settings).await;
@@ -66,15 +69,15 @@ async fn what_lapses_for_good_is_countable(kind: Kind) {
     assert_eq!(count(&waggle, "lapsed=false").await, 0);
     let list = waggle.get("/api/v1/source-tweets?lapsed=true").await.ok();
     assert_eq!(list["items"][0]["offers"], 1);
-    // The run that was told of it may still come, late.
+    // The run that the tweets were offered to can still finish them, late.
     let late = json!({ "execution_id": "run-1", "done": true });
     assert_eq!(waggle.post(RECEIVE, late).await.ok()["processed_source_tweets"], 2);
     assert_eq!(count(&waggle, "lapsed=true").await, 0);
 }
 
-/// The workflow that is there: its first call has a credential, its second has none and names
-/// nothing.
-async fn a_batch_that_names_nothing_ends_the_runs_of_its_address(kind: Kind) {
+/// The existing workflow: its first call has a credential, and its second call has none and names
+/// no run.
+async fn a_batch_without_a_run_ends_the_runs_of_its_address(kind: Kind) {
     let settings = [("TRUSTED_INGEST_NETWORKS", "127.0.0.0/8")];
     let waggle = Waggle::with(kind, &settings).await;
     let ingest = token(&waggle.database, &["ingest"]);
@@ -100,8 +103,8 @@ async fn a_batch_that_names_nothing_ends_the_runs_of_its_address(kind: Kind) {
     assert_eq!(count(&waggle, "is_processed=false").await, 0);
 }
 
-/// A name that cannot be read, and the batch of another token, must not end the runs of others.
-async fn what_names_no_run_ends_no_run_of_others(kind: Kind) {
+/// Neither an unreadable name nor the batch of another token may end the runs of others.
+async fn a_batch_without_a_readable_run_ends_no_run_of_others(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let other = token(&waggle.database, &["ingest"]);
     waggle.post(CHECK, report("run-1", vec![item(1)])).await.ok();
@@ -111,10 +114,10 @@ async fn what_names_no_run_ends_no_run_of_others(kind: Kind) {
     for name in [json!(["run-1"]), json!("x".repeat(300)), json!("{{ $execution.id }}")] {
         let done = json!({ "execution_id": name, "done": true });
         let refused = waggle.post(RECEIVE, done).await.refused(422);
-        assert!(refused["message"].as_str().unwrap().contains("names no run"), "{refused}");
+        assert!(refused["message"].as_str().unwrap().contains("does not name a run"), "{refused}");
         let failed = json!({ "execution_id": name, "error": true });
         let refused = waggle.post(RECEIVE, failed).await.refused(422);
-        assert!(refused["message"].as_str().unwrap().contains("none was ended"), "{refused}");
+        assert!(refused["message"].as_str().unwrap().contains("no run was ended"), "{refused}");
     }
     for (member, value) in [
         ("execution_id", json!(["run-1"])),
@@ -133,7 +136,7 @@ async fn what_names_no_run_ends_no_run_of_others(kind: Kind) {
     assert!(warning.starts_with("1 of the source_tweet_ids"), "{warned}");
 
     assert_eq!(count(&waggle, "is_processed=false").await, 1);
-    // The header names the run in this call, too.
+    // This call can also name the run in the header.
     waggle.post(CHECK, report("run-2", vec![item(2)])).await.ok();
     let named = waggle.request(Method::POST, RECEIVE).header("X-Execution-ID", "run-2");
     let named = answer(named.bearer_auth(&waggle.token).json(&batch("named"))).await.ok();
@@ -141,7 +144,7 @@ async fn what_names_no_run_ends_no_run_of_others(kind: Kind) {
     assert_eq!(count(&waggle, "is_processed=false").await, 1);
 }
 
-async fn an_agent_that_drafts_nothing_is_done_and_one_that_fails_gives_back(kind: Kind) {
+async fn an_agent_can_finish_without_drafts_or_release_its_tweets(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     waggle.post(CHECK, report("done", vec![item(1)])).await.ok();
     waggle.post(CHECK, report("failed", vec![item(2)])).await.ok();
@@ -157,7 +160,7 @@ async fn an_agent_that_drafts_nothing_is_done_and_one_that_fails_gives_back(kind
     assert!(failed["message"].as_str().unwrap().contains("LLM said no"), "{failed}");
     assert_eq!(new_ids(&again), ["2"]);
     assert_eq!(again["summary"]["offered_again"], 1);
-    // Without a name it is every open run of this caller: "other" and "next".
+    // Without a name, all open runs of this caller are meant: "other" and "next".
     let all = waggle.post(RECEIVE, json!({ "error": "timeout" })).await.refused(422);
     assert_eq!(all["released_source_tweets"], 2);
     let nothing = waggle.post(RECEIVE, json!({ "done": true })).await.ok();
@@ -170,9 +173,9 @@ async fn an_agent_that_drafts_nothing_is_done_and_one_that_fails_gives_back(kind
 }
 
 on_both! {
-    what_names_no_run_ends_no_run_of_others,
+    a_batch_without_a_readable_run_ends_no_run_of_others,
     a_run_that_dies_between_its_calls_loses_no_tweet,
-    what_lapses_for_good_is_countable,
-    a_batch_that_names_nothing_ends_the_runs_of_its_address,
-    an_agent_that_drafts_nothing_is_done_and_one_that_fails_gives_back,
+    lapsed_tweets_can_be_counted,
+    a_batch_without_a_run_ends_the_runs_of_its_address,
+    an_agent_can_finish_without_drafts_or_release_its_tweets,
 }

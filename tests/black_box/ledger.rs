@@ -1,5 +1,4 @@
-//! The ledger tells the truth, whatever else is in its tables and whatever the account is blamed
-//! for.
+//! Tests that the ledger stays correct with invalid rows in its tables, and with wrong credentials.
 
 use serde_json::json;
 
@@ -7,9 +6,9 @@ use crate::database::Kind;
 use crate::settings::fake_x;
 use crate::{Waggle, execute, on_both};
 
-/// Rows past Waggle: a post of a platform that this build does not know, one whose hash is no hash,
-/// one at a time that no calendar has, and a mail of a kind that there is not; and, where the
-/// database keeps such things, a post and a mail with a text that is none.
+/// Invalid rows, written without Waggle: a post with a platform that this build does not know, one
+/// with an invalid hash, one with an impossible time, and an email of an unknown kind. Where the
+/// database accepts it, also a post and an email with text that is not UTF-8.
 fn odd_rows(kind: Kind) -> String {
     let (now, json) = match kind {
         Kind::Sqlite => ("1000000", ""),
@@ -18,9 +17,11 @@ fn odd_rows(kind: Kind) -> String {
     let never = if kind == Kind::Sqlite { "9223372036854775807" } else { "'infinity'" };
     let post_at = |platform: &str, hash: &str, content: &str, time: &str| {
         format!(
-            "INSERT INTO posts (platform, content, status, scheduled_time, due_at, hashtags, mentions,
+            "INSERT INTO posts (platform, content, status, scheduled_time, due_at, hashtags, \
+             mentions,
                 media_urls, approved_by, approved_at, approved_hash, created_at, updated_at)
-             VALUES ('{platform}', {content}, 'scheduled', {time}, {now}, '[]'{json}, '[]'{json}, '[]'{json},
+             VALUES ('{platform}', {content}, 'scheduled', {time}, {now}, '[]'{json}, '[]'{json}, \
+             '[]'{json},
                 'system', {now}, '{hash}', {now}, {now});"
         )
     };
@@ -53,9 +54,9 @@ async fn a_row_that_cannot_be_read_keeps_nothing_else(kind: Kind) {
     waggle.mail("joe@hive.example", "").await;
 
     let log = waggle.log();
-    assert!(log.contains("a post cannot be read and left the queue"), "{log}");
+    assert!(log.contains("a post cannot be read and was removed from the queue"), "{log}");
     assert!(log.contains("posts.approved_hash"), "{log}");
-    assert!(log.contains("a mail cannot be read and is given up"), "{log}");
+    assert!(log.contains("an email cannot be read and is given up"), "{log}");
     assert_eq!(waggle.timeline().await, ["words"]);
     // The post of the other platform waits for a build that knows it.
     waggle.get("/api/v1/posts?platform=sandbox&status=published").await.ok();
@@ -90,7 +91,7 @@ async fn trouble_of_the_account_ends_with_new_credentials(kind: Kind) {
         .map(|delivery| delivery["state"].as_str().unwrap())
         .collect();
     assert_eq!(states, ["not_sent", "published"]);
-    // The fake X answers with the same id whatever is posted: it belongs to the first post alone.
+    // The fake X returns the same id for every post. The id belongs to the first post only.
     let second = waggle.batch("c", &["other words"]).await[0];
     let second = waggle.publish(second).await;
     let asked =

@@ -1,4 +1,4 @@
-//! The built binary over HTTP, as its users meet it, on SQLite and on PostgreSQL.
+//! Tests of the built binary over HTTP, as its users call it, on SQLite and on PostgreSQL.
 
 #![expect(
     clippy::unwrap_used,
@@ -48,17 +48,17 @@ use tokio::sync::OnceCell;
 use crate::database::{Database, Kind};
 use crate::process::{PATIENCE, Process, token};
 
-/// A server with a token for everything.
+/// A server with a token that has all rights.
 pub(crate) struct Waggle {
     pub(crate) process: Process,
     pub(crate) database: Arc<Database>,
     pub(crate) client: Client,
     pub(crate) token: String,
-    /// The session of an admin, who is made when one is needed.
+    /// The session of an admin, who is created when needed.
     admin: OnceCell<String>,
 }
 
-/// An answer, read whole.
+/// A complete response.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -68,7 +68,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
     #[track_caller]
@@ -96,7 +96,7 @@ impl Waggle {
         Self::on(process::database(kind).await, settings)
     }
 
-    /// A server on this database.
+    /// Starts a server on this database.
     pub(crate) fn on(database: Database, settings: &[(&str, &str)]) -> Self {
         let database = Arc::new(database);
         let process = Process::start(&database, settings);
@@ -104,7 +104,7 @@ impl Waggle {
         Self { process, database, client: client(), token, admin: OnceCell::new() }
     }
 
-    /// Starts a server again on the same data.
+    /// Starts another server on the same data.
     pub(crate) fn again(&mut self, settings: &[(&str, &str)]) {
         self.process = Process::start(&self.database, settings);
     }
@@ -121,7 +121,7 @@ impl Waggle {
         self.send(Method::POST, path, Some(body)).await
     }
 
-    /// The cookie of an admin who is signed in.
+    /// The cookie of a signed-in admin.
     pub(crate) async fn admin(&self) -> &str {
         let open = async || {
             accounts::user(self, "settings-admin", "admin");
@@ -130,13 +130,14 @@ impl Waggle {
         self.admin.get_or_init(open).await
     }
 
-    /// A request by an admin who is signed in.
+    /// A request by a signed-in admin.
     pub(crate) async fn by_admin(&self, method: Method, path: &str) -> RequestBuilder {
         let cookie = self.admin().await;
         self.request(method, path).header("cookie", cookie).header("sec-fetch-site", "same-origin")
     }
 
-    /// Settings are changed by people alone, all else by the token.
+    /// Sends a request: to settings as an admin, because only people change them, and else with the
+    /// token.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let mut request = if path.starts_with("/api/v1/settings") {
             self.by_admin(method, path).await
@@ -149,7 +150,7 @@ impl Waggle {
         answer(request).await
     }
 
-    /// Sends a body as it is, announced as JSON.
+    /// Sends a body as it is, with the content type of JSON.
     pub(crate) async fn post_raw(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
         let request = self
             .request(Method::POST, path)
@@ -159,7 +160,7 @@ impl Waggle {
         answer(request).await
     }
 
-    /// Hands in a batch and returns the ids of its tweets, in order.
+    /// Submits a batch and returns the ids of its tweets, in order.
     pub(crate) async fn batch(&self, batch_id: &str, texts: &[&str]) -> Vec<i64> {
         let tweets: Vec<Value> = texts
             .iter()
@@ -209,7 +210,7 @@ impl Waggle {
         answer(request).await
     }
 
-    /// Asks for `path` until `is_right` says so.
+    /// Requests `path` until `is_right` is true.
     pub(crate) async fn until(&self, path: &str, is_right: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
@@ -227,7 +228,7 @@ impl Waggle {
         self.until(&path, |post| post["status"] == "published").await
     }
 
-    /// The texts on the sandbox's timeline, newest first.
+    /// The texts on the timeline of the sandbox, newest first.
     pub(crate) async fn timeline(&self) -> Vec<String> {
         let timeline = self.get("/api/v1/sandbox/timeline?limit=200").await.ok();
         let items = timeline["items"].as_array().unwrap();
@@ -274,7 +275,7 @@ pub(crate) fn run(database: &Database, arguments: &[&str], input: &str) -> Outpu
     child.wait_with_output().unwrap()
 }
 
-/// Does something to the database past Waggle.
+/// Changes the database without Waggle.
 pub(crate) async fn execute(database: &Database, sql: &str) -> Result<(), String> {
     if let Some(path) = database.url.strip_prefix("sqlite://") {
         let connection = rusqlite::Connection::open(path).unwrap();
@@ -284,7 +285,7 @@ pub(crate) async fn execute(database: &Database, sql: &str) -> Result<(), String
     client.batch_execute(sql).await.map_err(|error| format!("{error:?}"))
 }
 
-/// The number that a query answers.
+/// The number that a query returns.
 pub(crate) async fn count(database: &Database, sql: &str) -> i64 {
     if let Some(path) = database.url.strip_prefix("sqlite://") {
         let connection = rusqlite::Connection::open(path).unwrap();

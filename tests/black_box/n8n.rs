@@ -1,4 +1,4 @@
-//! What n8n workflows send, good and bad, once and again.
+//! Tests of the n8n endpoints with valid, invalid and repeated calls.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ pub(crate) async fn stored(waggle: &Waggle) -> i64 {
     waggle.get("/api/v1/source-tweets/totals").await.ok()["tweets"].as_i64().unwrap()
 }
 
-async fn every_address_answers_directly(kind: Kind) {
+async fn every_path_responds_directly(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let mut number = 0;
     for prefix in ["/api", "/twitter/api"] {
@@ -55,7 +55,7 @@ async fn every_address_answers_directly(kind: Kind) {
     }
 }
 
-async fn all_shapes_of_a_report_are_taken(kind: Kind) {
+async fn all_forms_of_a_report_are_accepted(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let detailed = json!({
         "id": "21", "text": "words", "likeCount": "7", "retweetCount": 1.0, "createdAt": THURSDAY,
@@ -74,10 +74,12 @@ async fn all_shapes_of_a_report_are_taken(kind: Kind) {
     assert_eq!(under_data["data"]["execution_id"], "exec_success");
     assert_eq!(under_data["data"]["source_url"], "api_detailed");
 
-    let at_the_top = json!({ "status": "success", "msg": "success", "has_next_page": false, "tweets": [with_id(22)] });
+    let at_the_top = json!({
+        "status": "success", "msg": "success", "has_next_page": false, "tweets": [with_id(22)],
+    });
     assert_eq!(new_ids(&waggle.post(CHECK, at_the_top).await.ok()), ["22"]);
 
-    // A workflow may have added to either list.
+    // A workflow may have added tweets to either list.
     let both = json!({ "msg": "success", "data": { "tweets": [] }, "tweets": [with_id(24)] });
     assert_eq!(new_ids(&waggle.post(CHECK, both).await.ok()), ["24"]);
     let both = json!({ "data": { "tweets": [with_id(25)] }, "tweets": [with_id(26)] });
@@ -94,7 +96,7 @@ async fn all_shapes_of_a_report_are_taken(kind: Kind) {
     assert_eq!(wrapped["summary"]["total_processed"], 5);
     assert_eq!(wrapped["data"]["execution_id"], "list-1");
 
-    // The same ids in another run are duplicates, whatever that run calls itself.
+    // The same ids in another run are duplicates, whatever the name of that run is.
     let again = json!({ "msg": "success", "tweets": [with_id(22), with_id(23)] });
     let again = waggle.post(CHECK, again).await.ok();
     assert_eq!(new_ids(&again), ["23"]);
@@ -106,7 +108,10 @@ async fn all_shapes_of_a_report_are_taken(kind: Kind) {
 
 async fn items_are_echoed_byte_for_byte(kind: Kind) {
     let waggle = Waggle::start(kind).await;
-    let item = r#"{"Tweet ID" : 9007199254740993, "Content":"🐝 \u00fc", "Date":"2025-08-14T14:30:31Z", "x":1.50,"y":[{"z":12345678901234567890123}]}"#;
+    let item = concat!(
+        r#"{"Tweet ID" : 9007199254740993, "Content":"🐝 \u00fc", "Date":"2025-08-14T14:30:31Z","#,
+        r#" "x":1.50,"y":[{"z":12345678901234567890123}]}"#
+    );
 
     let echoed =
         waggle.post_raw(CHECK, format!(r#"{{"execution_id":"e","tweets":[{item}]}}"#)).await;
@@ -134,7 +139,7 @@ async fn a_repeated_call_gets_the_same_answer(kind: Kind) {
     assert_eq!(other["data"]["duplicate_ids"], json!(["1"]));
     assert_eq!(stored(&waggle).await, 3);
 
-    // A run that names itself in the header alone is known by it.
+    // A run can give its name in the header only.
     let nameless = json!({ "tweets": [item(9)] });
     for _ in 0..2 {
         let request = waggle
@@ -148,7 +153,7 @@ async fn a_repeated_call_gets_the_same_answer(kind: Kind) {
     }
 }
 
-async fn twins_at_the_same_moment_lose_nothing(kind: Kind) {
+async fn identical_parallel_calls_lose_nothing(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let body = report("twin", (0..60).map(item).collect());
     let answers =
@@ -166,7 +171,7 @@ async fn twins_at_the_same_moment_lose_nothing(kind: Kind) {
     assert_eq!(stored, 1);
 }
 
-async fn a_bad_item_does_not_spoil_the_good_ones(kind: Kind) {
+async fn invalid_items_do_not_affect_valid_ones(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let good = r#"{"Tweet ID":"1","Content":"fine","Date":"2025-08-14T14:30:31Z"}"#;
     let deep = format!(r#"{{"Tweet ID":"13","Content":{}1{}}}"#, "[".repeat(90), "]".repeat(90));
@@ -175,7 +180,7 @@ async fn a_bad_item_does_not_spoil_the_good_ones(kind: Kind) {
         (r#"{"Tweet ID":"3","Content":"half \ud83d","Date":"2025-08-14"}"#, "surrogate"),
         (r#"{"Tweet ID":"4","Content":"x","Date":"next week"}"#, "date"),
         (r#"{"Tweet ID":"5","Content":"x"}"#, "Date is missing"),
-        (r#"{"Tweet ID":"6","Content":"x","Date":1755181831}"#, "not a text"),
+        (r#"{"Tweet ID":"6","Content":"x","Date":1755181831}"#, "not a string"),
         (r#"{"Tweet ID":"","Content":"x","Date":"2025-08-14"}"#, "id is missing"),
         (r#"{"Content":"no id","Date":"2025-08-14"}"#, "id is missing"),
         (r#"{"Tweet ID":["x"],"Date":"2025-08-14"}"#, "Tweet ID"),
@@ -184,7 +189,7 @@ async fn a_bad_item_does_not_spoil_the_good_ones(kind: Kind) {
         (r#""just a text""#, "not a JSON object"),
         ("null", "not a JSON object"),
         ("[]", "not a JSON object"),
-        (&deep, "Content is not a text"),
+        (&deep, "Content is not a string"),
     ];
     let mut items = vec![good.to_owned()];
     items.extend(bad.iter().map(|(item, _)| (*item).to_owned()));
@@ -204,7 +209,7 @@ async fn a_bad_item_does_not_spoil_the_good_ones(kind: Kind) {
     assert_eq!(errors[4]["index"], 5);
     assert_eq!(stored(&waggle).await, 2);
 
-    // A call of which nothing could be read is no success.
+    // A call is rejected if none of its items can be read.
     let only_bad = format!(r#"{{"execution_id":"f","tweets":[{},{}]}}"#, bad[0].0, bad[3].0);
     let refused = waggle.post_raw(CHECK, only_bad).await.refused(422);
     assert!(refused["message"].as_str().unwrap().contains("none of the tweets"), "{refused}");
@@ -278,15 +283,17 @@ async fn an_unusable_body_gets_a_reason_and_stores_nothing(kind: Kind) {
     assert_eq!(batches["items"], json!([]), "{batches}");
 }
 
-async fn batches_are_kept_whole(kind: Kind) {
+async fn batches_are_stored_completely(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let batch = json!({
         "campaign_batch": "batch_2025-08-14_10-00",
         "analysis_summary": { "brand_alignment_score": "9.5", "dominant_themes": ["a"] },
-        "tweet_count": 2, "ready_for_deployment": "1", "title": "Über", "generated_at": "2025-08-14T10:00:00Z",
+        "tweet_count": 2, "ready_for_deployment": "1", "title": "Über",
+        "generated_at": "2025-08-14T10:00:00Z",
         "tweets": [
-            { "id": "t-1", "content": "one https://example.com/a/b", "character_count": 202, "type": "developer_tools",
-              "engagement_hook": "cta", "coophive_elements": ["x"], "ready_for_deployment": true, "status": "Approved" },
+            { "id": "t-1", "content": "one https://example.com/a/b", "character_count": 202,
+              "type": "developer_tools", "engagement_hook": "cta", "coophive_elements": ["x"],
+              "ready_for_deployment": true, "status": "Approved" },
             { "id": 2, "content": "x".repeat(300), "ready_for_deployment": "no" },
             { "id": "t-3" },
             { "id": "t-4", "content": 5 },
@@ -324,7 +331,7 @@ async fn batches_are_kept_whole(kind: Kind) {
     assert_eq!(shown["brand_alignment_score"], 9.5);
     assert_eq!(shown["generated_at"], "2025-08-14T10:00:00Z");
 
-    // A second run within the same minute has the same ids and other words.
+    // A second run in the same minute has the same ids and other texts.
     let mut second = batch.clone();
     second["tweets"] = json!([{ "id": "t-1", "content": "other words" }]);
     let second = waggle.post(RECEIVE, second).await.ok();
@@ -343,7 +350,7 @@ async fn batches_are_kept_whole(kind: Kind) {
     assert_eq!(several["batches"][1]["campaign_batch"], 7);
     assert_eq!(several["refused_batches"][0]["element"], 1);
 
-    // Names that would break a path do not: paths have numbers.
+    // Names with special characters are safe, because paths contain numbers.
     let slash = waggle.post(RECEIVE, json!({ "campaign_batch": "a/b?c", "tweets": [] })).await.ok();
     assert_eq!(slash["batch_id"], "a/b?c");
     waggle.get("/api/v1/campaign-batches").await.ok();
@@ -354,7 +361,10 @@ async fn a_batch_marks_the_tweets_it_came_from(kind: Kind) {
     waggle.post(CHECK, report("run-a", vec![item(1), item(2)])).await.ok();
     waggle.post(CHECK, report("run-b", vec![item(3), item(4)])).await.ok();
 
-    let body = json!({ "campaign_batch": "b", "execution_id": "run-a", "source_tweet_ids": [3], "tweets": [{ "id": "1", "content": "x" }] });
+    let body = json!({
+        "campaign_batch": "b", "execution_id": "run-a", "source_tweet_ids": [3],
+        "tweets": [{ "id": "1", "content": "x" }],
+    });
     let received = waggle.post(RECEIVE, body).await.ok();
 
     assert_eq!(received["processed_source_tweets"], 3);
@@ -365,30 +375,38 @@ async fn a_batch_marks_the_tweets_it_came_from(kind: Kind) {
     assert_eq!(shown["source_tweet_ids"], json!(["1", "2", "3"]));
 }
 
-async fn a_batch_of_nothing_works_nothing_through(kind: Kind) {
+async fn a_batch_without_tweets_processes_no_source_tweets(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     waggle.post(CHECK, report("run-a", vec![item(1)])).await.ok();
     let nameless = json!({ "msg": "success", "tweets": [item(2)] });
     waggle.post(CHECK, nameless).await.ok();
 
-    // Not one tweet can be stored: the source tweets wait for a better try, under the same name.
-    let bad = json!({ "campaign_batch": "b", "execution_id": "run-a", "tweets": [{ "id": "a" }, { "content": 5 }] });
+    // No tweet can be stored, so the source tweets stay open for another try with the same name.
+    let bad = json!({
+        "campaign_batch": "b", "execution_id": "run-a",
+        "tweets": [{ "id": "a" }, { "content": 5 }],
+    });
     let refused = waggle.post(RECEIVE, bad).await.refused(422);
     assert!(refused["message"].as_str().unwrap().contains("content is missing"), "{refused}");
     let empty = json!({ "campaign_batch": "empty", "execution_id": "run-a", "tweets": [] });
     assert_eq!(waggle.post(RECEIVE, empty).await.ok()["processed_source_tweets"], 0);
-    // A name that Waggle made up for a run without one joins no other run.
-    let made_up = json!({ "campaign_batch": "c", "execution_id": "exec_success", "tweets": [{ "id": "1", "content": "x" }] });
-    // What it does join is the run that it was given to.
+    // A name that Waggle generated for a nameless run refers to no other run, only to that one.
+    let made_up = json!({
+        "campaign_batch": "c", "execution_id": "exec_success",
+        "tweets": [{ "id": "1", "content": "x" }],
+    });
     assert_eq!(waggle.post(RECEIVE, made_up).await.ok()["processed_source_tweets"], 1);
 
-    let good = json!({ "campaign_batch": "b", "execution_id": "run-a", "tweets": [{ "id": "a", "content": "x" }] });
+    let good = json!({
+        "campaign_batch": "b", "execution_id": "run-a",
+        "tweets": [{ "id": "a", "content": "x" }],
+    });
     let good = waggle.post(RECEIVE, good).await.ok();
     assert_eq!(good["batch_id"], "b");
     assert_eq!(good["processed_source_tweets"], 1);
 }
 
-async fn the_order_of_tweets_makes_no_other_batch(kind: Kind) {
+async fn the_order_of_tweets_does_not_make_another_batch(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let mut tweets = vec![
         json!({ "id": "t", "content": "one" }),
@@ -404,7 +422,7 @@ async fn the_order_of_tweets_makes_no_other_batch(kind: Kind) {
     assert_eq!((&again["stored_count"], &again["known_count"]), (&json!(0), &json!(3)));
 }
 
-async fn work_is_claimed_and_given_back(kind: Kind) {
+async fn work_is_claimed_and_released(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     waggle.post(CHECK, report("run", (1..=5).map(item).collect())).await.ok();
     let claim = async |limit: i64, seconds: i64| {
@@ -425,7 +443,7 @@ async fn work_is_claimed_and_given_back(kind: Kind) {
     let rest = waggle.post("/api/v1/source-tweets/release", rest).await.ok();
     assert_eq!(rest["count"], 2);
     assert_eq!(count(&claim(10, 1).await.ok()), 2);
-    // A workflow that crashes gives nothing back by itself; the lease does.
+    // A workflow that crashes releases nothing, but its lease expires.
     waggle
         .until("/api/v1/source-tweets?is_processed=false", |list| {
             let now = chrono::Utc::now();
@@ -443,7 +461,7 @@ async fn work_is_claimed_and_given_back(kind: Kind) {
     claim(1, 0).await.refused(422);
 }
 
-async fn only_those_who_may_hand_in(kind: Kind) {
+async fn only_callers_with_the_scope_can_submit(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let body = report("run", vec![item(1)]);
     let ingest = token(&waggle.database, &["ingest"]);
@@ -456,7 +474,7 @@ async fn only_those_who_may_hand_in(kind: Kind) {
     answer(post(CHECK).header("authorization", "Digest x")).await.refused(401);
     answer(post(CHECK).bearer_auth(&read)).await.refused(403);
     answer(post(RECEIVE)).await.refused(401);
-    // Whoever may not is told so before his body is looked at.
+    // Access is checked before the body is parsed.
     let nonsense = waggle.request(Method::POST, CHECK).body("nonsense");
     answer(nonsense).await.refused(401);
     assert_eq!(stored(&waggle).await, 0);
@@ -467,7 +485,7 @@ async fn only_those_who_may_hand_in(kind: Kind) {
     assert_eq!(stored(&waggle).await, 1);
 }
 
-async fn a_trusted_network_hands_in_without_a_token_and_is_marked(kind: Kind) {
+async fn a_trusted_network_submits_without_a_token_and_is_marked(kind: Kind) {
     let settings = [("TRUSTED_INGEST_NETWORKS", "10.0.0.0/8, 127.0.0.0/8")];
     let waggle = Waggle::with(kind, &settings).await;
     let post = |path: &str, body: Value| waggle.request(Method::POST, path).json(&body);
@@ -475,7 +493,7 @@ async fn a_trusted_network_hands_in_without_a_token_and_is_marked(kind: Kind) {
     answer(post(CHECK, report("run", vec![item(1)]))).await.ok();
     answer(post(RECEIVE, json!({ "campaign_batch": "b", "tweets": [] }))).await.ok();
 
-    // Nothing else is open, and a wrong token is wrong.
+    // Other endpoints need a token, and a wrong token is rejected.
     answer(waggle.request(Method::GET, "/api/v1/source-tweets")).await.refused(401);
     let claim = json!({ "limit": 1, "lease_seconds": 1 });
     answer(post("/api/v1/source-tweets/claim", claim)).await.refused(401);
@@ -485,10 +503,10 @@ async fn a_trusted_network_hands_in_without_a_token_and_is_marked(kind: Kind) {
     assert_eq!(row["items"][0]["received_from"], "network:127.0.0.1");
     let batch = waggle.get("/api/v1/campaign-batches").await.ok();
     assert_eq!(batch["items"][0]["unauthenticated"], true);
-    assert!(waggle.log().contains("TRUSTED_INGEST_NETWORKS is on"));
+    assert!(waggle.log().contains("TRUSTED_INGEST_NETWORKS is set"));
 }
 
-async fn a_header_that_says_where_it_comes_from_is_not_believed(kind: Kind) {
+async fn forwarding_headers_of_untrusted_clients_are_ignored(kind: Kind) {
     let waggle = Waggle::with(kind, &[("TRUSTED_INGEST_NETWORKS", "10.0.0.0/8")]).await;
     let request = waggle
         .request(Method::POST, CHECK)
@@ -500,19 +518,19 @@ async fn a_header_that_says_where_it_comes_from_is_not_believed(kind: Kind) {
 }
 
 on_both! {
-    every_address_answers_directly,
-    all_shapes_of_a_report_are_taken,
+    every_path_responds_directly,
+    all_forms_of_a_report_are_accepted,
     items_are_echoed_byte_for_byte,
     a_repeated_call_gets_the_same_answer,
-    twins_at_the_same_moment_lose_nothing,
-    a_bad_item_does_not_spoil_the_good_ones,
+    identical_parallel_calls_lose_nothing,
+    invalid_items_do_not_affect_valid_ones,
     an_unusable_body_gets_a_reason_and_stores_nothing,
-    batches_are_kept_whole,
+    batches_are_stored_completely,
     a_batch_marks_the_tweets_it_came_from,
-    a_batch_of_nothing_works_nothing_through,
-    the_order_of_tweets_makes_no_other_batch,
-    work_is_claimed_and_given_back,
-    only_those_who_may_hand_in,
-    a_trusted_network_hands_in_without_a_token_and_is_marked,
-    a_header_that_says_where_it_comes_from_is_not_believed,
+    a_batch_without_tweets_processes_no_source_tweets,
+    the_order_of_tweets_does_not_make_another_batch,
+    work_is_claimed_and_released,
+    only_callers_with_the_scope_can_submit,
+    a_trusted_network_submits_without_a_token_and_is_marked,
+    forwarding_headers_of_untrusted_clients_are_ignored,
 }

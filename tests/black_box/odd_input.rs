@@ -1,5 +1,5 @@
-//! Values that workflows, spreadsheets, JavaScript and proxies spoil, and bodies that would cost
-//! too much.
+//! Tests with values that workflows, spreadsheets, JavaScript and proxies have damaged, and with
+//! bodies that could use too much memory.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn tweet(id: impl Into<Value>) -> Value {
     json!({ "id": id.into(), "text": "words", "createdAt": DATE })
 }
 
-async fn a_run_name_that_was_never_filled_in_is_none(kind: Kind) {
+async fn an_unrendered_run_name_counts_as_missing(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let names =
         ["undefined", "null", "NaN", "[object Object]", "{{ $json.id }}", "={{ $json.id }}"];
@@ -40,7 +40,7 @@ async fn a_run_name_that_was_never_filled_in_is_none(kind: Kind) {
     }
 }
 
-async fn ids_are_what_x_gives_and_nothing_near_it(kind: Kind) {
+async fn damaged_ids_are_rejected(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let sheet = json!([tweet("1.95594E+18"), tweet("1.95594E+18"), tweet(1.95594E18)]);
     let rounded = json!([tweet(732_822_797_798_539_300_i64), tweet(732_822_797_798_539_300_i64)]);
@@ -69,14 +69,16 @@ async fn ids_are_what_x_gives_and_nothing_near_it(kind: Kind) {
     waggle.post(CHECK, json!({ "execution_id": "r4", "tweets": [both] })).await.ok();
     let found = waggle.get("/api/v1/source-tweets?tweet_id=675127116845989888").await.ok();
     assert_eq!(found["items"].as_array().unwrap().len(), 1);
-    let linked = json!({ "campaign_batch": "b", "source_tweet_ids": [" 675127116845989888 ", "no id"],
-                         "tweets": [{ "id": "t", "content": "x" }] });
+    let linked = json!({
+        "campaign_batch": "b", "source_tweet_ids": [" 675127116845989888 ", "no id"],
+        "tweets": [{ "id": "t", "content": "x" }],
+    });
     let linked = waggle.post(RECEIVE, linked).await.ok();
     assert_eq!(linked["processed_source_tweets"], 1);
-    assert!(linked["warnings"].to_string().contains("source_tweet_ids at 1"), "{linked}");
+    assert!(linked["warnings"].to_string().contains("source_tweet_ids[1]"), "{linked}");
 }
 
-async fn a_count_costs_itself_and_a_long_text_is_read(kind: Kind) {
+async fn an_unreadable_count_is_a_warning_and_full_texts_are_read(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let with_views = |id: &str, views: Value| {
         let mut tweet = tweet(id);
@@ -104,7 +106,7 @@ async fn a_count_costs_itself_and_a_long_text_is_read(kind: Kind) {
     assert_eq!(full["items"][0]["content"], "all of the words");
 }
 
-async fn a_text_that_was_never_filled_in_is_stored_and_not_ready(kind: Kind) {
+async fn an_unrendered_text_is_stored_and_not_ready(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let texts = ["undefined", "[object Object]", "{{ $json.tweet }}", "News: {{ $json.title }}"];
 
@@ -120,7 +122,7 @@ async fn a_text_that_was_never_filled_in_is_stored_and_not_ready(kind: Kind) {
     }
 }
 
-async fn what_is_wrong_with_a_batch_costs_itself_alone(kind: Kind) {
+async fn an_invalid_field_of_a_batch_affects_only_itself(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let long = "x".repeat(300);
     let body = format!(
@@ -146,8 +148,8 @@ async fn what_is_wrong_with_a_batch_costs_itself_alone(kind: Kind) {
         ("analysis_summary", None),
         ("source_tweet_ids", None),
         ("coophive_elements", Some(0)),
-        ("same as the tweet at 0", Some(1)),
-        ("id of the tweet at 0", Some(2)),
+        ("same as the tweet at index 0", Some(1)),
+        ("id of the tweet at index 0", Some(2)),
         ("had no id", Some(3)),
     ] {
         let found = warnings.iter().find(|warning| {
@@ -178,7 +180,7 @@ async fn bodies_are_read_in_the_forms_that_programs_send(kind: Kind) {
     for (answer, id) in [(mark, "1"), (twice, "2"), (doubled, "3"), (joined, "4")] {
         assert_eq!(new_ids(&answer), [id]);
     }
-    // The same on the native API.
+    // The native API accepts the same forms.
     let claim = "\u{FEFF}{\"limit\": 1, \"lease_seconds\": 5}";
     let claim = waggle
         .request(Method::POST, "/api/v1/source-tweets/claim")
@@ -188,7 +190,7 @@ async fn bodies_are_read_in_the_forms_that_programs_send(kind: Kind) {
     answer(claim).await.ok();
 }
 
-async fn a_token_that_is_sent_wrongly_is_told_how(kind: Kind) {
+async fn an_error_explains_how_to_send_the_token(kind: Kind) {
     let waggle = Waggle::with(kind, &[("TRUSTED_INGEST_NETWORKS", "127.0.0.0/8")]).await;
     let ingest = token(&waggle.database, &["ingest"]);
     let body = json!({ "execution_id": "r", "tweets": [tweet("1")] });
@@ -199,20 +201,20 @@ async fn a_token_that_is_sent_wrongly_is_told_how(kind: Kind) {
 
     assert!(bare["message"].as_str().unwrap().contains("Bearer is missing"), "{bare}");
     assert!(user["message"].as_str().unwrap().contains("password of HTTP Basic"), "{user}");
-    // What a browser sends for another site is not taken without a credential.
+    // Requests of a browser for another site need a credential.
     answer(post().header("origin", "https://evil.example")).await.refused(403);
     answer(post().header("sec-fetch-mode", "no-cors")).await.refused(403);
     answer(post()).await.ok();
 }
 
 on_both! {
-    a_run_name_that_was_never_filled_in_is_none,
-    ids_are_what_x_gives_and_nothing_near_it,
-    a_count_costs_itself_and_a_long_text_is_read,
-    a_text_that_was_never_filled_in_is_stored_and_not_ready,
-    what_is_wrong_with_a_batch_costs_itself_alone,
+    an_unrendered_run_name_counts_as_missing,
+    damaged_ids_are_rejected,
+    an_unreadable_count_is_a_warning_and_full_texts_are_read,
+    an_unrendered_text_is_stored_and_not_ready,
+    an_invalid_field_of_a_batch_affects_only_itself,
     bodies_are_read_in_the_forms_that_programs_send,
-    a_token_that_is_sent_wrongly_is_told_how,
+    an_error_explains_how_to_send_the_token,
 }
 
 /// The resident memory of a process, in bytes: now, and at its highest.
@@ -226,7 +228,7 @@ fn memory(process: u32) -> (u64, u64) {
     (of("VmRSS:"), of("VmHWM:"))
 }
 
-/// No body of any shape costs more than eight times its size.
+/// No body uses more memory than eight times its size.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_costs_at_most_eight_times_its_size() {
@@ -288,7 +290,7 @@ async fn a_body_costs_at_most_eight_times_its_size() {
     ];
     for (number, body) in bodies.into_iter().enumerate() {
         for path in [CHECK, RECEIVE] {
-            // A process of its own: what an earlier body left must not hide what this one takes.
+            // A new process, so that memory of an earlier body does not hide what this one uses.
             waggle.process.kill();
             waggle.again(&[]);
             let process = waggle.process.id();

@@ -1,4 +1,4 @@
-//! What databases, disks, logs and signals do to a server, and what it says then.
+//! Tests of failures of databases, disks and logs, and of signals, and of what the server reports.
 
 use std::process::Stdio;
 
@@ -18,7 +18,7 @@ const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activi
 async fn sessions_that_postgres_ends_are_replaced_and_never_a_500() {
     let waggle = Waggle::start(Kind::Postgres).await;
     for round in 0..3 {
-        // Every connection of the pool is in use once.
+        // Use every connection of the pool once.
         let calls = (0..16).map(|_| waggle.get("/api/v1/posts"));
         futures_util::future::join_all(calls).await;
 
@@ -38,7 +38,7 @@ async fn sessions_that_postgres_ends_are_replaced_and_never_a_500() {
     }
 }
 
-/// What a start that fails says.
+/// The error output of a server that must fail to start.
 fn failed_start(database: &Database) -> String {
     let output = run(database, &["serve"], "");
     assert!(!output.status.success());
@@ -54,12 +54,12 @@ async fn a_database_that_cannot_be_opened_is_called_by_its_reason() {
     let good = server();
     let (_, host) = good.rsplit_once('@').unwrap();
     let wrong_role = format!("postgresql://nobody_of_this_name:hush@{host}");
-    // It takes connections and says nothing.
+    // A server that accepts connections and never answers.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = listener.local_addr().unwrap();
     let silent = format!("postgresql://u:hush@{silent}/d?connect_timeout=1&sslmode=disable");
     let cases = [
-        (silent, "does not answer within 2 seconds"),
+        (silent, "did not answer within 2 seconds"),
         (good.replace("/postgres?", "/no_such_database?"), "no_such_database"),
         (wrong_role, "nobody_of_this_name"),
         ("postgresql://u:hush@127.0.0.1:1/d".to_owned(), "refused"),
@@ -131,11 +131,11 @@ async fn a_database_that_takes_no_writes_is_called_that_and_reads_are_answered()
     let hand_in =
         || waggle.post("/api/receive-tweets", json!({ "campaign_batch": "b", "tweets": [] }));
 
-    // A session that was ended may cost the first call its answer.
+    // The first call may fail because its session was ended.
     hand_in().await;
     let refused = hand_in().await;
 
-    assert!(refused.status == 503 && refused.text.contains("takes no writes"), "{refused:?}");
+    assert!(refused.status == 503 && refused.text.contains("accepts no writes"), "{refused:?}");
     waggle.get("/api/v1/posts").await.ok();
 }
 
@@ -147,7 +147,7 @@ async fn reads_are_answered_while_another_program_holds_the_lock() {
     let other = rusqlite::Connection::open(path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
 
-    // The stamp of the token's last use cannot be written, and decides nothing.
+    // The time of the token's last use cannot be written, but reads do not depend on it.
     for _ in 0..3 {
         let read = waggle.request(Method::GET, "/api/v1/posts").bearer_auth(&fresh);
         answer(read).await.ok();
@@ -160,7 +160,7 @@ async fn reads_are_answered_while_another_program_holds_the_lock() {
     write.await.ok();
 }
 
-/// Starts a server whose log goes to `log`, and returns where it is.
+/// Starts a server whose log goes to `log`, and returns the process and the base URL.
 fn logging_to(database: &Database, log: Stdio) -> (std::process::Child, String) {
     use std::io::{BufRead as _, BufReader};
 
@@ -183,7 +183,7 @@ async fn a_log_that_nobody_takes_stops_no_request() {
     for log in [Stdio::from(full), Stdio::piped()] {
         let database = Database::new(Kind::Sqlite).await;
         let (mut child, base) = logging_to(&database, log);
-        // The reader of the pipe, if it is one, is gone.
+        // If it is a pipe, its reader is gone.
         drop(child.stderr.take());
         let token = token(&database, &["read"]);
 
@@ -197,7 +197,7 @@ async fn a_log_that_nobody_takes_stops_no_request() {
     }
 }
 
-/// A collector that stands still, a terminal that is paused.
+/// As with a log collector that hangs, or a paused terminal.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_whose_reader_stands_still_stops_no_request() {
     let database = Database::new(Kind::Sqlite).await;
@@ -205,7 +205,7 @@ async fn a_log_whose_reader_stands_still_stops_no_request() {
     let unread = child.stderr.take().unwrap();
     let client = crate::client();
 
-    // More lines than a pipe keeps, which is 64 KiB.
+    // More lines than fit in a pipe, which holds 64 KiB.
     for _ in 0..1_000 {
         let call = client.get(format!("{base}/health/live"));
         let answered = call.timeout(crate::process::PATIENCE).send().await.unwrap();
@@ -231,7 +231,7 @@ async fn a_server_is_ready_while_its_database_answers(kind: Kind) {
     let ready = || async { waggle.get("/health/ready").await.status };
     assert_eq!(ready().await, 200);
     if kind == Kind::Postgres {
-        // A database that takes no connections is an outage.
+        // The database accepts no connections.
         let name = waggle.database.url.rsplit('/').next().unwrap().split('?').next().unwrap();
         let other = Database::new(Kind::Postgres).await;
         let allow = |is: bool| format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {is}");
@@ -244,7 +244,7 @@ async fn a_server_is_ready_while_its_database_answers(kind: Kind) {
         assert_eq!(ready().await, 503);
         let refused = waggle.get("/api/v1/posts").await;
         assert_eq!(refused.status, 503, "{refused:?}");
-        // Everybody is told when to come again, n8n too.
+        // Every response says when to try again, also for n8n.
         for path in ["/api/v1/posts", "/api/check-duplicate-tweet", "/health/ready"] {
             let method = if path.contains("check") { Method::POST } else { Method::GET };
             let call = waggle.request(method, path).bearer_auth(&waggle.token);
@@ -278,12 +278,12 @@ async fn a_server_that_is_asked_to_end_while_it_starts_ends() {
             assert!(begun.elapsed() < crate::process::PATIENCE, "it does not end");
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
-        // What it left can be used.
+        // Another server can start on the data that it left.
         Process::start(&database, &[]).kill();
     }
 }
 
-/// One address holds all connections that it may have; another one is served.
+/// While one address uses all of its connections, another address is served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_address_does_not_keep_others_out() {
     let waggle = Waggle::with(Kind::Sqlite, &[("HTTP_CONNECTIONS_PER_ADDRESS", "16")]).await;
@@ -300,7 +300,7 @@ async fn one_address_does_not_keep_others_out() {
 
     assert_eq!(live.send().await.unwrap().status(), 200);
 
-    // Those over the bound were refused, and those within it are open.
+    // Connections over the limit were rejected, and those within it are open.
     let mut refused = 0;
     for stream in &mut held {
         let mut byte = [0; 1];

@@ -1,4 +1,4 @@
-//! The README's quick start, taken out of the README and run, so that it stays true.
+//! Runs the quick start of the README, so that it stays correct.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// The commands of the blocks under "Quick start", one list a block.
+/// The commands of the blocks under "Quick start", one list per block.
 fn blocks() -> Vec<Vec<String>> {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let section = readme.split("\n## Quick start\n").nth(1).unwrap();
@@ -23,7 +23,7 @@ fn blocks() -> Vec<Vec<String>> {
         .collect()
 }
 
-/// A shell in which the README's commands run the binary that is under test, on a folder of the test's.
+/// A shell in which the commands of the README run the binary under test, on a folder of the test.
 fn shell(folder: &Folder, listen: &str, script: &str) -> Command {
     let mut command = Command::new("sh");
     command
@@ -38,7 +38,7 @@ fn shell(folder: &Folder, listen: &str, script: &str) -> Command {
     command
 }
 
-/// Ends what `make` started, too: it is a process group of its own.
+/// Also ends what `make` started, which is in a process group of its own.
 struct Group(Child);
 
 impl Drop for Group {
@@ -59,7 +59,7 @@ fn the_quick_start_works_as_it_is_printed() {
 
     let walked = shell(&folder, &listen, &demo.join("\n")).output().unwrap();
     assert!(walked.status.success(), "{}", String::from_utf8_lossy(&walked.stderr));
-    assert!(String::from_utf8_lossy(&walked.stdout).contains("Every step did what it should."));
+    assert!(String::from_utf8_lossy(&walked.stdout).contains("All steps succeeded."));
 
     let mut started = shell(&folder, &listen, &run.join("\n"));
     let mut started = Group(
@@ -88,7 +88,7 @@ fn the_quick_start_works_as_it_is_printed() {
     assert!(output.contains("\"stored_count\":1"), "{output}");
     assert!(output.contains("Approved"), "{output}");
     assert!(output.contains("\"platform\":\"sandbox\""), "{output}");
-    // It ends with the post on the timeline.
+    // At the end, the post is on the timeline.
     let timeline = output.lines().last().unwrap();
     assert!(timeline.contains("Let idle GPUs find work"), "{output}");
 
@@ -103,6 +103,6 @@ fn the_quick_start_works_as_it_is_printed() {
     let output = String::from_utf8_lossy(&tried.stdout);
     assert!(tried.status.success() && output.contains("\"items\""), "{output}");
     drop(started);
-    // The test run has a PostgreSQL of its own; the quick start needs none.
+    // The test run has a PostgreSQL server, which the quick start does not need.
     assert!(!server().is_empty());
 }

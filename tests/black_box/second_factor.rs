@@ -1,4 +1,4 @@
-//! A second factor is asked for beside the password, and nothing opens before it was shown.
+//! Tests that users with a second factor need it at sign-in, and get no access before.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,9 +18,9 @@ const PASSWORD: &str = "correct staple, battery horse";
 struct App {
     totp: Totp,
     secret: String,
-    /// The code that it was set up with.
+    /// The code that the app was set up with.
     used: String,
-    /// The one after that, which is good for a minute.
+    /// The code after that, which is valid for a minute.
     next: String,
 }
 
@@ -36,8 +36,8 @@ impl App {
         app
     }
 
-    /// What it shows so many times 30 seconds from now. Of those that are taken, only the present and the next stay so while a test
-    /// goes on.
+    /// The code that the app shows `steps` times 30 seconds from now. Of the codes that are
+    /// accepted, only the current and the next one stay so for the time of a test.
     fn shows(&self, steps: u64) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         self.totp.generate(now + 30 * steps).to_string()
@@ -45,7 +45,7 @@ impl App {
 }
 
 impl Browser<'_> {
-    /// Shows a code; the browser has the new session then.
+    /// Sends a code. After that, the browser has the new session.
     async fn show(&mut self, code: &str) -> Result<Value, u16> {
         let request = self.request(Method::POST, "/auth/second-factor");
         let response = request.json(&json!({ "code": code })).send().await.unwrap();
@@ -56,7 +56,7 @@ impl Browser<'_> {
         Ok(response.json().await.unwrap())
     }
 
-    /// Sets an app up, whose present code is used up thereby.
+    /// Sets up an app. This uses its current code.
     async fn set_up(&self) -> (App, Vec<String>) {
         let begun = self.send(Method::POST, "/me/second-factor/totp", json!({})).await.ok();
         let app = App::of(&begun);
@@ -67,7 +67,7 @@ impl Browser<'_> {
     }
 }
 
-async fn the_second_factor_is_asked_for(kind: Kind) {
+async fn the_second_factor_is_required(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     user(&waggle, "joe", "editor");
     let browser = waggle.browser("joe").await;
@@ -112,20 +112,20 @@ async fn the_second_factor_is_asked_for(kind: Kind) {
     let before = Browser { waggle: &waggle, cookie: pending };
     before.get("/me").await.refused(401);
     let mut again = waggle.browser("joe").await;
-    assert_eq!(again.show(&app.next).await, Err(403), "each is good for once");
+    assert_eq!(again.show(&app.next).await, Err(403), "each code is valid once");
 
     again.show(&codes[3].to_uppercase().replace('-', " ")).await.unwrap();
     let mut once_more = waggle.browser("joe").await;
-    assert_eq!(once_more.show(&codes[3]).await, Err(403), "each is good for once");
+    assert_eq!(once_more.show(&codes[3]).await, Err(403), "each code is valid once");
     let state = again.get("/me/second-factor").await.ok();
     assert_eq!((&state["has_totp"], &state["recovery_codes_left"]), (&json!(true), &json!(9)));
     waggle.mail("joe@hive.example", "second factor").await;
     let renewed =
         again.send(Method::POST, "/me/second-factor/recovery-codes", json!({})).await.ok();
     let renewed = renewed["recovery_codes"][0].as_str().unwrap();
-    assert_eq!(once_more.show(&codes[4]).await, Err(403), "there are others now");
+    assert_eq!(once_more.show(&codes[4]).await, Err(403), "there are new codes now");
     once_more.show(renewed).await.unwrap();
-    // A password that others know does not take the second factor away.
+    // The password is not enough to remove the second factor.
     let password = json!({ "password": PASSWORD });
     let refused = again.send(Method::POST, "/auth/confirm", password).await.refused(403);
     assert_eq!(refused["needs"], "second_factor");
@@ -134,7 +134,7 @@ async fn the_second_factor_is_asked_for(kind: Kind) {
     again.send(Method::DELETE, "/me/second-factor/totp", json!({})).await.refused(409);
 }
 
-async fn half_a_proof_opens_nothing(kind: Kind) {
+async fn a_password_without_the_second_factor_gives_no_access(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     user(&waggle, "joe", "admin");
     let browser = waggle.browser("joe").await;
@@ -172,7 +172,7 @@ async fn half_a_proof_opens_nothing(kind: Kind) {
     half.get("/me").await.refused(401);
 }
 
-async fn guessing_ends_and_admins_help(kind: Kind) {
+async fn guessing_is_limited_and_admins_can_remove_the_factor(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let id = user(&waggle, "joe", "editor");
     user(&waggle, "boss", "admin");
@@ -195,9 +195,9 @@ async fn guessing_ends_and_admins_help(kind: Kind) {
     found.sort_unstable();
     assert_eq!(found, [[403; 5].as_slice(), &[429; 7]].concat());
     let mut joe = waggle.browser("joe").await;
-    assert_eq!(joe.show(&app.shows(1)).await, Err(429), "the right one, too");
-    waggle.mail("joe@hive.example", "knows your password").await;
-    // Whoever reads the mail does not begin anew.
+    assert_eq!(joe.show(&app.shows(1)).await, Err(429), "the right code is rejected, too");
+    waggle.mail("joe@hive.example", "know your Waggle password").await;
+    // A password reset by email does not reset the count.
     let ask = waggle.request(Method::POST, "/api/v1/auth/password-reset");
     let flow = answer(ask.json(&json!({ "email": "joe@hive.example" }))).await.ok();
     let code = waggle.mail("joe@hive.example", "verification code").await.code();
@@ -206,7 +206,7 @@ async fn guessing_ends_and_admins_help(kind: Kind) {
     answer(reset).await.ok();
     let mut joe = waggle.browser("joe").await;
     assert_eq!(joe.show(&app.shows(1)).await, Err(429));
-    assert_eq!(joe.show("no code at all").await, Err(403), "it is not even counted");
+    assert_eq!(joe.show("no code at all").await, Err(403), "it is not counted");
     joe.show(&codes[0]).await.unwrap();
 
     let path = format!("/users/{id}/second-factor");
@@ -246,14 +246,14 @@ async fn guessing_ends_and_admins_help(kind: Kind) {
     }
     let failures = names.iter().filter(|name| **name == "SECOND_FACTOR_FAILURE").count();
     let limited = names.iter().filter(|name| **name == "SECOND_FACTOR_LIMITED").count();
-    assert_eq!((failures, limited), (5, 1), "whoever goes on does not fill the record");
+    assert_eq!((failures, limited), (5, 1), "further attempts do not fill the audit log");
     for secret in [&app.secret, &codes[0], &codes[1]] {
         assert!(!events.to_string().contains(secret.as_str()));
     }
 }
 
-/// With another master key the apps go on working, and the database has the secret of none in the clear.
-async fn apps_outlive_the_master_key(kind: Kind) {
+/// After a rotation of the master key, authenticator apps still work.
+async fn apps_work_after_a_rotation_of_the_master_key(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     user(&waggle, "joe", "viewer");
     let (app, _) = waggle.browser("joe").await.set_up().await;
@@ -269,7 +269,7 @@ async fn apps_outlive_the_master_key(kind: Kind) {
 const ORIGIN: &str = "http://localhost:8080";
 
 impl Browser<'_> {
-    /// Adds what an authenticator makes.
+    /// Adds the passkey of an authenticator.
     async fn add(&self, authenticator: &mut Authenticator, name: &str) -> Answer {
         let asked = self.send(Method::POST, "/me/second-factor/passkeys", json!({})).await.ok();
         let made = authenticator.create(&asked["options"], ORIGIN, &Lie::default()).unwrap();
@@ -277,7 +277,7 @@ impl Browser<'_> {
         self.send(Method::POST, "/me/second-factor/passkeys/confirm", body).await
     }
 
-    /// What an authenticator says to what it is asked in this session.
+    /// The answer of an authenticator to the challenge of this session.
     async fn ask(&self, authenticator: &mut Authenticator, lie: &Lie) -> Value {
         let asked = self.send(Method::POST, "/auth/second-factor/passkey", json!({})).await.ok();
         json!({ "credential": authenticator.get(&asked["options"], ORIGIN, lie) })
@@ -304,7 +304,7 @@ async fn a_passkey_is_a_second_factor(kind: Kind) {
     let codes = added["recovery_codes"].as_array().unwrap().clone();
     assert_eq!(codes.len(), 10);
     let second = browser.add(&mut stick, "stick").await.ok();
-    assert_eq!(second["recovery_codes"], json!([]), "those from before go on working");
+    assert_eq!(second["recovery_codes"], json!([]), "the earlier codes still work");
     waggle.mail("joe@hive.example", "second factor").await;
     browser.add(&mut Authenticator::new(4, 0), "").await.refused(422);
     user(&waggle, "eve", "editor");
@@ -326,7 +326,7 @@ async fn a_passkey_is_a_second_factor(kind: Kind) {
     let (first, second) = (first.unwrap(), second.unwrap());
     let (shown, refused) = if first.status() == 200 { (first, second) } else { (second, first) };
     assert_eq!(shown.status(), 200);
-    assert!([401, 403].contains(&refused.status().as_u16()), "one answer opens one session");
+    assert!([401, 403].contains(&refused.status().as_u16()), "one answer completes one session");
     joe.cookie = cookie(&shown);
     joe.get("/me").await.ok();
 
@@ -335,7 +335,7 @@ async fn a_passkey_is_a_second_factor(kind: Kind) {
     assert_eq!(names, ["phone", "stick"]);
     assert_eq!(state["passkeys"][0]["last_used_at"], Value::Null);
     assert!(state["passkeys"][1]["last_used_at"].is_string());
-    // A copy that counts on its own is found out.
+    // A copy with its own counter is detected.
     let mut copy = waggle.browser("joe").await;
     let lie = Lie { counter: Some(2), ..Lie::default() };
     let copied = copy.ask(&mut stick, &lie).await;
@@ -355,8 +355,8 @@ async fn a_passkey_is_a_second_factor(kind: Kind) {
 
 on_both!(
     a_passkey_is_a_second_factor,
-    the_second_factor_is_asked_for,
-    half_a_proof_opens_nothing,
-    guessing_ends_and_admins_help,
-    apps_outlive_the_master_key,
+    the_second_factor_is_required,
+    a_password_without_the_second_factor_gives_no_access,
+    guessing_is_limited_and_admins_can_remove_the_factor,
+    apps_work_after_a_rotation_of_the_master_key,
 );

@@ -1,4 +1,4 @@
-//! Settings as operators change them while servers run.
+//! Tests of settings that are changed while servers run.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ use crate::database::{Database, Kind};
 use crate::process::{Process, command, token};
 use crate::{Answer, Waggle, answer, execute, on_both, run};
 
-/// How long a change may take to reach every server.
+/// The maximum time for a change to reach every server.
 const EVERYWHERE: Duration = Duration::from_secs(2);
 
 impl Waggle {
@@ -51,7 +51,7 @@ fn failed(database: &Database, arguments: &[&str], input: &str) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// A server that answers as X does for the account `@hive`, and keeps the credentials that it was shown.
+/// A server that responds like X for the account `@hive`, and records the credentials that it gets.
 pub(crate) async fn fake_x() -> (String, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let record = Arc::clone(&seen);
@@ -76,7 +76,7 @@ pub(crate) async fn fake_x() -> (String, Arc<Mutex<Vec<String>>>) {
     (format!("http://{address}"), seen)
 }
 
-async fn a_change_is_in_effect_at_once(kind: Kind) {
+async fn a_change_takes_effect_at_once(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let body = json!({ "execution_id": "run", "tweets": [
         { "id": "1", "text": "words", "createdAt": "2025-08-14T14:30:31Z" },
@@ -92,7 +92,7 @@ async fn a_change_is_in_effect_at_once(kind: Kind) {
     assert_eq!(set["value"], json!(["127.0.0.0/8"]));
     assert_eq!((&set["source"], &set["is_set"]), (&json!("database"), &json!(true)));
     assert!(set["updated_by"].as_str().unwrap().starts_with("user:"), "{set}");
-    // Limits, too.
+    // Limits also take effect at once.
     waggle.put("INGEST_MAX_ITEMS", json!(1)).await.ok();
     let two = json!([body, body]);
     let refused = waggle.post("/api/check-duplicate-tweet", two.clone()).await;
@@ -104,14 +104,14 @@ async fn a_change_is_in_effect_at_once(kind: Kind) {
     waggle.post("/api/check-duplicate-tweet", two).await.ok();
 }
 
-async fn x_is_connected_tested_and_cut_off_while_waggle_runs(kind: Kind) {
+async fn x_is_connected_tested_and_disconnected_while_waggle_runs(kind: Kind) {
     let (url, seen) = fake_x().await;
     let waggle = Waggle::with(kind, &[("TWITTER_API_URL", &url)]).await;
     let tweets = waggle.batch("b", &["one", "two"]).await;
     let test = async |body: Value| waggle.post("/api/v1/settings/test/x", body).await;
     let nothing = test(json!({})).await.ok();
     assert_eq!(nothing["ok"], false, "{nothing}");
-    assert!(nothing["detail"].as_str().unwrap().contains("no account is set"), "{nothing}");
+    assert!(nothing["detail"].as_str().unwrap().contains("no account is configured"), "{nothing}");
 
     let with_token = |token: &str| json!({ "values": { "TWITTER_OAUTH2_TOKEN": token } });
     let bad = test(with_token("bad-token")).await.ok();
@@ -134,7 +134,7 @@ async fn x_is_connected_tested_and_cut_off_while_waggle_runs(kind: Kind) {
     let saved = test(json!({})).await.ok();
     assert_eq!(saved["ok"], true, "{saved}");
 
-    // Who may not know the token cannot have it sent elsewhere: not set, not tried, not by undo.
+    // The token cannot be sent to another host: not by a change, not by a test, not by undo.
     let elsewhere = json!({ "TWITTER_API_URL": "https://elsewhere.example" });
     waggle.put("TWITTER_API_URL", elsewhere["TWITTER_API_URL"].clone()).await.refused(422);
     test(json!({ "values": elsewhere })).await.refused(422);
@@ -147,7 +147,7 @@ async fn x_is_connected_tested_and_cut_off_while_waggle_runs(kind: Kind) {
     waggle.delete("/api/v1/settings/TWITTER_API_URL").await.ok();
     waggle.post(&undo, json!({})).await.ok();
     assert_eq!(waggle.setting("TWITTER_OAUTH2_TOKEN").await["is_set"], true);
-    // Nor is this machine called from afar.
+    // Addresses of this machine are not allowed over the API.
     let inside = json!({ "TWITTER_API_URL": "http://127.0.0.1:1", "TWITTER_OAUTH2_TOKEN": "x" });
     test(json!({ "values": inside })).await.refused(422);
 
@@ -158,7 +158,7 @@ async fn x_is_connected_tested_and_cut_off_while_waggle_runs(kind: Kind) {
     waggle.post("/api/v1/settings/test/sandbox", json!({})).await.refused(404);
 }
 
-async fn what_makes_no_sense_is_refused_with_the_reason(kind: Kind) {
+async fn invalid_values_are_rejected_with_the_reason(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let refused = [
         ("PUBLISH_AT_ONCE", json!("many"), 422, "PUBLISH_AT_ONCE"),
@@ -178,7 +178,9 @@ async fn what_makes_no_sense_is_refused_with_the_reason(kind: Kind) {
     let checked = waggle
         .post(
             "/api/v1/settings/validate",
-            json!({ "values": { "PUBLISH_AT_ONCE": 0, "EMAIL_PORT": "x", "EMAIL_HOST": "mail.example" } }),
+            json!({ "values": {
+                "PUBLISH_AT_ONCE": 0, "EMAIL_PORT": "x", "EMAIL_HOST": "mail.example",
+            } }),
         )
         .await
         .ok();
@@ -196,11 +198,11 @@ async fn what_makes_no_sense_is_refused_with_the_reason(kind: Kind) {
     assert!(keys.len() > 5 && keys.iter().all(|group| **group == "mail"), "{list}");
 }
 
-async fn who_changed_what_is_known_and_can_be_undone(kind: Kind) {
+async fn changes_are_recorded_and_can_be_undone(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let first = waggle.put("PUBLISH_AT_ONCE", json!(3)).await.ok();
     let same = waggle.put("PUBLISH_AT_ONCE", json!("3")).await.ok();
-    assert_eq!(first["version"], same["version"], "what is so already is not changed");
+    assert_eq!(first["version"], same["version"], "a value that is already set is not changed");
     let based_on = async |version: &str| {
         let call = waggle.by_admin(Method::PUT, "/api/v1/settings/PUBLISH_AT_ONCE").await;
         call.header("If-Match", version.to_owned()).json(&json!({ "value": 4 }))
@@ -250,7 +252,7 @@ async fn a_command_reaches_a_running_server(kind: Kind) {
     waggle.put("PUBLISH_AT_ONCE", json!(9)).await.ok();
     assert_eq!(ran(database, &["settings", "get", "PUBLISH_AT_ONCE"], "").trim(), "9");
 
-    // A secret comes by standard input alone.
+    // A secret is accepted from standard input only.
     let refused = failed(database, &["settings", "set", "TWITTER_OAUTH2_TOKEN", "hush-hush"], "");
     assert!(refused.contains("secret") && !refused.contains("hush-hush"), "{refused}");
     ran(
@@ -281,9 +283,9 @@ async fn the_command_line_does_all_that_the_api_does(kind: Kind) {
     assert!(failed(&database, &["settings", "set", "custom.x", "-"], &large).contains("more than"));
     for (key, value, wanted) in [
         ("EMAIL_PORT", "25", "STARTTLS"),
-        ("ALLOWED_DOMAIN", ".example.com", "no domain"),
-        ("ALLOWED_HOSTS", "a..example", "no host name"),
-        ("LIMITS", "registre.client=1/60", "known are register.client, "),
+        ("ALLOWED_DOMAIN", ".example.com", "not a domain"),
+        ("ALLOWED_HOSTS", "a..example", "not a host name"),
+        ("LIMITS", "registre.client=1/60", "the limits are register.client, "),
     ] {
         let said = failed(&database, &["settings", "set", key, value], "");
         assert!(said.contains(wanted), "{key} {said}");
@@ -295,13 +297,16 @@ async fn the_command_line_does_all_that_the_api_does(kind: Kind) {
     run(&["settings", "set", "SUPER_ADMIN_EMAILS", "a@b.example, c@d.example"], "");
     assert_eq!(run(&["settings", "get", "SUPER_ADMIN_EMAILS"], ""), "a@b.example, c@d.example\n");
 
-    // What is asked for and left empty stays as it is; nothing empty is written.
+    // An empty answer changes nothing.
     let missing: Value = serde_json::from_str(&run(&["settings", "init", "--json"], "")).unwrap();
     let missing = missing["missing"].as_array().unwrap();
     let before = missing.iter().position(|key| key == "DEFAULT_FROM_EMAIL").unwrap();
     let answers = "\n".repeat(before) + "not an address\nteam@b.example\n";
     let asked = run(&["settings", "init"], &answers);
-    assert!(asked.contains("That does not do") && asked.contains("1 settings were set"), "{asked}");
+    assert!(
+        asked.contains("This value is invalid") && asked.contains("1 settings were set"),
+        "{asked}"
+    );
     assert_eq!(run(&["settings", "get", "DEFAULT_FROM_EMAIL"], ""), "team@b.example\n");
     run(&["settings", "set", "EMAIL_HOST_PASSWORD", "-"], "hush-hush");
 
@@ -339,7 +344,7 @@ async fn the_command_line_does_all_that_the_api_does(kind: Kind) {
     assert_eq!(run(&["settings", "get", "EMAIL_PORT"], "").trim(), "465");
     let told = run(&["settings", "history"], "");
     assert!(told.contains("EMAIL_HOST_PASSWORD: (not set) -> (secret)"), "{told}");
-    assert!(run(&["settings", "check"], "").contains("makes sense"));
+    assert!(run(&["settings", "check"], "").contains("are valid"));
     let wrong = command(&database)
         .args(["settings", "check"])
         .env("EMAIL_PORT", "x")
@@ -376,7 +381,8 @@ async fn a_wrong_master_key_stops_the_start_and_harms_nothing(kind: Kind) {
     waggle.again(&[]);
     assert_eq!(waggle.setting("TWITTER_OAUTH2_TOKEN").await["last4"], "ords");
 
-    // Where the key is lost for ever, what it sealed is named and removed, and the rest goes on.
+    // If the key is lost, the secrets that it sealed are named and removed, and the rest still
+    // works.
     waggle.process.terminate();
     std::fs::remove_file(database.folder.0.join("master.key")).unwrap();
     let missing = failed(&database, &["serve"], "");
@@ -388,7 +394,7 @@ async fn a_wrong_master_key_stops_the_start_and_harms_nothing(kind: Kind) {
     waggle.again(&[]);
     waggle.put("TWITTER_OAUTH2_TOKEN", json!("another-long-secret")).await.ok();
     let told = waggle.get("/api/v1/settings/history?key=TWITTER_OAUTH2_TOKEN").await.ok();
-    assert_eq!(told["items"][1]["action"], "unset", "that it was lost is in the history: {told}");
+    assert_eq!(told["items"][1]["action"], "unset", "the history shows that it was lost: {told}");
 }
 
 async fn rotation_under_load_loses_nothing(kind: Kind) {
@@ -401,7 +407,7 @@ async fn rotation_under_load_loses_nothing(kind: Kind) {
         waggle.put(key, json!(format!("a-secret-of-{key}-0000"))).await.ok();
     }
 
-    // Each writer has a secret of its own, and writes to whichever server is next.
+    // Each writer has its own secret, and writes to the servers in turn.
     let writers = secrets.map(|key| {
         let (waggle, bases) = (Arc::clone(&waggle), bases.clone());
         tokio::spawn(async move {
@@ -440,7 +446,7 @@ async fn rotation_under_load_loses_nothing(kind: Kind) {
             }
         }
     }
-    // All of it opens under the newest key alone.
+    // The newest key alone can decrypt all of them.
     let keys = std::fs::read_to_string(waggle.database.folder.0.join("master.key")).unwrap();
     let newest = keys.lines().find(|line| !line.starts_with('#')).unwrap();
     let check = command(&waggle.database)
@@ -476,7 +482,8 @@ async fn a_change_reaches_every_replica_within_two_seconds() {
         }
     }
 
-    // The connections that listen are cut off; the servers notice by asking, and listen again.
+    // The listening connections are closed. The servers notice this when they poll, and listen
+    // again.
     let (client, connection) = tokio_postgres::connect(&waggle.database.url, NoTls).await.unwrap();
     let driver = tokio::spawn(connection);
     let cut = client
@@ -499,7 +506,7 @@ async fn a_change_reaches_every_replica_within_two_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replica_without_the_new_key_keeps_what_it_has() {
+async fn a_replica_without_the_new_key_keeps_its_values() {
     let waggle = Waggle::with(Kind::Postgres, &[("WAGGLE_MASTER_KEY", &"01".repeat(32))]).await;
     waggle.put("TWITTER_OAUTH2_TOKEN", json!("a-long-secret-of-many-words")).await.ok();
 
@@ -518,7 +525,7 @@ async fn a_replica_without_the_new_key_keeps_what_it_has() {
     assert!(rotated.status.success(), "{}", String::from_utf8_lossy(&rotated.stderr));
 
     let begun = Instant::now();
-    while !waggle.log().contains("what was in effect stays") {
+    while !waggle.log().contains("the previous value stays") {
         assert!(begun.elapsed() < crate::process::PATIENCE, "{}", waggle.log());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -527,7 +534,7 @@ async fn a_replica_without_the_new_key_keeps_what_it_has() {
     waggle.put("PUBLISH_AT_ONCE", json!(5)).await.ok();
 }
 
-/// Secrets that the leak test hands in by `PUT`.
+/// Secrets that the leak test sends by `PUT`.
 const HUSH: [(&str, &str); 4] = [
     ("TWITTER_API_SECRET", "hush-by-put-1"),
     ("TWITTER_ACCESS_TOKEN_SECRET", "hush-by-put-2"),
@@ -535,7 +542,7 @@ const HUSH: [(&str, &str); 4] = [
     ("SECRET_KEY", "hush-by-put-4"),
 ];
 
-/// Hands secrets in by every way of the API, right and wrong, and returns all that is answered.
+/// Sends secrets in every way that the API has, valid and invalid, and returns all responses.
 async fn answered_over_http(waggle: &Waggle) -> String {
     let mut out = String::new();
     for (key, secret) in HUSH {
@@ -554,7 +561,7 @@ async fn answered_over_http(waggle: &Waggle) -> String {
         for (method, path) in [(Method::PUT, one), (Method::PATCH, "/api/v1/settings")] {
             let refused = waggle.send(method, path, Some(body.clone())).await;
             assert!(refused.status >= 400, "{refused:?}");
-            // The name of a member is no value.
+            // The name of a member is not a value.
             out += &refused.text.replace("hush-key", "");
         }
     }
@@ -567,7 +574,7 @@ async fn answered_over_http(waggle: &Waggle) -> String {
     out
 }
 
-/// The same on the command line.
+/// The same on the command line: returns all output.
 fn said_by_commands(database: &Database) -> String {
     let mut out = String::new();
     for arguments in [
@@ -596,7 +603,7 @@ fn said_by_commands(database: &Database) -> String {
     out
 }
 
-/// Searches every file of the data folder: the database, its log of writes, the log, the keys.
+/// Searches all files of the data folder: the database, its write-ahead log, the log, the keys.
 fn no_file_has_a_secret(database: &Database) {
     let mut searched = 0;
     for entry in std::fs::read_dir(&database.folder.0).unwrap() {
@@ -610,7 +617,7 @@ fn no_file_has_a_secret(database: &Database) {
     assert!(searched > 0);
 }
 
-async fn no_secret_comes_out_anywhere(kind: Kind) {
+async fn no_secret_is_revealed(kind: Kind) {
     let environment = [("GOOGLE_OAUTH_CLIENT_SECRET", "hush-from-the-environment")];
     let mut waggle = Waggle::with(kind, &environment).await;
     let database = Arc::clone(&waggle.database);
@@ -648,14 +655,15 @@ async fn no_secret_comes_out_anywhere(kind: Kind) {
     }
 }
 
-async fn secrets_that_another_program_left_in_the_clear_are_sealed(kind: Kind) {
+async fn secrets_that_another_program_stored_unencrypted_are_sealed(kind: Kind) {
     let mut waggle = Waggle::start(kind).await;
     waggle.process.terminate();
     let database = Arc::clone(&waggle.database);
     execute(
         &database,
         "INSERT INTO app_settings (key, value, description, created_at, updated_at)
-         SELECT 'EMAIL_HOST_PASSWORD', 'hush-in-the-clear', '', created_at, created_at FROM api_tokens LIMIT 1",
+         SELECT 'EMAIL_HOST_PASSWORD', 'hush-in-the-clear', '', created_at, created_at \
+         FROM api_tokens LIMIT 1",
     )
     .await
     .unwrap();
@@ -669,7 +677,7 @@ async fn secrets_that_another_program_left_in_the_clear_are_sealed(kind: Kind) {
     assert!(run(&database, &["settings", "history"], "").stdout.len() > 10);
 }
 
-async fn without_its_line_of_history_no_change_is_made(kind: Kind) {
+async fn no_change_is_made_without_its_history_entry(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     waggle.put("PUBLISH_AT_ONCE", json!(3)).await.ok();
     execute(&waggle.database, "ALTER TABLE setting_changes RENAME TO lost").await.unwrap();
@@ -680,7 +688,7 @@ async fn without_its_line_of_history_no_change_is_made(kind: Kind) {
     assert_eq!(ran(&waggle.database, &["settings", "get", "PUBLISH_AT_ONCE"], "").trim(), "3");
 }
 
-async fn only_admins_come_near(kind: Kind) {
+async fn only_admins_can_use_settings(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let scopes = ["ingest", "read", "write", "approve", "publish"];
     let token = token(&waggle.database, &scopes);
@@ -699,7 +707,7 @@ async fn only_admins_come_near(kind: Kind) {
         let call = waggle.request(method, path).bearer_auth(&token).json(&json!({}));
         answer(call).await.refused(403);
     }
-    // A token for everything shows settings, and changes none.
+    // A token with all rights can read settings, but not change them.
     let shown = waggle.request(Method::GET, "/api/v1/settings").bearer_auth(&waggle.token);
     answer(shown).await.ok();
     let change = waggle.request(Method::PUT, "/api/v1/settings/EMAIL_PORT");
@@ -707,12 +715,12 @@ async fn only_admins_come_near(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_wait_for_a_place_get_in_when_there_are_more() {
+async fn waiting_connections_are_accepted_when_the_limit_is_raised() {
     let waggle = Waggle::start(Kind::Sqlite).await;
     waggle.put("HTTP_MAX_CONNECTIONS", json!(16)).await.ok();
     let address = waggle.process.base.trim_start_matches("http://").to_owned();
     let mut open = Vec::new();
-    // The test's own client has a connection, which stays open; the rest of the places is taken here.
+    // The test's client has an open connection; the other places are taken here.
     for _ in 0..16 {
         open.push(TcpStream::connect(&address).unwrap());
     }
@@ -720,7 +728,7 @@ async fn connections_that_wait_for_a_place_get_in_when_there_are_more() {
     last.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     last.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     let mut byte = [0];
-    assert!(last.read(&mut byte).is_err(), "there is no place for it");
+    assert!(last.read(&mut byte).is_err(), "there is no free connection");
 
     waggle.put("HTTP_MAX_CONNECTIONS", json!(32)).await.ok();
 
@@ -743,16 +751,16 @@ fn the_page_of_all_settings_is_current() {
 }
 
 on_both! {
-    a_change_is_in_effect_at_once,
-    x_is_connected_tested_and_cut_off_while_waggle_runs,
-    what_makes_no_sense_is_refused_with_the_reason,
-    who_changed_what_is_known_and_can_be_undone,
+    a_change_takes_effect_at_once,
+    x_is_connected_tested_and_disconnected_while_waggle_runs,
+    invalid_values_are_rejected_with_the_reason,
+    changes_are_recorded_and_can_be_undone,
     a_command_reaches_a_running_server,
     the_command_line_does_all_that_the_api_does,
     a_wrong_master_key_stops_the_start_and_harms_nothing,
     rotation_under_load_loses_nothing,
-    no_secret_comes_out_anywhere,
-    secrets_that_another_program_left_in_the_clear_are_sealed,
-    without_its_line_of_history_no_change_is_made,
-    only_admins_come_near,
+    no_secret_is_revealed,
+    secrets_that_another_program_stored_unencrypted_are_sealed,
+    no_change_is_made_without_its_history_entry,
+    only_admins_can_use_settings,
 }

@@ -1,4 +1,4 @@
-//! An authenticator in software (WebAuthn, ES256, no attestation), which lies where it is told to.
+//! A software authenticator (WebAuthn, ES256, no attestation) that lies where a test tells it to.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -7,7 +7,7 @@ use p256::ecdsa::{Signature, SigningKey};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// What an answer is to lie about; the default is an honest one.
+/// What an answer lies about. The default is an honest answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lie {
     pub(crate) origin: Option<&'static str>,
@@ -25,13 +25,13 @@ pub(crate) struct Lie {
 pub(crate) struct Authenticator {
     key: SigningKey,
     pub(crate) id: Vec<u8>,
-    /// 0 stays 0, as with passkeys that are on several devices.
+    /// A counter of 0 stays 0, as with passkeys that are on several devices.
     pub(crate) counter: u32,
     user_handle: Vec<u8>,
 }
 
 impl Authenticator {
-    /// `seed` decides on the key and on its id.
+    /// `seed` determines the key and its id.
     pub(crate) fn new(seed: u8, counter: u32) -> Self {
         Self {
             key: SigningKey::from_slice(&[seed.max(1); 32]).unwrap(),
@@ -41,7 +41,8 @@ impl Authenticator {
         }
     }
 
-    /// What `navigator.credentials.create(...)` and `toJSON()` give; `None` if it has one of those that are not wanted.
+    /// The result of `navigator.credentials.create(...)` and `toJSON()`; `None` if the
+    /// authenticator has one of the excluded credentials.
     pub(crate) fn create(&mut self, options: &Value, origin: &str, lie: &Lie) -> Option<Value> {
         let excluded = options["excludeCredentials"].as_array().into_iter().flatten();
         if excluded.into_iter().any(|one| one["id"] == json!(encoded(&self.id))) {
@@ -74,7 +75,7 @@ impl Authenticator {
         }))
     }
 
-    /// What `navigator.credentials.get(...)` and `toJSON()` give.
+    /// The result of `navigator.credentials.get(...)` and `toJSON()`.
     pub(crate) fn get(&mut self, options: &Value, origin: &str, lie: &Lie) -> Value {
         if self.counter > 0 {
             self.counter += 1;
@@ -121,14 +122,15 @@ impl Authenticator {
     }
 }
 
-/// The order of its members is that of the standard (WebAuthn, 5.8.1.1).
+/// The client data, with its members in the order of the standard (WebAuthn, 5.8.1.1).
 fn client_data(ceremony: &str, options: &Value, origin: &str, lie: &Lie) -> Vec<u8> {
     let challenge =
         lie.challenge.map_or_else(|| options["challenge"].clone(), |c| json!(encoded(&c)));
     let (ceremony, origin) = (lie.ceremony.unwrap_or(ceremony), lie.origin.unwrap_or(origin));
     let framed = lie.is_framed;
     format!(
-        r#"{{"type":"{ceremony}","challenge":{challenge},"origin":"{origin}","crossOrigin":{framed}}}"#
+        "{{\"type\":\"{ceremony}\",\"challenge\":{challenge},\"origin\":\"{origin}\",\
+         \"crossOrigin\":{framed}}}"
     )
     .into_bytes()
 }

@@ -1,4 +1,4 @@
-//! A database of its own for each test, on SQLite and on PostgreSQL.
+//! A separate database for each test, on SQLite or on PostgreSQL.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,11 +11,11 @@ fn unique() -> String {
     format!("waggle_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst))
 }
 
-/// A folder that is gone when it is dropped.
+/// A folder that is deleted when it is dropped.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    /// A new, empty folder.
+    /// Creates an empty folder.
     pub(crate) fn new() -> Self {
         let path = std::env::temp_dir().join(unique());
         let _ = std::fs::remove_dir_all(&path);
@@ -30,25 +30,23 @@ impl Drop for Folder {
     }
 }
 
-/// Which database.
+/// The kind of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A file.
     Sqlite,
-    /// A database on the server of the test run.
+    /// On the server of the test run.
     Postgres,
 }
 
-/// A database that is gone with the test run.
+/// A database that does not outlive the test run.
 pub(crate) struct Database {
-    /// Its URL.
     pub(crate) url: String,
     /// The folder of its files.
     pub(crate) folder: Folder,
 }
 
 impl Database {
-    /// A new, empty database.
+    /// Creates an empty database.
     pub(crate) async fn new(kind: Kind) -> Self {
         let folder = Folder::new();
         let url = match kind {
@@ -59,7 +57,7 @@ impl Database {
     }
 }
 
-/// The server that the test run started.
+/// The URL of the PostgreSQL server that the test run started.
 pub(crate) fn server() -> String {
     std::env::var("WAGGLE_TEST_POSTGRES_URL").expect(
         "these tests need a PostgreSQL server; `make test` starts one, \

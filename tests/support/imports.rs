@@ -1,4 +1,4 @@
-//! Which file of a crate imports which, as the compiler would resolve it.
+//! Finds out which files of a crate import which, as the compiler resolves names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use syn::visit::Visit;
 use syn::{Attribute, Item, ItemMod, ItemUse, Meta, UseTree};
 
-/// The names that one file takes from another, by the two files.
+/// The names that a file imports from another file, by the two files.
 pub(crate) type Arrows = BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>;
 
-/// Every import between the files of a crate, from its root file on. Left out are tests, and what
-/// a file hands on from the files below it.
+/// All imports between the files of a crate, which is read from its root file. Tests are left out,
+/// and so are re-exports of files below.
 pub(crate) fn of_crate(root: &Path) -> Arrows {
     let mut modules = Modules::default();
     modules.load(root, None);
     modules.arrows()
 }
 
-/// Sets of files each of which leads to every other of its set.
+/// Sets of files in which each file imports every other one, directly or through others.
 pub(crate) fn circles(arrows: &Arrows) -> BTreeSet<BTreeSet<PathBuf>> {
     let reach = |from: &Path| {
         let mut reached = BTreeSet::new();
@@ -49,7 +49,7 @@ struct Module {
     parent: Option<usize>,
     items: Vec<Item>,
     children: BTreeMap<String, usize>,
-    /// What an imported name stands for.
+    /// The paths that imported names stand for.
     imports: BTreeMap<String, Vec<String>>,
 }
 
@@ -57,7 +57,8 @@ impl Modules {
     fn load(&mut self, file: &Path, parent: Option<usize>) -> usize {
         let text = std::fs::read_to_string(file).unwrap();
         let items = syn::parse_file(&text).unwrap().items;
-        // A file is found under the folder of its parent, or beside one that stands for a folder.
+        // The files of child modules are in the folder of `lib.rs`, `main.rs` or `mod.rs`, or else
+        // in a folder with the name of this file.
         let stem = file.file_stem().unwrap().to_owned();
         let folder = file.parent().unwrap();
         let is_folder = ["lib", "main", "mod"].iter().any(|name| stem == *name);
@@ -100,7 +101,7 @@ impl Modules {
         place
     }
 
-    /// The module that has what a path in `from` means; `None` if it is another crate's.
+    /// The module of the item that a path in `from` refers to; `None` if it is in another crate.
     fn resolve(&self, from: usize, segments: &[String], depth: usize) -> Option<usize> {
         let (first, rest) = segments.split_first()?;
         let module = &self.0[from];
@@ -175,10 +176,10 @@ impl Modules {
     }
 }
 
-/// Finds the paths in a module that may lead to other files: its imports, and what is written out.
+/// Finds the paths in a module that may lead to other files: imports and qualified paths.
 #[derive(Default)]
 struct Reader {
-    /// Each with whether it is handed on.
+    /// Each path, and whether it is re-exported.
     found: Vec<(Vec<String>, bool)>,
 }
 
@@ -188,7 +189,7 @@ impl<'ast> Visit<'ast> for Reader {
             Item::Fn(item) => &item.attrs,
             Item::Impl(item) => &item.attrs,
             Item::Use(item) => &item.attrs,
-            // A module is read by itself.
+            // Modules are read separately.
             Item::Mod(_) => return,
             _ => return syn::visit::visit_item(self, item),
         };
@@ -214,7 +215,7 @@ impl<'ast> Visit<'ast> for Reader {
 
 struct Imported {
     segments: Vec<String>,
-    /// Under which name; `None` for all that is there.
+    /// The name of the import; `None` for a glob import.
     alias: Option<String>,
 }
 

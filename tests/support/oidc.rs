@@ -1,4 +1,4 @@
-//! An issuer of OpenID Connect on this machine, which says what a test tells it to.
+//! An OpenID Connect issuer on this machine, which answers what a test tells it to.
 
 #![expect(clippy::needless_pass_by_value, reason = "handlers are given what they take")]
 
@@ -21,27 +21,27 @@ use url::Url;
 pub(crate) const CLIENT_ID: &str = "waggle.apps.example";
 pub(crate) const CLIENT_SECRET: &str = "a secret of the OAuth client";
 
-/// How DER says that what follows is a SHA-256. (RFC 8017, 9.2, note 1)
+/// The DER prefix of a SHA-256 digest (RFC 8017, 9.2, note 1).
 const SHA_256: [u8; 19] = [
     0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
     0x00, 0x04, 0x20,
 ];
 
-/// The issuer's key, and that of somebody else. Making them takes long, so that all tests share them.
+/// The key of the issuer, and another key. Generating them takes long, so all tests share them.
 static KEYS: LazyLock<[RsaPrivateKey; 2]> =
     LazyLock::new(|| [(); 2].map(|()| RsaPrivateKey::new(&mut OsRng, 2_048).unwrap()));
 
-/// With what a token is signed.
+/// What a token is signed with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SignedWith {
     TheKey,
     AnotherKey,
-    /// HMAC with the client secret, as some libraries take for a public key.
+    /// HMAC with the client secret, which some libraries accept in place of the public key.
     TheSecret,
     Nothing,
 }
 
-/// What a code stands for.
+/// What a code can be exchanged for.
 struct Ticket {
     challenge: String,
     token: String,
@@ -50,17 +50,17 @@ struct Ticket {
 #[derive(Default)]
 struct State {
     tickets: HashMap<String, Ticket>,
-    /// Under which name the key is published.
+    /// The name under which the key is published.
     kid: String,
-    /// It answers with 503.
+    /// Whether the issuer answers with 503.
     is_down: bool,
 }
 
-/// An issuer that runs as long as its test.
+/// An issuer that runs until its test ends.
 #[derive(Clone)]
 pub(crate) struct Issuer {
     pub(crate) base: String,
-    /// What it says it is called.
+    /// The name of the issuer in its documents.
     name: String,
     state: Arc<Mutex<State>>,
 }
@@ -70,7 +70,7 @@ impl Issuer {
         Self::start_as("").await
     }
 
-    /// An issuer whose name ends like this.
+    /// Starts an issuer whose name ends with `end`.
     pub(crate) async fn start_as(end: &str) -> Self {
         let acceptor = TcpListener::bind("127.0.0.1:0").into_acceptor().await.unwrap();
         let address = acceptor.local_addr()[0].as_socket_addr().unwrap().to_owned();
@@ -87,12 +87,12 @@ impl Issuer {
         issuer
     }
 
-    /// Publishes the key under another name from now on.
+    /// Publishes the key under another name.
     pub(crate) fn rename_key(&self, kid: &str) {
         kid.clone_into(&mut self.state.lock().unwrap().kid);
     }
 
-    /// Has trouble from now on, or no more.
+    /// Starts or ends an outage.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.state.lock().unwrap().is_down = is_down;
     }
@@ -101,7 +101,8 @@ impl Issuer {
         self.state.lock().unwrap().is_down
     }
 
-    /// Somebody says yes on the page at `url`: what the browser is sent back with. `forge` changes the token before it is signed.
+    /// Agrees on the page at `url`, and returns the state and the code that the browser is sent
+    /// back with. `forge` changes the token before it is signed.
     pub(crate) fn agree(
         &self,
         url: &str,
@@ -146,7 +147,7 @@ fn signature(key: &RsaPrivateKey, text: &str) -> Vec<u8> {
     key.sign(Pkcs1v15Sign::new_unprefixed(), &digest).unwrap()
 }
 
-/// HMAC-SHA256 with the client secret. (RFC 2104)
+/// HMAC-SHA256 with the client secret (RFC 2104).
 fn keyed(text: &str) -> Vec<u8> {
     let pad = |with: u8| -> Vec<u8> {
         let key = CLIENT_SECRET.bytes().chain(std::iter::repeat(0)).take(64);
@@ -192,7 +193,8 @@ fn tell_keys(issuer: Data<&Issuer>) -> Response {
     }] }))
 }
 
-/// A code is good for once, for the client alone, and for whoever began.
+/// Exchanges a code for a token. A code is valid once, for this client only, and with the verifier
+/// of the request that it belongs to.
 #[handler]
 fn redeem(issuer: Data<&Issuer>, request: &Request, body: String) -> Response {
     if issuer.is_down() {

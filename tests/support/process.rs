@@ -1,4 +1,4 @@
-//! The built binary, run as its users run it.
+//! Runs the built binary as its users do.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -8,24 +8,24 @@ use std::time::{Duration, Instant};
 
 use crate::database::{Database, Kind};
 
-/// How long anything may take before a test gives up on it.
+/// The maximum time for anything before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A server that runs, and is killed when it is dropped.
+/// A running server, which is killed when it is dropped.
 pub(crate) struct Process {
     child: Child,
-    /// Where it is.
+    /// The base URL.
     pub(crate) base: String,
-    /// What it printed when it started.
+    /// The lines that the server printed at its start.
     pub(crate) greeting: Vec<String>,
 }
 
-/// The command with nothing of this process's environment that would change what it does.
+/// The command, without variables of this process that would change what it does.
 pub(crate) fn command(database: &Database) -> Command {
     command_of(env!("CARGO_BIN_EXE_waggle"), database)
 }
 
-/// The same of a program that starts the command.
+/// The same for a program that starts the command.
 pub(crate) fn command_of(program: &str, database: &Database) -> Command {
     let mut command = Command::new(program);
     command
@@ -38,7 +38,7 @@ pub(crate) fn command_of(program: &str, database: &Database) -> Command {
     command
 }
 
-/// Where a server's log goes.
+/// The path of a server's log.
 pub(crate) fn log_path(database: &Database) -> PathBuf {
     database.folder.0.join("log.txt")
 }
@@ -99,13 +99,13 @@ impl Process {
         self.child.id()
     }
 
-    /// Ends it as a power cut would.
+    /// Kills the server, as a power cut would.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// Sends it a signal by name.
+    /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args([&format!("-{name}"), &self.id().to_string()])
@@ -114,7 +114,7 @@ impl Process {
         assert!(status.success());
     }
 
-    /// Asks it to end and returns its exit code.
+    /// Asks the server to stop and returns its exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         self.signal("TERM");
         let begun = Instant::now();
@@ -135,7 +135,7 @@ impl Drop for Process {
     }
 }
 
-/// Makes a token by the command line.
+/// Creates a token on the command line.
 pub(crate) fn token(database: &Database, scopes: &[&str]) -> String {
     let output = command(database)
         .args(["tokens", "create", "--json", "--name", "test", "--scope"])
@@ -148,7 +148,7 @@ pub(crate) fn token(database: &Database, scopes: &[&str]) -> String {
     created["token"].as_str().expect("the token is shown").to_owned()
 }
 
-/// A database of this kind.
+/// Creates a database of this kind.
 pub(crate) async fn database(kind: Kind) -> Database {
     Database::new(kind).await
 }

@@ -1,4 +1,4 @@
-//! A mail server on this machine that takes mails over TLS from those alone who sign in.
+//! A mail server on this machine, which accepts emails only over TLS and after a login.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -12,23 +12,23 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// The account that may send.
+/// The account that can send emails.
 pub(crate) const USER: &str = "waggle@hive.example";
 pub(crate) const PASSWORD: &str = "a password for mails alone";
 
-/// What came to the server.
+/// What the server received.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// The mails, whole.
+    /// The complete emails.
     pub(crate) mails: Vec<String>,
-    /// What was refused, and why.
+    /// The reasons of rejected commands.
     pub(crate) refused: Vec<&'static str>,
 }
 
-/// A server that runs as long as its test.
+/// A server that runs until its test ends.
 pub(crate) struct SmtpServer {
     pub(crate) port: u16,
-    /// The certificate, for those who are to trust it.
+    /// The certificate that clients must trust.
     pub(crate) certificate: PathBuf,
     pub(crate) seen: Arc<Mutex<Seen>>,
 }
@@ -89,7 +89,7 @@ enum Stage {
     AfterStartTls,
 }
 
-/// Talks in the clear until TLS is asked for; nothing else is taken.
+/// Talks without TLS until the client asks for it. Accepts nothing else before.
 async fn wants_tls<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut BufReader<S>,
     seen: &Mutex<Seen>,
@@ -151,7 +151,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             }
             "RCPT" if line.contains("full@") => "550 5.4.5 the quota of the day is used up\r\n",
             "RCPT" if line.contains("gone@") => "550 5.1.1 nobody of that name\r\n",
-            // Nobody is ever told.
+            // The client never gets an answer.
             "RCPT" if line.contains("slow@") => std::future::pending().await,
             "RCPT" => {
                 recipient.clone_from(&line);

@@ -5,108 +5,91 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use waggle_kernel::ids::UserId;
+use waggle_kernel::named_enum;
 
 use crate::mails::mail::NewMail;
 use crate::people::address::Address;
 use crate::people::user::User;
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
-        /// The kind of an auth event.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum EventKind {
-            $($(#[$doc])* $name,)+
-        }
-
-        impl EventKind {
-            pub const ALL: &[Self] = &[$(Self::$name),+];
-
-            /// The name in the database and in the API.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)+
-                }
-            }
-        }
-    };
-}
-
-kinds! {
-    LoginSuccess = "LOGIN_SUCCESS",
-    LoginFailure = "LOGIN_FAILURE",
-    /// A sign-in was rejected without checking the password, after too many failures.
-    LoginLimited = "LOGIN_LIMITED",
-    Logout = "LOGOUT",
-    /// A session was ended by its user or an admin.
-    SessionRevoked = "SESSION_REVOKED",
-    /// All sessions of a user were ended.
-    SessionsRevoked = "SESSIONS_REVOKED",
-    /// A user changed their own password.
-    PasswordChanged = "PASSWORD_CHANGED",
-    /// A user tried to change their own password, but the current password was wrong.
-    PasswordChangeFailure = "PASSWORD_CHANGE_FAILURE",
-    /// The operator set or removed a user's password.
-    PasswordSet = "PASSWORD_SET",
-    UserCreated = "USER_CREATED",
-    RoleChanged = "ROLE_CHANGED",
-    UserActivated = "USER_ACTIVATED",
-    UserDeactivated = "USER_DEACTIVATED",
-    /// A user's names were changed.
-    UserChanged = "USER_CHANGED",
-    /// A user became a super admin: the list has their verified address.
-    SuperAdminGranted = "SUPER_ADMIN_GRANTED",
-    /// A user is no longer a super admin: the list no longer has their address.
-    SuperAdminRevoked = "SUPER_ADMIN_REVOKED",
-    /// A user authenticated again, for a sensitive action.
-    Reauthenticated = "REAUTHENTICATED",
-    /// Somebody asked to register. A code was mailed, or a notice to the owner of the address.
-    RegisterRequest = "REGISTER_REQUEST",
-    /// Somebody tried to register with a domain that is not allowed.
-    RegisterBreach = "REGISTER_EMAIL_BREACH",
-    /// A registration was completed.
-    Registered = "REGISTER_EMAIL",
-    /// A code was mailed to an address that a user wants to use.
-    VerificationSent = "EMAIL_VERIFICATION_SENT",
-    /// A user verified their address.
-    EmailVerified = "EMAIL_VERIFIED",
-    /// A user's address was changed.
-    EmailChanged = "EMAIL_CHANGED",
-    /// A user requested an address with a domain that is not allowed.
-    AddressBreach = "EMAIL_CHANGE_BREACH",
-    /// A wrong code was entered.
-    CodeFailure = "VERIFY_CODE_FAILURE",
-    /// Codes were requested or tried too often.
-    CodeLimited = "VERIFY_CODE_LIMITED",
-    /// A password reset was requested. A code was mailed if an active user has the address.
-    PasswordResetRequest = "PASSWORD_RESET_REQUEST",
-    /// A password reset was requested for an address that has no user and a domain that is not
-    /// allowed.
-    PasswordResetBreach = "PASSWORD_RESET_BREACH",
-    PasswordResetComplete = "PASSWORD_RESET_COMPLETE",
-    GoogleSuccess = "GOOGLE_OAUTH_SUCCESS",
-    GoogleFailure = "GOOGLE_OAUTH_FAILURE",
-    /// A sign-in with Google was rejected because the domain is not allowed.
-    GoogleBreach = "GOOGLE_OAUTH_BREACH",
-    /// A code was mailed to somebody who signs in with Google for the first time.
-    GoogleVerificationSent = "GOOGLE_VERIFICATION_SENT",
-    /// The code was correct; the Google account is now linked to the user.
-    GoogleVerified = "GOOGLE_VERIFICATION_SUCCESS",
-    TokenCreated = "TOKEN_CREATED",
-    TokenRevoked = "TOKEN_REVOKED",
-    FactorAdded = "SECOND_FACTOR_ADDED",
-    FactorRemoved = "SECOND_FACTOR_REMOVED",
-    /// The first factor was verified, and the user was asked for the second factor.
-    FactorAsked = "SECOND_FACTOR_ASKED",
-    /// A second factor was wrong.
-    FactorFailure = "SECOND_FACTOR_FAILURE",
-    /// Wrong second factors were entered too often.
-    FactorLimited = "SECOND_FACTOR_LIMITED",
-    /// A recovery code was used.
-    RecoveryUsed = "RECOVERY_CODE_USED",
-    /// A user created new recovery codes.
-    RecoveryRenewed = "RECOVERY_CODES_RENEWED",
-    /// The audit log was exported.
-    EventsExported = "AUTH_EVENTS_EXPORTED",
+named_enum! {
+    /// The kind of an auth event.
+    pub enum EventKind: "kind of event" {
+        LoginSuccess = "LOGIN_SUCCESS",
+        LoginFailure = "LOGIN_FAILURE",
+        /// A sign-in was rejected without checking the password, after too many failures.
+        LoginLimited = "LOGIN_LIMITED",
+        Logout = "LOGOUT",
+        /// A session was ended by its user or an admin.
+        SessionRevoked = "SESSION_REVOKED",
+        /// All sessions of a user were ended.
+        SessionsRevoked = "SESSIONS_REVOKED",
+        /// A user changed their own password.
+        PasswordChanged = "PASSWORD_CHANGED",
+        /// A user tried to change their own password, but the current password was wrong.
+        PasswordChangeFailure = "PASSWORD_CHANGE_FAILURE",
+        /// The operator set or removed a user's password.
+        PasswordSet = "PASSWORD_SET",
+        UserCreated = "USER_CREATED",
+        RoleChanged = "ROLE_CHANGED",
+        UserActivated = "USER_ACTIVATED",
+        UserDeactivated = "USER_DEACTIVATED",
+        /// A user's names were changed.
+        UserChanged = "USER_CHANGED",
+        /// A user became a super admin: the list has their verified address.
+        SuperAdminGranted = "SUPER_ADMIN_GRANTED",
+        /// A user is no longer a super admin: the list no longer has their address.
+        SuperAdminRevoked = "SUPER_ADMIN_REVOKED",
+        /// A user authenticated again, for a sensitive action.
+        Reauthenticated = "REAUTHENTICATED",
+        /// Somebody asked to register. A code was mailed, or a notice to the owner of the address.
+        RegisterRequest = "REGISTER_REQUEST",
+        /// Somebody tried to register with a domain that is not allowed.
+        RegisterBreach = "REGISTER_EMAIL_BREACH",
+        /// A registration was completed.
+        Registered = "REGISTER_EMAIL",
+        /// A code was mailed to an address that a user wants to use.
+        VerificationSent = "EMAIL_VERIFICATION_SENT",
+        /// A user verified their address.
+        EmailVerified = "EMAIL_VERIFIED",
+        /// A user's address was changed.
+        EmailChanged = "EMAIL_CHANGED",
+        /// A user requested an address with a domain that is not allowed.
+        AddressBreach = "EMAIL_CHANGE_BREACH",
+        /// A wrong code was entered.
+        CodeFailure = "VERIFY_CODE_FAILURE",
+        /// Codes were requested or tried too often.
+        CodeLimited = "VERIFY_CODE_LIMITED",
+        /// A password reset was requested. A code was mailed if an active user has the address.
+        PasswordResetRequest = "PASSWORD_RESET_REQUEST",
+        /// A password reset was requested for an address that has no user and a domain that is not
+        /// allowed.
+        PasswordResetBreach = "PASSWORD_RESET_BREACH",
+        PasswordResetComplete = "PASSWORD_RESET_COMPLETE",
+        GoogleSuccess = "GOOGLE_OAUTH_SUCCESS",
+        GoogleFailure = "GOOGLE_OAUTH_FAILURE",
+        /// A sign-in with Google was rejected because the domain is not allowed.
+        GoogleBreach = "GOOGLE_OAUTH_BREACH",
+        /// A code was mailed to somebody who signs in with Google for the first time.
+        GoogleVerificationSent = "GOOGLE_VERIFICATION_SENT",
+        /// The code was correct; the Google account is now linked to the user.
+        GoogleVerified = "GOOGLE_VERIFICATION_SUCCESS",
+        TokenCreated = "TOKEN_CREATED",
+        TokenRevoked = "TOKEN_REVOKED",
+        FactorAdded = "SECOND_FACTOR_ADDED",
+        FactorRemoved = "SECOND_FACTOR_REMOVED",
+        /// The first factor was verified, and the user was asked for the second factor.
+        FactorAsked = "SECOND_FACTOR_ASKED",
+        /// A second factor was wrong.
+        FactorFailure = "SECOND_FACTOR_FAILURE",
+        /// Wrong second factors were entered too often.
+        FactorLimited = "SECOND_FACTOR_LIMITED",
+        /// A recovery code was used.
+        RecoveryUsed = "RECOVERY_CODE_USED",
+        /// A user created new recovery codes.
+        RecoveryRenewed = "RECOVERY_CODES_RENEWED",
+        /// The audit log was exported.
+        EventsExported = "AUTH_EVENTS_EXPORTED",
+    }
 }
 
 /// The client of a request.

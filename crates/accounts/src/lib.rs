@@ -87,7 +87,7 @@ pub use people::manage_users::{ManageUsers, ManageUsersError, Taken, UserChange,
 pub use people::password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
 pub use people::register::{Application, Register, RegisterError};
 pub use people::reset_password::{ResetPassword, ResetPasswordError};
-pub use people::role::{Role, UnknownRole};
+pub use people::role::Role;
 pub use people::user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 pub use policy::{AccountPolicy, SignInPolicy};
 pub use sessions::manage_sessions::{NotRecent, Sessions, SessionsError, Standing, Visitor};

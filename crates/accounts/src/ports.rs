@@ -172,9 +172,9 @@ pub enum EndSessions {
 /// Errors of [`UserRepository::insert`].
 #[derive(Debug, Error)]
 pub enum InsertUserError {
-    #[error("there is a user with this mail address")]
+    #[error("another user already has this email address")]
     EmailTaken,
-    #[error("there is a user with this name")]
+    #[error("another user already has this name")]
     UsernameTaken,
     #[error(transparent)]
     Port(#[from] PortError),
@@ -184,7 +184,7 @@ pub enum InsertUserError {
 #[derive(Debug, Error)]
 pub enum SaveUserError {
     /// The user was changed concurrently.
-    #[error("the user was changed by somebody else")]
+    #[error("the user was changed in the meantime")]
     Stale,
     /// No active user with all rights would be left.
     #[error("this is the last active admin")]
@@ -354,9 +354,9 @@ pub enum Effect {
 #[derive(Debug, Error)]
 pub enum CarryOutError {
     /// Another user has the address or the Google account.
-    #[error("there is a user with this mail address")]
+    #[error("another user already has this email address")]
     AddressTaken,
-    #[error("there is a user with this name")]
+    #[error("another user already has this name")]
     UsernameTaken,
     #[error(transparent)]
     Port(#[from] PortError),

@@ -130,7 +130,7 @@ pub async fn a_token_has_an_owner(
     let here = opened.expect("the store answers").expect("it is kept");
     let ask = async |session| tokens.insert_own(joe.id, &owned, session, &told).await;
     let gone = ask(SessionId::new(9_999)).await.expect("the store answers");
-    assert_eq!(gone, None, "whoever asks for it is out");
+    assert_eq!(gone, None, "the session that asks for it has ended");
     assert!(ask(here).await.expect("the store answers").is_some());
     tokens.insert(&token("00000000000b"), &told).await.expect("it is kept");
 
@@ -460,5 +460,5 @@ pub async fn nobody_gets_in_with_what_was_true_before(
     assert!(open(&promoted, &new).await.is_some());
     let shut_out = User { is_active: false, ..promoted.clone() };
     users.save(&shut_out, EndSessions::All, &told).await.expect("it is saved");
-    assert_eq!(open(&promoted, &new).await, None, "the user was shut out");
+    assert_eq!(open(&promoted, &new).await, None, "the user was deactivated");
 }

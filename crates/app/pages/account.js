@@ -1,10 +1,10 @@
-// The pages of the door: which one is shown stands behind the # of the address.
+// The account pages. The part of the URL after the # selects the page.
 
 const notice = document.getElementById("notice");
 
-/** Where a code is sent back to, and with which flow. Kept in this page alone. */
+/** The path that the code is sent to, and its flow. They are kept only in this page. */
 let pending = null;
-/** What a mail's link brought. */
+/** The purpose and the token of the link in an email. */
 let link = null;
 
 function say(text, isBad = false) {
@@ -12,15 +12,15 @@ function say(text, isBad = false) {
   notice.classList.toggle("bad", isBad);
 }
 
-/** What is to be done once it is shown who asks for it. */
+/** What to do after the user has authenticated again. */
 let afterProof = null;
 
 function show(view) {
-  // Whoever turned to something else does not want it any more; it may be somebody else by now.
+  // A user who opens another view no longer wants this, and may be another person by now.
   if (view !== "second-factor" && view !== "confirm") afterProof = null;
   for (const section of document.querySelectorAll("section")) {
     section.hidden = section.dataset.for !== view;
-    // What is secret does not stay behind another view.
+    // Secrets must not stay in hidden views.
     if (section.hidden) for (const form of section.querySelectorAll("form")) form.reset();
   }
   if (view !== "totp") {
@@ -42,12 +42,12 @@ async function call(method, path, body) {
   if (!response.ok) {
     const wait = response.headers.get("Retry-After");
     const again = response.status === 429 && wait ? ` (in ${wait} seconds)` : "";
-    throw Object.assign(new Error((answer.message || "that did not work") + again), { needs: answer.needs });
+    throw Object.assign(new Error((answer.message || "the request failed") + again), { needs: answer.needs });
   }
   return answer;
 }
 
-/** Does `work`, after a proof of who asks for it where one is needed. */
+/** Runs `work`. If it requires a recent authentication, asks for one first. */
 async function proven(work) {
   try {
     await work();
@@ -63,14 +63,14 @@ async function hasFactor() {
   return has_totp || passkeys.length > 0;
 }
 
-/** Goes on after a proof: with what was to be done, or as somebody who came in. */
+/** Continues after the user has authenticated: with the pending work, or with the account page. */
 async function goOn() {
   const work = afterProof;
   afterProof = null;
   await (work ? work() : showMe());
 }
 
-/** Does `work` with what a form says, once at a time, and says what went wrong. */
+/** Runs `work` with the fields of a form, once at a time, and shows the error if it fails. */
 function on(id, work) {
   onForm(document.getElementById(id), work);
 }
@@ -189,7 +189,7 @@ for (const form of document.querySelectorAll(".passkey")) {
   });
 }
 
-/** What second factors there are. */
+/** Shows the second factors of the user. */
 async function showFactors() {
   const state = await call("GET", "/me/second-factor");
   const { has_totp: hasTotp, passkeys, recovery_codes_left: left } = state;
@@ -197,7 +197,7 @@ async function showFactors() {
   const app = hasTotp ? "You have an authenticator app." : "You have no authenticator app.";
   document.getElementById("factor-state").textContent = isOn
     ? `${app} ${left} recovery codes are left.`
-    : "You have none. With one, nobody comes in who found your password out.";
+    : "You have no second factor. It protects your account if somebody finds out your password.";
   document.getElementById("required").hidden = isOn || !state.is_required;
   document.getElementById("back-to-me").hidden = !isOn && state.is_required;
   document.getElementById("add-totp").hidden = hasTotp;
@@ -271,11 +271,11 @@ on("renew", () =>
 
 on("kept", showFactors);
 
-/** Back to the first page, after as many seconds as the operator says. */
+/** Returns to the account page after the number of seconds that the operator has set. */
 function countDown(seconds) {
   const place = document.getElementById("countdown");
   const tick = () => {
-    place.textContent = `You are led back in ${seconds} seconds.`;
+    place.textContent = `You will be redirected in ${seconds} seconds.`;
     if (seconds <= 0) location.assign("/account");
     seconds -= 1;
   };
@@ -292,7 +292,7 @@ async function route() {
   }
   const [name, value] = location.hash.slice(1).split("=", 2);
   if (value) {
-    // What is secret does not stay in the address.
+    // Secrets must not stay in the URL.
     history.replaceState(null, "", "/account");
     if (name === "google") return askForCode("/auth/google/confirm", value, false);
     if (name === "verify" || name === "reset") return followLink(name, value);
@@ -307,17 +307,20 @@ async function route() {
   }
 }
 
-/** A mail's link: of somebody who is signed in here and asked for another address, or for an account of its own. */
+/**
+ * Follows the link in an email: either for the signed-in user, who requested another address, or
+ * for another account.
+ */
 async function followLink(to, token) {
   link = { to, token };
   const me = await call("GET", "/me").catch(() => null);
   if (me && to === "verify") {
     try {
       const user = await call("POST", "/me/email/confirm", { link: token });
-      say(`Your address is ${user.email} from now on.`);
+      say(`Your address is now ${user.email}.`);
       return showMe();
     } catch {
-      // It is for a new account.
+      // The link is for a new account.
     }
   }
   const already = document.getElementById("already");

@@ -1,4 +1,4 @@
-//! The native API under `/api/v1`: JSON, nouns in the plural, actions as sub-resources.
+//! The native API under `/api/v1`: JSON, plural nouns as resources, actions as sub-resources.
 
 mod accounts;
 mod campaign_batches;
@@ -6,6 +6,7 @@ mod done;
 mod export;
 mod generated_tweets;
 mod joining;
+mod name;
 mod posts;
 mod query;
 mod sandbox;
@@ -20,19 +21,26 @@ pub(crate) use self::export::{Format, SourceTweetPages, export};
 pub(crate) use self::joining::as_they_are;
 pub(crate) use self::query::if_match;
 
-/// What the API document says before anything else.
+#[cfg(test)]
+mod tests;
+
+/// The description in the API document.
 pub(crate) const DESCRIPTION: &str = "\
 n8n and AI agents draft posts, people decide, Waggle publishes.
 
-Every operation needs an API token with the scope that it names, as `Authorization: Bearer wgl_...` or as the \
-password of HTTP Basic, or the session of a person whose role has that scope: viewers have `read`, editors `write` and \
-`ingest` as well, approvers `approve` and `publish`, admins all. Lists have pages: `limit` rows (1 to 200, 50 when nothing is said), and `next_cursor` to be \
-sent as `cursor` with the same filters. Times are RFC 3339 in UTC. Errors are `application/problem+json`.
+Each operation says who can call it. Authenticate with an API token that has the scope of the \
+operation, as `Authorization: Bearer wgl_...` or as the password of HTTP Basic, or with the \
+session of a person whose role has that scope: viewers have `read`, editors also `write` and \
+`ingest`, approvers also `approve` and `publish`, and admins have all scopes.
 
-Changes take the version that they are based on in the header `If-Match`; if somebody else was faster, the \
-answer is a 409 that shows the present state.";
+Lists are paginated: send `limit` (1 to 200, default 50), and send `next_cursor` as `cursor` with \
+the same filters to get the next page. Times are RFC 3339 in UTC. Errors are \
+`application/problem+json`.
 
-/// Every part of the API.
+Send the version that a change is based on in the header `If-Match`. If the object has changed \
+since, the response is a 409 with its current state.";
+
+/// All parts of the API.
 pub(crate) fn all() -> (
     accounts::AccountsApi,
     joining::JoiningApi,

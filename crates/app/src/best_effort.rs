@@ -1,21 +1,21 @@
-//! Writing that no request waits for or fails over: the log, and what a command says of a failure.
+//! Writes that never delay or fail a request: the log, and the error messages of commands.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// How much a pipe takes at once that says it takes something (`PIPE_BUF`).
+/// How many bytes a pipe accepts without blocking once it reports that it is writable (`PIPE_BUF`).
 const PIECE: usize = 4_096;
-/// How long a reader that was there is waited for. One that takes nothing then is not waited for
-/// again until it does.
+/// How long a write waits for a slow reader. After a timeout, writes do not wait until the reader
+/// reads again.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 const NONE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 static IS_STALLED: AtomicBool = AtomicBool::new(false);
 
-/// Standard error, as far as somebody reads it. A pipe whose reader is gone or reads nothing, or a
-/// file on a full disk, takes nothing, and that is no reason to serve nobody.
+/// Standard error. Output is dropped if the reader of the pipe is gone or has stalled, or if the
+/// disk of the log file is full, so that the server keeps serving requests.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct BestEffort;
 
@@ -36,12 +36,12 @@ impl Write for BestEffort {
     }
 }
 
-/// Whether standard error can be written to without waiting for whom it leads to.
+/// Whether standard error can be written to without blocking.
 fn takes_something() -> bool {
     let patience = if IS_STALLED.load(Ordering::Relaxed) { NONE } else { PATIENCE };
     let error_output = rustix::stdio::stderr();
     let mut asked = [PollFd::new(&error_output, PollFlags::OUT)];
-    // Where it cannot be asked, writing fails or does not wait.
+    // If polling fails, the write itself fails or does not block.
     let is_ready = poll(&mut asked, Some(&patience)).map_or(true, |ready| ready > 0);
     IS_STALLED.store(!is_ready, Ordering::Relaxed);
     is_ready

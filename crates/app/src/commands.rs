@@ -17,11 +17,13 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use waggle_kernel::error_chain;
 
-use self::output::Failure;
+use self::output::{Failure, print};
 use crate::best_effort::{BestEffort, complain};
 use crate::config::{Config, LogFormat, check_names};
+use crate::routes;
 
-/// n8n and AI agents draft posts, people decide, Waggle publishes: once, and provably.
+/// n8n and AI agents draft posts, people approve them, and Waggle publishes each approved post
+/// once, and provably.
 #[derive(Parser)]
 #[command(name = "waggle", version, arg_required_else_help = true)]
 struct Arguments {
@@ -34,19 +36,21 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the server and the worker.
+    /// Run the server and its workers.
     Serve,
-    /// Bring the database up to date, or say how far it is.
+    /// Apply the migrations of the database, or show their status.
     Migrate(migrate::Arguments),
-    /// Make, list and end API tokens.
+    /// Create, list and revoke API tokens.
     Tokens(tokens::Arguments),
-    /// Make, list and change users.
+    /// Create, list and change users.
     Users(users::Arguments),
     /// Apply the list of super admins.
     SuperAdmins(super_admins::Arguments),
     /// Show and change settings.
     Settings(settings::Arguments),
-    /// Walk the main job over HTTP against a server of its own, and say what happened at each step.
+    /// Print the document of the HTTP API (OpenAPI 3.1).
+    Openapi,
+    /// Run the main workflow over HTTP on a separate server, and print the result of each step.
     Demo,
 }
 
@@ -86,22 +90,27 @@ fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
             }
             Command::Users(command) => users::run(&config, command, arguments.json).await,
             Command::Settings(command) => settings::run(&config, command, arguments.json).await,
+            Command::Openapi => {
+                print(&format!("{:#}", routes::api_document()));
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Demo => demo::run(&config).await,
         }
     })
 }
 
-/// Short SQLite queries run on the threads that serve requests; where there are few cores, more threads than
-/// cores keep one query from holding up the requests behind it.
+/// The number of worker threads. Short SQLite queries run on the threads that serve requests. On
+/// machines with few cores, more threads than cores keep one query from delaying the requests
+/// behind it.
 fn workers() -> usize {
     const LEAST: usize = 4;
     std::thread::available_parallelism().map_or(LEAST, |cores| cores.get().max(LEAST))
 }
 
-/// Log lines go to standard error; standard output is for answers.
+/// Starts the log. Log lines go to standard error; standard output is for results.
 fn begin_log(config: &Config) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&config.log)
-        .map_err(|error| format!("log (WAGGLE_LOG) is not understood: {error}"))?;
+        .map_err(|error| format!("log (WAGGLE_LOG) is invalid: {error}"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(BestEffort::default)

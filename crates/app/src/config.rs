@@ -1,4 +1,4 @@
-//! What has to be known before the database can be opened; everything else is a setting.
+//! The configuration, which is needed before the database opens. Everything else is a setting.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -11,30 +11,26 @@ use waggle_system::MasterKeyPlace;
 /// The defaults, documented line by line.
 const DEFAULT: &str = include_str!("../../../config/default.toml");
 
-/// The configuration: `config/default.toml`, then the file that `WAGGLE_CONFIG` names, then `WAGGLE_*`.
+/// The configuration. `WAGGLE_*` variables override the file that `WAGGLE_CONFIG` names, which
+/// overrides `config/default.toml`.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    /// Where the server listens.
     pub(crate) listen: SocketAddr,
-    /// Where the data is.
     pub(crate) database_url: String,
-    /// Where the files are.
+    /// The folder of Waggle's files.
     pub(crate) data_dir: PathBuf,
-    /// Which log lines are written.
+    /// The filter of log lines, in the syntax of [`tracing_subscriber::EnvFilter`].
     pub(crate) log: String,
-    /// In which form.
     pub(crate) log_format: LogFormat,
-    /// Where the keys are that secrets are sealed with.
     pub(crate) master_key: MasterKeyPlace,
 }
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
-    /// For people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -63,64 +59,47 @@ impl Keys {
     }
 }
 
-/// Why the configuration makes no sense.
+/// Errors of the configuration.
 #[derive(Debug, Error)]
 pub(crate) enum ConfigError {
-    /// The file cannot be read.
     #[error("cannot read the configuration file {path}: {source}")]
-    Unreadable {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file makes no sense.
-    #[error("the configuration file {path} is wrong: {message}")]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("the configuration file {path} is invalid: {message}")]
     File {
-        /// Which.
         path: PathBuf,
-        /// Where and why.
+        /// The line and the reason.
         message: String,
     },
-    /// A variable has no text in it.
     #[error("{name} is not UTF-8")]
-    NotText {
-        /// The variable.
-        name: &'static str,
-    },
-    /// There is no such variable.
-    #[error("the environment variable {name} is unknown{}; Waggle reads {}", hint(.name), VARIABLES.join(", "))]
-    Unknown {
-        /// The variable.
-        name: String,
-    },
-    /// The filter would let through other lines than are meant.
+    NotText { name: &'static str },
     #[error(
-        "log (WAGGLE_LOG) has '{part}', which is no level: write error, warn, info, debug or trace, or \
-         target=level"
+        "the environment variable {name} is unknown{}; Waggle reads {}",
+        hint(.name),
+        VARIABLES.join(", ")
     )]
-    Log {
-        /// The part.
-        part: String,
-    },
-    /// It is not clear which master key is meant.
+    Unknown { name: String },
+    /// A word of the filter is not a level. As a target it would silence all other logs.
     #[error(
-        "WAGGLE_MASTER_KEY and master_key_file (WAGGLE_MASTER_KEY_FILE) are both set; one is enough"
+        "log (WAGGLE_LOG) contains '{part}', which is not a level: use error, warn, info, debug \
+         or trace, or target=level"
+    )]
+    Log { part: String },
+    #[error(
+        "WAGGLE_MASTER_KEY and master_key_file (WAGGLE_MASTER_KEY_FILE) are both set; set only \
+         one of them"
     )]
     TwoMasterKeys,
-    /// A value makes no sense.
-    #[error("{key} is '{value}', but expected is {expected}")]
+    #[error("{key} is '{value}', but must be {expected}")]
     Value {
-        /// The key.
+        /// The key in the file, and the environment variable.
         key: &'static str,
-        /// Its value.
         value: String,
-        /// What would do.
+        /// A description of valid values.
         expected: &'static str,
     },
 }
 
-/// The variables that are read here, and by the scripts of the project.
+/// The environment variables of the configuration.
 const VARIABLES: [&str; 8] = [
     "WAGGLE_CONFIG",
     "WAGGLE_LISTEN",
@@ -131,9 +110,10 @@ const VARIABLES: [&str; 8] = [
     "WAGGLE_MASTER_KEY",
     "WAGGLE_MASTER_KEY_FILE",
 ];
+/// The environment variables of the project's scripts, which may be set as well.
 const OF_SCRIPTS: [&str; 2] = ["WAGGLE_TEST_POSTGRES_URL", "WAGGLE_POSTGRES_DURABLE"];
 
-/// The variable that was most likely meant.
+/// A hint at the variable that was most likely meant; empty if none is similar.
 fn hint(name: &str) -> String {
     let likeness = |known: &str| {
         let same = |(a, b): &(char, char)| a == b;
@@ -147,11 +127,11 @@ fn hint(name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Refuses variables that look like configuration and are none: a slip would go unnoticed.
+/// Rejects unknown variables that begin with `WAGGLE_`, because a typo would go unnoticed.
 ///
 /// # Errors
 ///
-/// [`ConfigError::Unknown`].
+/// [`ConfigError::Unknown`] if there is such a variable.
 pub(crate) fn check_names(names: impl Iterator<Item = String>) -> Result<(), ConfigError> {
     for name in names.filter(|name| name.starts_with("WAGGLE_")) {
         let name = name.as_str();
@@ -162,8 +142,8 @@ pub(crate) fn check_names(names: impl Iterator<Item = String>) -> Result<(), Con
     Ok(())
 }
 
-/// A bare word that is no level would be taken for the name of a target, and everything else be
-/// silent.
+/// Rejects a filter with a bare word that is not a level. It would be read as a target, and all
+/// other logs would be silenced.
 fn check_log(filter: &str) -> Result<(), ConfigError> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     for part in filter.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -182,7 +162,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names the file or the key that makes no sense.
+    /// [`ConfigError`], which names the invalid file, key or variable.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
         let set = |name: &'static str| match variable(name).map(OsString::into_string) {
             None => Ok(None),
@@ -209,7 +189,7 @@ impl Config {
         let listen = listen.parse().map_err(|_| ConfigError::Value {
             key: "listen (WAGGLE_LISTEN)",
             value: listen,
-            expected: "an address and a port, such as 127.0.0.1:8000",
+            expected: "an IP address and a port, such as 127.0.0.1:8000",
         })?;
         let log_format = match file.log_format.as_deref().unwrap_or_default() {
             "text" => LogFormat::Text,
@@ -240,7 +220,7 @@ impl Config {
 
 fn parse(path: &Path, text: &str) -> Result<Keys, ConfigError> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
-        // The line itself may have a password in it.
+        // The content of the line is left out, because it may contain a password.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let message = format!("line {line}: {}", error.message());
@@ -261,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_counts_as_not_set_and_a_wrong_one_is_named() {
+    fn an_empty_variable_counts_as_not_set_and_an_invalid_one_is_named() {
         let empty = Config::read(|_| Some(OsString::new())).unwrap();
         let wrong =
             Config::read(|name| (name == "WAGGLE_LISTEN").then(|| "8000".into())).unwrap_err();
@@ -271,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_variable_is_named_with_the_one_that_was_meant() {
+    fn an_unknown_variable_is_rejected_with_a_suggestion() {
         let check = |name: &str| check_names([name.to_owned()].into_iter());
 
         let error = check("WAGGLE_DATABSE_URL").unwrap_err().to_string();
@@ -293,14 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_stops_the_start() {
+    fn an_unknown_key_is_rejected() {
         let error = parse(Path::new("my.toml"), "lisen = \"127.0.0.1:1\"").unwrap_err();
 
         assert!(error.to_string().contains("lisen"), "{error}");
     }
 
     #[test]
-    fn a_wrong_line_is_named_and_not_repeated() {
+    fn an_invalid_line_is_reported_by_its_number_without_its_content() {
         let text = "log = \"info\"\ndatabase_url = \"postgresql://u:hush@h/d";
 
         let error = parse(Path::new("my.toml"), text).unwrap_err().to_string();
@@ -309,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_master_key_is_in_one_place_and_never_printed() {
+    fn the_master_key_is_set_in_one_place_and_never_printed() {
         let in_environment =
             Config::read(|name| (name == "WAGGLE_MASTER_KEY").then(|| "hush".into()));
         let both = Config::read(|name| name.starts_with("WAGGLE_MASTER_KEY").then(|| "x".into()));
@@ -319,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_no_text_is_named_and_not_passed_over() {
+    fn a_variable_that_is_not_utf_8_is_rejected_by_name() {
         let not_text: OsString = std::os::unix::ffi::OsStringExt::from_vec(vec![0xff]);
         let config = Config::read(|name| (name == "WAGGLE_MASTER_KEY").then(|| not_text.clone()));
 

@@ -1,4 +1,4 @@
-//! The frame of HTTP: connections, callers, bodies, errors, and what surrounds every request.
+//! The HTTP layer: connections, authentication, bodies, errors, and what applies to every request.
 
 mod access;
 mod addresses;
@@ -23,7 +23,7 @@ mod visitor;
 
 use std::sync::Arc;
 
-use poem::{EndpointExt as _, Route};
+use poem::{Endpoint, EndpointExt as _, Response, Route};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -40,11 +40,25 @@ pub(crate) use self::health::routes as health;
 pub(crate) use self::json::{depth, not_json};
 use self::pace::Pace;
 pub(crate) use self::problem::Problem;
-use self::shares::Shares;
+pub(crate) use self::shares::Shares;
 pub(crate) use self::visitor::{GOOGLE_COOKIE, SESSION_COOKIE, SignedIn};
 use crate::use_cases::UseCases;
 
-/// Takes connections until `stop` says so; then ends the requests that have begun and returns.
+/// The routes, with what surrounds each request.
+pub(crate) fn framed(
+    routes: Route,
+    app: Arc<UseCases>,
+    shares: &Shares,
+) -> impl Endpoint<Output = Response> + 'static {
+    routes
+        .around(around::every_request)
+        .data(app)
+        .data(Arc::new(Pace::default()))
+        .data(shares.clone())
+        .map_to_response()
+}
+
+/// Accepts connections until `stop` is true, then finishes the requests in progress and returns.
 pub(crate) async fn serve(
     listener: TcpListener,
     routes: Route,
@@ -52,12 +66,7 @@ pub(crate) async fn serve(
     stop: watch::Receiver<bool>,
 ) {
     let (settings, shares) = (Arc::clone(&app.settings), Shares::default());
-    let endpoint = routes
-        .around(around::every_request)
-        .data(app)
-        .data(Arc::new(Pace::default()))
-        .data(shares.clone())
-        .map_to_response();
+    let endpoint = framed(routes, app, &shares);
     let values = move || settings.values();
     server::run(listener, Arc::new(endpoint), shares, values, stop).await;
 }

@@ -16,7 +16,7 @@ mod workers;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Every TLS connection of the process goes through ring.
+    // All TLS connections of the process use ring.
     let _ = rustls::crypto::ring::default_provider().install_default();
     commands::run()
 }

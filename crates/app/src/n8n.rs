@@ -1,10 +1,11 @@
-//! The paths and forms of the system that Waggle replaces, for its n8n workflows and review page.
+//! The endpoints of the system that Waggle replaces, for its n8n workflows and its review page.
 //!
-//! Everything here is a thin form around the same use cases that the native API has. n8n repeats a failed call
-//! up to three times with the same bytes, follows a redirect with an empty GET, and shows the `message` of
-//! an answer to its user: so every path is answered directly, with and without a slash, repeated
-//! calls get the same answer, and every refusal has a `message`.
+//! Everything here is a thin layer over the use cases of the native API. n8n repeats a failed call
+//! up to three times with the same bytes, follows a redirect with an empty GET, and shows the
+//! `message` of a response to its user. Therefore every path responds directly, with and without a
+//! trailing slash, repeated calls get the same response, and every error response has a `message`.
 
+mod batch_reader;
 mod check_duplicate_tweet;
 mod json;
 mod note;
@@ -13,13 +14,13 @@ mod review;
 
 use poem::{Route, delete, get, post};
 
-/// The two calls of the workflows for the API document: paths, schemas and a tag.
+/// The OpenAPI description of the two workflow endpoints: paths, schemas and a tag.
 pub(crate) const DOCUMENT: &str = include_str!("n8n/openapi.json");
 
-/// Every path that the workflows and the old page call.
+/// The routes of all paths that the workflows and the old review page call.
 pub(crate) fn routes() -> Route {
     let mut route = Route::new();
-    // The workflow calls without the prefix; the system that Waggle replaces served with it.
+    // The workflow calls `/api`; the system that Waggle replaces served `/twitter/api`.
     for prefix in ["/api", "/twitter/api"] {
         for slash in ["", "/"] {
             let path = |name: &str| format!("{prefix}/{name}{slash}");

@@ -1,7 +1,8 @@
-//! The pages of the door: signing in, registering, codes and links that were mailed, and the way back from Google.
+//! The account pages: sign-in, registration, emailed codes and links, and the return from Google.
 //!
-//! They are three files that are the same for everybody; what they do they do through the API. What a mail's link brings stands behind
-//! the `#`, which no server sees.
+//! The page consists of three files that are the same for every user, and does everything through
+//! the API. The secret of an emailed link comes after the `#`, which browsers do not send to a
+//! server.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,12 +19,12 @@ use crate::api::{as_they_are, session_cookie};
 use crate::http::{GOOGLE_COOKIE, Problem, client};
 use crate::use_cases::UseCases;
 
-/// The longest code or state that is looked at, in characters.
+/// The maximum size of a code, state or error from Google, in bytes. Longer ones are ignored.
 const MOST: usize = 2_048;
 
 const PAGE: &str = include_str!("../pages/account.html");
 
-/// The page and what it brings along.
+/// The page, its script and its style sheet.
 pub(crate) fn routes() -> Route {
     Route::new()
         .at("/", get(make_sync(|_| page(StatusCode::OK, "", 0))))
@@ -35,14 +36,15 @@ fn file(content_type: &'static str, text: &'static str) -> impl Endpoint<Output 
     make_sync(move |_| Response::builder().content_type(content_type).body(text))
 }
 
-/// The page, which begins with `view`, and leads back after so many seconds where that is said. Both are ours: nothing of a request is in
-/// the page.
+/// The page, which first shows `view` and leads back after `back_after` seconds; 0 means never.
+/// Both values come from this program: nothing of a request is inserted into the page.
 fn page(status: StatusCode, view: &'static str, back_after: i64) -> Response {
     let body = PAGE.replace("{view}", view).replace("{back_after}", &back_after.to_string());
     Response::builder().status(status).content_type("text/html; charset=utf-8").body(body)
 }
 
-/// Takes in whoever comes back from Google. What went wrong is told on the page, and as a problem to those who want no page.
+/// Handles the return from Google. An error is shown on the page, or as a problem to clients that
+/// ask for JSON.
 #[handler]
 pub(crate) async fn back_from_google(request: &Request, app: Data<&Arc<UseCases>>) -> Response {
     let gone = GOOGLE_COOKIE.set(&app.settings.values(), "", 0);
@@ -64,7 +66,7 @@ async fn finish(app: &UseCases, request: &Request) -> Result<Response, GoogleErr
     };
     let values = app.settings.values();
     let browser = GOOGLE_COOKIE.shown(&values, request);
-    // Google's errors have names of letters and underscores; nothing else of what came is kept.
+    // The error codes of Google consist of letters and underscores. Other characters are dropped.
     let named = |error: Cow<'_, str>| error.chars().filter(|&c| is_of_name(c)).take(64).collect();
     let outcome = match (value("code"), value("error")) {
         (Some(code), None) => Ok(code.into_owned()),
@@ -105,7 +107,7 @@ const fn is_of_name(c: char) -> bool {
     c.is_ascii_alphabetic() || c == '_'
 }
 
-/// Where somebody goes who did not say.
+/// The path after sign-in. `/`, the default, leads to the account page.
 fn home(return_to: &ReturnTo) -> &str {
     if return_to.as_str() == "/" { "/account" } else { return_to.as_str() }
 }

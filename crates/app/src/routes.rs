@@ -1,11 +1,11 @@
-//! The tree of routes.
+//! The routes of the HTTP server.
 
 use std::sync::Arc;
 
 use poem::endpoint::make_sync;
 use poem::web::Redirect;
 use poem::{IntoEndpoint as _, Route, get};
-use poem_openapi::{LicenseObject, OpenApiService};
+use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -14,20 +14,29 @@ use crate::http::{API, CALLBACK, Contract, docs_page, document, fixed, health, l
 use crate::use_cases::UseCases;
 use crate::{api, http, n8n, pages};
 
-/// Serves every route until `stop` says so; then ends the requests that have begun and returns.
+/// Serves all routes until `stop` is true, then finishes the requests in progress and returns.
 pub(crate) async fn serve(listener: TcpListener, app: Arc<UseCases>, stop: watch::Receiver<bool>) {
     http::serve(listener, tree(), app, stop).await;
 }
 
-fn tree() -> Route {
-    let service = OpenApiService::new(api::all(), "Waggle", env!("CARGO_PKG_VERSION"))
+/// The document of the HTTP API.
+pub(crate) fn api_document() -> Value {
+    document(json_of(&service().spec()), json_of(n8n::DOCUMENT))
+}
+
+fn service() -> OpenApiService<impl OpenApi, ()> {
+    OpenApiService::new(api::all(), "Waggle", env!("CARGO_PKG_VERSION"))
         .description(api::DESCRIPTION)
-        .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"));
-    let document = document(json_of(&service.spec()), json_of(n8n::DOCUMENT));
+        .license(LicenseObject::new("MIT").url("https://opensource.org/license/mit"))
+}
+
+/// All routes of the server.
+pub(crate) fn tree() -> Route {
+    let (service, document) = (service(), api_document());
     let contract = Arc::new(Contract::of(&document));
     let document = fixed("application/json", document.to_string());
     let page = docs_page(&service.swagger_ui_html());
-    // The old addresses are at the root, too.
+    // The n8n endpoints have paths outside of the native API.
     n8n::routes()
         .nest(API, limited(service.into_endpoint(), contract))
         .at("/openapi.json", get(document))
@@ -38,7 +47,7 @@ fn tree() -> Route {
         .at(CALLBACK, get(pages::back_from_google))
 }
 
-/// What the framework or this program has written as JSON.
+/// Parses JSON that the framework or this program wrote. Invalid JSON gives null.
 fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }

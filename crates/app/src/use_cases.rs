@@ -19,7 +19,7 @@ use crate::live::connections::LiveConnections;
 use crate::live::policy;
 use crate::live::super_admins::SuperAdmins;
 
-/// The use cases, on their real ports.
+/// The use cases, wired to their real ports.
 pub(crate) struct UseCases {
     pub(crate) people: People,
     pub(crate) settings: Arc<SettingsManager>,
@@ -41,7 +41,7 @@ pub(crate) struct UseCases {
     pub(crate) draining: AtomicBool,
 }
 
-/// The use cases of accounts, on their real ports.
+/// The use cases of accounts, wired to their real ports.
 pub(crate) struct People {
     pub(crate) tokens: Tokens,
     pub(crate) sign_in: SignIn,
@@ -57,7 +57,7 @@ pub(crate) struct People {
 }
 
 impl UseCases {
-    /// What the settings say about accounts now.
+    /// The account policy of the current settings.
     pub(crate) fn policy(&self) -> AccountPolicy {
         policy::of(&self.settings.values())
     }

@@ -1,4 +1,4 @@
-//! The use cases, wired to their real ports.
+//! Wires the use cases to their real ports.
 
 pub(crate) mod people;
 
@@ -25,14 +25,17 @@ use crate::live::effects::Effects;
 use crate::live::super_admins::SuperAdmins;
 use crate::use_cases::UseCases;
 
-/// Why the parts could not be wired.
+/// Errors of wiring the use cases.
 #[derive(Debug, Error)]
 pub(crate) enum WiringError {
     /// The settings cannot be read or changed.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// Values of settings are invalid.
-    #[error("{}. 'waggle settings check' says more, 'waggle settings set' and 'unset' fix it", list(.0))]
+    #[error(
+        "{}. Run 'waggle settings check' for details; fix it with 'waggle settings set' or 'unset'",
+        list(.0)
+    )]
     Problems(Vec<Problem>),
 }
 
@@ -40,7 +43,7 @@ fn list(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// The variables of the process.
+/// The environment variables of the process.
 struct ProcessEnvironment;
 
 impl Environment for ProcessEnvironment {
@@ -49,11 +52,7 @@ impl Environment for ProcessEnvironment {
     }
 }
 
-/// The settings, on their real ports.
-///
-/// # Errors
-///
-/// [`SettingsError`] if they cannot be read.
+/// Opens the settings, wired to their real ports.
 pub(crate) async fn settings(
     store: &Store,
     config: &Config,

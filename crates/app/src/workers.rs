@@ -1,4 +1,4 @@
-//! What runs beside requests: the workers that empty the queues, and the follower of settings.
+//! The background tasks of a server: the queue workers, and the task that follows the settings.
 
 pub(crate) mod mails;
 pub(crate) mod posts;

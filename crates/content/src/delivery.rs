@@ -11,14 +11,12 @@
 //! A post has at most one delivery that is in flight, unknown or published. The schema enforces it.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
-use thiserror::Error;
 use waggle_kernel::ContentHash;
 use waggle_kernel::ids::{DeliveryId, PostId};
+use waggle_kernel::named_enum;
 
 use crate::platform::Platform;
 
@@ -27,72 +25,26 @@ pub const MOST_ATTEMPTS: u32 = 12;
 /// After this many checks without an answer, a person must decide.
 const MOST_LOOKS: u32 = 10;
 
-/// The state of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DeliveryState {
-    /// The request may be in progress at this moment.
-    InFlight,
-    /// The post is on the platform.
-    Published,
-    /// The platform refused the post.
-    Refused,
-    /// The request certainly did not arrive: no byte was sent, or the platform said to retry later.
-    NotSent,
-    /// The platform was checked, and the post is not there.
-    Absent,
-    /// It is unknown whether the post is on the platform.
-    Unknown,
-    /// The post of this delivery turned out to be public after another delivery took its place.
-    AlsoPublished,
-}
-
-impl DeliveryState {
-    /// All states.
-    pub const ALL: [Self; 7] = [
-        Self::InFlight,
-        Self::Published,
-        Self::Refused,
-        Self::NotSent,
-        Self::Absent,
-        Self::Unknown,
-        Self::AlsoPublished,
-    ];
-
-    /// The name used in the database and in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::InFlight => "in_flight",
-            Self::Published => "published",
-            Self::Refused => "refused",
-            Self::NotSent => "not_sent",
-            Self::Absent => "absent",
-            Self::Unknown => "unknown",
-            Self::AlsoPublished => "also_published",
-        }
+named_enum! {
+    /// The state of a delivery.
+    pub enum DeliveryState: "delivery state" {
+        /// The request may be in progress at this moment.
+        InFlight = "in_flight",
+        /// The post is on the platform.
+        Published = "published",
+        /// The platform refused the post.
+        Refused = "refused",
+        /// The request certainly did not arrive: no byte was sent, or the platform said to retry
+        /// later.
+        NotSent = "not_sent",
+        /// The platform was checked, and the post is not there.
+        Absent = "absent",
+        /// It is unknown whether the post is on the platform.
+        Unknown = "unknown",
+        /// The post of this delivery turned out to be public after another delivery took its place.
+        AlsoPublished = "also_published",
     }
 }
-
-impl fmt::Display for DeliveryState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for DeliveryState {
-    type Err = UnknownDeliveryState;
-
-    fn from_str(text: &str) -> Result<Self, UnknownDeliveryState> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.name() == text)
-            .ok_or_else(|| UnknownDeliveryState(text.to_owned()))
-    }
-}
-
-/// The text is not the name of a [`DeliveryState`].
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("unknown delivery state '{0}'")]
-pub struct UnknownDeliveryState(pub String);
 
 /// A position in a platform's own time or timeline. Posts that are published later come after it.
 ///
@@ -241,19 +193,20 @@ pub fn attribute(finding: Finding, ownership: &Ownership) -> Finding {
         ([], []) => Finding::Absent { after },
         ([_], _) if ownership.rivals > 0 => Finding::TryLater {
             reason:
-                "a post of this content is there, and another delivery of the same content has \
-                     no known end yet"
+                "the platform shows a post with this content, but the outcome of another delivery \
+                 with the same content is not known yet"
                     .to_owned(),
         },
         ([post], _) => Finding::Found { id: post.id.clone(), url: post.url.clone() },
         ([], [first, ..]) => Finding::CannotTell {
             reason: format!(
-                "{} is there, which differs only as the platform may show it",
+                "the platform shows {}, which differs only in ways that the platform itself may \
+                 have caused",
                 first.id
             ),
         },
         (many, _) => Finding::CannotTell {
-            reason: format!("{} posts of this content are there", many.len()),
+            reason: format!("the platform shows {} posts with this content", many.len()),
         },
     }
 }
@@ -394,7 +347,7 @@ pub fn decide(
         Outcome::Published { id, url } => Settlement::Published { id, url },
         Outcome::Refused { reason } => Settlement::Failed { reason, state },
         Outcome::Duplicate { reason } => Settlement::Failed {
-            reason: format!("the platform has the same text already: {reason}"),
+            reason: format!("the platform already has a post with the same text: {reason}"),
             state,
         },
         Outcome::NotSent { reason } => retry(now + back_off(attempt), reason),
@@ -434,7 +387,9 @@ pub fn decide_doubt(
         Finding::Found { id, url } => Settlement::Published { id, url },
         Finding::CannotTell { reason } => Settlement::Ask { reason },
         Finding::Alike { .. } => Settlement::Ask {
-            reason: "posts of this content are there, and nobody knows whose they are".to_owned(),
+            reason: "the platform shows posts with this content, but it is unknown which of your \
+                     posts they are"
+                .to_owned(),
         },
         Finding::Channel { reason } if now - open.started_at > patience => {
             Settlement::Ask { reason }
@@ -451,27 +406,28 @@ pub fn decide_doubt(
         }
         Finding::Absent { after } if after < policy.shown_after(open.absences) => {
             let missing = policy.shown_after(open.absences) - after;
-            let reason = "the platform has not had the time to show it".to_owned();
+            let reason = "the platform has not had enough time to show the post".to_owned();
             look(now + missing.max(Duration::seconds(1)), reason, Looked::Unanswered)
         }
         Finding::Absent { .. }
             if open.absences == 0 && policy.second_look_after > Duration::zero() =>
         {
-            let reason = "not there at the first look".to_owned();
+            let reason = "not found at the first check".to_owned();
             look(now + policy.second_look_after, reason, Looked::Absent)
         }
         Finding::Absent { after } if after > policy.resend_within => Settlement::Ask {
-            reason: "not there, but the attempt is too long ago to repeat it unasked".to_owned(),
+            reason: "not found, but the attempt was too long ago to resend the post automatically"
+                .to_owned(),
         },
         Finding::Absent { .. } if attempts >= MOST_ATTEMPTS => Settlement::Failed {
-            reason: format!("gave up after {attempts} attempts, none of which arrived"),
+            reason: format!("gave up after {attempts} attempts; none reached the platform"),
             state: DeliveryState::Absent,
         },
         // The first time, a crash is the likely cause, so the post is resent at once. A post that
         // keeps losing requests is sent less often.
         Finding::Absent { .. } => Settlement::Retry {
             at: if attempts <= 2 { now } else { now + back_off(attempts - 2) },
-            reason: "looked for and not there".to_owned(),
+            reason: "the post was not found on the platform".to_owned(),
             state: DeliveryState::Absent,
         },
     }

@@ -29,13 +29,13 @@ mod publish_due;
 pub use claim::{ClaimRequest, Claimed, ClaimedPosts, Recorded, Timing, Unreadable};
 pub use delivery::{
     Delivery, DeliveryState, Doubt, DoubtPolicy, Finding, Lookalike, Looked, MOST_ATTEMPTS, Mark,
-    Marker, OpenDelivery, Outcome, Ownership, Prepared, Settlement, UnknownDeliveryState,
-    attribute, decide, decide_doubt,
+    Marker, OpenDelivery, Outcome, Ownership, Prepared, Settlement, attribute, decide,
+    decide_doubt,
 };
-pub use platform::{Platform, UnknownPlatform};
+pub use platform::Platform;
 pub use post::{
     Changed, Metrics, Post, PostFilter, PostStatus, PublicAddress, PublishablePost, Resolution,
-    TwitterDetails, UnknownPostStatus,
+    TwitterDetails,
 };
 pub use posts::{ManagePosts, ManagePostsError};
 pub use publish_due::{PublishDue, PublishDueError, Settled};

@@ -149,10 +149,10 @@ pub trait Ledger: Send + Sync {
 #[derive(Debug, Error)]
 pub enum LedgerError {
     /// The lease expired, or another worker has leased the post.
-    #[error("the lease of the post was lost")]
+    #[error("the lease on the post was lost")]
     NotHeld,
     /// The approval was withdrawn or covers different content.
-    #[error("the post is not approved with this content")]
+    #[error("the post is not approved with its current content")]
     NotApproved,
     #[error(transparent)]
     Port(#[from] PortError),

@@ -10,61 +10,35 @@
 //!        unknown ──(a person)──▶ published, failed
 //! ```
 
-use std::fmt;
-use std::str::FromStr;
-
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
-use thiserror::Error;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, PostId, Version};
-use waggle_kernel::{ContentHash, Publication};
+use waggle_kernel::{ContentHash, Publication, named_enum};
 
 use crate::platform::Platform;
 
-/// The status of a post.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PostStatus {
-    /// The post waits for its scheduled time.
-    Scheduled,
-    /// A worker has leased the post.
-    Publishing,
-    /// The post is public and has an id on the platform.
-    Published,
-    /// The platform refused the post, or Waggle gave up.
-    Failed,
-    /// It is unknown whether the post is public, or it was published twice. A person must decide.
-    Unknown,
-    /// The post could not be published in time. A person must decide.
-    Missed,
-    /// A person removed the post from the queue.
-    Cancelled,
+named_enum! {
+    /// The status of a post.
+    pub enum PostStatus: "status" {
+        /// The post waits for its scheduled time.
+        Scheduled = "scheduled",
+        /// A worker has leased the post.
+        Publishing = "publishing",
+        /// The post is public and has an id on the platform.
+        Published = "published",
+        /// The platform refused the post, or Waggle gave up.
+        Failed = "failed",
+        /// It is unknown whether the post is public, or it was published twice. A person must
+        /// decide.
+        Unknown = "unknown",
+        /// The post could not be published in time. A person must decide.
+        Missed = "missed",
+        /// A person removed the post from the queue.
+        Cancelled = "cancelled",
+    }
 }
 
 impl PostStatus {
-    /// All statuses.
-    pub const ALL: [Self; 7] = [
-        Self::Scheduled,
-        Self::Publishing,
-        Self::Published,
-        Self::Failed,
-        Self::Unknown,
-        Self::Missed,
-        Self::Cancelled,
-    ];
-
-    /// The name used in the database and in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Publishing => "publishing",
-            Self::Published => "published",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-            Self::Missed => "missed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
     /// Whether the post can be queued again: it is certainly not public, and is not being
     /// published.
     pub const fn can_be_queued_again(self) -> bool {
@@ -76,31 +50,6 @@ impl PostStatus {
         matches!(self, Self::Publishing | Self::Published | Self::Unknown)
     }
 }
-
-impl fmt::Display for PostStatus {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for PostStatus {
-    type Err = UnknownPostStatus;
-
-    fn from_str(text: &str) -> Result<Self, UnknownPostStatus> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.name() == text)
-            .ok_or_else(|| UnknownPostStatus(text.to_owned()))
-    }
-}
-
-/// The text is not the name of a [`PostStatus`].
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "unknown status '{0}': scheduled, publishing, published, failed, unknown, missed and \
-     cancelled are known"
-)]
-pub struct UnknownPostStatus(pub String);
 
 /// The counters that all platforms have for a post.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

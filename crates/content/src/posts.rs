@@ -154,12 +154,12 @@ pub enum ManagePostsError {
     NotFound,
     /// The id of a published post must be 1 to 100 visible ASCII characters.
     #[error(
-        "platform_post_id is not an id of a post: send it as the platform shows it, without \
-         blanks, at most 100 characters"
+        "platform_post_id is not a valid post id: send it as the platform shows it, without \
+         spaces, with at most 100 characters"
     )]
     NoPlatformId,
     /// The post is known to be public, so it cannot be resolved as not published.
-    #[error("the post is public as {id}; say which of its ids counts")]
+    #[error("the post is public as {id}; resolve it as published, with the id to keep")]
     IsPublic {
         /// The platform's id of the post.
         id: String,
@@ -170,13 +170,13 @@ pub enum ManagePostsError {
         other: PostId,
     },
     /// The post has changed since the caller read it.
-    #[error("the post was changed in between; read it again")]
+    #[error("the post has changed since you read it; read it again")]
     Stale {
         /// The post as it is now.
         current: Box<Post>,
     },
     /// The status of the post does not allow the action.
-    #[error("the post is {status}; only a post that is {needed} allows to {action} it")]
+    #[error("cannot {action} the post: its status is {status}, not {needed}")]
     Illegal {
         status: PostStatus,
         action: &'static str,

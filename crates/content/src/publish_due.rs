@@ -66,7 +66,9 @@ impl PublishDue {
         let publisher = connected.publisher(claimed.post.platform);
         let Some(open) = &claimed.open else {
             if claimed.post.is_late(self.clock.now(), timing.missed_after) {
-                let reason = "it could not go out in time; publish it again to queue it".to_owned();
+                let reason = "the post could not be published in time; publish it again to queue \
+                              it"
+                .to_owned();
                 return self.settle(claimed, None, Settlement::Missed { reason }).await;
             }
             return match publisher {
@@ -127,7 +129,7 @@ impl PublishDue {
         };
         // A process that was suspended past its lease must not send when it resumes.
         let outcome = if self.clock.now() + timing.request > claimed.lease_until {
-            Outcome::NotSent { reason: "the lease would not last for the request".to_owned() }
+            Outcome::NotSent { reason: "the lease would expire before the request ends".to_owned() }
         } else {
             publisher.send(&prepared).await
         };
@@ -164,13 +166,13 @@ impl PublishDue {
         if self.clock.now() < first_look {
             return Ok(Settlement::Look {
                 again_at: first_look,
-                reason: "the process ended before the answer came".to_owned(),
+                reason: "the process ended before the response arrived".to_owned(),
                 looked: Looked::NotAsked,
                 is_held: false,
             });
         }
         let finding = if is_elsewhere(&open.prepared, publisher) {
-            let reason = "it was sent with another account than the one that is connected now";
+            let reason = "the post was sent with an account other than the one connected now";
             Finding::CannotTell { reason: reason.to_owned() }
         } else {
             let since = claimed.doubt.as_ref().and_then(|doubt| doubt.since.clone());

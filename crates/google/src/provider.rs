@@ -101,9 +101,9 @@ struct Known {
 }
 
 /// Descriptions of the operations, for the log.
-const ASKING: &str = "asking the issuer who it is";
+const ASKING: &str = "fetching the issuer's metadata";
 const REDEEMING: &str = "redeeming a code at the issuer";
-const CHECKING: &str = "checking a token of the issuer";
+const CHECKING: &str = "validating an ID token of the issuer";
 
 impl Google {
     /// Creates an issuer without contacting it.
@@ -112,7 +112,7 @@ impl Google {
     ///
     /// [`PortError`] if the HTTP client cannot be created.
     pub fn new(registration: Registration, clock: Arc<dyn Clock>) -> Result<Self, PortError> {
-        let http = client().map_err(|error| PortError::broken("making an HTTP client", error))?;
+        let http = client().map_err(|error| PortError::broken("creating an HTTP client", error))?;
         Ok(Self { http, registration, clock, known: Mutex::new(None) })
     }
 
@@ -137,7 +137,7 @@ impl Google {
         match self.renew(known.asked_for_a_key_at).await {
             Err(IdentityError::Unreachable(error)) => {
                 let error = error_chain(&error);
-                warn!(error, "the issuer cannot be reached; what it said before is used");
+                warn!(error, "the issuer cannot be reached; its previous metadata is used");
                 Ok(known.metadata)
             }
             renewed => renewed,
@@ -258,7 +258,9 @@ impl IdentityProvider for Google {
                 }
                 openidconnect::RequestTokenError::Request(error) => unreachable(REDEEMING, error),
                 // An answer that cannot be read may contain a token, so it is not kept.
-                _ => IdentityError::Refused(PortError::broken(REDEEMING, "it makes no sense")),
+                _ => {
+                    IdentityError::Refused(PortError::broken(REDEEMING, "the response is invalid"))
+                }
             })?;
         let refused = |why: &str| IdentityError::Refused(PortError::broken(CHECKING, why));
         let token = answer.extra_fields().id_token().ok_or_else(|| refused("there is none"))?;
@@ -275,9 +277,7 @@ impl IdentityProvider for Google {
         let no_key = SignatureVerificationError::NoMatchingKey;
         let no_key = ClaimsVerificationError::SignatureVerification(no_key);
         if found.as_ref().is_err_and(|error| *error == no_key) {
-            warn!(
-                "a token was signed with a key that the issuer did not name; its keys are read anew"
-            );
+            warn!("a token is signed with an unknown key; fetching the issuer's keys again");
             found = claims_of(&self.client(self.with_new_keys().await?));
         }
         let claims =
@@ -303,10 +303,11 @@ fn profile(
         return Err(IdentityError::Unverified);
     }
     let email = claims.email().ok_or(IdentityError::Unverified)?;
-    let email = email.as_str().parse().map_err(|_| refused("the address is none that is taken"))?;
+    let email =
+        email.as_str().parse().map_err(|_| refused("the email address is not acceptable"))?;
     let subject = claims.subject().as_str();
     if subject.is_empty() || subject.len() > 255 {
-        return Err(refused("the subject has no sane length"));
+        return Err(refused("the subject is empty or longer than 255 bytes"));
     }
     // A name that is not acceptable is no reason to refuse the sign-in.
     let given = claims.given_name().and_then(|name| name.get(None));

@@ -20,12 +20,13 @@ mod error_chain;
 mod hex;
 pub mod ids;
 mod keys;
+mod named;
 mod page;
 mod port_error;
 mod publication;
 mod text;
 
-pub use actor::{Actor, ActorKind, Forbidden, Scope, Scopes, UnknownScope};
+pub use actor::{Actor, ActorKind, Forbidden, Scope, Scopes};
 #[cfg(any(test, feature = "testing"))]
 pub use budget::MockLimits;
 pub use budget::{Budget, Exhausted, Limits};
@@ -41,6 +42,7 @@ pub use ids::Version;
 #[cfg(any(test, feature = "testing"))]
 pub use keys::MockServerKeys;
 pub use keys::{Mark, SealedSecret, ServerKeys};
+pub use named::{Named, UnknownName};
 pub use page::{Cursor, Direction, InvalidCursor, Limit, Page, PageRequest};
 pub use port_error::{PortError, PortErrorKind};
 pub use publication::{ContentHash, InvalidContentHash, Publication};

@@ -75,7 +75,7 @@ impl FromStr for Cursor {
 
 /// The text is not a cursor that was returned with an earlier page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the cursor is not one that an earlier page gave")]
+#[error("the cursor is invalid; use the one that was returned with an earlier page")]
 pub struct InvalidCursor;
 
 /// A request for one page of a list.

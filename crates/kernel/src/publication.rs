@@ -89,7 +89,7 @@ impl FromStr for ContentHash {
 
 /// The text is not 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a content hash has 64 hexadecimal digits")]
+#[error("a content hash must have 64 hexadecimal digits")]
 pub struct InvalidContentHash;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TextProblem {
     /// PostgreSQL cannot store it, and no post needs it.
-    #[error("has a NUL character")]
+    #[error("contains a NUL character")]
     Nul,
     #[error("is longer than {most} characters")]
     TooLong {

@@ -21,11 +21,11 @@ pub struct Sender {
 #[derive(Debug, Error)]
 pub(crate) enum WriteError {
     /// The mail library does not accept the address.
-    #[error("the address cannot be written to")]
+    #[error("the email address is invalid")]
     Address(#[from] lettre::address::AddressError),
     #[error("the template failed")]
     Template(#[from] askama::Error),
-    #[error("the parts do not make a mail")]
+    #[error("the parts do not form a valid email")]
     Message(#[from] lettre::error::Error),
 }
 
@@ -78,8 +78,8 @@ impl Sender {
         let link = link.as_ref().map(Url::as_str);
         let place = self.public_url.as_ref().and_then(Url::host_str).unwrap_or("Waggle");
         let footer = format!(
-            "This mail was sent by Waggle ({place}) because of something that happened to an account with your address. \
-             If it was not you and you do not understand why, ask the people who run it."
+            "Waggle ({place}) sent this email because of an action that involves your email \
+             address. If you did not expect it, contact the people who run it."
         );
         let (link_text, footer) = (words.link_text, footer.as_str());
         let paragraphs = words.paragraphs.as_slice();
@@ -131,67 +131,97 @@ impl lettre::message::header::Header for Automatic {
 }
 
 /// The advice for recipients who did not do this themselves.
-const NOT_YOU: &str = "If it was you, there is nothing to do. If it was not, reset your password now and tell an admin.";
+const NOT_YOU: &str = "If this was you, you do not need to do anything. If not, reset your \
+                       password now and tell an admin.";
 
 fn words(letter: &Letter) -> Words {
     let notice = match letter {
         Letter::Code(purpose) => return code(*purpose),
         Letter::AddressTaken => (
-            "Somebody tried to use your address at Waggle".to_owned(),
+            "Somebody tried to use your email address with Waggle".to_owned(),
             vec![
-                "Somebody tried to use this address with Waggle, and it is yours already. Nothing was changed.".to_owned(),
-                "If it was you and you forgot the password, reset it on the sign-in page.".to_owned(),
+                "Somebody tried to use this email address with Waggle, but your account already \
+                 uses it. Nothing was changed."
+                    .to_owned(),
+                "If this was you and you forgot your password, reset it on the sign-in page."
+                    .to_owned(),
             ],
         ),
-        Letter::PasswordChanged => changed("password", "The password of your account at Waggle is another now."),
+        Letter::PasswordChanged => changed(
+            "password",
+            "The password of your Waggle account was \
+             changed.",
+        ),
         Letter::Locked => (
-            "Signing in to your Waggle account is blocked for a while".to_owned(),
+            "Signing in to your Waggle account is temporarily locked".to_owned(),
             vec![
-                "Signing in to your account failed so often that it is refused for some minutes, with the right password too. It ends by itself.".to_owned(),
-                "If it was not you who tried, your password may be known to others: reset it.".to_owned(),
+                "After too many failed attempts, signing in to your account is locked for some \
+                 minutes, even with the correct password. The lock ends automatically."
+                    .to_owned(),
+                "If this was not you, somebody may know your password: reset it.".to_owned(),
             ],
         ),
         Letter::AddressChanged { to } => {
-            let what = format!("Your account at Waggle has the address {to} from now on, and no longer this one.");
-            ("Your address at Waggle was changed".to_owned(), vec![what, NOT_YOU.to_owned()])
+            let what = format!(
+                "The email address of your Waggle account was changed from this \
+                 one to {to}."
+            );
+            ("Your Waggle email address was changed".to_owned(), vec![what, NOT_YOU.to_owned()])
         }
         Letter::GoogleLinked => (
-            "A Google account opens your Waggle account".to_owned(),
+            "A Google account was linked to your Waggle account".to_owned(),
             vec![
-                "Signing in with a Google account opens your account at Waggle from now on.".to_owned(),
+                "You can now sign in to your Waggle account with a Google account.".to_owned(),
                 NOT_YOU.to_owned(),
             ],
         ),
         Letter::RightsChanged { role } => (
-            "Your rights at Waggle were changed".to_owned(),
-            vec![format!("What you may do at Waggle from now on: {role}. You were signed out everywhere.")],
+            "Your Waggle permissions were changed".to_owned(),
+            vec![format!("Your Waggle permissions are now: {role}. All your sessions were ended.")],
         ),
-        Letter::SecondFactorChanged { what } => changed("second factor", &format!("What was done: {what}.")),
+        Letter::SecondFactorChanged { what } => changed(
+            "second factor",
+            &format!(
+                "The following \
+                 change was \
+                 made: {what}."
+            ),
+        ),
         Letter::FactorAttacked => (
-            "Somebody knows your password at Waggle".to_owned(),
+            "Somebody may know your Waggle password".to_owned(),
             vec![
-                "Somebody signed in to your account with the right password, or with Google, and showed wrong codes of your authenticator app so often that no more are taken for a day. Recovery codes and passkeys go on working.".to_owned(),
-                "If it was not you, reset your password.".to_owned(),
+                "Somebody signed in to your account with the correct password or with Google, and \
+                 then entered too many wrong codes of your authenticator app. No more app codes \
+                 are accepted for a day. Recovery codes and passkeys still work."
+                    .to_owned(),
+                "If this was not you, reset your password.".to_owned(),
             ],
         ),
-        Letter::PasskeyCopied => (
-            "A passkey of your Waggle account may have been copied".to_owned(),
-            vec![
-                "A passkey was shown that had counted fewer uses than Waggle knows of: there may be a copy of it. It was not taken.".to_owned(),
-                "Sign in with another second factor or a recovery code, remove the passkey, and look at where you are signed in.".to_owned(),
+        Letter::PasskeyCopied => {
+            (
+                "A passkey of your Waggle account may have been copied".to_owned(),
+                vec![
+                "A passkey was used whose counter is lower than expected, so it may have been \
+                 copied. It was rejected.".to_owned(),
+                "Sign in with another second factor or a recovery code, remove the passkey, and \
+                 check your active sessions.".to_owned(),
             ],
-        ),
+            )
+        }
         Letter::TokenCreated { name } => (
-            "An API token was made in your name".to_owned(),
+            "An API token was created for your account".to_owned(),
             vec![
-                format!("An API token called \"{name}\" was made. It acts in your name."),
+                format!(
+                    "An API token called \"{name}\" was created. It can act on behalf of your \
+                     account."
+                ),
                 NOT_YOU.to_owned(),
             ],
         ),
         Letter::NewUser { .. } | Letter::Breach { .. } | Letter::CodesAttacked => to_admins(letter),
         Letter::Test => (
-            "Waggle can send mail".to_owned(),
-            vec!["This is the test that you asked for. It arrived.".to_owned()],
+            "Waggle can send email".to_owned(),
+            vec!["This is the test email that you requested.".to_owned()],
         ),
     };
     let (subject, paragraphs) = notice;
@@ -200,22 +230,26 @@ fn words(letter: &Letter) -> Words {
 
 fn code(purpose: Purpose) -> Words {
     let (why, link_text, link_to) = match purpose {
-        Purpose::EmailVerification => {
-            ("Somebody wants to use this address with Waggle.", "Confirm the address", "verify")
-        }
+        Purpose::EmailVerification => (
+            "Somebody wants to use this email address with Waggle.",
+            "Confirm the address",
+            "verify",
+        ),
         Purpose::PasswordReset => (
-            "Somebody wants to choose a new password for your account at Waggle.",
+            "Somebody wants to set a new password for your Waggle account.",
             "Choose a new password",
             "reset",
         ),
         Purpose::GoogleVerification => (
-            "Somebody signs in to Waggle with a Google account that has this address, for the first time.",
+            "Somebody is signing in to Waggle for the first time with a Google account that has \
+             this email address.",
             "",
             "",
         ),
     };
     let life = format!(
-        "The code is good for {} minutes, and once. If it was not you, do nothing, and give it to nobody.",
+        "The code is valid for {} minutes and can be used once. If this was not you, do nothing, \
+         and do not share the code.",
         CODE_LIFE.num_minutes()
     );
     let paragraphs = vec![why.to_owned(), life, "Your code:".to_owned()];
@@ -235,25 +269,30 @@ fn to_admins(letter: &Letter) -> (String, Vec<String>) {
             let title = if name.is_empty() { email.as_str() } else { name };
             let lines = vec![
                 format!("Name: {shown}"),
-                format!("Mail address: {email}"),
+                format!("Email address: {email}"),
                 format!("User name: {username}"),
-                format!("By: {method}"),
-                format!("From: {ip}"),
+                format!("Registered with: {method}"),
+                format!("IP address: {ip}"),
             ];
             (format!("New User Registration - {title}"), lines)
         }
         Letter::Breach { email, ip } => (
-            "Somebody from a foreign domain tried to sign in".to_owned(),
+            "Sign-in attempt with a domain that is not allowed".to_owned(),
             vec![
-                format!("Somebody tried to sign in to Waggle with a Google account of a foreign domain: {email}, from {ip}."),
-                "They were not let in, and no account was made.".to_owned(),
+                format!(
+                    "Somebody tried to sign in to Waggle with a Google account whose domain \
+                     is not allowed: {email}, from {ip}."
+                ),
+                "The sign-in was refused, and no account was created.".to_owned(),
             ],
         ),
         _ => (
             "Codes are being guessed at Waggle".to_owned(),
             vec![
-                "So many wrong codes were entered within an hour that no more codes are taken for a while. Links in mails go on working.".to_owned(),
-                "The record of what happened at the door says from where.".to_owned(),
+                "Too many wrong codes were entered within an hour. No more codes are accepted for \
+                 a while. Links in emails still work."
+                    .to_owned(),
+                "The audit log shows where the attempts came from.".to_owned(),
             ],
         ),
     }

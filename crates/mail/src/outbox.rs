@@ -22,7 +22,7 @@ pub struct Outbox {
 #[async_trait]
 impl Mailer for Outbox {
     async fn send(&self, mail: &Mail) -> Result<(), MailFailure> {
-        const DOING: &str = "writing a mail into the outbox";
+        const DOING: &str = "writing an email to the outbox";
         let message = self
             .sender
             .write(mail)
@@ -41,7 +41,7 @@ impl Mailer for Outbox {
             .map_err(|error| MailFailure::Later(PortError::broken(DOING, error)))?
             .map_err(later)?;
         warn!(file = %self.folder.join(&name).display(), letter = mail.letter.name(),
-            "no mail server is set up: a mail was written into the outbox");
+            "no mail server is configured; the email was written to the outbox");
         Ok(())
     }
 }

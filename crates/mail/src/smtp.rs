@@ -108,36 +108,36 @@ pub enum SmtpError {
     #[error("the mail server answered: {0}")]
     Refused(Reply),
     /// The server requires a login.
-    #[error("the mail server wants a log-in, with a user name and a password: {0}")]
+    #[error("the mail server requires a login with a user name and password: {0}")]
     NeedsLogin(Reply),
     /// The server rejected the user name or the password.
-    #[error("the mail server does not take the user name and the password: {0}")]
+    #[error("the mail server rejected the user name or password: {0}")]
     LoginRefused(Reply),
     /// The server offers no supported login mechanism.
-    #[error("the mail server offers no log-in (AUTH PLAIN or LOGIN) on this connection")]
+    #[error("the mail server does not offer AUTH PLAIN or LOGIN on this connection")]
     NoLogin,
     #[error("the mail server does not offer STARTTLS on this port")]
     NoStartTls,
     /// The server does not start with TLS.
-    #[error("what answers on this port does not speak TLS from the first byte; try STARTTLS")]
+    #[error("the server on this port does not start with TLS; try STARTTLS")]
     NoTls,
     /// The reply is not SMTP, or the connection was closed instead.
-    #[error("the mail server's answer is missing or cannot be read")]
+    #[error("the mail server's reply is missing or cannot be read")]
     Unreadable,
     /// The server did not answer in time.
     #[error("the mail server did not answer in time")]
     Silent,
     /// The server did not greet on an unencrypted connection.
     #[error(
-        "the mail server did not greet in time; on port 465 TLS begins with the first byte, not \
-         with STARTTLS"
+        "the mail server did not send a greeting in time; port 465 uses TLS from the first byte, \
+         not STARTTLS"
     )]
     NoGreeting,
     #[error("TLS to the mail server failed: {0}")]
     Tls(String),
     #[error("the mail server cannot be reached: {0}")]
     Connection(String),
-    #[error("the mail cannot be written: {0}")]
+    #[error("the email cannot be created: {0}")]
     Letter(String),
 }
 
@@ -310,7 +310,7 @@ fn connector() -> Result<TlsConnector, SmtpError> {
 #[async_trait]
 impl Mailer for Smtp {
     async fn send(&self, mail: &Mail) -> Result<(), MailFailure> {
-        const DOING: &str = "sending a mail";
+        const DOING: &str = "sending an email";
         let message = self
             .sender
             .write(mail)

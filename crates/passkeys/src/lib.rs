@@ -104,7 +104,7 @@ impl PasskeyVerifier for RelyingParty {
             .verify(&self.id, &answer, &options)
             .map_err(|error| PasskeyError::Refused(format!("{error:?}")))?;
         if credential.user_id().as_ref() != handle(user.id) {
-            return Err(PasskeyError::Refused("it was begun by somebody else".to_owned()));
+            return Err(PasskeyError::Refused("it was started by another user".to_owned()));
         }
         let Ok(transports) = credential.transports().encode();
         let Ok(fixed) = credential.static_state().encode();
@@ -146,7 +146,9 @@ impl PasskeyVerifier for RelyingParty {
         let passkey = present
             .iter()
             .find(|passkey| passkey.credential_id == answer.raw_id().as_ref())
-            .ok_or_else(|| PasskeyError::Refused("it is none of the user's".to_owned()))?;
+            .ok_or_else(|| {
+                PasskeyError::Refused("the passkey does not belong to the user".to_owned())
+            })?;
         let Ok(handle) = UserHandle16::decode(handle(user.id));
         let (_, fixed) = parts(passkey)?;
         let fixed = StaticState::decode(fixed).map_err(|_| broken("a public key"))?;
@@ -171,8 +173,12 @@ impl PasskeyVerifier for RelyingParty {
                 error => PasskeyError::Refused(format!("{error:?}")),
             },
         )?;
-        let Ok(anew) = credential.dynamic_state().encode();
-        Ok(Proof::Passkey { id: passkey.id, seen: passkey.state.clone(), anew: anew.to_vec() })
+        let Ok(renewed) = credential.dynamic_state().encode();
+        Ok(Proof::Passkey {
+            id: passkey.id,
+            seen: passkey.state.clone(),
+            renewed: renewed.to_vec(),
+        })
     }
 }
 
@@ -217,5 +223,5 @@ fn essential(answer: &Value) -> Value {
 }
 
 fn broken(what: &'static str) -> PasskeyError {
-    PortError::broken("a passkey", format!("{what} makes no sense")).into()
+    PortError::broken("a passkey", format!("{what} is invalid")).into()
 }

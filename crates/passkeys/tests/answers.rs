@@ -51,9 +51,9 @@ fn prove(one: &mut Authenticator, passkey: &mut Passkey, lie: &Lie) -> Result<()
     let asked = here().begin_proving(&present).unwrap();
     let answer = one.get(&asked.options, ORIGIN, lie);
     let proof = here().finish_proving(&joe(), &present, &asked.state, &answer)?;
-    let Proof::Passkey { id, seen, anew } = proof else { panic!("{proof:?}") };
+    let Proof::Passkey { id, seen, renewed } = proof else { panic!("{proof:?}") };
     assert_eq!((id, seen), (passkey.id, passkey.state.clone()));
-    passkey.state = anew;
+    passkey.state = renewed;
     Ok(())
 }
 

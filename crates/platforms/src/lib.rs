@@ -6,5 +6,5 @@
 mod sandbox;
 mod x;
 
-pub use self::sandbox::{Fault, Sandbox, SandboxPost, UnknownFault};
+pub use self::sandbox::{Fault, Sandbox, SandboxPost};
 pub use self::x::{OAuth1, X, XCredentials};

@@ -12,7 +12,6 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,75 +23,38 @@ use waggle_content::ports::Publisher;
 use waggle_content::{
     DoubtPolicy, Finding, Mark, Marker, Outcome, Platform, Prepared, PublishablePost,
 };
-use waggle_kernel::Clock;
+use waggle_kernel::{Clock, named_enum};
 
 /// The delay of the slow faults.
 const SLOW: Duration = Duration::from_secs(10);
 /// How many bytes a check reads from the end of the timeline: about ten thousand posts.
 const LOOK_BYTES: u64 = 8 * 1024 * 1024;
 
-/// A fault that the sandbox simulates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Every post is refused.
-    Refuse,
-    /// The sandbox asks to retry in five seconds.
-    Wait,
-    /// The sandbox reports a problem with the account.
-    Channel,
-    /// The request never arrives, and the sender cannot know that.
-    LostRequest,
-    /// The request arrives, but the response does not.
-    LostAnswer,
-    /// Building the request takes ten seconds.
-    SlowPrepare,
-    /// The request takes ten seconds to arrive.
-    SlowRequest,
-    /// The response takes ten seconds to arrive.
-    SlowAnswer,
-    /// A check takes ten seconds.
-    SlowLook,
-    /// The timeline cannot be checked.
-    Blind,
-}
-
-impl Fault {
-    const ALL: [(Self, &'static str); 10] = [
-        (Self::Refuse, "refuse"),
-        (Self::Wait, "wait"),
-        (Self::Channel, "channel"),
-        (Self::LostRequest, "lost-request"),
-        (Self::LostAnswer, "lost-answer"),
-        (Self::SlowPrepare, "slow-prepare"),
-        (Self::SlowRequest, "slow-request"),
-        (Self::SlowAnswer, "slow-answer"),
-        (Self::SlowLook, "slow-look"),
-        (Self::Blind, "blind"),
-    ];
-}
-
-impl FromStr for Fault {
-    type Err = UnknownFault;
-
-    fn from_str(text: &str) -> Result<Self, UnknownFault> {
-        Self::ALL
-            .into_iter()
-            .find_map(|(fault, name)| (name == text).then_some(fault))
-            .ok_or_else(|| UnknownFault(text.to_owned()))
+named_enum! {
+    /// A fault that the sandbox simulates.
+    pub enum Fault: "sandbox fault" {
+        /// Every post is refused.
+        Refuse = "refuse",
+        /// The sandbox asks to retry in five seconds.
+        Wait = "wait",
+        /// The sandbox reports a problem with the account.
+        Channel = "channel",
+        /// The request never arrives, and the sender cannot know that.
+        LostRequest = "lost-request",
+        /// The request arrives, but the response does not.
+        LostAnswer = "lost-answer",
+        /// Building the request takes ten seconds.
+        SlowPrepare = "slow-prepare",
+        /// The request takes ten seconds to arrive.
+        SlowRequest = "slow-request",
+        /// The response takes ten seconds to arrive.
+        SlowAnswer = "slow-answer",
+        /// A check takes ten seconds.
+        SlowLook = "slow-look",
+        /// The timeline cannot be checked.
+        Blind = "blind",
     }
 }
-
-/// The text is not the name of a [`Fault`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownFault(pub String);
-
-impl std::fmt::Display for UnknownFault {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "unknown fault '{}' of the sandbox", self.0)
-    }
-}
-
-impl std::error::Error for UnknownFault {}
 
 /// A post on the sandbox's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +132,7 @@ impl Publisher for Sandbox {
             std::thread::sleep(SLOW);
         }
         if !publication.media.is_empty() {
-            return Err("the sandbox takes text alone".to_owned());
+            return Err("the sandbox accepts only text".to_owned());
         }
         let mut request = json!({ "text": publication.text });
         if let Some(target) = &publication.reply_to {
@@ -194,22 +156,25 @@ impl Publisher for Sandbox {
         let path = self.path.clone();
         match blocking(move || length(&path)).await {
             Ok(length) => Mark::At(Marker(length.to_string())),
-            Err(error) => Mark::Away { reason: format!("the timeline: {error}") },
+            Err(error) => Mark::Away { reason: format!("the sandbox timeline failed: {error}") },
         }
     }
 
     async fn send(&self, prepared: &Prepared) -> Outcome {
         if self.has(Fault::Refuse) {
-            return Outcome::Refused { reason: "the sandbox was told to refuse".to_owned() };
+            return Outcome::Refused {
+                reason: "the sandbox is configured to refuse posts".to_owned(),
+            };
         }
         if self.has(Fault::Wait) {
             return Outcome::Wait {
                 until: self.clock.now() + chrono::Duration::seconds(5),
-                reason: "the sandbox was told to make posts wait".to_owned(),
+                reason: "the sandbox is configured to delay posts".to_owned(),
             };
         }
         if self.has(Fault::Channel) {
-            let reason = "the sandbox was told to find fault with the account".to_owned();
+            let reason =
+                "the sandbox is configured to report a problem with the account".to_owned();
             return Outcome::Channel { reason };
         }
         if self.has(Fault::LostRequest) {
@@ -230,27 +195,38 @@ impl Publisher for Sandbox {
         self.slow(Fault::SlowAnswer).await;
         match posted {
             Ok(_) if self.has(Fault::LostAnswer) => {
-                Outcome::Unknown { reason: "the sandbox lost the answer".to_owned() }
+                Outcome::Unknown { reason: "the sandbox lost the response".to_owned() }
             }
             Ok(post) => Outcome::Published { url: url(&post.id), id: post.id },
-            Err(error) => Outcome::Unknown { reason: format!("the timeline: {error}") },
+            Err(error) => Outcome::Unknown {
+                reason: format!(
+                    "the sandbox timeline failed: \
+                     {error}"
+                ),
+            },
         }
     }
 
     async fn find(&self, prepared: &Prepared, since: Option<Marker>) -> Finding {
         if self.has(Fault::Blind) {
-            let reason = "the sandbox was told to let nobody look".to_owned();
+            let reason = "the sandbox is configured not to allow checks".to_owned();
             return Finding::CannotTell { reason };
         }
         let Some(since) = since.and_then(|marker| marker.0.parse::<u64>().ok()) else {
-            let reason = "it is not known how long the timeline was before it was sent".to_owned();
+            let reason =
+                "the length of the timeline before the post was sent is unknown".to_owned();
             return Finding::CannotTell { reason };
         };
         self.slow(Fault::SlowLook).await;
         let path = self.path.clone();
         match blocking(move || read(&path)).await {
             Ok(timeline) => find(&timeline, &prepared.key, since),
-            Err(error) => Finding::TryLater { reason: format!("the timeline: {error}") },
+            Err(error) => Finding::TryLater {
+                reason: format!(
+                    "the sandbox timeline failed: \
+                     {error}"
+                ),
+            },
         }
     }
 }
@@ -262,10 +238,10 @@ fn find(timeline: &Timeline, key: &str, since: u64) -> Finding {
     match found {
         Some((_, post)) => Finding::Found { url: url(&post.id), id: post.id.clone() },
         None if timeline.length < since => {
-            cannot_tell("the timeline is shorter than it was before it was sent")
+            cannot_tell("the timeline is shorter than it was before the post was sent")
         }
         None if timeline.read_from > since => {
-            cannot_tell("more was posted since than one look shows")
+            cannot_tell("too many posts were published since then to check them all")
         }
         None => Finding::Absent { after: chrono::Duration::zero() },
     }

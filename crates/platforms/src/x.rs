@@ -167,7 +167,7 @@ impl X {
                 }
                 Ok(None) => break,
                 Ok(Some(_)) => {
-                    return Err(NoAnswer::Unknown("the answer is too large".to_owned()));
+                    return Err(NoAnswer::Unknown("the response is too large".to_owned()));
                 }
                 Err(error) => return Err(NoAnswer::Unknown(error_chain(&error.without_url()))),
             }
@@ -182,7 +182,7 @@ impl X {
             .get_or_try_init(|| async {
                 let answer = self.look(&["2", "users", "me"], &[]).await?;
                 answer["data"]["id"].as_str().map(str::to_owned).ok_or_else(|| Finding::TryLater {
-                    reason: "X did not say whose account it is".to_owned(),
+                    reason: "X did not say which account the credentials belong to".to_owned(),
                 })
             })
             .await
@@ -198,7 +198,7 @@ impl X {
         let answer = match self.call(Method::GET, &["2", "users", "me"], &[], None).await {
             Ok(answer) => answer,
             Err(NoAnswer::NotSent(reason)) => return Err(format!("X cannot be reached: {reason}")),
-            Err(NoAnswer::Unknown(reason)) => return Err(format!("X did not answer: {reason}")),
+            Err(NoAnswer::Unknown(reason)) => return Err(format!("X did not respond: {reason}")),
         };
         // If the server is not X, its error messages are not shown to remote callers.
         let is_x = matches!(self.base.host_str(), Some("api.x.com" | "api.twitter.com"));
@@ -230,7 +230,10 @@ impl X {
     async fn search(&self, prepared: &Prepared, since: Option<Marker>) -> Result<Finding, Finding> {
         let cannot_tell = |reason: &str| Finding::CannotTell { reason: reason.to_owned() };
         let since = since.as_ref().and_then(time::of_marker).ok_or_else(|| {
-            cannot_tell("X's time before it was sent is not known, so nobody can say where to look")
+            cannot_tell(
+                "X's time before the post was sent is unknown, so the timeline cannot be \
+                 checked",
+            )
         })?;
         let own_id = self.own_id().await?;
         let start = (since - CLOCK_SKEW).to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -243,7 +246,7 @@ impl X {
         let posts = answers::timeline(&answer.body)?;
         let after = time::of_answer(&answer.headers)
             .map(|now| now - since)
-            .ok_or_else(|| cannot_tell("X's answer does not say what time it is there"))?;
+            .ok_or_else(|| cannot_tell("X's response has no valid Date header"))?;
         Ok(matching::find(&prepared.request, &posts, after))
     }
 }
@@ -267,7 +270,7 @@ impl Publisher for X {
     fn prepare(&self, post: &PublishablePost) -> Result<Prepared, String> {
         let publication = &post.publication;
         if !publication.media.is_empty() {
-            return Err("media cannot be published to X yet".to_owned());
+            return Err("publishing media to X is not supported yet".to_owned());
         }
         let mut request = json!({ "text": publication.text });
         if let Some(target) = &publication.reply_to {

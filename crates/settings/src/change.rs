@@ -416,7 +416,8 @@ fn public(place: &Declaration, text: &str) -> Result<(), SettingsError> {
     }
     Err(SettingsError::Invalid(vec![Problem::Given {
         key: place.key.to_owned(),
-        reason: "has to be https:// and a name with a dot in it, unless it is set on this machine"
+        reason: "must be an https:// URL whose host name contains a dot, unless you set it on the \
+                 machine that Waggle runs on"
             .to_owned(),
     }]))
 }
@@ -466,7 +467,7 @@ fn canonical(
         }
         (Some(declaration), Given::Json(value)) => match declaration.kind {
             Kind::List { .. } | Kind::Json { .. } => read(&value.to_string()),
-            kind => Err(format!("has to be of the kind {}, not a list or an object", kind.name())),
+            kind => Err(format!("must be of the kind {}, not a list or an object", kind.name())),
         },
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn canonical(text: &str) -> Result<Canonical, String> {
     check_text(text, MOST).map_err(|problem| problem.to_string())?;
     let json = decode(text);
     if json.is_null() || json.as_str().is_some_and(|text| text.trim().is_empty()) {
-        return Err("has nothing in it".to_owned());
+        return Err("is empty".to_owned());
     }
     // Keeps the text as it was written: a number may have more digits than a program reads.
     Ok(Canonical { text: text.to_owned(), json })

@@ -1,83 +1,49 @@
 //! The declaration of a setting: everything that is known about it, except its value.
 
+use waggle_kernel::named_enum;
+
 use crate::kind::{Canonical, Kind};
 
-/// The groups of settings, in display order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Group {
-    /// Submitting source tweets and batches.
-    Ingest,
-    Http,
-    /// The publishing worker.
-    Publishing,
-    X,
-    Sandbox,
-    Mail,
-    /// Signing in with Google.
-    Google,
-    /// Sessions, and limits on sign-in and requests.
-    Sessions,
-    /// Who can sign in, and who is notified.
-    Access,
-    /// Settings of the Django application that have no effect in Waggle.
-    Legacy,
-    /// Custom settings of operators.
-    Custom,
+named_enum! {
+    /// The groups of settings, in display order.
+    pub enum Group: "group" {
+        /// Submitting source tweets and batches.
+        Ingest = "ingest",
+        Http = "http",
+        /// The publishing worker.
+        Publishing = "publishing",
+        X = "x",
+        Sandbox = "sandbox",
+        Mail = "mail",
+        /// Signing in with Google.
+        Google = "google",
+        /// Sessions, and limits on sign-in and requests.
+        Sessions = "sessions",
+        /// Who can sign in, and who is notified.
+        Access = "access",
+        /// Settings of the Django application that have no effect in Waggle.
+        Legacy = "legacy",
+        /// Custom settings of operators.
+        Custom = "custom",
+    }
 }
 
 impl Group {
-    /// All groups, in display order.
-    pub const ALL: [Self; 11] = [
-        Self::Ingest,
-        Self::Http,
-        Self::Publishing,
-        Self::X,
-        Self::Sandbox,
-        Self::Mail,
-        Self::Google,
-        Self::Sessions,
-        Self::Access,
-        Self::Legacy,
-        Self::Custom,
-    ];
-
-    /// The name used in the API and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ingest => "ingest",
-            Self::Http => "http",
-            Self::Publishing => "publishing",
-            Self::X => "x",
-            Self::Sandbox => "sandbox",
-            Self::Mail => "mail",
-            Self::Google => "google",
-            Self::Sessions => "sessions",
-            Self::Access => "access",
-            Self::Legacy => "legacy",
-            Self::Custom => "custom",
-        }
-    }
-
     /// The title shown to people.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Ingest => "Handing in",
-            Self::Http => "The HTTP server",
-            Self::Publishing => "The worker that publishes",
+            Self::Ingest => "Submitting content",
+            Self::Http => "HTTP server",
+            Self::Publishing => "Publishing worker",
             Self::X => "X",
-            Self::Sandbox => "The sandbox",
+            Self::Sandbox => "Sandbox",
             Self::Mail => "Mail",
-            Self::Google => "Signing in with Google",
-            Self::Sessions => "Sessions, and limits at the door",
-            Self::Access => "Who is let in, and who is told",
-            Self::Legacy => "Known from the Django application, without effect",
-            Self::Custom => "Kept for operators",
+            Self::Google => "Google sign-in",
+            Self::Sessions => "Sessions and request limits",
+            Self::Access => "Access and notifications",
+            Self::Legacy => "Django settings without effect",
+            Self::Custom => "Custom settings",
         }
-    }
-
-    /// The group of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|group| group.name() == name)
     }
 }
 

@@ -12,21 +12,25 @@ use crate::vault::{KeyId, SealedError};
 pub enum SettingsError {
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    #[error("there is no setting '{key}'; keys of your own begin with '{}'", crate::custom::PREFIX)]
+    #[error(
+        "there is no setting '{key}'; keys of custom settings begin with '{}'",
+        crate::custom::PREFIX
+    )]
     Unknown { key: String },
     /// The setting is a secret, which [`get_setting`](crate::SettingsManager::get_setting) does not
     /// return.
     #[error("{key} is a secret")]
     Secret { key: String },
     /// A change lists the same key twice.
-    #[error("{key} is there twice")]
+    #[error("{key} is listed twice")]
     Twice { key: String },
     /// One or more values are invalid.
     #[error("{}", list(.0))]
     Invalid(Vec<Problem>),
     /// Existing secrets would be sent to a new destination.
     #[error(
-        "{key} says where {} is sent: give it anew in the same change, or unset it before",
+        "{key} determines where {} is sent: set the secret again in the same change, or unset it \
+         first",
         secrets.join(" and ")
     )]
     Receiver {
@@ -37,7 +41,7 @@ pub enum SettingsError {
     },
     /// There are too many custom settings.
     #[error(
-        "there are {most} settings under '{}' already, which is the most",
+        "there are already {most} settings under '{}', which is the maximum",
         crate::custom::PREFIX
     )]
     TooMany {
@@ -45,21 +49,21 @@ pub enum SettingsError {
         most: usize,
     },
     /// The setting was changed after the expected version.
-    #[error("{key} was changed since: it is at version {}", current.0)]
+    #[error("{key} has been changed: its version is now {}", current.0)]
     Stale {
         key: String,
         /// The current version; 0 if the setting is not set.
         current: Revision,
     },
     /// In every try, another change was saved first.
-    #[error("others are changing the settings at the same time; try again")]
+    #[error("other changes to the settings are in progress; try again")]
     Busy,
     #[error("there is no change {}", .0.0)]
     NoSuchChange(Revision),
-    #[error("the change {} cannot be undone: {reason}", revision.0)]
+    #[error("change {} cannot be undone: {reason}", revision.0)]
     NotUndoable { revision: Revision, reason: String },
     /// Secrets cannot be sealed, because this process does not hold the master key in use.
-    #[error("secrets are sealed with the master key {id}, which is not among those given")]
+    #[error("secrets are sealed with the master key {id}, which was not provided")]
     NoMasterKey {
         /// The name of the master key in use.
         id: KeyId,

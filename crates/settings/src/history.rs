@@ -95,7 +95,7 @@ impl SettingsManager {
         match self.change(actor, &wishes, Action::Undo).await {
             Ok(done) if done <= before => Err(SettingsError::NotUndoable {
                 revision,
-                reason: "everything is as it was before".to_owned(),
+                reason: "all settings already have their previous values".to_owned(),
             }),
             Err(SettingsError::Stale { key, .. }) => Err(changed_since(revision, &key)),
             result => result,
@@ -109,8 +109,10 @@ impl SettingsManager {
             reason: reason.to_owned(),
         };
         match change.action {
-            Action::RotateKey => return Err(refused("it took another master key")),
-            Action::Seal => return Err(refused("it sealed secrets that were kept in the clear")),
+            Action::RotateKey => return Err(refused("it rotated the master key")),
+            Action::Seal => {
+                return Err(refused("it sealed secrets that were stored in plain text"));
+            }
             Action::Set | Action::Unset | Action::Undo | Action::Import => {}
         }
         let expected = if change.is_set {
@@ -132,7 +134,7 @@ impl SettingsManager {
                 let place = Place { key: &change.key, version: *version };
                 let text = keys
                     .open(sealed, place)
-                    .map_err(|error| refused(&format!("what it replaced {error}")))?;
+                    .map_err(|error| refused(&format!("the replaced value {error}")))?;
                 Given::Text(text)
             }
         };
@@ -141,7 +143,7 @@ impl SettingsManager {
 }
 
 fn changed_since(revision: Revision, key: &str) -> SettingsError {
-    SettingsError::NotUndoable { revision, reason: format!("{key} was changed since") }
+    SettingsError::NotUndoable { revision, reason: format!("{key} has been changed since") }
 }
 
 fn shown(change: Change) -> ShownChange {

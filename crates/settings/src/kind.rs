@@ -153,8 +153,8 @@ pub(crate) fn canonical<T: SettingType>(text: &str) -> Result<Canonical, String>
     let is_quoted =
         |mark: char| trimmed.len() > 1 && trimmed.starts_with(mark) && trimmed.ends_with(mark);
     if is_quoted('"') || is_quoted('\'') {
-        let why = "has quotation marks around it, which do not belong to the value: write it \
-                   without them (Docker's --env-file keeps them)";
+        let why = "is enclosed in quotation marks, which are not part of the value: remove them \
+                   (Docker's --env-file keeps them)";
         return Err(why.to_owned());
     }
     let value = T::parse(text)?;

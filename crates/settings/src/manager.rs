@@ -244,7 +244,7 @@ fn open(setting: &StoredSetting, keys: &MasterKeys) -> Opened {
     let is_secret = registry::find(&setting.key).is_some_and(Declaration::is_secret);
     let text = match &setting.value {
         Kept::Clear(text) => Ok(text.clone().into()),
-        Kept::Sealed(_) if !is_secret => Err("is sealed, though it is no secret".to_owned()),
+        Kept::Sealed(_) if !is_secret => Err("is sealed, although it is not a secret".to_owned()),
         Kept::Sealed(sealed) => {
             let place = Place { key: &setting.key, version: setting.version };
             keys.open(sealed, place).map_err(|error| error.to_string())

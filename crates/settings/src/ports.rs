@@ -15,7 +15,7 @@ use crate::vault::MasterKeys;
 #[derive(Debug, Error)]
 pub enum SaveError {
     /// Another change was saved after the one that this is based on. Nothing is changed.
-    #[error("the settings were changed by somebody else")]
+    #[error("the settings were changed by another process")]
     Stale,
     #[error(transparent)]
     Port(#[from] PortError),

@@ -60,45 +60,48 @@ macro_rules! settings {
 
 settings! {
     Ingest {
-        /// Networks from which the two n8n endpoints take calls without a credential. While it is not empty,
-        /// a warning is logged at start.
+        /// Networks from which the two n8n endpoints accept requests without a credential. While
+        /// the list is not empty, a warning is logged at start.
         trusted_ingest_networks: List<Network> = "TRUSTED_INGEST_NETWORKS", default "[]";
-        /// The largest body that the two n8n endpoints take, in bytes.
+        /// The maximum body size of the two n8n endpoints, in bytes.
         ingest_max_bytes: Integer<1_024, 67_108_864> = "INGEST_MAX_BYTES", default "10485760";
-        /// The most items that one call of the two n8n endpoints may have.
+        /// The maximum number of items in one request to the two n8n endpoints.
         ingest_max_items: Integer<1, 100_000> = "INGEST_MAX_ITEMS", default "10000";
-        /// How long a run of a workflow has for what it was told is new. If it hands in no batch by
-        /// then, the next run that reports the same tweets is told that they are new.
+        /// How long tweets are leased to the workflow run that was told that they are new. If the
+        /// run submits no batch in this time, the next run that reports the same tweets is told
+        /// that they are new.
         source_tweet_lease: Seconds<1, 2_592_000> = "SOURCE_TWEET_LEASE_SECONDS", default "3600";
-        /// How many runs are told of a tweet that it is new, one after the other, until one makes a
-        /// batch of it.
+        /// How many runs, one after another, are told that a tweet is new until one of them submits
+        /// a batch made from it.
         source_tweet_offers: Integer<1, 100> = "SOURCE_TWEET_OFFERS", default "2";
     }
     Http {
-        /// The largest body that the native API takes, in bytes.
+        /// The maximum body size of the native API, in bytes.
         api_max_bytes: Integer<65_536, 67_108_864> = "API_MAX_BYTES", default "1048576";
-        /// The most connections that the server keeps at a time; further ones wait.
+        /// The maximum number of open connections. Further ones wait.
         http_max_connections: Integer<16, 65_536> = "HTTP_MAX_CONNECTIONS", default "2048";
-        /// The most connections that one network address may have at a time (a /64 of IPv6, and
-        /// four times as many a /48); trusted proxies may have any number. Further ones are
-        /// refused.
+        /// The maximum number of open connections from one network address (for IPv6 from one /64,
+        /// and four times as many from one /48). Further ones are refused. Trusted proxies have no
+        /// limit.
         http_connections_per_address: Integer<8, 65_536> = "HTTP_CONNECTIONS_PER_ADDRESS",
             default "256";
-        /// How long a connection is kept that is idle: longer than a proxy in front of Waggle keeps
-        /// it.
+        /// How long an idle connection is kept open. Set it longer than a proxy in front of Waggle
+        /// keeps its connections.
         http_keep_alive: Seconds<10, 3_600> = "HTTP_KEEP_ALIVE_SECONDS", default "90";
     }
     Publishing {
-        /// How long a worker has a post in hand before another takes over: at least twice `PUBLISH_REQUEST_SECONDS`.
+        /// How long a worker leases a post before another worker takes over. Must be at least twice
+        /// `PUBLISH_REQUEST_SECONDS`.
         publish_lease: Seconds<2, 86_400> = "PUBLISH_LEASE_SECONDS", default "90";
-        /// How long a request to a platform may take.
+        /// The timeout of a request to a platform.
         publish_request: Seconds<1, 3_600> = "PUBLISH_REQUEST_SECONDS", default "20";
-        /// A post that is overdue by more than this is marked as missed and does not go out by itself.
+        /// A post that is overdue by more than this is marked as missed and is not published
+        /// automatically.
         publish_missed_after: Seconds<1, 31_536_000> = "PUBLISH_MISSED_AFTER_SECONDS",
             default "21600";
-        /// How many posts one process delivers at a time.
+        /// How many posts one process delivers at the same time.
         publish_at_once: Integer<1, 200> = "PUBLISH_AT_ONCE", default "8";
-        /// How often the queue is looked at when nothing wakes the worker, in seconds.
+        /// How often the worker checks the queue when nothing wakes it, in seconds.
         publish_poll: Decimal<50, 60_000> = "PUBLISH_POLL_SECONDS", default "1";
     }
     X {
@@ -114,110 +117,131 @@ settings! {
         twitter_access_token: Option<Secret> = "TWITTER_ACCESS_TOKEN";
         /// OAuth 1.0a: the access token secret of the account that posts.
         twitter_access_token_secret: Option<Secret> = "TWITTER_ACCESS_TOKEN_SECRET";
-        /// OAuth 2.0: the user access token of the account that posts; used where the four OAuth 1.0a values are not all set.
+        /// OAuth 2.0: the user access token of the account that posts. Used unless all four OAuth
+        /// 1.0a values are set.
         twitter_oauth2_token: Option<Secret> = "TWITTER_OAUTH2_TOKEN";
-        /// How X is looked at when it is not known whether a post arrived, in seconds: when first, how long after that
-        /// again, and until when a post that is not there may be sent again unasked. Longer than the defaults, never shorter.
+        /// How Waggle reconciles a post on X whose outcome is unknown, in seconds.
+        /// `first_look_after`: how long after the attempt Waggle looks for it first.
+        /// `second_look_after`: how long after that it looks again. `resend_within`: how long after
+        /// the attempt a post that is not there can be sent again automatically. Each value can be
+        /// longer than its default, up to 3600, but never shorter.
         twitter_doubt: DoubtSeconds = "TWITTER_DOUBT_SECONDS",
             default "{\"first_look_after\":20,\"second_look_after\":120,\"resend_within\":600}";
     }
     Sandbox {
-        /// What the sandbox does wrong, for trying things out: refuse, wait, channel, lost-request, lost-answer,
-        /// slow-prepare, slow-request, slow-answer, slow-look, blind.
+        /// Faults that the sandbox simulates, for testing: refuse, wait, channel, lost-request,
+        /// lost-answer, slow-prepare, slow-request, slow-answer, slow-look, blind.
         sandbox_faults: List<FaultName> = "SANDBOX_FAULTS", default "[]";
     }
     Mail {
-        /// The mail server. Where it is not set it is `smtp.gmail.com` if `EMAIL_HOST_USER` is; where neither is, every mail becomes a
-        /// file in the folder `outbox` of the data folder and a line in the log.
+        /// The mail server. If it is not set and `EMAIL_HOST_USER` is, the mail server is
+        /// `smtp.gmail.com`. If neither is set, every mail is written to a file in `outbox` in the
+        /// data folder, and a line to the log.
         email_host: Option<HostName> = "EMAIL_HOST", receives "EMAIL_HOST_PASSWORD";
         /// The port of the mail server.
         email_port: Integer<1, 65_535> = "EMAIL_PORT", default "465";
-        /// Whether TLS begins with the first byte, as on port 465. When nothing is said it does unless `EMAIL_USE_TLS` is on.
+        /// Whether TLS starts with the first byte, as on port 465. If not set, it does unless
+        /// `EMAIL_USE_TLS` is on.
         email_use_ssl: Option<Boolean> = "EMAIL_USE_SSL";
-        /// Whether TLS begins with STARTTLS, as on port 587. Where `EMAIL_USE_SSL` is on as well, that one counts. With both off
-        /// mail goes in the clear, which is done to a mail server on this machine alone.
+        /// Whether TLS starts with STARTTLS, as on port 587. If `EMAIL_USE_SSL` is also on,
+        /// `EMAIL_USE_SSL` takes precedence. With both off, mail is sent unencrypted, and the mail
+        /// server must be on this machine.
         email_use_tls: Boolean = "EMAIL_USE_TLS", default "false";
-        /// The user name at the mail server.
+        /// The user name for the mail server.
         email_host_user: Option<Text> = "EMAIL_HOST_USER";
-        /// The password at the mail server.
+        /// The password for the mail server.
         email_host_password: Option<Secret> = "EMAIL_HOST_PASSWORD";
-        /// The sender of every mail; `EMAIL_HOST_USER` if that is an address and this is not set.
+        /// The sender of every mail. If not set, `EMAIL_HOST_USER` is the sender, if it is an
+        /// address.
         default_from_email: Option<Email> = "DEFAULT_FROM_EMAIL";
     }
     Google {
-        /// Who says who somebody is: an OpenID Connect issuer.
+        /// The OpenID Connect issuer that people sign in with.
         google_oauth_issuer: BaseUrl = "GOOGLE_OAUTH_ISSUER",
             default "https://accounts.google.com/",
             receives "GOOGLE_OAUTH_CLIENT_SECRET";
-        /// The client id of the OAuth client at Google. Signing in with Google needs it, the secret and `PUBLIC_URL`.
+        /// The client ID of the OAuth client at Google. Signing in with Google requires it, the
+        /// client secret and `PUBLIC_URL`.
         google_oauth_client_id: Option<Text> = "GOOGLE_OAUTH_CLIENT_ID";
         /// The client secret of the OAuth client at Google.
         google_oauth_client_secret: Option<Secret> = "GOOGLE_OAUTH_CLIENT_SECRET";
-        /// Whether a new Google user has to enter a code that is mailed to the address.
+        /// Whether a new Google user must enter a code that is mailed to their address.
         google_verification_enabled: Boolean = "GOOGLE_VERIFICATION_ENABLED", default "true";
     }
     Sessions {
-        /// The address by which people reach Waggle, such as `https://waggle.example.com`. Behind TLS session cookies
-        /// are for TLS alone. When nothing is said, calls are compared with the name that they came to.
+        /// The address at which people reach Waggle, such as `https://waggle.example.com`. If it
+        /// begins with `https://`, browsers send session cookies over TLS only. If it is not set,
+        /// the `Origin` of a request is compared with its `Host`.
         public_url: Option<SiteUrl> = "PUBLIC_URL";
-        /// How long a session lasts without anything being done.
+        /// How long a session lasts without use.
         session_idle: Seconds<60, 2_592_000> = "SESSION_IDLE_SECONDS", default "86400";
-        /// How long a session lasts, whatever is done.
+        /// How long a session lasts at most, even if it is used.
         session_life: Seconds<300, 7_776_000> = "SESSION_LIFE_SECONDS", default "1209600";
-        /// How long the session of an admin lasts without anything being done.
+        /// How long the session of an admin lasts without use.
         admin_session_idle: Seconds<60, 2_592_000> = "ADMIN_SESSION_IDLE_SECONDS", default "3600";
-        /// How long the session of an admin lasts, whatever is done.
+        /// How long the session of an admin lasts at most, even if it is used.
         admin_session_life: Seconds<300, 7_776_000> = "ADMIN_SESSION_LIFE_SECONDS", default "43200";
-        /// How often signing in as one account may fail within `LOGIN_FAILURE_SECONDS`.
+        /// How many sign-ins can fail for one account within `LOGIN_FAILURE_SECONDS` before further
+        /// ones are rejected.
         login_failures_per_account: Integer<3, 1_000> = "LOGIN_FAILURES_PER_ACCOUNT", default "8";
-        /// How often signing in from one network address may fail within `LOGIN_FAILURE_SECONDS`.
+        /// How many sign-ins can fail from one network address within `LOGIN_FAILURE_SECONDS`
+        /// before further ones are rejected.
         login_failures_per_client: Integer<3, 100_000> = "LOGIN_FAILURES_PER_CLIENT", default "20";
-        /// In how long a time failures to sign in are counted. After half of them it goes slowly.
+        /// The period in which failed sign-ins are counted. In addition, only half of
+        /// `LOGIN_FAILURES_PER_ACCOUNT` (rounded up) can fail within a tenth of this period.
         login_failure_window: Seconds<10, 86_400> = "LOGIN_FAILURE_SECONDS", default "300";
-        /// For how long somebody who proved who they are may change address, tokens, rights and secrets without doing so again.
+        /// How long after people proved their identity they can change their address, API tokens,
+        /// rights and secrets without proving it again.
         recent_authentication: Seconds<30, 86_400> = "RECENT_AUTHENTICATION_SECONDS", default "300";
-        /// Whether admins without a second factor may do nothing, when they are signed in, but set one up. Their API tokens go on working.
+        /// Whether admins must have a second factor. A signed-in admin without one can only set one
+        /// up. API tokens of admins keep working.
         admin_second_factor: Boolean = "ADMIN_SECOND_FACTOR_REQUIRED", default "false";
-        /// How many digits the codes have that are mailed. Each digit less makes guessing ten times as easy.
+        /// How many digits a mailed code has. With each digit fewer, a code is ten times as easy to
+        /// guess.
         verification_code_digits: Integer<4, 8> = "VERIFICATION_CODE_DIGITS", default "6";
-        /// How many calls a minute are taken from one network address, and with one API token, by each server; 0 takes all.
+        /// How many requests a minute each server accepts from one network address, and with one
+        /// API token. 0 means no limit.
         requests_per_minute: Integer<0, 1_000_000> = "REQUESTS_PER_MINUTE", default "1200";
-        /// What may be done how often, where the table in the guide is not to hold: `name=count/seconds`, such as
+        /// Replaces limits of the table in docs/accounts.md: `name=count/seconds`, such as
         /// `register.client=5/3600`.
         limits: List<LimitRule> = "LIMITS", default "[]";
     }
     Access {
-        /// Whether people may make themselves users, by showing that an address is theirs.
+        /// Whether people can register, by proving that an address is theirs.
         registration_enabled: Boolean = "REGISTRATION_ENABLED", default "true";
-        /// The role of those who do: viewer, editor, approver or admin.
+        /// The role of people who register: viewer, editor, approver or admin.
         new_user_role: RoleName = "NEW_USER_ROLE", default "viewer";
-        /// Whether only addresses of `ALLOWED_DOMAIN` may register, sign in with Google, or become that of a user by an admin. The
-        /// operator's commands may make any user.
+        /// Whether only addresses in `ALLOWED_DOMAIN` can register, sign in with Google, or become
+        /// the address of a user. The operator's commands can create any user.
         domain_restriction_enabled: Boolean = "DOMAIN_RESTRICTION_ENABLED", default "true";
-        /// The domains whose addresses are let in while `DOMAIN_RESTRICTION_ENABLED` is on. None: nobody is.
+        /// The domains whose addresses are accepted while `DOMAIN_RESTRICTION_ENABLED` is on. If
+        /// the list is empty, no address is accepted.
         allowed_domain: List<Domain> = "ALLOWED_DOMAIN", default "[]";
-        /// The addresses of those who may do everything.
+        /// The addresses of the super admins, who can do everything.
         super_admin_emails: List<Address> = "SUPER_ADMIN_EMAILS", default "[]";
-        /// Whether the super admins are let in whatever their domain.
+        /// Whether super admins are accepted whatever their domain.
         admin_bypass: Boolean = "ADMIN_BYPASS", default "false";
-        /// Who is told of attempts to come in from a foreign domain.
+        /// Who gets a mail when somebody tries to sign in with a Google account of a domain that is
+        /// not allowed.
         security_admin_emails: List<Address> = "SECURITY_ADMIN_EMAILS", default "[]";
-        /// Who is told where no super admin has an address.
+        /// Who gets the mails for super admins if `SUPER_ADMIN_EMAILS` is empty.
         admin_notification_emails: List<Address> = "ADMIN_NOTIFICATION_EMAILS", default "[]";
-        /// Whether the record of sign-ins has the name of the browser.
+        /// Whether the audit log and the list of sessions have the user agent of the browser.
         log_user_agents: Boolean = "LOG_USER_AGENTS", default "true";
-        /// How long the page for foreign domains stays before it leads back, in seconds.
+        /// How long the page for rejected domains is shown before it redirects, in seconds.
         breach_redirect_delay: Seconds<1, 300> = "BREACH_REDIRECT_DELAY", default "10";
-        /// The proxies in front of Waggle: calls from there come from whom `X-Forwarded-For` names last that is no proxy.
+        /// The proxies in front of Waggle. A request from one of them has the last address in
+        /// `X-Forwarded-For` that is not a proxy.
         trusted_proxies: List<Network> = "TRUSTED_PROXIES", default "[]";
-        /// The names by which Waggle is reached; a leading dot stands for sub-domains. Empty: any. Calls under another name are
-        /// refused, save those to `/health`.
+        /// The host names of Waggle. A leading dot stands for all subdomains. If the list is empty,
+        /// any name is accepted. Requests under another name get a 421, except those to `/health`.
         allowed_hosts: List<HostName> = "ALLOWED_HOSTS", default "[]";
     }
     Legacy {
-        /// The key that Django signed with. Waggle has a master key instead, which is configuration.
+        /// Django's signing key. Waggle uses a master key instead, which is part of the
+        /// configuration.
         secret_key: Option<Secret> = "SECRET_KEY";
-        /// Django's debug switch. Waggle has `WAGGLE_LOG`.
+        /// Django's debug switch. Waggle uses `WAGGLE_LOG` instead.
         debug: Option<Text> = "DEBUG";
     }
 }
@@ -240,13 +264,13 @@ pub(crate) struct Rule {
 pub(crate) static RULES: &[Rule] = &[
     Rule {
         keys: ["PUBLISH_LEASE_SECONDS", "PUBLISH_REQUEST_SECONDS"],
-        text: "PUBLISH_LEASE_SECONDS has to be at least twice PUBLISH_REQUEST_SECONDS",
+        text: "PUBLISH_LEASE_SECONDS must be at least twice PUBLISH_REQUEST_SECONDS",
         holds: |values| values.publish_lease.duration() >= values.publish_request.duration() * 2,
     },
     Rule {
         keys: ["EMAIL_PORT", "EMAIL_USE_TLS"],
-        text: "on ports 25 and 587 TLS begins with STARTTLS: set EMAIL_USE_TLS to true and leave \
-               EMAIL_USE_SSL unset, or set EMAIL_PORT to 465",
+        text: "ports 25 and 587 use STARTTLS: set EMAIL_USE_TLS to true and leave EMAIL_USE_SSL \
+               unset, or set EMAIL_PORT to 465",
         holds: |values| {
             let is_on = |value: Option<Boolean>| value.map(Boolean::is_on);
             let begins_at_once =
@@ -256,8 +280,8 @@ pub(crate) static RULES: &[Rule] = &[
     },
     Rule {
         keys: ["DEFAULT_FROM_EMAIL", "EMAIL_HOST"],
-        text: "with EMAIL_HOST mails need a sender: set DEFAULT_FROM_EMAIL, in the same change or \
-               before, or an EMAIL_HOST_USER that is an address",
+        text: "EMAIL_HOST requires a sender: in the same change or before, set \
+               DEFAULT_FROM_EMAIL, or set EMAIL_HOST_USER to a mail address",
         holds: |values| {
             let is_address = |user: &Text| Email::parse(&user.0).is_ok();
             values.email_host.is_none()
@@ -267,7 +291,7 @@ pub(crate) static RULES: &[Rule] = &[
     },
     Rule {
         keys: ["EMAIL_USE_SSL", "EMAIL_HOST"],
-        text: "with EMAIL_USE_SSL and EMAIL_USE_TLS off EMAIL_HOST has to be this machine",
+        text: "if EMAIL_USE_SSL and EMAIL_USE_TLS are both off, EMAIL_HOST must be this machine",
         holds: |values| {
             let is_clear = values.email_use_ssl.is_some_and(|ssl| !ssl.is_on());
             !is_clear

@@ -43,7 +43,7 @@ pub enum Problem {
     },
     /// This process does not hold the master key in use.
     #[error(
-        "the database's secrets are sealed with the master key {id}, which is not among those given"
+        "the secrets in the database are sealed with the master key {id}, which was not provided"
     )]
     MasterKey { id: KeyId },
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use waggle_kernel::named_enum;
 
 use crate::revision::Revision;
 use crate::vault::{KeyId, Sealed};
@@ -72,37 +73,20 @@ pub struct NewChange {
     pub to: Option<Kept>,
 }
 
-/// The kind of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    Set,
-    /// The setting was removed: the environment or the default applies again.
-    Unset,
-    /// An earlier change was undone.
-    Undo,
-    /// The value was imported from a file.
-    Import,
-    /// A secret in plain text was sealed.
-    Seal,
-    /// The master key was rotated.
-    RotateKey,
-}
-
-impl Action {
-    /// All actions.
-    pub const ALL: [Self; 6] =
-        [Self::Set, Self::Unset, Self::Undo, Self::Import, Self::Seal, Self::RotateKey];
-
-    /// The name used in the API and in the database.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Set => "set",
-            Self::Unset => "unset",
-            Self::Undo => "undo",
-            Self::Import => "import",
-            Self::Seal => "seal",
-            Self::RotateKey => "rotate_key",
-        }
+named_enum! {
+    /// The kind of a change.
+    pub enum Action: "action" {
+        Set = "set",
+        /// The setting was removed: the environment or the default applies again.
+        Unset = "unset",
+        /// An earlier change was undone.
+        Undo = "undo",
+        /// The value was imported from a file.
+        Import = "import",
+        /// A secret in plain text was sealed.
+        Seal = "seal",
+        /// The master key was rotated.
+        RotateKey = "rotate_key",
     }
 }
 

@@ -71,7 +71,7 @@ impl SettingType for Secret {
         let text = text.trim_end_matches(['\r', '\n']);
         check_text(text, MOST_TEXT).map_err(|problem| problem.to_string())?;
         if text.chars().any(char::is_control) {
-            return Err("has a control character in it".to_owned());
+            return Err("contains a control character".to_owned());
         }
         Ok(Self(text.into()))
     }
@@ -106,7 +106,7 @@ impl<const LEAST: i64, const MOST: i64> SettingType for Integer<LEAST, MOST> {
 
     fn parse(text: &str) -> Result<Self, String> {
         let number = text.trim().parse().ok().filter(|number| (LEAST..=MOST).contains(number));
-        number.map(Self).ok_or_else(|| format!("has to be a whole number from {LEAST} to {MOST}"))
+        number.map(Self).ok_or_else(|| format!("must be a whole number from {LEAST} to {MOST}"))
     }
 
     fn encode(&self) -> String {
@@ -137,7 +137,7 @@ impl<const LEAST: i32, const MOST: i32> SettingType for Decimal<LEAST, MOST> {
     fn parse(text: &str) -> Result<Self, String> {
         let (least, most) = Self::BOUNDS;
         let number = text.trim().parse().ok().filter(|number| (least..=most).contains(number));
-        number.map(Self).ok_or_else(|| format!("has to be a number from {least} to {most}"))
+        number.map(Self).ok_or_else(|| format!("must be a number from {least} to {most}"))
     }
 
     fn encode(&self) -> String {
@@ -167,7 +167,7 @@ impl SettingType for Boolean {
         match text.trim().to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => Ok(Self(true)),
             "false" | "no" | "off" | "0" => Ok(Self(false)),
-            _ => Err("has to be true or false (or yes, no, on, off, 1, 0)".to_owned()),
+            _ => Err("must be true or false (or yes, no, on, off, 1, 0)".to_owned()),
         }
     }
 
@@ -200,7 +200,7 @@ impl<const LEAST: i64, const MOST: i64> SettingType for Seconds<LEAST, MOST> {
             .map(Self)
             .ok_or_else(|| {
                 format!(
-                    "has to be a time from {LEAST} to {MOST} seconds, such as 90, 90s, 15m, 6h, \
+                    "must be a duration from {LEAST} to {MOST} seconds, such as 90, 90s, 15m, 6h, \
                      2d or 1h30m"
                 )
             })
@@ -267,13 +267,13 @@ impl<T: Item> SettingType for List<T> {
         let text = text.trim();
         let parts: Vec<String> = if text.starts_with('[') {
             let Ok(Value::Array(items)) = serde_json::from_str(text) else {
-                return Err("begins like a JSON array and is none".to_owned());
+                return Err("begins like a JSON array, but is not valid JSON".to_owned());
             };
             items
                 .into_iter()
                 .map(|item| match item {
                     Value::String(item) => Ok(item),
-                    _ => Err("has to be an array of texts".to_owned()),
+                    _ => Err("must be an array of strings".to_owned()),
                 })
                 .collect::<Result<_, _>>()?
         } else {
@@ -286,7 +286,7 @@ impl<T: Item> SettingType for List<T> {
             parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
         // A text of commas alone is a mistake, and must not override a value in the environment.
         if items.is_empty() && !parts.is_empty() {
-            return Err("has nothing in it; the empty list is []".to_owned());
+            return Err("is empty; write [] for the empty list".to_owned());
         }
         items.into_iter().map(T::parse).collect::<Result<_, _>>().map(Self)
     }
@@ -323,7 +323,7 @@ impl Item for Network {
         text.parse::<IpNet>()
             .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
             .map(Self)
-            .map_err(|_| format!("has '{text}' in it, which is no network such as 10.0.0.0/8"))
+            .map_err(|_| format!("contains '{text}', which is not a network such as 10.0.0.0/8"))
     }
 
     fn encode(&self) -> String {
@@ -355,8 +355,12 @@ impl Item for Address {
     const NAME: &'static str = "mail addresses";
 
     fn parse(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("has '{text}' in it, which is no mail address such as someone@example.com");
+        let wrong = || {
+            format!(
+                "contains '{text}', which is not a mail address such as \
+                 someone@example.com"
+            )
+        };
         let (local, domain) = text.rsplit_once('@').ok_or_else(wrong)?;
         let domain = mail_domain(domain).filter(|domain| domain.contains('.')).ok_or_else(wrong)?;
         let address = format!("{local}@{domain}");
@@ -390,13 +394,14 @@ impl SettingType for Email {
     fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.chars().any(is_hidden) {
-            return Err("has a line break or a hidden character in it".to_owned());
+            return Err("contains a line break or a hidden character".to_owned());
         }
         let (name, address) = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
             Some((name, address)) => (name.trim(), address.trim()),
             None => ("", text),
         };
-        let expected = || "has to be a mail address, with or without a name in front".to_owned();
+        let expected =
+            || "must be a mail address, with or without a display name before it".to_owned();
         let (local, domain) = address.rsplit_once('@').ok_or_else(expected)?;
         let domain = mail_domain(domain).ok_or_else(expected)?;
         if !is_plain_local_part(local) {
@@ -461,8 +466,8 @@ impl Item for Domain {
     fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "has '{text}' in it, which is no domain such as example.com; each sub-domain is \
-                 listed by itself"
+                "contains '{text}', which is not a domain such as example.com; list each \
+                 subdomain separately"
             )
         };
         let name = mail_domain(text).filter(|name| name.contains('.'));
@@ -511,15 +516,16 @@ impl Item for HostName {
     fn parse(text: &str) -> Result<Self, String> {
         if text == "*" {
             return Err(
-                "has '*' in it, which would be any name: leave it empty for that".to_owned()
+                "contains '*', which would match any name: leave the list empty to allow any name"
+                    .to_owned(),
             );
         }
         let name = text.trim_start_matches("*.").trim_start_matches('.');
         if name.contains('*') {
-            return Err(format!("has '{text}' in it; a '*' stands at the beginning alone"));
+            return Err(format!("contains '{text}'; a '*' is allowed only at the beginning"));
         }
         let lead = if name.len() < text.len() { "." } else { "" };
-        let wrong = || format!("has '{text}' in it, which is no host name");
+        let wrong = || format!("contains '{text}', which is not a host name");
         match Host::parse(name) {
             Ok(Host::Domain(name)) => {
                 // A trailing dot marks a complete name; requests are compared without it.
@@ -542,10 +548,10 @@ impl SettingType for HostName {
     fn parse(text: &str) -> Result<Self, String> {
         match Host::parse(text.trim()) {
             Ok(Host::Domain(name)) if !is_host_name(name.trim_end_matches('.')) => {
-                Err("has to be the name or the address of a server".to_owned())
+                Err("must be the name or the address of a server".to_owned())
             }
             Ok(host) => Ok(Self(host.to_string())),
-            Err(_) => Err("has to be the name or the address of a server".to_owned()),
+            Err(_) => Err("must be the name or the address of a server".to_owned()),
         }
     }
 
@@ -573,7 +579,7 @@ impl SettingType for RoleName {
         let is_role = ["viewer", "editor", "approver", "admin"].contains(&name.as_str());
         is_role
             .then_some(Self(name))
-            .ok_or_else(|| "has to be viewer, editor, approver or admin".to_owned())
+            .ok_or_else(|| "must be viewer, editor, approver or admin".to_owned())
     }
 
     fn encode(&self) -> String {
@@ -627,13 +633,13 @@ impl Item for LimitRule {
             is_sane.then(|| Self { name: name.to_owned(), most, seconds })
         };
         let rule = parts().ok_or_else(|| {
-            format!("has '{text}' in it, which is no limit such as register.client=20/3600")
+            format!("contains '{text}', which is not a limit such as register.client=20/3600")
         })?;
         if LIMIT_NAMES.contains(&rule.name.as_str()) {
             return Ok(rule);
         }
         let known = LIMIT_NAMES.join(", ");
-        Err(format!("has '{}' in it, which limits nothing; known are {known}", rule.name))
+        Err(format!("contains the unknown limit '{}'; the limits are {known}", rule.name))
     }
 
     fn encode(&self) -> String {
@@ -658,7 +664,7 @@ impl SettingType for BaseUrl {
 
     fn parse(text: &str) -> Result<Self, String> {
         let url = Url::parse(text.trim())
-            .map_err(|_| "is no URL such as https://waggle.example.com".to_owned())?;
+            .map_err(|_| "is not a URL such as https://waggle.example.com".to_owned())?;
         let is_this_machine = match url.host() {
             Some(Host::Domain(name)) => name == "localhost",
             Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -667,18 +673,19 @@ impl SettingType for BaseUrl {
         };
         if url.scheme() != "https" && !(url.scheme() == "http" && is_this_machine) {
             return Err(
-                "has to be a URL that begins with https:// (http:// on this machine alone)"
+                "must be a URL that begins with https:// (http:// is accepted only for this \
+                 machine)"
                     .to_owned(),
             );
         }
         if url.host_str().is_some_and(|name| url.domain().is_some() && !is_host_name(name)) {
-            return Err("has a host that is no name such as waggle.example.com".to_owned());
+            return Err("has an invalid host; use a name such as waggle.example.com".to_owned());
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("must not have a user name or a password in it".to_owned());
+            return Err("must not contain a user name or a password".to_owned());
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err("must not have a query or a fragment".to_owned());
+            return Err("must not contain a query or a fragment".to_owned());
         }
         Ok(Self(url))
     }
@@ -707,7 +714,7 @@ impl SettingType for ApiUrl {
         let mut parts = base.url().path_segments().into_iter().flatten();
         if parts.any(|part| matches!(part, "2" | "1.1" | "tweets")) {
             let site = base.url().origin().ascii_serialization();
-            return Err(format!("must not have the version of the API in it: {site} is enough"));
+            return Err(format!("must not contain the API version: use {site}"));
         }
         Ok(Self(base))
     }
@@ -736,7 +743,7 @@ impl SettingType for SiteUrl {
         if base.url().path() != "/" {
             let site = base.url().origin().ascii_serialization();
             return Err(format!(
-                "must not have a path: Waggle is at the root of its host, as {site}"
+                "must not have a path, because Waggle is at the root of its host: use {site}"
             ));
         }
         Ok(Self(base))
@@ -791,8 +798,8 @@ impl SettingType for DoubtSeconds {
         let expected = || {
             let members = Self::MEMBERS.map(|(name, least)| format!("\"{name}\": {least}"));
             format!(
-                "has to be a JSON object such as {{{}}}, with at least these seconds and at most \
-                 {}",
+                "must be a JSON object such as {{{}}}, with at least these values and at most {}, \
+                 in seconds",
                 members.join(", "),
                 Self::MOST
             )
@@ -862,7 +869,7 @@ impl Item for FaultName {
         if Self::ALL.contains(&text) {
             return Ok(Self(text.to_owned()));
         }
-        Err(format!("has '{text}' in it, which is none of {}", Self::ALL.join(", ")))
+        Err(format!("contains '{text}', which is not one of {}", Self::ALL.join(", ")))
     }
 
     fn encode(&self) -> String {

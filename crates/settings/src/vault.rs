@@ -121,8 +121,8 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
 /// The text is not a master key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "a master key is 32 random bytes, as 64 hexadecimal digits or in Base64 (openssl rand -base64 \
-     32)"
+    "a master key must be 32 random bytes, as 64 hexadecimal digits or in Base64 (openssl rand \
+     -base64 32)"
 )]
 pub struct InvalidMasterKey;
 
@@ -274,9 +274,9 @@ fn seal_bound(
     let chance = entropy.bytes()?;
     let (nonce, _) = chance.split_at(NONCE);
     let payload = Payload { msg: secret.expose_secret().as_bytes(), aad: bound_to };
-    let failed = |_| PortError::broken("sealing a secret", "the cipher refused");
+    let failed = |_| PortError::broken("sealing a secret", "the cipher failed");
     let at = XNonce::try_from(nonce)
-        .map_err(|_| PortError::broken("sealing a secret", "too little randomness"))?;
+        .map_err(|_| PortError::broken("sealing a secret", "there are too few random bytes"))?;
     let mut bytes = nonce.to_vec();
     bytes.extend(key.cipher().encrypt(&at, payload).map_err(failed)?);
     Ok(Sealed { key: key.id.clone(), bytes })
@@ -286,10 +286,10 @@ fn seal_bound(
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SealedError {
     /// This process does not hold the master key.
-    #[error("is sealed with the master key {0}, which is not among those given")]
+    #[error("is sealed with the master key {0}, which was not provided")]
     NoKey(KeyId),
     /// The value was changed or moved.
-    #[error("does not open under the master key {0}: it was changed outside Waggle")]
+    #[error("cannot be decrypted with the master key {0}: it was changed outside Waggle")]
     Broken(KeyId),
 }
 

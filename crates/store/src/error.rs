@@ -14,10 +14,10 @@ pub enum StoreError {
     /// No connection was available in time, or none could be opened.
     #[error("no connection to the database")]
     Connection(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("the database refused a statement")]
+    #[error("the database rejected a statement")]
     Query(#[from] diesel::result::Error),
     /// A row contains an invalid value.
-    #[error("the column {column} has a value that makes no sense")]
+    #[error("the column {column} contains an invalid value")]
     Row {
         /// The table and the column.
         column: &'static str,

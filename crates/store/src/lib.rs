@@ -148,7 +148,7 @@ impl Store {
             Databases::Postgres { pools: postgres::Pools::open(url).await? }
         } else {
             // The URL may have a password in it, so it is not repeated.
-            let expected = "begins neither with sqlite:// nor with postgresql://";
+            let expected = "must begin with sqlite:// or postgresql://";
             return Err(StoreError::Url(expected.to_owned()));
         };
         Ok(Self { databases })
@@ -161,9 +161,9 @@ impl Store {
     /// [`StoreError`] if there is no such database, and the errors of [`Store::open`].
     pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
         let missing = || {
-            let problem = "names a database without Waggle's data: `waggle serve` or `waggle \
-                           migrate` makes one, and WAGGLE_DATA_DIR or WAGGLE_DATABASE_URL says \
-                           where it is";
+            let problem = "names a database without Waggle's data: run `waggle serve` or `waggle \
+                           migrate` to create it, or set WAGGLE_DATA_DIR or WAGGLE_DATABASE_URL \
+                           to its location";
             StoreError::Url(problem.to_owned())
         };
         if is_file_missing(url) {
@@ -281,14 +281,14 @@ fn is_file_missing(url: &str) -> bool {
 
 fn sqlite_path(path: &str) -> Result<PathBuf, StoreError> {
     if path.is_empty() || path.contains(['?', '#']) {
-        let expected = "names no file; expected is sqlite://path/to/waggle.db";
+        let expected = "does not name a file; use the form sqlite://path/to/waggle.db";
         return Err(StoreError::Url(expected.to_owned()));
     }
     let path = Path::new(path);
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|source| StoreError::File {
             path: folder.display().to_string(),
-            problem: "cannot be made",
+            problem: "cannot be created",
             source: Some(source),
         })?;
     }

@@ -128,8 +128,9 @@ where
         |step: &MigrationVersion<'_>| known.iter().any(|one| one.name().version() == *step);
     if let Some(unknown) = applied.iter().find(|step| !is_known(step)) {
         let text = format!(
-            "the database has the step {unknown}, which this version of Waggle does not know: a \
-             newer version has upgraded it. Use that version, or restore a backup from before"
+            "the database has the migration {unknown}, which this version of Waggle does not \
+             know: a newer version has upgraded the database. Use that version, or restore an \
+             earlier backup"
         );
         return Err(StoreError::Migration(text.into()));
     }

@@ -55,7 +55,7 @@ impl SettingChanges for Watch {
                 let listening = tokio::time::timeout(PAUSE, pools.listen()).await;
                 self.listener = listening.ok().and_then(Result::ok);
             }
-            let revision = during("asking for changes of settings", async {
+            let revision = during("polling for changes of settings", async {
                 match &self.databases {
                     Databases::Sqlite { pools, .. } => {
                         sqlite::repositories::settings_revision(pools).await

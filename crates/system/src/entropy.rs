@@ -1,8 +1,8 @@
-//! Chance from the operating system.
+//! Randomness from the operating system.
 
 use waggle_kernel::{Entropy, PortError};
 
-/// The generator of the operating system.
+/// The random number generator of the operating system.
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
@@ -10,7 +10,7 @@ impl Entropy for SystemEntropy {
     fn bytes(&self) -> Result<[u8; 32], PortError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)
-            .map_err(|error| PortError::broken("asking for randomness", error.to_string()))?;
+            .map_err(|error| PortError::broken("getting random bytes", error.to_string()))?;
         Ok(bytes)
     }
 }

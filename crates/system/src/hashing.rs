@@ -1,4 +1,5 @@
-//! Passwords are hashed aside, a few at a time: each takes tens of milliseconds and 19 MiB.
+//! Password hashing on separate threads, a few hashes at a time: each takes tens of milliseconds
+//! and 19 MiB.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,14 +13,15 @@ use waggle_accounts::ports::PasswordHasher;
 use waggle_accounts::{StoredPassword, Verdict};
 use waggle_kernel::{Clock as _, Entropy, PortError};
 
-/// How many may wait for their turn; whoever comes then is asked to come again.
+/// How many requests can wait for their turn. Further ones get an error that tells them to try
+/// again.
 const MOST_WAITING: usize = 64;
 
-/// How long a sign-in is refused at the earliest while there are passwords from Django: what comparing one of a million rounds takes on a
-/// slow machine.
+/// The minimum time until a sign-in is rejected while there are passwords from Django: the time to
+/// verify one of a million rounds on a slow machine.
 const SLOWEST: TimeDelta = TimeDelta::seconds(1);
 
-/// Hashes on other threads, as many at a time as there are cores.
+/// Hashes passwords on separate threads, at most one per core at a time.
 pub struct Hashing {
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -27,6 +29,7 @@ pub struct Hashing {
 }
 
 impl Hashing {
+    /// Creates a hasher that takes salts from `entropy`.
     pub fn new(entropy: Arc<dyn Entropy>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self { places: Arc::new(Semaphore::new(cores)), waiting: AtomicUsize::new(0), entropy }
@@ -38,7 +41,7 @@ impl Hashing {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PortError> {
         let queue = Queue::join(&self.waiting)
-            .ok_or_else(|| PortError::unavailable(doing, "too many at the same time"))?;
+            .ok_or_else(|| PortError::unavailable(doing, "too many requests at the same time"))?;
         let place = Arc::clone(&self.places).acquire_owned().await;
         drop(queue);
         let place = place.map_err(|error| PortError::broken(doing, error))?;
@@ -51,7 +54,7 @@ impl Hashing {
     }
 }
 
-/// A place in the queue, which is left also by those who give up.
+/// A place in the queue. It is also released if the request is cancelled.
 struct Queue<'a>(&'a AtomicUsize);
 
 impl<'a> Queue<'a> {
@@ -90,7 +93,7 @@ impl PasswordHasher for Hashing {
     }
 
     async fn even_out(&self, since: DateTime<Utc>) {
-        // A clock that was set back meanwhile makes nobody wait longer.
+        // If the clock was set back in the meantime, the wait must not get longer.
         let left = (since + SLOWEST - SystemClock.now()).min(SLOWEST);
         tokio::time::sleep(left.to_std().unwrap_or_default()).await;
     }
@@ -101,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_queue_has_an_end_and_whoever_leaves_makes_room() {
+    fn the_queue_is_bounded_and_leaving_it_frees_a_place() {
         let waiting = AtomicUsize::new(0);
         let mut queue: Vec<_> = (0..MOST_WAITING).map(|_| Queue::join(&waiting)).collect();
         assert!(queue.iter().all(Option::is_some));

@@ -1,5 +1,5 @@
-//! The machine behind the ports of the domains: clock, randomness, password hashing on threads of
-//! its own, and the master keys in the environment or in a file.
+//! Implements ports of the domains with the operating system: the clock, randomness, password
+//! hashing on separate threads, and the master keys in the environment or in a file.
 
 mod clock;
 mod entropy;

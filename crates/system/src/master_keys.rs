@@ -1,4 +1,4 @@
-//! Where the master keys are: in the environment, or in a file that is made on a first start.
+//! Reads the master keys from the environment, or from a file that is created at the first start.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -13,12 +13,12 @@ use waggle_settings::{MasterKey, MasterKeys};
 
 use crate::private_file;
 
-/// The most that a file of master keys may have, in bytes.
+/// The maximum size of a file of master keys, in bytes.
 const MOST: u64 = 64 * 1024;
 
-/// How a file of master keys begins.
+/// The comment at the beginning of a new file of master keys.
 const HEAD: &str = "\
-# Waggle's master key: whoever has it can read every secret in the database.
+# Waggle's master key: anybody who has it can read every secret in the database.
 # Keep a copy away from the database. The newest key is the first.
 ";
 
@@ -27,13 +27,13 @@ const HEAD: &str = "\
 pub enum MasterKeyPlace {
     /// In `WAGGLE_MASTER_KEY`.
     Environment(SecretString),
-    /// In a file that an operator named: it has to be there.
+    /// In a file that the operator named. It must exist.
     Named(PathBuf),
-    /// In a file of the data folder, which is made when it is needed.
+    /// In a file in the data folder, which is created when it is needed.
     DataDir(PathBuf),
 }
 
-/// Why the master keys are not to be had.
+/// Errors of reading or adding master keys.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("{}: {source}", path.display())]
@@ -41,9 +41,9 @@ enum Failure {
     #[error("{place}: {source}")]
     Invalid { place: String, source: waggle_settings::InvalidMasterKey },
     #[error(
-        "the master key comes from WAGGLE_MASTER_KEY, which this command cannot change: put a new one \
-         (openssl rand -base64 32) in front of it with a comma between them, for every server, start \
-         them anew, and run this again"
+        "the master key comes from WAGGLE_MASTER_KEY, which this command cannot change: for every \
+         server, put a new key (openssl rand -base64 32) and a comma in front of the old one, \
+         restart the server, and then run this command again"
     )]
     InEnvironment,
 }
@@ -83,7 +83,7 @@ impl MasterKeySource for MasterKeyPlace {
 
     async fn add(&self, key: &MasterKey) -> Result<MasterKeys, PortError> {
         let (place, text) = (self.clone(), key.text());
-        aside("keeping a new master key", move || {
+        aside("storing a new master key", move || {
             let key = MasterKey::parse(text.expose_secret()).map_err(|source| {
                 Failure::Invalid { place: "the new master key".to_owned(), source }
             })?;
@@ -115,17 +115,21 @@ fn warn_if_open_to_others(path: &Path, file: &File) {
     use std::os::unix::fs::PermissionsExt as _;
     let is_open = file.metadata().is_ok_and(|data| data.permissions().mode() & 0o007 != 0);
     if is_open {
-        warn!(file = %path.display(), "everyone on this machine may read the master key: chmod 600");
+        warn!(
+            file = %path.display(),
+            "every user of this machine can read the master key; run chmod 600 on the file"
+        );
     }
 }
 
 #[cfg(not(unix))]
 fn warn_if_open_to_others(_path: &Path, _file: &File) {}
 
-/// Writes the file anew with `key` as its first line. A crash leaves the old file or the new one, and two
-/// processes that do this at the same time both have their key in it. Who could read the file can go on doing so.
+/// Rewrites the file with `key` as its first key. After a crash there is either the old file or the
+/// new one. If two processes do this at the same time, the file has both keys. The owner and the
+/// permissions of the file stay the same.
 fn put_in_front(path: &Path, key: &MasterKey) -> io::Result<()> {
-    // A link goes on being one.
+    // A symbolic link stays a link.
     let path = match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
         other => other?,
@@ -159,7 +163,8 @@ fn put_in_front(path: &Path, key: &MasterKey) -> io::Result<()> {
     }
 }
 
-/// The text of a file, which is an error if it is too large: a part of it would be another file.
+/// The text of a file. It is an error if the file is too large, because a part of it would have
+/// another meaning.
 fn whole(file: &File) -> io::Result<String> {
     let mut text = String::new();
     file.take(MOST + 1).read_to_string(&mut text)?;
@@ -169,7 +174,8 @@ fn whole(file: &File) -> io::Result<String> {
     Ok(text)
 }
 
-/// A server that runs as another user than this command has to be able to read the file as before.
+/// Keeps the owner and the permissions, because a server that runs as another user than this
+/// command must still be able to read the file.
 #[cfg(unix)]
 fn keep_owner(file: &File, before: &std::fs::Metadata) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt as _;
@@ -210,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_stands_in_front_and_the_file_is_for_its_owner() {
+    fn a_new_key_comes_first_and_only_the_owner_can_read_the_file() {
         let path = folder("front").join("master.key");
         let place = MasterKeyPlace::DataDir(path.clone());
         assert!(place.read().unwrap().newest().is_none());
@@ -224,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_named_has_to_be_there() {
+    fn a_named_file_must_exist() {
         let place = MasterKeyPlace::Named(folder("named").join("nothing.key"));
 
         let error = place.read().map(drop).unwrap_err().to_string();
@@ -233,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_told_without_its_text() {
+    fn an_invalid_key_is_reported_without_its_text() {
         let path = folder("wrong").join("master.key");
         std::fs::write(&path, "correct horse battery staple\n").unwrap();
 
@@ -243,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_goes_on_being_one_and_the_mode_stays() {
+    fn a_symbolic_link_stays_a_link_and_the_mode_is_kept() {
         let folder = folder("link");
         let (real, link) = (folder.join("real.key"), folder.join("link.key"));
         std::fs::write(&real, "# no line break at the end").unwrap();
@@ -258,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_too_large_is_not_cut_off() {
+    fn a_file_that_is_too_large_is_not_truncated() {
         let path = folder("large").join("master.key");
         std::fs::write(&path, "#".repeat(70_000)).unwrap();
 

@@ -1,8 +1,8 @@
-//! Files that are for their owner alone.
+//! Files that only their owner can access.
 
 use std::fs::OpenOptions;
 
-/// How such a file is opened to be written; it is made where it is missing.
+/// The options for writing such a file. The file is created if it does not exist.
 pub fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true).write(true);

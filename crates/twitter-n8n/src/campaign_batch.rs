@@ -1,17 +1,16 @@
 //! Campaign batches: one run of the AI workflow, with the tweets that it generated.
 
 use std::collections::HashSet;
-use std::fmt;
-use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use thiserror::Error;
 use waggle_kernel::ids::{CampaignBatchId, Version};
-use waggle_kernel::{TextProblem, check_text};
+use waggle_kernel::{TextProblem, check_text, named_enum};
 
 use crate::generated_tweet::NewGeneratedTweet;
-use crate::status::{Status, UnknownStatus};
+use crate::sender::Sender;
+use crate::status::Status;
 
 /// A batch as a workflow submits it.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,12 +41,7 @@ pub struct NewCampaignBatch {
     /// batch that names neither ends all open runs of its caller.
     pub has_unreadable_names: bool,
     pub tweets: Vec<NewGeneratedTweet>,
-    /// Who submitted the batch, as displayed by [`Actor`](waggle_kernel::Actor).
-    pub received_from: String,
-    /// The network address of the caller; empty if unknown.
-    pub address: String,
-    /// Whether the batch was submitted without credentials, from a trusted network.
-    pub unauthenticated: bool,
+    pub sender: Sender,
 }
 
 impl NewCampaignBatch {
@@ -152,30 +146,19 @@ impl StatusCounts {
     }
 }
 
-/// The progress of the review of a batch. It is derived from the statuses of its tweets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum BatchStatus {
-    /// A tweet still waits for a decision, or there are no tweets.
-    Draft,
-    /// Every tweet is decided, and an approved tweet is not posted yet or no tweet is posted.
-    Reviewed,
-    /// Every tweet is decided, and all approved tweets are posted.
-    Published,
+named_enum! {
+    /// The progress of the review of a batch. It is derived from the statuses of its tweets.
+    pub enum BatchStatus: "status" {
+        /// A tweet still waits for a decision, or there are no tweets.
+        Draft = "Draft",
+        /// Every tweet is decided, and an approved tweet is not posted yet or no tweet is posted.
+        Reviewed = "Reviewed",
+        /// Every tweet is decided, and all approved tweets are posted.
+        Published = "Published",
+    }
 }
 
 impl BatchStatus {
-    /// All statuses.
-    pub const ALL: [Self; 3] = [Self::Draft, Self::Reviewed, Self::Published];
-
-    /// The name used in the database and in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Draft => "Draft",
-            Self::Reviewed => "Reviewed",
-            Self::Published => "Published",
-        }
-    }
-
     /// The status of a batch whose tweets have these counts.
     pub fn of(counts: &StatusCounts) -> Self {
         if counts.total() == 0
@@ -188,23 +171,6 @@ impl BatchStatus {
         } else {
             Self::Reviewed
         }
-    }
-}
-
-impl fmt::Display for BatchStatus {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for BatchStatus {
-    type Err = UnknownStatus;
-
-    fn from_str(text: &str) -> Result<Self, UnknownStatus> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.name().eq_ignore_ascii_case(text))
-            .ok_or_else(|| UnknownStatus(text.to_owned()))
     }
 }
 

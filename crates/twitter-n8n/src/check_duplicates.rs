@@ -89,6 +89,7 @@ mod tests {
 
     use super::*;
     use crate::ports::MockSourceTweetRepository;
+    use crate::sender::Sender;
     use crate::source_tweet::{Engagement, RunKey};
 
     fn tweet(id: &str) -> NewSourceTweet {
@@ -109,9 +110,7 @@ mod tests {
             key: RunKey::Execution("exec_1".into()),
             execution_id: "exec_1".into(),
             source_url: "unknown".into(),
-            received_from: "system".into(),
-            address: String::new(),
-            unauthenticated: false,
+            sender: Sender::of(&Actor::system(), None),
         }
     }
 

@@ -6,10 +6,10 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_kernel::{Actor, ContentHash, Publication, hex};
+use waggle_text::{MOST, refused_character, weighted_length};
 
 use crate::status::{Action, Status};
 use crate::unrendered::unrendered_part;
-use crate::weighted_length::{MOST, refused_character, weighted_length};
 
 /// A tweet as a workflow submits it.
 #[derive(Debug, Clone, PartialEq)]
@@ -283,18 +283,18 @@ pub enum Unfit {
     #[error("the text is empty")]
     Empty,
     /// The text has a placeholder that the workflow did not fill in.
-    #[error("the text has '{part}' in it, which the workflow did not fill in")]
+    #[error("the text contains '{part}', which the workflow did not fill in")]
     Unrendered {
         /// The placeholder, shortened to 40 characters.
         part: String,
     },
-    #[error("the text counts {length} characters as X counts them, and {MOST} are allowed")]
+    #[error("the text has {length} characters as X counts them; at most {MOST} are allowed")]
     TooLong {
         /// The length of the text as X counts it.
         length: u32,
     },
     /// The text contains a character that X refuses.
-    #[error("the text has the character U+{:04X}, which X refuses", u32::from(*character))]
+    #[error("the text contains the character U+{:04X}, which X refuses", u32::from(*character))]
     Character {
         /// The first such character.
         character: char,
@@ -322,7 +322,7 @@ impl Unfit {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MoveRefused {
     /// The status of the tweet does not allow the action.
-    #[error("the tweet is {status}, which does not allow to {action} it")]
+    #[error("cannot {action} the tweet: its status is {status}")]
     Illegal { status: Status, action: Action },
     #[error(transparent)]
     Unfit(#[from] Unfit),

@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use waggle_kernel::Actor;
+use waggle_kernel::{Actor, Named, UnknownName};
 
 use crate::generated_tweet::GeneratedTweet;
-use crate::status::{Action, Status, UnknownStatus};
+use crate::status::{Action, Status};
 
 /// What was done to a generated tweet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,14 +49,20 @@ impl fmt::Display for HistoryAction {
     }
 }
 
-impl FromStr for HistoryAction {
-    type Err = UnknownStatus;
+impl Named for HistoryAction {
+    const KIND: &'static str = "action";
+    const VALUES: &'static [Self] = &Self::ALL;
 
-    fn from_str(text: &str) -> Result<Self, UnknownStatus> {
-        Self::ALL
-            .into_iter()
-            .find(|action| action.name() == text)
-            .ok_or_else(|| UnknownStatus(text.to_owned()))
+    fn name(self) -> &'static str {
+        self.name()
+    }
+}
+
+impl FromStr for HistoryAction {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        Self::from_name(text)
     }
 }
 

@@ -43,6 +43,7 @@ mod publish_tweet;
 mod queued_post;
 mod receive_batch;
 mod review_tweets;
+mod sender;
 mod source_tweet;
 mod source_tweets;
 mod status;
@@ -50,7 +51,6 @@ mod status;
 pub mod testing;
 mod tweet_date;
 mod unrendered;
-pub mod weighted_length;
 mod work_queue;
 
 pub use campaign_batch::{
@@ -69,12 +69,13 @@ pub use publish_tweet::{PublishTweet, PublishTweetError};
 pub use queued_post::{NoDestination, QueueRefused, QueueRequest, QueuedPost};
 pub use receive_batch::{ReceiveBatch, ReceiveBatchError};
 pub use review_tweets::{Refused, ReviewError, ReviewTweets, ReviewedMany};
+pub use sender::Sender;
 pub use source_tweet::{
     EndedRuns, Engagement, InvalidSourceTweet, Lapsed, NewSourceTweet, OfferPolicy, Run, RunKey,
     RunsToEnd, Sighting, SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
 };
 pub use source_tweets::{BrowseSourceTweets, SourceTweetsError};
-pub use status::{Action, Status, UnknownStatus};
+pub use status::{Action, Status};
 pub use tweet_date::{UnreadableDate, parse_tweet_date};
 pub use unrendered::{is_unrendered, unrendered_part};
 pub use work_queue::{InvalidLease, LeasedTweets, WorkQueue, WorkQueueError};

@@ -145,13 +145,16 @@ pub enum ManageBatchesError {
     #[error("the title is empty")]
     NoTitle,
     /// The title has a character that is invisible or changes the text direction.
-    #[error("the title has a control character, or one that is hidden or turns text round")]
+    #[error(
+        "the title contains a control character, an invisible character, or one that changes \
+         the text direction"
+    )]
     Hidden,
     /// The title cannot be stored.
     #[error("the title {0}")]
     Title(#[from] TextProblem),
     /// The batch has changed since the caller read it.
-    #[error("the batch was changed in between; its version is {} now", current.version)]
+    #[error("the batch has changed since you read it; its version is now {}", current.version)]
     Stale {
         /// The batch as it is now.
         current: Box<CampaignBatch>,

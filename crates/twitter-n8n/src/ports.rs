@@ -249,10 +249,10 @@ pub trait PostQueue: Send + Sync {
 #[derive(Debug, Error)]
 pub enum SaveError {
     /// The stored version is not the one that was read.
-    #[error("it was changed by somebody else in between")]
+    #[error("it has changed since it was read")]
     Stale,
     /// A post of the tweet is being published.
-    #[error("a post of it is on its way to the platform")]
+    #[error("a post of it is being published")]
     InFlight,
     #[error(transparent)]
     Port(#[from] PortError),

@@ -98,10 +98,10 @@ pub enum PublishTweetError {
         found: ContentHash,
     },
     /// The requested time is too far in the past, which is probably a mistake.
-    #[error("the time is over by more than {} minutes", PublishTweet::MOST_MINUTES_AGO)]
+    #[error("the time is more than {} minutes in the past", PublishTweet::MOST_MINUTES_AGO)]
     Past,
     /// The requested time is too far in the future.
-    #[error("the time is more than {} days ahead", PublishTweet::MOST_DAYS_AHEAD)]
+    #[error("the time is more than {} days in the future", PublishTweet::MOST_DAYS_AHEAD)]
     TooFarAhead,
     #[error(transparent)]
     NoDestination(#[from] NoDestination),

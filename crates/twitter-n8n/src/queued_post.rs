@@ -49,21 +49,21 @@ pub enum NoDestination {
     #[error("platform: {0}")]
     Unknown(String),
     /// The platform exists, but no account is connected.
-    #[error("the platform {0} is not connected; its credentials are missing in the settings")]
+    #[error("the platform {0} is not connected; its credentials are missing from the settings")]
     NotConnected(String),
 }
 
 /// Why a tweet was not queued.
 #[derive(Debug, Error)]
 pub enum QueueRefused {
-    #[error("the tweet is not approved with this content any more")]
+    #[error("the tweet is no longer approved with this content")]
     NotApproved,
-    #[error("the batch of the tweet is archived; restore it first")]
+    #[error("the batch of the tweet is deleted; restore it first")]
     BatchDeleted,
     /// The tweet or its post has changed since the caller read it.
     #[error(
-        "the tweet was changed in between; read it again and repeat the call with its version in \
-         If-Match"
+        "the tweet has changed since you read it; read it again and repeat the call with its \
+         version in If-Match"
     )]
     Stale,
     /// The post has left the queue. It is queued again only if the caller has seen that.
@@ -75,10 +75,10 @@ pub enum QueueRefused {
         /// The status of the post.
         status: &'static str,
     },
-    #[error("the post is being sent at this moment; wait for its end before changing it")]
+    #[error("the post is being published; wait until that ends before you change it")]
     OnItsWay,
     /// A post of the tweet was published, or it is not known yet whether it was.
-    #[error("a post of the tweet went out, or it is not known yet whether it did")]
+    #[error("a post of the tweet was published, or it is not known yet whether it was")]
     AlreadyOut,
     #[error(transparent)]
     Port(#[from] PortError),

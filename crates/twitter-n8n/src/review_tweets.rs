@@ -314,13 +314,13 @@ pub enum ReviewError {
     #[error(transparent)]
     Move(#[from] MoveRefused),
     /// The tweet has changed since the caller read it.
-    #[error("the tweet was changed by somebody else in between")]
+    #[error("the tweet has changed since you read it")]
     Stale {
         /// The current tweet, if it was loaded.
         current: Option<Box<GeneratedTweet>>,
     },
     /// A post of the tweet is being published, so its content must not change.
-    #[error("a post of this tweet is on its way to the platform; it cannot be changed now")]
+    #[error("a post of this tweet is being published; the tweet cannot be changed now")]
     InFlight,
     #[error("at most {} tweets can be approved at once", ReviewTweets::MOST)]
     TooMany,

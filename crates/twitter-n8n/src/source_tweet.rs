@@ -12,6 +12,7 @@ use thiserror::Error;
 use waggle_kernel::ids::SourceTweetId;
 use waggle_kernel::{TextProblem, check_text};
 
+use crate::sender::Sender;
 use crate::tweet_date::{UnreadableDate, parse_tweet_date};
 use crate::unrendered::{is_placeholder, is_unrendered};
 
@@ -134,7 +135,7 @@ impl NewSourceTweet {
 pub enum InvalidSourceTweet {
     #[error("the tweet id is missing")]
     NoId,
-    #[error("the tweet id is not 1 to 20 decimal digits; send ids as text, as X writes them")]
+    #[error("the tweet id must be 1 to 20 decimal digits; send ids as strings, as X writes them")]
     NotAnId,
     #[error("the text of the tweet is missing")]
     NoContent,
@@ -146,7 +147,7 @@ pub enum InvalidSourceTweet {
         problem: TextProblem,
     },
     /// A count is negative or too large.
-    #[error("the number of {name} is not between 0 and {}", NewSourceTweet::MOST_COUNT)]
+    #[error("the number of {name} must be between 0 and {}", NewSourceTweet::MOST_COUNT)]
     Count {
         /// The name of the count.
         name: &'static str,
@@ -196,12 +197,7 @@ pub struct Run {
     pub execution_id: String,
     /// The source that the run reports for itself: at most 255 characters.
     pub source_url: String,
-    /// Who called, as displayed by [`Actor`](waggle_kernel::Actor).
-    pub received_from: String,
-    /// The network address of the caller; empty if unknown.
-    pub address: String,
-    /// Whether the caller had no credentials and called from a trusted network.
-    pub unauthenticated: bool,
+    pub sender: Sender,
 }
 
 /// What the store knew about a reported tweet.
@@ -231,16 +227,9 @@ pub struct OfferPolicy {
 pub enum RunsToEnd {
     /// The run with this name.
     Named(String),
-    /// All open runs of the same caller. If the caller or the run has no token, also all open runs
-    /// from the same network address.
-    OfCaller {
-        /// Who calls, in the form of [`Run::received_from`].
-        received_from: String,
-        /// The network address of the caller. An empty one matches no run.
-        address: String,
-        /// Whether the caller has no token.
-        unauthenticated: bool,
-    },
+    /// All open runs of the same sender. If the sender or the run has no token, also all open runs
+    /// from the same network address. An empty address matches no run.
+    OfSender(Sender),
 }
 
 /// How many runs and leases were ended.
@@ -374,11 +363,11 @@ mod tests {
         let date = "2025-08-14T14:30:31Z";
         let cases = [
             (report(" ", "x", 0, date), "the tweet id is missing"),
-            (report("1", "a\0b", 0, date), "the content has a NUL character"),
-            (report("1", "x", -1, date), "the number of likes is not between 0 and 1000000000000"),
+            (report("1", "a\0b", 0, date), "the content contains a NUL character"),
+            (report("1", "x", -1, date), "the number of likes must be between 0 and 1000000000000"),
             (
                 report("1", "x", i64::MAX, date),
-                "the number of likes is not between 0 and 1000000000000",
+                "the number of likes must be between 0 and 1000000000000",
             ),
             (report("undefined", "x", 0, date), "the tweet id is missing"),
             (report("1", " ", 0, date), "the text of the tweet is missing"),
@@ -389,7 +378,10 @@ mod tests {
             assert_eq!(result.unwrap_err().to_string(), reason);
         }
         assert!(
-            report("1", "x", 0, "soon").unwrap_err().to_string().starts_with("the date is not")
+            report("1", "x", 0, "soon")
+                .unwrap_err()
+                .to_string()
+                .starts_with("the date is not a valid date")
         );
         for id in [&*"1".repeat(21), "1.95594E+18", "-1", "12.0", "１２", "1 2"] {
             let result = report(id, "x", 0, date);

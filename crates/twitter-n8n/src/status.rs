@@ -10,49 +10,25 @@
 //!     Rejected, Deleted ──restore──▶ Brand Aligned, or Draft if a person edited the tweet
 //! ```
 
-use std::fmt;
-use std::str::FromStr;
+use waggle_kernel::named_enum;
 
-use thiserror::Error;
-
-/// The status of a generated tweet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Status {
-    /// Unchanged since the workflow submitted it.
-    BrandAligned,
-    /// Edited by a person.
-    Draft,
-    /// Approved with exactly its current content.
-    Approved,
-    Posted,
-    Rejected,
-    /// Deleted by a person. It can be restored.
-    Deleted,
+named_enum! {
+    /// The status of a generated tweet.
+    pub enum Status: "status" {
+        /// Unchanged since the workflow submitted it.
+        BrandAligned = "Brand Aligned",
+        /// Edited by a person.
+        Draft = "Draft",
+        /// Approved with exactly its current content.
+        Approved = "Approved",
+        Posted = "Posted",
+        Rejected = "Rejected",
+        /// Deleted by a person. It can be restored.
+        Deleted = "Deleted",
+    }
 }
 
 impl Status {
-    /// All statuses, in display order.
-    pub const ALL: [Self; 6] = [
-        Self::BrandAligned,
-        Self::Draft,
-        Self::Approved,
-        Self::Posted,
-        Self::Rejected,
-        Self::Deleted,
-    ];
-
-    /// The name used in the database, in the API, and for people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::BrandAligned => "Brand Aligned",
-            Self::Draft => "Draft",
-            Self::Approved => "Approved",
-            Self::Posted => "Posted",
-            Self::Rejected => "Rejected",
-            Self::Deleted => "Deleted",
-        }
-    }
-
     /// The status after `action`, or `None` if the action is not allowed. This is the complete
     /// table.
     ///
@@ -81,67 +57,19 @@ impl Status {
     }
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for Status {
-    type Err = UnknownStatus;
-
-    /// Parses a name, ignoring case, because older data contains `approved` as well as `Approved`.
-    fn from_str(text: &str) -> Result<Self, UnknownStatus> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.name().eq_ignore_ascii_case(text))
-            .ok_or_else(|| UnknownStatus(text.to_owned()))
-    }
-}
-
-/// The text is not the name of a [`Status`].
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "unknown status '{0}': Brand Aligned, Draft, Approved, Posted, Rejected and Deleted are known"
-)]
-pub struct UnknownStatus(pub String);
-
-/// An action on a generated tweet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Change the content.
-    Edit,
-    /// Approve exactly the current content for publishing.
-    Approve,
-    Reject,
-    Delete,
-    /// Restore a rejected or deleted tweet.
-    Restore,
-    /// Record that the tweet was published. Only the publisher does this.
-    Publish,
-}
-
-impl Action {
-    /// All actions.
-    pub const ALL: [Self; 6] =
-        [Self::Edit, Self::Approve, Self::Reject, Self::Delete, Self::Restore, Self::Publish];
-
-    /// The name used in the API, an imperative.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Edit => "edit",
-            Self::Approve => "approve",
-            Self::Reject => "reject",
-            Self::Delete => "delete",
-            Self::Restore => "restore",
-            Self::Publish => "publish",
-        }
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
+named_enum! {
+    /// An action on a generated tweet.
+    pub enum Action: "action" {
+        /// Change the content.
+        Edit = "edit",
+        /// Approve exactly the current content for publishing.
+        Approve = "approve",
+        Reject = "reject",
+        Delete = "delete",
+        /// Restore a rejected or deleted tweet.
+        Restore = "restore",
+        /// Record that the tweet was published. Only the publisher does this.
+        Publish = "publish",
     }
 }
 

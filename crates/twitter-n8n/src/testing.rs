@@ -24,6 +24,7 @@ use crate::ports::{
     CampaignBatchRepository, GeneratedTweetRepository, ReviewedTweet, SaveError,
     SourceTweetRepository,
 };
+use crate::sender::Sender;
 use crate::source_tweet::{
     EndedRuns, Engagement, Lapsed, NewSourceTweet, OfferPolicy, Run, RunKey, RunsToEnd, Sighting,
     SourceTweetFilter, SourceTweetSort,
@@ -36,6 +37,15 @@ fn noon() -> DateTime<Utc> {
     FixedClock::noon().now()
 }
 
+/// The sender of this name, which has a token unless it is a network.
+fn sender(name: &str, address: &str) -> Sender {
+    Sender {
+        name: name.to_owned(),
+        address: address.to_owned(),
+        is_unauthenticated: name.starts_with("network:"),
+    }
+}
+
 fn run(key: RunKey) -> Run {
     Run {
         execution_id: match &key {
@@ -44,9 +54,7 @@ fn run(key: RunKey) -> Run {
         },
         key,
         source_url: "unknown".to_owned(),
-        received_from: "system".to_owned(),
-        address: "10.0.0.7".to_owned(),
-        unauthenticated: false,
+        sender: sender("system", "10.0.0.7"),
     }
 }
 
@@ -98,9 +106,7 @@ pub fn batch(batch_id: &str, tweets: &[(&str, &str)]) -> NewCampaignBatch {
         source_tweet_ids: Vec::new(),
         has_unreadable_names: false,
         tweets: tweets.iter().map(|(id, text)| NewGeneratedTweet::new(*id, *text)).collect(),
-        received_from: "system".to_owned(),
-        address: "10.0.0.7".to_owned(),
-        unauthenticated: false,
+        sender: sender("system", "10.0.0.7"),
     }
     .checked()
     .expect("the batch is right")
@@ -489,17 +495,14 @@ pub async fn what_a_run_lets_lapse_is_offered_to_the_next(tweets: Arc<dyn Source
 pub async fn a_run_that_failed_releases_its_tweets(tweets: Arc<dyn SourceTweetRepository>) {
     use Sighting::{Known, OfferedAgain, Stored};
     let of = |name: &str, received_from: &str, address: &str| Run {
-        received_from: received_from.to_owned(),
-        address: address.to_owned(),
+        sender: sender(received_from, address),
         ..execution(name)
     };
     let record = async |run: &Run, number: i64| {
         tweets.record(run, &[report(number)], OFFERS, noon()).await.expect("it answers").remove(0)
     };
     let end = async |received_from: &str, address: &str, outcome| {
-        let unauthenticated = received_from.starts_with("network:");
-        let (received_from, address) = (received_from.to_owned(), address.to_owned());
-        let runs = RunsToEnd::OfCaller { received_from, address, unauthenticated };
+        let runs = RunsToEnd::OfSender(sender(received_from, address));
         tweets.end_runs(&runs, outcome, noon()).await.expect("it answers")
     };
     assert_eq!(record(&of("a", "token:1:n8n", "10.0.0.1"), 1).await, Stored);
@@ -531,7 +534,7 @@ pub async fn a_run_that_failed_releases_its_tweets(tweets: Arc<dyn SourceTweetRe
 ///
 /// If the implementation breaks the contract.
 pub async fn a_claim_leaves_the_runs_of_others_alone(tweets: Arc<dyn SourceTweetRepository>) {
-    let other = Run { received_from: "token:9:n8n".to_owned(), ..execution("other") };
+    let other = Run { sender: sender("token:9:n8n", "10.0.0.7"), ..execution("other") };
     tweets.record(&execution("mine"), &[report(1)], OFFERS, noon()).await.expect("it answers");
     tweets.record(&other, &[report(2)], OFFERS, noon()).await.expect("it answers");
     let until = noon() + Duration::minutes(5);
@@ -559,11 +562,7 @@ pub async fn a_batch_that_names_nothing_ends_the_runs_of_its_caller(
         execution_id: "exec_success".to_owned(),
         ..run(RunKey::Body { hash: "abc".to_owned() })
     };
-    let other = Run {
-        received_from: "token:9:n8n".to_owned(),
-        address: "10.0.0.9".to_owned(),
-        ..execution("other")
-    };
+    let other = Run { sender: sender("token:9:n8n", "10.0.0.9"), ..execution("other") };
     tweets.record(&execution("mine"), &[report(1)], OFFERS, noon()).await.expect("it answers");
     tweets.record(&nameless, &[report(2)], OFFERS, noon()).await.expect("it answers");
     tweets.record(&other, &[report(3)], OFFERS, noon()).await.expect("it answers");

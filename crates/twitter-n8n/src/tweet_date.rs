@@ -41,7 +41,10 @@ fn of_x(text: &str) -> Option<DateTime<Utc>> {
 
 /// The text is not a date in one of the two formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("is not a date; expected is '2025-08-14T14:30:31Z' or 'Thu Aug 14 14:30:31 +0000 2025'")]
+#[error(
+    "is not a valid date; expected a date such as '2025-08-14T14:30:31Z' or 'Thu Aug 14 \
+     14:30:31 +0000 2025'"
+)]
 pub struct UnreadableDate;
 
 #[cfg(test)]

@@ -87,10 +87,10 @@ impl WorkQueue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InvalidLease {
     /// The number of tweets is out of range.
-    #[error("limit is 1 to {}", WorkQueue::MOST)]
+    #[error("limit must be between 1 and {}", WorkQueue::MOST)]
     Limit,
     /// The duration is out of range.
-    #[error("lease_seconds is 1 to 86400")]
+    #[error("lease_seconds must be between 1 and 86400")]
     Seconds,
 }
 
@@ -102,7 +102,7 @@ pub enum WorkQueueError {
     #[error(transparent)]
     Invalid(#[from] InvalidLease),
     /// The lease expired and its tweets were leased again, or it never held them.
-    #[error("the lease holds none of these tweets; it may have run out")]
+    #[error("the lease holds none of these tweets; it may have expired")]
     NotHeld,
     #[error(transparent)]
     Port(#[from] PortError),

@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use waggle_kernel::Mark;
 use waggle_kernel::ids::UserId;
+use waggle_kernel::named_enum;
 
 use crate::google::identity::GoogleIdentity;
 use crate::people::address::Address;
@@ -29,34 +30,15 @@ pub const CODE_LIFE: Duration = Duration::minutes(10);
 /// How often a code can be tried.
 pub const MOST_TRIES: i64 = 5;
 
-/// The purpose of a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// Verifies an address that a new or existing user wants to use.
-    EmailVerification,
-    /// Resets a forgotten password.
-    PasswordReset,
-    /// Verifies the first sign-in with a Google account.
-    GoogleVerification,
-}
-
-impl Purpose {
-    /// All purposes.
-    pub const ALL: [Self; 3] =
-        [Self::EmailVerification, Self::PasswordReset, Self::GoogleVerification];
-
-    /// The name in the database and in auth events.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::EmailVerification => "EMAIL_VERIFICATION",
-            Self::PasswordReset => "PASSWORD_RESET",
-            Self::GoogleVerification => "GOOGLE_VERIFICATION",
-        }
-    }
-
-    /// Returns the purpose with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|purpose| purpose.name() == name)
+named_enum! {
+    /// The purpose of a code.
+    pub enum Purpose: "purpose" {
+        /// Verifies an address that a new or existing user wants to use.
+        EmailVerification = "EMAIL_VERIFICATION",
+        /// Resets a forgotten password.
+        PasswordReset = "PASSWORD_RESET",
+        /// Verifies the first sign-in with a Google account.
+        GoogleVerification = "GOOGLE_VERIFICATION",
     }
 }
 
@@ -113,7 +95,7 @@ impl fmt::Debug for Code {
 
 /// The text is not a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a code has 4 to 8 digits and nothing else")]
+#[error("a code must have 4 to 8 digits")]
 pub struct InvalidCode;
 
 /// Binds a code to the client that requested it: without the flow, the code is rejected. `wgf_` and

@@ -283,10 +283,10 @@ pub enum CodeError {
     #[error(transparent)]
     Malformed(#[from] InvalidCode),
     /// The code is wrong, used, expired or replaced; the error does not say which.
-    #[error("the code is wrong or of no use any more; ask for another")]
+    #[error("the code is wrong or no longer valid; request a new one")]
     Refused,
     /// Codes were tried or requested too often.
-    #[error("that was done too often; try again later")]
+    #[error("too many attempts; try again later")]
     Limited(Exhausted),
     #[error(transparent)]
     Port(#[from] PortError),

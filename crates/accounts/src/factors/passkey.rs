@@ -156,16 +156,16 @@ pub enum PasskeysError {
     NotRecent(#[from] NotRecent),
     #[error(transparent)]
     Name(#[from] InvalidPasskeyName),
-    #[error("there are {} passkeys already; remove one first", Passkeys::MOST)]
+    #[error("you already have {} passkeys; remove one first", Passkeys::MOST)]
     TooMany,
     /// The session has ended in the meantime.
     #[error("the session has ended; sign in again")]
     Ended,
     /// Nothing was begun in this session, or its time is over.
-    #[error("this was begun in another session, or too long ago; begin anew")]
+    #[error("this was started in another session or has expired; start again")]
     Stale,
     /// Another user has the passkey, or the session has ended in the meantime.
-    #[error("this passkey is kept already, or the session has ended")]
+    #[error("this passkey is already registered, or the session has ended")]
     Taken,
     /// The answer is wrong, or passkeys are not available.
     #[error(transparent)]
@@ -335,7 +335,8 @@ mod tests {
     async fn a_proof_opens_a_session_unless_it_was_used() {
         for is_first in [true, false] {
             let mut scene = Scene::with(1);
-            let proof = || Proof::Passkey { id: PasskeyId::new(1), seen: vec![3], anew: vec![4] };
+            let proof =
+                || Proof::Passkey { id: PasskeyId::new(1), seen: vec![3], renewed: vec![4] };
             scene.verifier.expect_finish_proving().returning(move |_, _, _, _| Ok(proof()));
             scene.factors.expect_let_in().once().returning(move |_, _, _, _| Ok(is_first));
 

@@ -72,7 +72,7 @@ impl SecondFactor {
             TotpBegun::IsOn => Err(SecondFactorError::IsOn),
             TotpBegun::OldKey => {
                 let doing = "sealing the secret of an app";
-                Err(PortError::unavailable(doing, "another master key is in use by now").into())
+                Err(PortError::unavailable(doing, "another master key is now in use").into())
             }
         }
     }
@@ -147,7 +147,7 @@ impl SecondFactor {
         let what = match which {
             WhichFactor::Totp => "the authenticator app was removed",
             WhichFactor::Passkey(_) => "a passkey was removed",
-            WhichFactor::All => "it was switched off",
+            WhichFactor::All => "all second factors were removed",
         };
         let event = self.told(EventKind::FactorRemoved, &visitor.user, client, what);
         let others = EndSessions::AllBut(visitor.session.id);
@@ -171,8 +171,13 @@ impl SecondFactor {
         if actor.is_user(user.id) {
             return Err(SecondFactorError::Own);
         }
-        let mut event =
-            self.told(EventKind::FactorRemoved, user, client, "an admin switched it off");
+        let mut event = self.told(
+            EventKind::FactorRemoved,
+            user,
+            client,
+            "an admin removed all second \
+             factors",
+        );
         event.actor = actor.to_string();
         self.take_away(user, WhichFactor::All, EndSessions::All, &event).await
     }
@@ -219,7 +224,7 @@ impl SecondFactor {
         visitor.require_recent(self.clock.now(), policy.recent)?;
         self.allow_change(&visitor.user, policy).await?;
         let (codes, hashes) = self.recovery_codes()?;
-        let (kind, what) = (EventKind::RecoveryRenewed, "new recovery codes were made");
+        let (kind, what) = (EventKind::RecoveryRenewed, "new recovery codes were created");
         let event = self.told(kind, &visitor.user, client, what);
         let (user, session) = (visitor.user.id, visitor.session.id);
         if self.factors.renew_recovery_codes(user, &hashes, session, &event).await? {
@@ -272,7 +277,7 @@ impl SecondFactor {
             None => Err(SecondFactorError::Refused),
         };
         if matches!(result, Err(SecondFactorError::Refused)) {
-            let why = "the code is wrong, or was used before";
+            let why = "the code is wrong or was already used";
             self.failed(user, why, None, client, policy).await?;
             return result;
         }
@@ -303,7 +308,7 @@ impl SecondFactor {
         event.metadata = json!({ "method": method });
         let mut events = vec![event];
         if matches!(proof, Proof::RecoveryCode(_)) {
-            let what = "a recovery code was used; it is of no use any more";
+            let what = "a recovery code was used and is no longer valid";
             events.push(self.told(EventKind::RecoveryUsed, user, client, what));
         }
         if self.factors.let_in(visitor.session.id, proof, &session, &events).await? {
@@ -350,8 +355,10 @@ impl SecondFactor {
                 done.lost += 1;
                 continue;
             };
-            let anew = self.keys.seal(&place(user), &secret)?;
-            if anew.key != stored.key && self.factors.reseal_totp(user, &stored, &anew).await? {
+            let renewed = self.keys.seal(&place(user), &secret)?;
+            if renewed.key != stored.key
+                && self.factors.reseal_totp(user, &stored, &renewed).await?
+            {
                 done.sealed += 1;
             }
         }
@@ -475,21 +482,24 @@ pub enum SecondFactorError {
     #[error(transparent)]
     NotRecent(#[from] NotRecent),
     /// Admins cannot remove their own factors without proving to have them.
-    #[error("your own second factor you remove yourself, after showing it")]
+    #[error(
+        "you cannot remove your own second factor as an admin; confirm it and remove it in \
+         your account"
+    )]
     Own,
-    #[error("there is an authenticator app already; remove it first")]
+    #[error("an authenticator app is already set up; remove it first")]
     IsOn,
     /// There is no such factor, or no app that was begun.
-    #[error("there is no second factor to do that with")]
+    #[error("no such second factor is set up")]
     NotBegun,
-    #[error("the code is wrong, or was used before")]
+    #[error("the code is wrong or was already used")]
     Refused,
-    #[error("there were too many wrong codes; try again later, or show another second factor")]
+    #[error("too many wrong codes; try again later, or use another second factor")]
     Limited(Exhausted),
-    #[error("second factors were changed too often; try again later")]
+    #[error("too many changes of second factors; try again later")]
     TooManyChanges(Exhausted),
     /// The key that the app's secret was sealed with is missing.
-    #[error("codes of this app cannot be checked any more; use a recovery code or a passkey")]
+    #[error("codes of this app can no longer be verified; use a recovery code or a passkey")]
     Unreadable,
     #[error(transparent)]
     Port(#[from] PortError),

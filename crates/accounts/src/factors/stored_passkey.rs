@@ -66,5 +66,5 @@ impl PasskeyName {
 
 /// The text is not a valid name of a passkey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("name: 1 to {} characters that can be seen are needed", PasskeyName::MOST)]
+#[error("name: must have 1 to {} visible characters", PasskeyName::MOST)]
 pub struct InvalidPasskeyName;

@@ -83,7 +83,7 @@ impl App {
 }
 
 fn broken() -> PortError {
-    PortError::broken("reading a second factor", "the secret makes no sense")
+    PortError::broken("reading a second factor", "the secret is invalid")
 }
 
 /// What somebody typed as the second factor.

@@ -74,18 +74,18 @@ impl SignInSecrets {
 /// Why an identity was not accepted.
 #[derive(Debug, Error)]
 pub enum IdentityError {
-    #[error("signing in with Google is not set up")]
+    #[error("signing in with Google is not configured")]
     NotSetUp,
     #[error("Google has not verified the address of this account")]
     Unverified,
     /// The code or the ID token is invalid.
-    #[error("what came from Google is wrong")]
+    #[error("the response from Google is invalid")]
     Refused(#[source] PortError),
     /// Google did not answer, or answered with a server error.
     #[error("Google cannot be reached; try again later, or sign in with your password")]
     Unreachable(#[source] PortError),
     /// The server that answered is not the configured issuer.
-    #[error("what answers as GOOGLE_OAUTH_ISSUER is no OpenID provider of this name")]
+    #[error("the server at GOOGLE_OAUTH_ISSUER is not an OpenID Connect issuer with this name")]
     NotTheIssuer(#[source] PortError),
     #[error(transparent)]
     Port(#[from] PortError),

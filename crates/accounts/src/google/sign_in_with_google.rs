@@ -124,14 +124,18 @@ impl GoogleSignIn {
             let budget: Vec<_> =
                 policy.limits.of_client(&GOOGLE_CLIENT, client).into_iter().collect();
             if self.codes.limits.take(&budget, now).await?.is_none() {
-                self.failed("it was used before, begun elsewhere, or too long ago", client).await?;
+                self.failed(
+                    "it was already used, started in another browser, or has expired",
+                    client,
+                )
+                .await?;
             }
             return Err(GoogleError::Stale);
         };
         let code = match &callback.outcome {
             Ok(code) => code,
             Err(said) => {
-                self.failed(&format!("Google said {said}"), client).await?;
+                self.failed(&format!("Google returned the error {said}"), client).await?;
                 // RFC 6749, section 4.1.2.1.
                 if matches!(said.as_str(), "server_error" | "temporarily_unavailable") {
                     let error = PortError::unavailable("signing in with Google", said.clone());
@@ -186,7 +190,7 @@ impl GoogleSignIn {
                 return Err(GoogleError::Refused);
             }
             Some((user, _)) if self.accounts.is_linked(user.id).await? => {
-                let why = "another Google account opens the user";
+                let why = "the user is linked to another Google account";
                 self.refuse(&profile, why, client).await?;
                 return Err(GoogleError::Refused);
             }
@@ -355,17 +359,17 @@ pub enum GoogleError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The browser did not begin this sign-in, or it was already finished or has expired.
-    #[error("this sign-in was begun elsewhere, or too long ago; begin again")]
+    #[error("this sign-in was started in another browser or has expired; start again")]
     Stale,
-    #[error("accounts of this domain are not let in; the attempt was written down")]
+    #[error("accounts of this domain are not allowed; the attempt was recorded")]
     ForeignDomain,
     /// The person or Google cancelled the sign-in.
-    #[error("Google did not let this sign-in go on")]
+    #[error("Google did not complete this sign-in")]
     Denied,
     /// The user is deactivated, or linked to another Google account.
-    #[error("this Google account opens no user here")]
+    #[error("this Google account cannot be used to sign in")]
     Refused,
-    #[error("that was done too often; try again later")]
+    #[error("too many attempts; try again later")]
     Limited(Exhausted),
     #[error(transparent)]
     Code(#[from] CodeError),

@@ -129,7 +129,7 @@ mod tests {
 
     fn failing(make: fn(PortError) -> MailFailure) -> MockMailer {
         let mut mailer = MockMailer::new();
-        let fail = move || make(PortError::unavailable("sending a mail", "it is dead"));
+        let fail = move || make(PortError::unavailable("sending an email", "it is dead"));
         mailer.expect_send().once().returning(move |_| Err(fail()));
         mailer
     }

@@ -114,7 +114,7 @@ impl Letter {
     pub fn read(name: &str, data: &Value) -> Option<Self> {
         let text = |key: &str| data.get(key).and_then(Value::as_str).map(str::to_owned);
         let address = |key: &str| text(key).and_then(|text| text.parse().ok());
-        if let Some(purpose) = Purpose::named(name) {
+        if let Ok(purpose) = name.parse() {
             return Some(Self::Code(purpose));
         }
         Some(match name {
@@ -232,7 +232,13 @@ impl QueuedMail {
             None => None,
             Some(sealed) => {
                 let text = keys.open(&place(&self.to, &self.letter), sealed).await?;
-                let broken = || PortError::broken("reading a mail", "the proof makes no sense");
+                let broken = || {
+                    PortError::broken(
+                        "reading an email",
+                        "the code and link are \
+                         invalid",
+                    )
+                };
                 Some(Proof::parse(&text).ok_or_else(broken)?)
             }
         };
@@ -271,9 +277,12 @@ pub enum MailFailure {
 impl fmt::Display for MailFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Later(_) => "the mail server does not take it now",
-            Self::Unknown(_) => "the mail server had the mail, and whether it took it is not known",
-            Self::Never(_) => "the mail server does not take it",
+            Self::Later(_) => "the mail server does not accept the email now",
+            Self::Unknown(_) => {
+                "the mail server received the email, but whether it accepted it \
+                 is unknown"
+            }
+            Self::Never(_) => "the mail server does not accept the email",
         })
     }
 }

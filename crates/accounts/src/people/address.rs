@@ -74,7 +74,7 @@ impl fmt::Display for Address {
 
 /// The text is not an acceptable email address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("that is not a mail address such as someone@example.com")]
+#[error("this is not a valid email address, such as someone@example.com")]
 pub struct InvalidAddress;
 
 #[cfg(test)]

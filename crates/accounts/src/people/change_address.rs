@@ -117,7 +117,7 @@ pub enum ChangeAddressError {
     NotRecent(#[from] NotRecent),
     #[error("email: {0}")]
     Address(#[from] InvalidAddress),
-    #[error("addresses of this domain are not let in")]
+    #[error("addresses of this domain are not allowed")]
     ForeignDomain,
     #[error(transparent)]
     Code(#[from] CodeError),

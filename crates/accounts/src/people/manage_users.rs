@@ -202,7 +202,12 @@ impl ManageUsers {
         });
         let mut event = self.event(kind, actor, Some(id), before.email.as_str(), client, metadata);
         if takes_rights {
-            let role = if after.is_active { after.role.name() } else { "nothing any more" };
+            let role = if after.is_active {
+                after.role.name()
+            } else {
+                "nothing (your account is \
+                 deactivated)"
+            };
             let letter = Letter::RightsChanged { role: role.to_owned() };
             event.mails = vec![NewMail::notice(before.email.clone(), letter, event.at)];
         }
@@ -474,7 +479,7 @@ pub enum Taken {
 impl fmt::Display for Taken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Address => "mail address",
+            Self::Address => "email address",
             Self::Name => "name",
         })
     }
@@ -497,24 +502,24 @@ pub enum ManageUsersError {
     Name(#[from] InvalidName),
     #[error(transparent)]
     Password(#[from] PasswordRefused),
-    #[error("the present password is wrong")]
+    #[error("the current password is wrong")]
     WrongPassword,
     /// Wrong passwords were given too often.
-    #[error("there were too many failures; try again later")]
+    #[error("too many failed attempts; try again later")]
     Limited(Exhausted),
-    #[error("there is a user with this {0}")]
+    #[error("another user already has this {0}")]
     Taken(Taken),
     /// The domain of the address is not allowed.
-    #[error("addresses of this domain are not let in")]
+    #[error("addresses of this domain are not allowed")]
     ForeignDomain,
     /// Users cannot change their own rights.
-    #[error("nobody changes his own role or shuts himself out")]
+    #[error("you cannot change your own role or deactivate yourself")]
     Own,
     /// No active user with all rights would be left.
     #[error("this is the last active admin")]
     LastAdmin,
     /// The user was changed concurrently.
-    #[error("the user was changed by somebody else")]
+    #[error("the user was changed in the meantime")]
     Stale {
         /// The user as it is now.
         current: Box<User>,

@@ -74,15 +74,15 @@ impl NewPassword {
 /// Why a password is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PasswordRefused {
-    #[error("the password has to have at least {} characters", NewPassword::LEAST)]
+    #[error("the password must have at least {} characters", NewPassword::LEAST)]
     Short,
     #[error("the password can have at most {} characters", NewPassword::MOST)]
     Long,
     /// It is common, a repetition or a sequence.
-    #[error("the password is among those that are tried first")]
+    #[error("the password is too easy to guess")]
     Common,
     /// It contains the owner's name or email address.
-    #[error("the password holds the user name or the address")]
+    #[error("the password must not contain your user name, name or email address")]
     Own,
 }
 

@@ -213,13 +213,13 @@ pub enum RegisterError {
     #[error("password: {0}")]
     Password(#[from] PasswordRefused),
     /// A link requires a new password.
-    #[error("password: with the link of a mail the password has to be chosen anew")]
+    #[error("password: choose a new password when you use the link from an email")]
     NoPassword,
     /// The domain of the address is not allowed.
-    #[error("addresses of this domain are not let in")]
+    #[error("addresses of this domain are not allowed")]
     ForeignDomain,
     /// All user names like this one are taken.
-    #[error("username: this one and those like it are taken; choose another")]
+    #[error("username: this name and similar ones are taken; choose another")]
     NoName,
     #[error(transparent)]
     Code(#[from] CodeError),

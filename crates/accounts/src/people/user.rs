@@ -53,7 +53,7 @@ impl fmt::Display for Username {
 /// The text is not a valid user name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "a user name has 1 to {} letters, digits, '.', '_', '-' or '+', and no '@'",
+    "a user name must have 1 to {} letters, digits, '.', '_', '-' or '+', and no '@'",
     Username::MOST
 )]
 pub struct InvalidUsername;
@@ -87,7 +87,7 @@ impl FromStr for PersonName {
 
 /// The text is not a valid display name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a name has at most {} characters, none of them hidden", PersonName::MOST)]
+#[error("a name can have at most {} characters and no hidden characters", PersonName::MOST)]
 pub struct InvalidName;
 
 /// A user, who can sign in unless deactivated.

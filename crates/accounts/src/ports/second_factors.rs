@@ -73,7 +73,7 @@ pub enum Proof {
         /// The stored state that was verified against.
         seen: Vec<u8>,
         /// The state to store in its place.
-        anew: Vec<u8>,
+        renewed: Vec<u8>,
     },
 }
 
@@ -148,7 +148,7 @@ pub trait SecondFactorRepository: Send + Sync {
         &self,
         user: UserId,
         seen: &SealedSecret,
-        anew: &SealedSecret,
+        renewed: &SealedSecret,
     ) -> Result<bool, PortError>;
 }
 
@@ -215,13 +215,14 @@ pub struct NewCredential {
 pub enum PasskeyError {
     /// Browsers do not support passkeys for this URL.
     #[error(
-        "passkeys need PUBLIC_URL with a domain and TLS, such as https://waggle.example, or http://localhost"
+        "to use passkeys, set PUBLIC_URL to a domain with TLS, such as https://waggle.example, or \
+         to http://localhost"
     )]
     NotSetUp,
-    #[error("there is no passkey to be asked for")]
+    #[error("you have no passkey")]
     None,
     /// The answer is wrong; this is the reason.
-    #[error("the passkey's answer is not right")]
+    #[error("the passkey could not be verified")]
     Refused(String),
     /// The signature counter is lower than expected: the passkey was copied.
     #[error("this passkey may have been copied; remove it, and use another second factor")]

@@ -63,9 +63,7 @@ pub enum Standing {
 
 /// The visitor must authenticate again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error(
-    "this needs a fresh proof of who you are: confirm your password, or your second factor if you have one"
-)]
+#[error("confirm your password, or your second factor if you have one, and try again")]
 pub struct NotRecent;
 
 impl Sessions {
@@ -146,7 +144,7 @@ impl Sessions {
 /// Errors of [`Sessions`].
 #[derive(Debug, Error)]
 pub enum SessionsError {
-    #[error("the session is wrong or has ended")]
+    #[error("the session is invalid or has ended")]
     Refused,
     #[error("there is no such session")]
     NotFound,

@@ -122,13 +122,13 @@ impl SignIn {
         self.limits.give_back(&all).await?;
         let mut stored = stored;
         if verdict == Verdict::RightButOld {
-            let anew = self.hasher.hash(password).await?;
+            let renewed = self.hasher.hash(password).await?;
             let seen = Some(stored);
             let none = EndSessions::None;
-            if !self.users.set_password(user.id, seen, &anew, none, None).await? {
+            if !self.users.set_password(user.id, seen, &renewed, none, None).await? {
                 return Err(SignInError::Refused);
             }
-            stored = anew;
+            stored = renewed;
         }
         self.open(user, &stored, ProvenBy::Password, client, policy).await
     }
@@ -321,13 +321,13 @@ pub(crate) fn failures_of(user: &User) -> Vec<String> {
 #[derive(Debug, Error)]
 pub enum SignInError {
     /// The login or the password is wrong; the error does not say which.
-    #[error("the name or the password is wrong")]
+    #[error("the user name, email address or password is wrong")]
     Refused,
-    #[error("you have no password: sign out and sign in with Google, or set one by resetting it")]
+    #[error("you have no password; sign in with Google again, or set a password by resetting it")]
     NoPassword,
-    #[error("you have a second factor: confirm that instead of the password")]
+    #[error("confirm your second factor instead of the password")]
     NeedsFactor,
-    #[error("there were too many failures; try again later")]
+    #[error("too many failed attempts; try again later")]
     Limited(Exhausted),
     #[error(transparent)]
     Port(#[from] PortError),

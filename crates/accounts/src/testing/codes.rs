@@ -144,8 +144,8 @@ pub async fn tries_are_counted_exactly(codes: Arc<dyn VerificationRepository>) {
     }
 
     assert_eq!(granted, MOST_TRIES);
-    let anew = verification(20, Purpose::PasswordReset, "joe@example.com", Intent::Nothing);
-    kept(&codes, &anew).await;
+    let renewed = verification(20, Purpose::PasswordReset, "joe@example.com", Intent::Nothing);
+    kept(&codes, &renewed).await;
     let fresh = codes.attempt(&flow(20), Purpose::PasswordReset, noon()).await;
     assert!(fresh.expect("the store answers").is_some(), "another code starts from nothing");
 }
@@ -260,7 +260,11 @@ pub async fn a_reset_ends_what_was_open(
     let shut_out = User { is_active: false, ..now };
     users.save(&shut_out, super::EndSessions::All, &told()).await.expect("it is saved");
     kept(&codes, &new(30, Purpose::PasswordReset)).await;
-    assert_eq!(carry_out(30, &effect("joe@example.com", "$x")).await, None, "shut out stays so");
+    assert_eq!(
+        carry_out(30, &effect("joe@example.com", "$x")).await,
+        None,
+        "the user stays deactivated"
+    );
 }
 
 /// A Google account is linked to one user, a user to one Google account, and an address belongs to
@@ -322,7 +326,7 @@ pub async fn the_list_of_super_admins_counts_for_verified_addresses(
     assert!(changes(&list).await.is_empty(), "nobody has shown that the address is theirs");
     let by = |spared| Effect::SetAddress { user: joe.id, address: joe.email.clone(), spared };
     let ended = codes.carry_out(None, &by(SessionId::new(9_999)), &told()).await;
-    assert_eq!(ended.expect("it answers"), None, "whoever asked for it is out");
+    assert_eq!(ended.expect("it answers"), None, "the session that asked for it has ended");
     assert!(changes(&list).await.is_empty());
     codes.carry_out(None, &by(spared), &told()).await.expect("it answers");
 

@@ -112,15 +112,15 @@ pub async fn an_app_counts_when_it_was_confirmed(
 
     let sealed = factors.totp_secrets().await.expect("the store answers");
     assert_eq!(sealed, [(joe.id, secret(8))]);
-    let reseal = async |seen: u8, anew: u8| {
-        let resealed = factors.reseal_totp(joe.id, &secret(seen), &secret(anew)).await;
+    let reseal = async |seen: u8, renewed: u8| {
+        let resealed = factors.reseal_totp(joe.id, &secret(seen), &secret(renewed)).await;
         resealed.expect("the store answers")
     };
     assert!(!reseal(7, 5).await && reseal(8, 5).await);
     let told = event(EventKind::RecoveryRenewed, Some(joe.id));
-    let anew = [StoredHash([99; 32])];
+    let renewed = [StoredHash([99; 32])];
     let renew = async |user, session| {
-        let renewed = factors.renew_recovery_codes(user, &anew, session, &told).await;
+        let renewed = factors.renew_recovery_codes(user, &renewed, session, &told).await;
         renewed.expect("the store answers")
     };
     assert!(!renew(joe.id, SessionId::new(9_999)).await, "nobody asks for it any more");
@@ -247,7 +247,7 @@ pub async fn factors_come_and_go(
 
     let joe = again(&users, &joe).await;
     let from = pending(&sessions, &joe, 20).await;
-    let shown = |seen: u8| Proof::Passkey { id: first, seen: vec![seen], anew: vec![5] };
+    let shown = |seen: u8| Proof::Passkey { id: first, seen: vec![seen], renewed: vec![5] };
     let told = [event(EventKind::LoginSuccess, Some(joe.id))];
     let let_in = async |proof: Proof| {
         factors.let_in(from, &proof, &session(joe.id, 30), &told).await.expect("it answers")

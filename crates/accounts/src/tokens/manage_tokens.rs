@@ -229,7 +229,7 @@ pub enum CreateTokenError {
     #[error("a token needs at least one scope")]
     NoScope,
     /// The user does not have this scope.
-    #[error("a token cannot have the scope '{0}', which its owner does not have")]
+    #[error("a token cannot have the scope '{0}', because its owner does not have it")]
     TooMuch(Scope),
     #[error(transparent)]
     NotRecent(#[from] NotRecent),
@@ -237,10 +237,10 @@ pub enum CreateTokenError {
     #[error("the session has ended; sign in again")]
     Ended,
     /// Too many tokens were created.
-    #[error("too many tokens were made; try again later")]
+    #[error("too many tokens were created; try again later")]
     Limited(Exhausted),
     /// The expiry is in the past.
-    #[error("the token would have expired already")]
+    #[error("the expiry of the token must be in the future")]
     Expired,
     #[error(transparent)]
     Name(#[from] InvalidTokenName),
@@ -263,7 +263,7 @@ pub enum TokensError {
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     /// There is no such token, or it was already revoked.
-    #[error("there is no living token with this id")]
+    #[error("there is no active token with this id")]
     NotFound,
     #[error(transparent)]
     Port(#[from] PortError),

@@ -67,7 +67,7 @@ impl PresentedToken {
 
 /// The text does not have the format of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("that is not an API token")]
+#[error("this is not an API token")]
 pub struct InvalidToken;
 
 /// A token to be stored.

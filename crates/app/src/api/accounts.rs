@@ -1,4 +1,4 @@
-//! People over HTTP: signing in and out, sessions, users, and what happened at the door.
+//! Sign-in and sign-out, sessions, users and the audit log over HTTP.
 
 use std::sync::Arc;
 
@@ -22,59 +22,29 @@ use waggle_system::SystemClock;
 
 use super::done::Done;
 use super::export::{Export, Format, Pages, export};
+use super::name::Name;
 use super::query::{if_match, page};
 use super::tag::Tag;
 use crate::http::{Caller, Failure, Problem, SESSION_COOKIE, SignedIn, client};
 use crate::use_cases::UseCases;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename_all = "lowercase")]
-enum RoleName {
-    Viewer,
-    Editor,
-    Approver,
-    Admin,
-}
-
-impl From<RoleName> for Role {
-    fn from(name: RoleName) -> Self {
-        match name {
-            RoleName::Viewer => Self::Viewer,
-            RoleName::Editor => Self::Editor,
-            RoleName::Approver => Self::Approver,
-            RoleName::Admin => Self::Admin,
-        }
-    }
-}
-
-impl From<Role> for RoleName {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Viewer => Self::Viewer,
-            Role::Editor => Self::Editor,
-            Role::Approver => Self::Approver,
-            Role::Admin => Self::Admin,
-        }
-    }
-}
-
-/// A person who may sign in.
+/// A user, who can sign in unless deactivated.
 #[derive(Object)]
 #[oai(rename = "User")]
 pub(super) struct UserView {
     id: i64,
     username: String,
     email: String,
-    /// When it was shown that the address is theirs.
+    /// When the user last proved to own the address.
     email_verified_at: Option<DateTime<Utc>>,
     first_name: String,
     last_name: String,
-    role: RoleName,
+    role: Name<Role>,
     is_active: bool,
-    /// Whether they may do everything, whatever the role.
+    /// Whether the user may do everything, whatever their role.
     is_super_admin: bool,
     has_password: bool,
-    /// Whether a second factor is asked for at sign-in.
+    /// Whether signing in requires a second factor.
     has_second_factor: bool,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
@@ -114,47 +84,48 @@ struct UserPage {
     next_cursor: Option<String>,
 }
 
-/// A user to be made.
+/// A user to create.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct NewUserBody {
     email: String,
-    /// What stands in front of the `@` when nothing is said.
+    /// The name to sign in with. By default, the part of the address before the `@`.
     username: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
-    role: RoleName,
-    /// 10 to 256 characters; without one nobody signs in with a password.
+    role: Name<Role>,
+    /// 10 to 256 characters. Without it, the user cannot sign in with a password.
     password: Option<String>,
 }
 
-/// What is to be changed of a user; what is left out stays.
+/// Changes to a user. Fields that are left out stay unchanged.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct UserChangeBody {
-    role: Option<RoleName>,
+    role: Option<Name<Role>>,
     is_active: Option<bool>,
     first_name: Option<String>,
     last_name: Option<String>,
 }
 
-/// Who somebody is, and the proof of it.
+/// The credentials to sign in with.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct LoginBody {
-    /// The mail address or the user name.
+    /// The email address or the user name.
     login: String,
     password: String,
 }
 
-/// Somebody who is signed in.
+/// A user who has signed in.
 #[derive(Object)]
 pub(super) struct SignedInView {
     user: UserView,
-    /// When the session ends whatever is done.
+    /// When the session ends in any case.
     ends_at: DateTime<Utc>,
-    /// What has to be done before the session opens anything else: `second_factor` is to be shown, at `/auth/second-factor`, or
-    /// `second_factor_setup` is due, at `/me/second-factor`.
+    /// What the user must do before the session gives access to anything else. `second_factor`:
+    /// verify the second factor at `/auth/second-factor`. `second_factor_setup`: set up a second
+    /// factor at `/me/second-factor`.
     needs: Option<Needs>,
 }
 
@@ -165,25 +136,25 @@ enum Needs {
     SecondFactorSetup,
 }
 
-/// The proof of who somebody is who is signed in.
+/// The password of the signed-in user.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ConfirmBody {
     password: String,
 }
 
-/// Who calls.
+/// The caller of the request.
 #[derive(Object)]
 struct MeView {
-    /// `user:1:joe` or `token:3:n8n`, as histories have it.
+    /// The caller as it appears in histories, such as `user:1:joe` or `token:3:n8n`.
     actor: String,
-    /// What the caller may do.
+    /// The scopes of the caller.
     scopes: Vec<String>,
-    /// The person, if it is one.
+    /// The user, if the caller is signed in.
     user: Option<UserView>,
 }
 
-/// The present password and another.
+/// The current password and a new one.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct PasswordBody {
@@ -192,19 +163,19 @@ struct PasswordBody {
     wanted: String,
 }
 
-/// Where somebody is signed in.
+/// A session of a user.
 #[derive(Object)]
 #[oai(rename = "Session")]
 struct SessionView {
     id: i64,
-    /// Whether it is the one that asks.
+    /// Whether this is the session of the request.
     is_this: bool,
     created_at: DateTime<Utc>,
-    /// To the minute.
+    /// When the session was last used, to the minute.
     last_used_at: DateTime<Utc>,
-    /// When it ends if nothing is done.
+    /// When the session ends if it is not used.
     idle_until: DateTime<Utc>,
-    /// When it ends whatever is done.
+    /// When the session ends in any case.
     ends_at: DateTime<Utc>,
     ip: String,
     user_agent: String,
@@ -231,21 +202,21 @@ struct SessionList {
     items: Vec<SessionView>,
 }
 
-/// How many were ended.
+/// The number of sessions that were ended.
 #[derive(Object)]
 struct Ended {
     ended: u64,
 }
 
-/// Something that happened at the door.
+/// An event in the audit log.
 #[derive(Object)]
 #[oai(rename = "AuthEvent")]
 struct AuthEventView {
     id: i64,
     event_type: String,
-    /// Whom it is about, where that is known.
+    /// The user that the event is about, if known.
     user_id: Option<i64>,
-    /// As it was typed.
+    /// The email address or user name, as it was typed.
     email: String,
     /// Who did it.
     actor: String,
@@ -273,7 +244,7 @@ impl From<AuthEvent> for AuthEventView {
     }
 }
 
-/// A page of what happened, newest first.
+/// A page of the audit log, newest first.
 #[derive(Object)]
 struct AuthEventPage {
     items: Vec<AuthEventView>,
@@ -283,12 +254,12 @@ struct AuthEventPage {
 pub(crate) struct AccountsApi;
 
 #[OpenApi(tag = "Tag::Accounts")]
-#[expect(clippy::unused_async, reason = "the API's macro takes async functions alone")]
+#[expect(clippy::unused_async, reason = "the API's macro accepts only async functions")]
 impl AccountsApi {
     /// Sign in with a password.
     ///
-    /// For everybody. The answer sets the cookie of a new session. Whatever is wrong, the answer is the same 401; after too many
-    /// failures it is a 429.
+    /// For everybody. The response sets the cookie of a new session. If the sign-in fails, the
+    /// response is the same 401 for every reason. After too many failures, it is a 429.
     #[oai(path = "/auth/login", method = "post", operation_id = "sign_in")]
     async fn sign_in(
         &self,
@@ -303,10 +274,11 @@ impl AccountsApi {
         Ok(signed_in(&app, &result?))
     }
 
-    /// Prove once more, by the password, who you are; then what is sensitive is open for `RECENT_AUTHENTICATION_SECONDS`.
+    /// Authenticate again with your password.
     ///
-    /// For people who are signed in, also if they have to set up a second factor first. Whoever has one shows that instead, at
-    /// `/auth/second-factor`.
+    /// For people who are signed in, also if they have to set up a second factor first. For
+    /// `RECENT_AUTHENTICATION_SECONDS`, you can then use the operations that require a recent
+    /// authentication. If you have a second factor, verify that instead, at `/auth/second-factor`.
     #[oai(path = "/auth/confirm", method = "post", operation_id = "confirm_sign_in")]
     async fn confirm_sign_in(
         &self,
@@ -318,12 +290,12 @@ impl AccountsApi {
         let (password, policy) = (body.0.password.into(), app.policy().sign_in);
         let from = client(&app, request);
         app.people.sign_in.confirm(&person.visitor, &password, &from, &policy).await?;
-        Ok(Json(Done { message: "it is you".to_owned() }))
+        Ok(Json(Done { message: "your identity is confirmed".to_owned() }))
     }
 
-    /// Sign out: the session ends at once.
+    /// Sign out.
     ///
-    /// For people who are signed in, or are asked for the second factor.
+    /// For people who are signed in, or are asked for the second factor. The session ends at once.
     #[oai(path = "/auth/logout", method = "post", operation_id = "sign_out")]
     async fn sign_out(
         &self,
@@ -336,7 +308,7 @@ impl AccountsApi {
         Ok(Response::new(Json(Ended { ended: 1 })).header("set-cookie", gone))
     }
 
-    /// Show who calls, and what the caller may do.
+    /// Retrieve the caller and its scopes.
     ///
     /// Scope: `read`.
     #[oai(path = "/me", method = "get", operation_id = "show_me")]
@@ -354,9 +326,10 @@ impl AccountsApi {
         }))
     }
 
-    /// Change the own password; all other sessions end.
+    /// Change your password.
     ///
-    /// For people who are signed in. Whoever has a second factor has to have shown it a short while ago.
+    /// For people who are signed in. All your other sessions end. If you have a second factor, you
+    /// must have verified it recently.
     #[oai(path = "/me/password", method = "post", operation_id = "change_own_password")]
     async fn change_own_password(
         &self,
@@ -380,7 +353,7 @@ impl AccountsApi {
         Ok(Json((&person.visitor.user).into()))
     }
 
-    /// List where one is signed in, newest first.
+    /// List your sessions, newest first.
     ///
     /// For people who are signed in.
     #[oai(path = "/sessions", method = "get", operation_id = "list_sessions")]
@@ -395,7 +368,7 @@ impl AccountsApi {
         Ok(Json(SessionList { items }))
     }
 
-    /// End one of one's own sessions.
+    /// End one of your sessions.
     ///
     /// For people who are signed in.
     #[oai(path = "/sessions/:id", method = "delete", operation_id = "end_session")]
@@ -413,7 +386,7 @@ impl AccountsApi {
         Ok(Json(Ended { ended: 1 }))
     }
 
-    /// End all of one's own sessions but this one.
+    /// End all your sessions except the current one.
     ///
     /// For people who are signed in.
     #[oai(path = "/sessions", method = "delete", operation_id = "end_other_sessions")]
@@ -446,7 +419,7 @@ impl AccountsApi {
         }))
     }
 
-    /// Make a user.
+    /// Create a user.
     ///
     /// For admins who are signed in and proved who they are a short while ago.
     #[oai(path = "/users", method = "post", operation_id = "create_user")]
@@ -462,7 +435,7 @@ impl AccountsApi {
             username: body.0.username,
             first_name: body.0.first_name.unwrap_or_default(),
             last_name: body.0.last_name.unwrap_or_default(),
-            role: body.0.role.into(),
+            role: body.0.role.0,
             password: body.0.password.map(SecretString::from),
         };
         let (from, admission) = (client(&app, request), app.policy().admission);
@@ -470,7 +443,7 @@ impl AccountsApi {
         Ok(Json((&user).into()))
     }
 
-    /// Show a user.
+    /// Retrieve a user.
     ///
     /// For admins who are signed in.
     #[oai(path = "/users/:id", method = "get", operation_id = "show_user")]
@@ -483,10 +456,13 @@ impl AccountsApi {
         Ok(Json((&app.people.users.show(&actor(&admin), UserId::new(id.0)).await?).into()))
     }
 
-    /// Change a user: names, role, whether they may sign in.
+    /// Update a user.
     ///
-    /// For admins who are signed in and proved who they are a short while ago. Another role, or being shut out, ends all sessions of the user at once. Nobody
-    /// changes the own rights, and one active admin always stays.
+    /// For admins who are signed in and proved who they are a short while ago. You can change the
+    /// names and the role, and whether the user can sign in. Changing the role or whether the user
+    /// can sign in ends all sessions of the user at once.
+    ///
+    /// You cannot change your own rights, and the last active admin cannot be removed.
     #[oai(path = "/users/:id", method = "patch", operation_id = "update_user")]
     async fn update_user(
         &self,
@@ -498,7 +474,7 @@ impl AccountsApi {
         #[oai(name = "If-Match")] version: Header<Option<String>>,
     ) -> Result<Json<UserView>, Failure<404, 409>> {
         let change = UserChange {
-            role: body.0.role.map(Into::into),
+            role: body.0.role.map(|role| role.0),
             is_active: body.0.is_active,
             first_name: body.0.first_name,
             last_name: body.0.last_name,
@@ -510,9 +486,11 @@ impl AccountsApi {
         Ok(Json((&user).into()))
     }
 
-    /// Take a user's second factor away, whose app and recovery codes are lost; all sessions of the user end.
+    /// Remove all second factors of a user.
     ///
-    /// For admins who are signed in and proved who they are a short while ago. The user is told by mail.
+    /// For admins who are signed in and proved who they are a short while ago. This is for users
+    /// who have lost their second factors and recovery codes. All sessions of the user end, and the
+    /// user is notified by email.
     #[oai(
         path = "/users/:id/second-factor",
         method = "delete",
@@ -531,7 +509,7 @@ impl AccountsApi {
         Ok(Json((&app.people.users.show(&actor, id).await?).into()))
     }
 
-    /// List what happened at the door, newest first.
+    /// List the audit log, newest first.
     ///
     /// For admins who are signed in.
     #[oai(path = "/auth-events", method = "get", operation_id = "list_auth_events")]
@@ -539,9 +517,9 @@ impl AccountsApi {
         &self,
         admin: SignedIn,
         app: Data<&Arc<UseCases>>,
-        /// Of this type alone, such as `LOGIN_FAILURE`.
+        /// Only events of this type, such as `LOGIN_FAILURE`.
         event_type: Query<Option<String>>,
-        /// About this user alone.
+        /// Only events about this user.
         user_id: Query<Option<i64>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
@@ -555,17 +533,17 @@ impl AccountsApi {
         }))
     }
 
-    /// Export what happened at the door, newest first.
+    /// Export the audit log, newest first.
     ///
-    /// For admins who are signed in. All that the list would show with the same filters, as CSV or as JSON lines; that it was exported is
-    /// written down.
+    /// For admins who are signed in. The file contains all events that the list returns with the
+    /// same filters, as CSV or JSON lines. The export itself is recorded in the audit log.
     #[oai(path = "/auth-events/export", method = "get", operation_id = "export_auth_events")]
     async fn export_auth_events(
         &self,
         admin: SignedIn,
         request: &Request,
         app: Data<&Arc<UseCases>>,
-        /// `csv` (also when nothing is said) or `jsonl`.
+        /// `csv` (the default) or `jsonl`.
         format: Query<Option<Format>>,
         event_type: Query<Option<String>>,
         user_id: Query<Option<i64>>,
@@ -581,12 +559,12 @@ impl AccountsApi {
 fn filter(kind: Option<String>, user: Option<i64>) -> Result<AuthEventFilter, Problem> {
     let known = |name: String| {
         let known = EventKind::ALL.iter().copied().find(|kind| kind.name() == name);
-        known.ok_or_else(|| Problem::invalid("event_type is none that is known"))
+        known.ok_or_else(|| Problem::invalid("event_type is not a known event type"))
     };
     Ok(AuthEventFilter { kind: kind.map(known).transpose()?, user: user.map(UserId::new) })
 }
 
-/// What happened at the door, as far as a filter means it.
+/// The auth events that match a filter.
 struct AuthEventPages {
     app: Arc<UseCases>,
     actor: Actor,
@@ -635,7 +613,7 @@ impl Pages for AuthEventPages {
     }
 }
 
-/// The answer to somebody who is in now, with the cookie of the session.
+/// The response to a user who has signed in, with the session cookie.
 pub(super) fn signed_in(app: &UseCases, opened: &SignedInAs) -> Response<Json<SignedInView>> {
     let needs = if !opened.is_complete {
         Some(Needs::SecondFactor)
@@ -648,10 +626,10 @@ pub(super) fn signed_in(app: &UseCases, opened: &SignedInAs) -> Response<Json<Si
     Response::new(Json(view)).header("set-cookie", session_cookie(app, opened))
 }
 
-/// The cookie that keeps a new session.
+/// The cookie with the token of a new session.
 pub(crate) fn session_cookie(app: &UseCases, opened: &SignedInAs) -> String {
     let left = (opened.ends_at - SystemClock.now()).num_milliseconds();
-    // Rounded up: a cookie that is there longer than its session opens nothing.
+    // Rounded up. A cookie that outlives its session gives no access.
     SESSION_COOKIE.set(&app.settings.values(), opened.token.expose_secret(), (left + 999) / 1_000)
 }
 

@@ -13,12 +13,13 @@ use waggle_kernel::ids::CampaignBatchId;
 use waggle_twitter_n8n::ManageBatchesError;
 use waggle_twitter_n8n::{BatchFilter, BatchStatus, CampaignBatch, Deleted, Status, StatusCounts};
 
+use super::name::Name;
 use super::query::{Order, if_match, page, text, time};
 use super::tag::Tag;
 use crate::http::{Caller, Failure, Problem};
 use crate::use_cases::UseCases;
 
-/// How many tweets of a batch stand where.
+/// The number of tweets of a batch, by status.
 #[derive(Object)]
 struct StatusCountsView {
     total: i64,
@@ -48,41 +49,41 @@ impl From<StatusCounts> for StatusCountsView {
 #[derive(Object)]
 #[oai(rename = "CampaignBatch")]
 struct CampaignBatchView {
-    /// The id that Waggle gave it.
+    /// Waggle's id of the batch.
     id: i64,
-    /// Its name: the workflow's own, with a suffix where that was taken.
+    /// The name of the batch: the workflow's own, with a suffix if that was taken.
     batch_id: String,
-    /// The name that the workflow gave it.
+    /// The name that the workflow gave the batch.
     claimed_batch_id: String,
     title: String,
     description: String,
-    /// `Draft` while somebody has to decide, then `Reviewed`, then `Published`.
+    /// `Draft` while a tweet waits for a decision, then `Reviewed`, then `Published`.
     status: String,
-    /// How its tweets stand.
+    /// The number of its tweets, by status.
     status_counts: StatusCountsView,
-    /// How well it fits the brand, by the workflow's own judgement.
+    /// How well the batch fits the brand, as scored by the workflow.
     brand_alignment_score: Option<f64>,
-    /// What the workflow found out on its way.
+    /// What the workflow found in its analysis.
     analysis_summary: Value,
-    /// How many tweets the workflow said there are.
+    /// The number of tweets, as reported by the workflow.
     total_tweets: i64,
-    /// How many of them the workflow held for ready.
+    /// The number of tweets that the workflow considers ready.
     ready_for_deployment: i64,
     source_type: String,
-    /// When the workflow says it made the batch, as it wrote it.
+    /// When the workflow generated the batch, as the workflow wrote it.
     generated_at: Option<String>,
-    /// The run whose source tweets it was made from.
+    /// The run whose source tweets the batch was made from.
     execution_id: Option<String>,
-    /// Who handed it in.
+    /// Who submitted the batch.
     received_from: String,
-    /// Whether it came without a credential, from a trusted network.
+    /// Whether the batch was submitted without credentials, from a trusted network.
     unauthenticated: bool,
     created_at: DateTime<Utc>,
-    /// When it was put away.
+    /// When the batch was deleted.
     deleted_at: Option<DateTime<Utc>>,
-    /// How often it was changed; `If-Match` takes this.
+    /// The version of the batch, for `If-Match`. It increases with each change.
     version: i64,
-    /// The X ids of the source tweets that it was made from; in lists this is not there.
+    /// X's ids of the source tweets that the batch was made from. Lists do not contain this field.
     #[oai(skip_serializing_if_is_none)]
     source_tweet_ids: Option<Vec<String>>,
 }
@@ -123,11 +124,11 @@ pub(crate) fn campaign_batch_json(batch: &CampaignBatch) -> Value {
 #[derive(Object)]
 struct CampaignBatchPage {
     items: Vec<CampaignBatchView>,
-    /// Where the next page begins; not there at the end of the list.
+    /// The cursor of the next page. Null on the last page.
     next_cursor: Option<String>,
 }
 
-/// Whether batches that were put away are meant.
+/// Whether to include deleted batches.
 #[derive(Debug, Clone, Copy, Enum)]
 #[oai(rename_all = "snake_case")]
 enum DeletedBatches {
@@ -136,25 +137,7 @@ enum DeletedBatches {
     With,
 }
 
-/// How far the review of a batch has come.
-#[derive(Debug, Clone, Copy, Enum)]
-enum BatchStatusName {
-    Draft,
-    Reviewed,
-    Published,
-}
-
-impl From<BatchStatusName> for BatchStatus {
-    fn from(name: BatchStatusName) -> Self {
-        match name {
-            BatchStatusName::Draft => Self::Draft,
-            BatchStatusName::Reviewed => Self::Reviewed,
-            BatchStatusName::Published => Self::Published,
-        }
-    }
-}
-
-/// Another title.
+/// A new title.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct RenameBody {
@@ -166,7 +149,7 @@ pub(crate) struct CampaignBatchesApi;
 #[OpenApi(tag = "Tag::CampaignBatches")]
 #[expect(clippy::too_many_arguments, reason = "these are the filters of the list")]
 impl CampaignBatchesApi {
-    /// List batches, by the time they came.
+    /// List batches, by the time they were received.
     ///
     /// Scope: `read`.
     #[oai(path = "/campaign-batches", method = "get", operation_id = "list_campaign_batches")]
@@ -174,16 +157,16 @@ impl CampaignBatchesApi {
         &self,
         caller: Caller,
         app: Data<&Arc<UseCases>>,
-        /// The name or the title has this in it, without regard to case.
+        /// Only batches whose name or title contains this, ignoring case.
         search: Query<Option<String>>,
-        status: Query<Option<BatchStatusName>>,
+        status: Query<Option<Name<BatchStatus>>>,
         source_type: Query<Option<String>>,
         min_score: Query<Option<f64>>,
-        /// Came at this time or later.
+        /// Only batches that were received at this time or later.
         created_from: Query<Option<DateTime<Utc>>>,
-        /// Came before this time.
+        /// Only batches that were received before this time.
         created_before: Query<Option<DateTime<Utc>>>,
-        /// Whether batches that were put away are meant; `without` when nothing is said.
+        /// Whether to include deleted batches. By default `without`.
         deleted: Query<Option<DeletedBatches>>,
         order: Query<Option<Order>>,
         limit: Query<Option<u16>>,
@@ -191,7 +174,7 @@ impl CampaignBatchesApi {
     ) -> Result<Json<CampaignBatchPage>, Failure> {
         let filter = BatchFilter {
             search: text("search", search.0)?,
-            status: status.0.map(Into::into),
+            status: status.0.map(|status| status.0),
             source_type: text("source_type", source_type.0)?,
             min_score: min_score.0,
             created_from: time("created_from", created_from.0)?,
@@ -211,7 +194,7 @@ impl CampaignBatchesApi {
         }))
     }
 
-    /// Show a batch.
+    /// Retrieve a batch.
     ///
     /// Scope: `read`.
     #[oai(path = "/campaign-batches/:id", method = "get", operation_id = "show_campaign_batch")]
@@ -225,7 +208,7 @@ impl CampaignBatchesApi {
         Ok(Json(CampaignBatchView { source_tweet_ids: Some(sources), ..batch.into() }))
     }
 
-    /// Give a batch another title.
+    /// Change the title of a batch.
     ///
     /// Scope: `write`.
     #[oai(path = "/campaign-batches/:id", method = "patch", operation_id = "rename_campaign_batch")]
@@ -242,9 +225,9 @@ impl CampaignBatchesApi {
         Ok(Json(batch.into()))
     }
 
-    /// Put a batch away; it can be taken back.
+    /// Delete a batch.
     ///
-    /// Scope: `write`.
+    /// Scope: `write`. The batch can be restored.
     #[oai(
         path = "/campaign-batches/:id",
         method = "delete",
@@ -261,7 +244,7 @@ impl CampaignBatchesApi {
         Ok(Json(app.batches.delete(&caller.actor, id, expected).await?.into()))
     }
 
-    /// Take a batch back.
+    /// Restore a deleted batch.
     ///
     /// Scope: `write`.
     #[oai(

@@ -1,10 +1,10 @@
-//! The answer of operations that have nothing else to say.
+//! The response of operations that return no other data.
 
 use poem_openapi::Object;
 
-/// That it was done.
+/// The operation was completed.
 #[derive(Object)]
 pub(super) struct Done {
-    /// What was done, for people.
+    /// A description of what was done, for people.
     pub(super) message: String,
 }

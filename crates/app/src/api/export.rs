@@ -1,4 +1,4 @@
-//! Lists as a file, page by page, so that no export is too large for the memory.
+//! Exports lists as files, page by page, so that an export of any size fits in memory.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,21 +18,22 @@ use waggle_twitter_n8n::{SourceTweet, SourceTweetFilter, SourceTweetSort, Source
 use crate::http::Problem;
 use crate::use_cases::UseCases;
 
-/// The form of an export.
+/// The file format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename_all = "lowercase")]
 pub(crate) enum Format {
     /// Comma-separated values with a header line.
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
 }
 
-/// An export: one response with two forms.
+/// An export: one response with two possible formats.
 pub(crate) struct Export(File);
 
 impl ApiResponse for Export {
-    /// Derived it would have the status 200 twice, which no reader of OpenAPI takes.
+    /// Merges the two formats into one response. The derived implementation would list the status
+    /// 200 twice, which no OpenAPI tool accepts.
     fn meta() -> MetaResponses {
         let mut responses: Vec<MetaResponse> = Vec::new();
         for mut form in File::meta().responses {
@@ -60,36 +61,36 @@ enum File {
     /// Comma-separated values with a header line.
     #[oai(status = 200, content_type = "text/csv; charset=utf-8")]
     Csv(Binary<Body>, #[oai(header = "Content-Disposition")] String),
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[oai(status = 200, content_type = "application/x-ndjson")]
     JsonLines(Binary<Body>, #[oai(header = "Content-Disposition")] String),
 }
 
-/// What can be exported, page by page.
+/// A list that can be exported page by page.
 pub(crate) trait Pages: Send + 'static {
-    /// What the pages have on them.
+    /// An item of a page.
     type Item;
-    /// What a page fails with.
+    /// The error of reading a page.
     type Error: std::error::Error + Send + Sync + Into<Problem> + 'static;
-    /// How the file is called, without its date and ending.
+    /// The name of the file, without its date and extension.
     const NAME: &'static str;
     /// The header line of CSV.
     const HEADER: &'static [&'static str];
 
-    /// A page.
+    /// Reads a page.
     fn page(
         &self,
         page: PageRequest,
     ) -> impl Future<Output = Result<Page<Self::Item>, Self::Error>> + Send;
 
-    /// The line of CSV, with the cells of the header.
+    /// The CSV row of an item, with the columns of [`HEADER`](Self::HEADER).
     fn row(item: &Self::Item) -> Vec<String>;
 
-    /// The line of JSON.
+    /// The JSON object of an item.
     fn json(item: &Self::Item) -> Value;
 }
 
-/// What is left to export.
+/// The rest of an export that is being sent.
 struct Rest<P> {
     pages: P,
     format: Format,
@@ -98,11 +99,12 @@ struct Rest<P> {
     has_more: bool,
 }
 
-/// Exports all of it, in the order of the pages.
+/// Exports all items, in the order of the pages.
 ///
 /// # Errors
 ///
-/// A [`Problem`] if the first page cannot be had; a later failure cuts the connection off.
+/// [`Problem`] if the first page cannot be read. A later failure closes the connection before the
+/// export is complete.
 pub(crate) async fn export<P: Pages>(pages: P, format: Format) -> Result<Export, Problem> {
     let name = format!("{}_{}", P::NAME, SystemClock.now().format("%Y%m%d_%H%M%S"));
     let mut rest = Rest { pages, format, chunks: VecDeque::new(), next: None, has_more: true };
@@ -145,7 +147,7 @@ impl<P: Pages> Rest<P> {
     }
 }
 
-/// Source tweets that a filter means.
+/// The source tweets that match a filter.
 pub(crate) struct SourceTweetPages {
     pub(crate) app: Arc<UseCases>,
     pub(crate) actor: Actor,
@@ -203,8 +205,8 @@ fn csv_lines(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
-/// The cell, with an apostrophe in front where a spreadsheet would take it for a formula. Some take
-/// the full-width signs of East Asian keyboards for the same.
+/// The cell, with an apostrophe in front if a spreadsheet would interpret it as a formula. Some
+/// spreadsheets also interpret the full-width signs of East Asian keyboards.
 fn neutral(cell: &str) -> String {
     const SIGNS: [char; 11] =
         ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
@@ -272,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_spreadsheet_would_run_gets_an_apostrophe() {
+    fn a_cell_that_a_spreadsheet_would_run_gets_an_apostrophe() {
         for cell in
             ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠A"]
         {
@@ -282,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_export_is_described_as_one_response_with_two_forms() {
+    fn an_export_is_documented_as_one_response_with_two_formats() {
         let described = Export::meta().responses;
 
         let statuses: Vec<_> = described.iter().map(|response| response.status).collect();
@@ -293,7 +295,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_csv_line_is_read_back_as_it_was_written(cells in proptest::collection::vec(".{0,20}", 2..5)) {
+        fn a_csv_line_is_read_back_as_it_was_written(
+            cells in proptest::collection::vec(".{0,20}", 2..5)
+        ) {
             let header = vec!["header".to_owned(); cells.len()];
             let lines = csv_lines([header, cells.clone()].into_iter());
 

@@ -7,7 +7,7 @@ use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON as _;
-use poem_openapi::{Enum, Object, OpenApi};
+use poem_openapi::{Object, OpenApi};
 use serde_json::{Value, json};
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_twitter_n8n::{
@@ -15,6 +15,7 @@ use waggle_twitter_n8n::{
     QueueRefused, ReviewError, ReviewTweets, Status, TweetFilter,
 };
 
+use super::name::Name;
 use super::posts::PostView;
 use super::query::{Order, if_match, page, text, time};
 use super::tag::Tag;
@@ -25,46 +26,46 @@ use crate::use_cases::UseCases;
 #[derive(Object)]
 #[oai(rename = "GeneratedTweet")]
 struct GeneratedTweetView {
-    /// The id that Waggle gave it.
+    /// Waggle's id of the tweet.
     id: i64,
-    /// The batch that it came in.
+    /// The batch that the tweet belongs to.
     campaign_batch_id: i64,
-    /// The workflow's name for it.
+    /// The name that the workflow gave the tweet.
     tweet_id: String,
-    /// What kind of tweet it is, by the workflow's own list.
+    /// The kind of tweet, as defined by the workflow.
     #[oai(rename = "type")]
     kind: String,
     content: String,
-    /// The length as X counts it: a URL is 23, an emoji 2.
+    /// The length as X counts it: a URL counts as 23 characters, an emoji as 2.
     character_count: u32,
-    /// The length that the workflow claimed.
+    /// The length that the workflow reported.
     claimed_character_count: Option<i64>,
     engagement_hook: String,
     coophive_elements: Value,
     discord_voice_patterns: Value,
     theme_connection: String,
-    /// Whether X would take it and the workflow did not object.
+    /// Whether X would accept the tweet and the workflow did not say that it is not ready.
     ready_for_deployment: bool,
-    /// Why X would not take it.
+    /// Why X would not accept the tweet.
     not_ready_reason: Option<String>,
-    /// Brand Aligned, Draft, Approved, Posted, Rejected or Deleted.
+    /// `Brand Aligned`, `Draft`, `Approved`, `Posted`, `Rejected` or `Deleted`.
     status: String,
-    /// What can be done to it now.
+    /// The actions that the status of the tweet allows.
     allowed: Vec<String>,
-    /// Whether a person edited it.
+    /// Whether a person edited the tweet.
     is_edited: bool,
-    /// Who approved it.
+    /// Who approved the tweet.
     approved_by: Option<String>,
     approved_at: Option<DateTime<Utc>>,
-    /// The SHA-256 of exactly what may go out.
+    /// The SHA-256 of exactly the content that may be published.
     approved_hash: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
-    /// When it went out.
+    /// When the tweet was published.
     published_at: Option<DateTime<Utc>>,
-    /// The platform's id of it. One that begins with `sandbox-` never was on X.
+    /// The platform's id of the post. A post whose id starts with `sandbox-` was never on X.
     x_com_post_id: Option<String>,
-    /// How often it was changed; `If-Match` takes this.
+    /// The version of the tweet, for `If-Match`. It increases with each change.
     version: i64,
 }
 
@@ -111,36 +112,11 @@ pub(crate) fn generated_tweet_json(tweet: &GeneratedTweet) -> Value {
 #[derive(Object)]
 struct GeneratedTweetPage {
     items: Vec<GeneratedTweetView>,
-    /// Where the next page begins; not there at the end of the list.
+    /// The cursor of the next page. Null on the last page.
     next_cursor: Option<String>,
 }
 
-/// Where a generated tweet stands.
-#[derive(Debug, Clone, Copy, Enum)]
-enum StatusName {
-    #[oai(rename = "Brand Aligned")]
-    BrandAligned,
-    Draft,
-    Approved,
-    Posted,
-    Rejected,
-    Deleted,
-}
-
-impl From<StatusName> for Status {
-    fn from(name: StatusName) -> Self {
-        match name {
-            StatusName::BrandAligned => Self::BrandAligned,
-            StatusName::Draft => Self::Draft,
-            StatusName::Approved => Self::Approved,
-            StatusName::Posted => Self::Posted,
-            StatusName::Rejected => Self::Rejected,
-            StatusName::Deleted => Self::Deleted,
-        }
-    }
-}
-
-/// Other words.
+/// New content for a tweet. Fields that are left out stay unchanged.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct EditBody {
@@ -148,7 +124,7 @@ struct EditBody {
     engagement_hook: Option<String>,
 }
 
-/// A tweet at the version that the caller saw.
+/// A tweet, with the version that you read.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct SeenTweet {
@@ -156,41 +132,42 @@ struct SeenTweet {
     version: i64,
 }
 
-/// Which tweets to approve at once.
+/// The tweets to approve.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ApproveManyBody {
-    /// The tweets, each at the version that the caller saw.
+    /// The tweets, each with the version that you read.
     #[oai(validator(max_items = 200))]
     tweets: Option<Vec<SeenTweet>>,
-    /// Not taken any more (428): an approval covers what was seen.
+    /// No longer accepted (428), because an approval covers what you have seen. Send `tweets`
+    /// instead.
     #[oai(deprecated)]
     ids: Option<Vec<i64>>,
-    /// Not taken any more (428).
+    /// No longer accepted (428). Send `tweets` instead.
     #[oai(deprecated)]
     campaign_batch_id: Option<i64>,
 }
 
-/// Why a tweet is turned down.
+/// The reason for a rejection.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct RejectBody {
-    /// For the history; at most 2,000 characters.
+    /// The reason, which is kept in the history. At most 2,000 characters.
     reason: Option<String>,
 }
 
-/// A tweet of many that was not approved.
+/// A tweet that was not approved.
 #[derive(Object)]
 struct RefusedView {
     id: i64,
     reason: String,
 }
 
-/// What became of many tweets.
+/// The result of approving several tweets.
 #[derive(Object)]
 struct ApprovedMany {
     approved: Vec<GeneratedTweetView>,
-    /// Those that were not approved, each with the reason.
+    /// The tweets that were not approved, each with the reason.
     refused: Vec<RefusedView>,
 }
 
@@ -198,35 +175,37 @@ struct ApprovedMany {
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct PublishBody {
-    /// `x` or `sandbox`; X when nothing is said, or the sandbox while X is not connected.
+    /// `x` or `sandbox`. By default X, or the sandbox while X is not connected.
     platform: Option<String>,
-    /// When; at once when nothing is said.
+    /// When to publish. By default at once.
     at: Option<DateTime<Utc>>,
 }
 
-/// What was queued.
+/// The queued post.
 #[derive(Object)]
 struct QueuedView {
-    /// Whether it was queued before, for the same platform and time; then nothing was changed.
+    /// Whether the post was already queued for the same platform and time. If so, nothing was
+    /// changed.
     was_queued: bool,
     post: PostView,
 }
 
-/// An entry of a history.
+/// An entry in the history of a tweet.
 #[derive(Object)]
 #[oai(rename = "HistoryEntry")]
 struct HistoryEntryView {
     id: i64,
-    /// What was done: edit, approve, reject, delete, restore, queue, cancel or publish.
+    /// What was done: `edit`, `approve`, `reject`, `delete`, `restore`, `queue`, `cancel` or
+    /// `publish`.
     action: String,
     /// Who did it.
     actor: String,
     at: DateTime<Utc>,
     from_status: String,
     to_status: String,
-    /// The words before, where they were changed.
+    /// The content before the change, if it was changed.
     content_before: Option<String>,
-    /// The words after, where they were changed.
+    /// The content after the change, if it was changed.
     content_after: Option<String>,
     note: Option<String>,
 }
@@ -263,24 +242,24 @@ fn view(tweet: &GeneratedTweet) -> Json<GeneratedTweetView> {
 #[OpenApi(tag = "Tag::GeneratedTweets")]
 #[expect(clippy::too_many_arguments, reason = "these are the filters of the list")]
 impl GeneratedTweetsApi {
-    /// List generated tweets across batches, by the time they came.
+    /// List generated tweets of all batches, by the time they were received.
     ///
-    /// Scope: `read`. Those of batches that were put away are not there, unless the batch is asked for.
+    /// Scope: `read`. Tweets of deleted batches are not included, unless you filter by their batch.
     #[oai(path = "/generated-tweets", method = "get", operation_id = "list_generated_tweets")]
     async fn list_generated_tweets(
         &self,
         caller: Caller,
         app: Data<&Arc<UseCases>>,
-        /// The text has this in it, without regard to case.
+        /// Only tweets whose text contains this, ignoring case.
         search: Query<Option<String>>,
         campaign_batch_id: Query<Option<i64>>,
-        status: Query<Option<StatusName>>,
+        status: Query<Option<Name<Status>>>,
         #[oai(name = "type")] kind: Query<Option<String>>,
         ready_for_deployment: Query<Option<bool>>,
         is_edited: Query<Option<bool>>,
-        /// Came at this time or later.
+        /// Only tweets that were received at this time or later.
         created_from: Query<Option<DateTime<Utc>>>,
-        /// Came before this time.
+        /// Only tweets that were received before this time.
         created_before: Query<Option<DateTime<Utc>>>,
         order: Query<Option<Order>>,
         limit: Query<Option<u16>>,
@@ -289,7 +268,7 @@ impl GeneratedTweetsApi {
         let filter = TweetFilter {
             search: text("search", search.0)?,
             batch: campaign_batch_id.0.map(CampaignBatchId::new),
-            status: status.0.map(Into::into),
+            status: status.0.map(|status| status.0),
             kind: text("type", kind.0)?,
             ready: ready_for_deployment.0,
             is_edited: is_edited.0,
@@ -305,7 +284,7 @@ impl GeneratedTweetsApi {
         }))
     }
 
-    /// Show a generated tweet.
+    /// Retrieve a generated tweet.
     ///
     /// Scope: `read`.
     #[oai(path = "/generated-tweets/:id", method = "get", operation_id = "show_generated_tweet")]
@@ -320,7 +299,8 @@ impl GeneratedTweetsApi {
 
     /// Edit a generated tweet.
     ///
-    /// Scope: `write`. An approval is taken back, and a post that waits for it leaves the queue.
+    /// Scope: `write`. If the tweet is approved, its approval is withdrawn. A post of the tweet
+    /// that waits in the queue is cancelled.
     #[oai(path = "/generated-tweets/:id", method = "patch", operation_id = "edit_generated_tweet")]
     async fn edit_generated_tweet(
         &self,
@@ -342,8 +322,9 @@ impl GeneratedTweetsApi {
 
     /// Approve a generated tweet.
     ///
-    /// Scope: `approve`. The approval covers exactly the words that the caller saw: `If-Match` has
-    /// to be the version of the tweet as it was read (428 without). Approving does not publish.
+    /// Scope: `approve`. The approval covers exactly the content that you have seen. Send the
+    /// version that you read in `If-Match`; without it, the response is a 428. Approving a tweet
+    /// does not publish it.
     #[oai(
         path = "/generated-tweets/:id/approve",
         method = "post",
@@ -358,16 +339,18 @@ impl GeneratedTweetsApi {
     ) -> Result<Json<GeneratedTweetView>, Failure<404, 409, 428>> {
         let expected = if_match(version.0.as_deref())?.ok_or_else(|| {
             Problem::needs_version(
-                "read the tweet first, and send its version in If-Match: an approval covers what was seen",
+                "read the tweet first, and send its version in If-Match: an approval covers what \
+                 you have seen",
             )
         })?;
         let id = GeneratedTweetId::new(id.0);
         Ok(view(&app.review.approve(&caller.actor, id, Some(expected)).await?))
     }
 
-    /// Approve many generated tweets.
+    /// Approve several generated tweets.
     ///
-    /// Scope: `approve`. One that cannot be approved does not hold up the others. At most 200 at once.
+    /// Scope: `approve`. You can send at most 200 tweets. If a tweet cannot be approved, the others
+    /// still are.
     #[oai(
         path = "/generated-tweets/approve-many",
         method = "post",
@@ -387,9 +370,10 @@ impl GeneratedTweetsApi {
             }
             _ => {
                 return Err(Problem::needs_version(
-                    "read the tweets first, and send tweets as [{\"id\", \"version\"}]: an approval \
-                     covers what was seen",
-).into());
+                    "read the tweets first, and send tweets as [{\"id\", \"version\"}]: an \
+                     approval covers what you have seen",
+                )
+                .into());
             }
         };
         let seen: Vec<(GeneratedTweetId, Version)> = tweets
@@ -410,9 +394,9 @@ impl GeneratedTweetsApi {
         }))
     }
 
-    /// Reject a generated tweet; it can be restored.
+    /// Reject a generated tweet.
     ///
-    /// Scope: `write`. A reason is kept in the history.
+    /// Scope: `write`. The tweet can be restored. If you send a reason, the history keeps it.
     #[oai(
         path = "/generated-tweets/:id/reject",
         method = "post",
@@ -430,9 +414,9 @@ impl GeneratedTweetsApi {
         Ok(view(&app.review.reject(&caller.actor, id, expected, body.0.reason).await?))
     }
 
-    /// Restore a rejected or deleted tweet; it waits for a decision again.
+    /// Restore a rejected or deleted tweet.
     ///
-    /// Scope: `write`.
+    /// Scope: `write`. The tweet waits for a decision again.
     #[oai(
         path = "/generated-tweets/:id/restore",
         method = "post",
@@ -449,9 +433,9 @@ impl GeneratedTweetsApi {
         Ok(view(&app.review.restore(&caller.actor, id, expected).await?))
     }
 
-    /// Delete a generated tweet; it can be restored.
+    /// Delete a generated tweet.
     ///
-    /// Scope: `write`.
+    /// Scope: `write`. The tweet can be restored.
     #[oai(
         path = "/generated-tweets/:id",
         method = "delete",
@@ -468,13 +452,16 @@ impl GeneratedTweetsApi {
         Ok(view(&app.review.delete(&caller.actor, id, expected).await?))
     }
 
-    /// Publish an approved tweet, now or at a time.
+    /// Publish an approved tweet, now or at a scheduled time.
     ///
-    /// Scope: `publish`. The post is queued; a repeated call queues it once, and one with another
-    /// platform or time moves a post that waits. With `If-Match` it is queued only if the tweet
-    /// still has that version. To put a post back into the queue that was cancelled, failed or was
-    /// missed, `If-Match` is required (428), so that a call that comes late cannot bring it back.
-    /// Watch the post to see it go out.
+    /// Scope: `publish`. This queues a post. Retrieve the post to see when it is published.
+    ///
+    /// Sending the same request again does not queue a second post. While the post waits, a request
+    /// with another platform or time changes it.
+    ///
+    /// With `If-Match`, the post is queued only if the tweet still has that version. To queue a
+    /// post again that was cancelled, failed or was missed, `If-Match` is required (428 without
+    /// it). This prevents a delayed request from queueing it again.
     #[oai(
         path = "/generated-tweets/:id/publish",
         method = "post",
@@ -497,9 +484,9 @@ impl GeneratedTweetsApi {
         Ok(Json(QueuedView { was_queued: queued.was_queued, post: post.into() }))
     }
 
-    /// Show who did what to a generated tweet, newest first.
+    /// List the history of a generated tweet, newest first.
     ///
-    /// Scope: `read`.
+    /// Scope: `read`. The history shows who did what to the tweet.
     #[oai(
         path = "/generated-tweets/:id/history",
         method = "get",
@@ -522,7 +509,7 @@ impl GeneratedTweetsApi {
     }
 }
 
-// The document says 200, and so does the domain.
+// The API document gives the limit as 200.
 const _: () = assert!(ReviewTweets::MOST == 200);
 
 impl From<MoveRefused> for Problem {

@@ -1,4 +1,4 @@
-//! People become users, forget passwords and change addresses over HTTP, each by showing that a mail came to them.
+//! Registration, password resets, sign-in with Google and address changes, each confirmed by email.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use super::tag::Tag;
 use crate::http::{Failure, GOOGLE_COOKIE, Problem, SignedIn, client};
 use crate::use_cases::UseCases;
 
-/// The digits of a code: a JSON string, because a number has no leading zeros.
+/// The digits of a code: a JSON string, because a number would lose its leading zeros.
 #[derive(Debug)]
 struct Digits(String);
 
@@ -59,7 +59,7 @@ impl ParseFromJSON for Digits {
     fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
         match value {
             Some(Value::String(text)) => Ok(Self(text)),
-            _ => Err(ParseError::custom("a code has to be a JSON string of digits")),
+            _ => Err(ParseError::custom("a code must be a JSON string of digits")),
         }
     }
 }
@@ -70,12 +70,13 @@ impl ToJSON for Digits {
     }
 }
 
-/// Somebody who wants to be a user.
+/// A registration.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct RegisterBody {
     email: String,
-    /// What stands in front of the `@` when nothing is said. Where somebody has it by then, a number is added.
+    /// The name to sign in with. By default, the part of the address before the `@`. If the name is
+    /// taken when you confirm, you get the part before the `@` with a number.
     username: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
@@ -83,13 +84,13 @@ struct RegisterBody {
     password: String,
 }
 
-/// A code is on its way, or looks as if it were.
+/// The response to a request for a code. It does not reveal whether a code was sent.
 #[derive(Object)]
 #[oai(rename = "CodeSent")]
 pub(super) struct CodeSentView {
-    /// To be sent back together with the code.
+    /// Send this value back together with the code.
     flow: String,
-    /// Until when the code is of use.
+    /// When the code expires.
     expires_at: DateTime<Utc>,
 }
 
@@ -99,73 +100,74 @@ impl From<Issued> for CodeSentView {
     }
 }
 
-/// That a mail came: `flow` and `code`, or `link`.
+/// Proof that you received the email: either `flow` and `code`, or `link`.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ConfirmRegistrationBody {
-    /// What asking for the code was answered with.
+    /// The `flow` from the response to the request for the code.
     flow: Option<String>,
     code: Option<Digits>,
-    /// What stands behind `verify=` in the link of the mail.
+    /// The value after `verify=` in the link of the email.
     link: Option<String>,
-    /// Needed with `link`, and then the password from now on: whoever asked for the mail may have been somebody else.
+    /// The password to set instead of the one in the registration. Required with `link`, because
+    /// somebody else may have requested the email.
     password: Option<String>,
 }
 
-/// An address.
+/// An email address.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct AddressBody {
     email: String,
 }
 
-/// That a mail came (`flow` and `code`, or `link`), and another password.
+/// Proof that you received the email (either `flow` and `code`, or `link`), and the new password.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ConfirmResetBody {
-    /// What asking for the code was answered with.
+    /// The `flow` from the response to the request for the code.
     flow: Option<String>,
     code: Option<Digits>,
-    /// What stands behind `reset=` in the link of the mail.
+    /// The value after `reset=` in the link of the email.
     link: Option<String>,
     /// 10 to 256 characters.
     password: String,
-    /// Whether the API tokens of the user end, too.
+    /// Whether to revoke the user's API tokens as well.
     #[oai(default)]
     revoke_tokens: bool,
 }
 
-/// That a mail came: `flow` and `code`, or `link`.
+/// Proof that you received the email: either `flow` and `code`, or `link`.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ConfirmAddressBody {
-    /// What asking for the code was answered with.
+    /// The `flow` from the response to the request for the code.
     flow: Option<String>,
     code: Option<Digits>,
-    /// What stands behind `verify=` in the link of the mail.
+    /// The value after `verify=` in the link of the email.
     link: Option<String>,
 }
 
-/// Where somebody wants to go after signing in with Google.
+/// Where the browser goes after the sign-in with Google.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct GoogleBody {
-    /// A path of Waggle; anything else leads to its first page.
+    /// A path of Waggle. Any other value leads to the start page.
     return_to: Option<String>,
 }
 
-/// Where the browser goes next.
+/// Where to send the browser.
 #[derive(Object)]
 struct GoogleView {
-    /// A page of Google's, which sends the browser back.
+    /// A page of Google, which sends the browser back to Waggle.
     url: String,
 }
 
-/// The code that was mailed.
+/// The code from the email.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ConfirmGoogleBody {
-    /// What stands behind `google=` in the address to which the browser was sent back.
+    /// The value after `google=` in the URL that the browser was sent back to.
     flow: String,
     code: Digits,
 }
@@ -178,7 +180,7 @@ fn presented(
     match (flow, code, link) {
         (Some(flow), Some(code), None) => Ok(Presented::Code { flow, code: code.0 }),
         (None, None, Some(link)) => Ok(Presented::Link(link)),
-        _ => Err(Problem::invalid("there have to be flow and code, or link and neither of them")),
+        _ => Err(Problem::invalid("send either flow and code, or only link")),
     }
 }
 
@@ -186,10 +188,11 @@ pub(crate) struct JoiningApi;
 
 #[OpenApi(tag = "Tag::Accounts")]
 impl JoiningApi {
-    /// Ask to become a user: a code is mailed to the address.
+    /// Register a new user.
     ///
-    /// For everybody. The answer is the same whether or not somebody has the address, whose owner is told by mail. Addresses of
-    /// foreign domains are refused while `DOMAIN_RESTRICTION_ENABLED` is on.
+    /// For everybody. A code is emailed to the address. The response is the same whether or not a
+    /// user has the address; that user is notified by email. While `DOMAIN_RESTRICTION_ENABLED` is
+    /// on, addresses of domains that are not allowed are rejected.
     #[oai(path = "/auth/register", method = "post", operation_id = "register")]
     async fn register(
         &self,
@@ -209,9 +212,10 @@ impl JoiningApi {
         Ok(Json(issued.into()))
     }
 
-    /// Become a user by the code or the link that was mailed, and be signed in.
+    /// Confirm a registration and sign in.
     ///
-    /// For everybody. The answer sets the cookie of a new session.
+    /// For everybody. Send the code or the link from the email. This creates the user, and the
+    /// response sets the cookie of a new session.
     #[oai(path = "/auth/register/confirm", method = "post", operation_id = "confirm_registration")]
     async fn confirm_registration(
         &self,
@@ -230,9 +234,10 @@ impl JoiningApi {
         Ok(signed_in(&app, &opened))
     }
 
-    /// Ask for a new password: a code is mailed to the address, if an active user has it.
+    /// Request a password reset.
     ///
-    /// For everybody. The answer is the same whether or not somebody has it.
+    /// For everybody. A code is emailed to the address if an active user has it. The response is
+    /// the same whether or not a user has it.
     #[oai(path = "/auth/password-reset", method = "post", operation_id = "request_password_reset")]
     async fn request_password_reset(
         &self,
@@ -245,9 +250,10 @@ impl JoiningApi {
         Ok(Json(issued.into()))
     }
 
-    /// Choose a new password by the code or the link that was mailed.
+    /// Set a new password.
     ///
-    /// For everybody. All sessions of the user end, and the user is told by mail. Nobody is signed in by it.
+    /// For everybody. Send the code or the link from the email. All sessions of the user end, and
+    /// the user is notified by email. This does not sign the user in.
     #[oai(
         path = "/auth/password-reset/confirm",
         method = "post",
@@ -271,9 +277,10 @@ impl JoiningApi {
         Ok(Json(Done { message: "the password was changed; sign in with it".to_owned() }))
     }
 
-    /// Begin to sign in with Google: the answer says where the browser goes next.
+    /// Start a sign-in with Google.
     ///
-    /// For everybody. The answer sets a cookie that ties the way there and back to this browser.
+    /// For everybody. Send the browser to the returned `url`. The response sets a cookie that binds
+    /// the sign-in to this browser.
     #[oai(path = "/auth/google", method = "post", operation_id = "begin_google")]
     async fn begin_google(
         &self,
@@ -290,9 +297,9 @@ impl JoiningApi {
         Ok(Response::new(Json(view)).header("set-cookie", cookie))
     }
 
-    /// Finish to sign in with Google for the first time, by the code that was mailed.
+    /// Complete the first sign-in with Google.
     ///
-    /// For everybody. The answer sets the cookie of a new session.
+    /// For everybody. Send the code from the email. The response sets the cookie of a new session.
     #[oai(path = "/auth/google/confirm", method = "post", operation_id = "confirm_google")]
     async fn confirm_google(
         &self,
@@ -312,9 +319,10 @@ impl JoiningApi {
         Ok(signed_in(&app, &opened))
     }
 
-    /// Ask for another address, or to show that the present one is yours: a code is mailed to it.
+    /// Request a change of your email address.
     ///
-    /// For people who are signed in and proved who they are a short while ago.
+    /// For people who are signed in and proved who they are a short while ago. A code is emailed to
+    /// the address that you send. To verify your current address, send that address.
     #[oai(path = "/me/email", method = "post", operation_id = "request_address_change")]
     async fn request_address_change(
         &self,
@@ -332,9 +340,10 @@ impl JoiningApi {
         Ok(Json(issued.into()))
     }
 
-    /// Take the address by the code or the link that was mailed to it; all other sessions end.
+    /// Confirm your new email address.
     ///
-    /// For people who are signed in. The address before is told by mail.
+    /// For people who are signed in. Send the code or the link from the email. All your other
+    /// sessions end. If the address is new, your previous address is notified by email.
     #[oai(path = "/me/email/confirm", method = "post", operation_id = "confirm_address_change")]
     async fn confirm_address_change(
         &self,
@@ -352,7 +361,7 @@ impl JoiningApi {
     }
 }
 
-/// Somebody whose address is verified now, as the list of super admins has them.
+/// The user after the list of super admins was applied to the newly verified address.
 pub(crate) async fn as_they_are(app: &UseCases, user: User) -> User {
     let changed = app.super_admins.apply(&app.settings.values()).await;
     changed.into_iter().find(|changed| changed.id == user.id).unwrap_or(user)
@@ -427,7 +436,8 @@ impl From<GoogleError> for Problem {
                 IdentityError::Unreachable(ref cause) | IdentityError::NotTheIssuer(ref cause),
             ) => {
                 let cause = error_chain(cause);
-                error!(request.id = %Self::request_id(), error = %cause, "a sign-in with Google failed");
+                error!(request.id = %Self::request_id(), error = %cause, "a sign-in with Google \
+                                                                          failed");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             }
             GoogleError::Identity(IdentityError::Unverified | IdentityError::Refused(_))

@@ -7,19 +7,20 @@ use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON as _;
-use poem_openapi::{Enum, Object, OpenApi};
+use poem_openapi::{Object, OpenApi};
 use serde_json::{Value, json};
 use waggle_content::{
     Delivery, ManagePostsError, Platform, Post, PostFilter, PostStatus, Resolution, TwitterDetails,
 };
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, PostId};
 
+use super::name::Name;
 use super::query::{if_match, page};
 use super::tag::Tag;
 use crate::http::{Caller, Failure, Problem};
 use crate::use_cases::UseCases;
 
-/// What a post has for X.
+/// The details that only a post on X has.
 #[derive(Object)]
 #[oai(rename = "TwitterPost")]
 struct TwitterPostView {
@@ -31,9 +32,9 @@ struct TwitterPostView {
     quote_tweets: i64,
     bookmarks: i64,
     impressions: i64,
-    /// The generated tweet that it was made from.
+    /// The generated tweet that the post was made from.
     generated_tweet_id: Option<i64>,
-    /// The batch of that tweet.
+    /// The campaign batch of that tweet.
     campaign_batch_id: Option<i64>,
     brand_alignment_score: Option<f64>,
     audience_target: Option<String>,
@@ -64,9 +65,9 @@ impl From<TwitterDetails> for TwitterPostView {
 #[derive(Object)]
 #[oai(rename = "PublicAddress")]
 struct PublicAddressView {
-    /// The platform's id of it.
+    /// The platform's id of the post.
     platform_post_id: String,
-    /// Its address; empty where it is not known.
+    /// The URL of the post. Empty if it is unknown.
     url: String,
 }
 
@@ -78,29 +79,29 @@ pub(super) struct PostView {
     /// `x` or `sandbox`.
     platform: String,
     content: String,
-    /// scheduled, publishing, published, failed, unknown, missed or cancelled.
+    /// `scheduled`, `publishing`, `published`, `failed`, `unknown`, `missed` or `cancelled`.
     status: String,
-    /// When it was meant to go out.
+    /// When the post should be published.
     scheduled_time: Option<DateTime<Utc>>,
-    /// When it went out.
+    /// When the post was published.
     published_time: Option<DateTime<Utc>>,
-    /// When it is looked at next, while it is queued.
+    /// When Waggle processes the post next, while it is queued.
     due_at: Option<DateTime<Utc>>,
-    /// Whether it waits for the owner of its account, as `last_error` says. It goes on when the
-    /// credentials change.
+    /// Whether the post waits for the owner of its account. `last_error` contains the reason.
+    /// Waggle continues with the post when the credentials change.
     is_held: bool,
-    /// The platform's id of it; empty until it is public.
+    /// The platform's id of the post. Empty until the post is public.
     platform_post_id: String,
-    /// Its address on the platform.
+    /// The URL of the post on the platform.
     url: String,
-    /// Everything of it that is known to be public. There is more than one if it went out more than
-    /// once; then its status is `unknown` until a person has resolved it.
+    /// All public copies of the post that are known. There is more than one if the post was
+    /// published more than once. Its status is then `unknown` until a person resolves it.
     public: Vec<PublicAddressView>,
-    /// How many deliveries were begun since it was queued last.
+    /// How many deliveries were started since the post was last queued.
     attempts: u32,
-    /// What went wrong last.
+    /// The most recent error.
     last_error: Option<String>,
-    /// The SHA-256 of exactly what may go out.
+    /// The SHA-256 of exactly the content that may be published.
     approved_hash: String,
     approved_by: String,
     approved_at: DateTime<Utc>,
@@ -170,32 +171,32 @@ struct PostPage {
     next_cursor: Option<String>,
 }
 
-/// One attempt to bring a post to its platform.
+/// One attempt to publish a post on its platform.
 #[derive(Object)]
 #[oai(rename = "Delivery")]
 struct DeliveryView {
     id: i64,
-    /// Its number, from 1.
+    /// The number of the attempt, starting at 1.
     attempt: u32,
     /// `in_flight`, `published`, `refused`, `not_sent`, `absent`, `unknown`, or `also_published` if
-    /// it turned out to be public after another delivery had taken its place.
+    /// the post of this delivery turned out to be public after another delivery took its place.
     state: String,
     platform: String,
-    /// The account that it was sent with; empty where it is not known.
+    /// The account that the post was sent with. Empty if it is unknown.
     channel: String,
-    /// What tells the post from others on the platform.
+    /// The key that distinguishes the post from others on the platform.
     key: String,
     /// Exactly what was sent, without credentials.
     request: Value,
-    /// The SHA-256 of the publication in it.
+    /// The SHA-256 of the content in the request.
     hash: String,
-    /// When it was written down, before anything was sent.
+    /// When the delivery was recorded, before anything was sent.
     started_at: DateTime<Utc>,
-    /// When its end was written down.
+    /// When the outcome was recorded.
     settled_at: Option<DateTime<Utc>>,
     platform_post_id: Option<String>,
     error: Option<String>,
-    /// How often it was looked for on the platform.
+    /// How often Waggle checked the platform for the post.
     looks: u32,
 }
 
@@ -219,54 +220,21 @@ impl From<Delivery> for DeliveryView {
     }
 }
 
-/// The deliveries of a post, first to last.
+/// The deliveries of a post, from first to last.
 #[derive(Object)]
 struct Deliveries {
     items: Vec<DeliveryView>,
 }
 
-#[derive(Debug, Clone, Copy, Enum)]
-#[oai(rename_all = "lowercase")]
-enum PlatformName {
-    X,
-    Sandbox,
-}
-
-#[derive(Debug, Clone, Copy, Enum)]
-#[oai(rename_all = "lowercase")]
-enum PostStatusName {
-    Scheduled,
-    Publishing,
-    Published,
-    Failed,
-    Unknown,
-    Missed,
-    Cancelled,
-}
-
-impl From<PostStatusName> for PostStatus {
-    fn from(name: PostStatusName) -> Self {
-        match name {
-            PostStatusName::Scheduled => Self::Scheduled,
-            PostStatusName::Publishing => Self::Publishing,
-            PostStatusName::Published => Self::Published,
-            PostStatusName::Failed => Self::Failed,
-            PostStatusName::Unknown => Self::Unknown,
-            PostStatusName::Missed => Self::Missed,
-            PostStatusName::Cancelled => Self::Cancelled,
-        }
-    }
-}
-
-/// What a person found out about a post whose outcome is unknown.
+/// The outcome of a post, as determined by a person.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ResolveBody {
-    /// Whether it is public.
+    /// Whether the post is public.
     published: bool,
-    /// The platform's id of it, if it is public.
+    /// The platform's id of the post, if the post is public.
     platform_post_id: Option<String>,
-    /// Its address, if it is public.
+    /// The URL of the post, if the post is public.
     url: Option<String>,
 }
 
@@ -283,19 +251,16 @@ impl PostsApi {
         &self,
         caller: Caller,
         app: Data<&Arc<UseCases>>,
-        status: Query<Option<PostStatusName>>,
-        platform: Query<Option<PlatformName>>,
-        /// Made from this generated tweet.
+        status: Query<Option<Name<PostStatus>>>,
+        platform: Query<Option<Name<Platform>>>,
+        /// Only posts that were made from this generated tweet.
         generated_tweet_id: Query<Option<i64>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
     ) -> Result<Json<PostPage>, Failure> {
         let filter = PostFilter {
-            status: status.0.map(Into::into),
-            platform: platform.0.map(|platform| match platform {
-                PlatformName::X => Platform::X,
-                PlatformName::Sandbox => Platform::Sandbox,
-            }),
+            status: status.0.map(|status| status.0),
+            platform: platform.0.map(|platform| platform.0),
             generated_tweet: generated_tweet_id.0.map(GeneratedTweetId::new),
         };
         let page = page(limit.0, cursor.0.as_deref())?;
@@ -306,7 +271,7 @@ impl PostsApi {
         }))
     }
 
-    /// Show a post.
+    /// Retrieve a post.
     ///
     /// Scope: `read`.
     #[oai(path = "/posts/:id", method = "get", operation_id = "show_post")]
@@ -319,7 +284,7 @@ impl PostsApi {
         Ok(Json(app.posts.find(&caller.actor, PostId::new(id.0)).await?.into()))
     }
 
-    /// List every attempt to deliver a post, first to last.
+    /// List all attempts to deliver a post, from first to last.
     ///
     /// Scope: `read`.
     #[oai(path = "/posts/:id/deliveries", method = "get", operation_id = "list_deliveries")]
@@ -333,10 +298,10 @@ impl PostsApi {
         Ok(Json(Deliveries { items: found.into_iter().map(Into::into).collect() }))
     }
 
-    /// Take a scheduled post out of the queue.
+    /// Cancel a scheduled post.
     ///
-    /// Scope: `publish`. A post that is on its way cannot be stopped. With `If-Match` it is
-    /// cancelled only if it still has that version.
+    /// Scope: `publish`. Removes the post from the queue. A post that is being published cannot be
+    /// cancelled. With `If-Match`, the post is cancelled only if it still has that version.
     #[oai(path = "/posts/:id/cancel", method = "post", operation_id = "cancel_post")]
     async fn cancel_post(
         &self,
@@ -349,10 +314,10 @@ impl PostsApi {
         Ok(Json(app.posts.cancel(&caller.actor, id, expected).await?.into()))
     }
 
-    /// Say whether a post went out whose outcome is unknown.
+    /// Resolve a post with an unknown outcome.
     ///
-    /// Scope: `publish`. A post that did not go out can be published again. With `If-Match` it is
-    /// resolved only if it still has that version.
+    /// Scope: `publish`. Send whether the post is public. A post that is not public can be
+    /// published again. With `If-Match`, the post is resolved only if it still has that version.
     #[oai(path = "/posts/:id/resolve", method = "post", operation_id = "resolve_post")]
     async fn resolve_post(
         &self,

@@ -1,4 +1,4 @@
-//! What the query and the headers of several operations have in common.
+//! The query parameters and headers that several operations share.
 
 use chrono::{DateTime, Datelike as _, Utc};
 use poem_openapi::Enum;
@@ -7,21 +7,21 @@ use waggle_kernel::{Direction, Limit, PageRequest, check_text};
 
 use crate::http::Problem;
 
-/// The longest text that a filter takes, in characters.
+/// The maximum length of a text filter, in characters.
 const MOST_TEXT: usize = 500;
 
-/// Which way a list runs.
+/// The sort order of a list.
 #[derive(Debug, Clone, Copy, Enum)]
 #[oai(rename_all = "snake_case")]
 pub(super) enum Order {
-    /// Smallest, oldest first.
+    /// Smallest or oldest first.
     Asc,
-    /// Largest, newest first.
+    /// Largest or newest first.
     Desc,
 }
 
 impl Order {
-    /// The way, newest first when nothing is said.
+    /// The direction; descending by default.
     pub(super) fn direction(order: Option<Self>) -> Direction {
         match order {
             Some(Self::Asc) => Direction::Ascending,
@@ -30,16 +30,17 @@ impl Order {
     }
 }
 
-/// The page that a query asks for.
+/// The page that the query parameters select.
 ///
 /// # Errors
 ///
-/// A [`Problem`] if the limit is not 1 to 200, or the cursor is none.
+/// [`Problem`] if the limit is not between 1 and 200, or the cursor is invalid.
 pub(super) fn page(limit: Option<u16>, cursor: Option<&str>) -> Result<PageRequest, Problem> {
     let limit = match limit {
         None => Limit::DEFAULT,
-        Some(rows) => Limit::new(rows)
-            .ok_or_else(|| Problem::invalid(format!("limit is 1 to {}", Limit::MOST)))?,
+        Some(rows) => Limit::new(rows).ok_or_else(|| {
+            Problem::invalid(format!("limit must be between 1 and {}", Limit::MOST))
+        })?,
     };
     let after = cursor
         .map(|cursor| cursor.parse().map_err(|error| Problem::invalid(format!("cursor: {error}"))))
@@ -47,11 +48,11 @@ pub(super) fn page(limit: Option<u16>, cursor: Option<&str>) -> Result<PageReque
     Ok(PageRequest { limit, after })
 }
 
-/// A text to filter by; an empty one filters nothing.
+/// A text to filter by. An empty text means no filter.
 ///
 /// # Errors
 ///
-/// A [`Problem`] if no database could look for it.
+/// [`Problem`] if the text is longer than [`MOST_TEXT`] or contains a NUL character.
 pub(super) fn text(name: &str, value: Option<String>) -> Result<Option<String>, Problem> {
     let value = value.filter(|value| !value.is_empty());
     if let Some(value) = &value {
@@ -61,35 +62,35 @@ pub(super) fn text(name: &str, value: Option<String>) -> Result<Option<String>, 
     Ok(value)
 }
 
-/// A time that both databases can keep: of the years 1 to 9999.
+/// A time that both databases can store: in the years 1 to 9999.
 ///
 /// # Errors
 ///
-/// A [`Problem`] if it is not.
+/// [`Problem`] if the time is not within these years.
 pub(super) fn time(
     name: &str,
     value: Option<DateTime<Utc>>,
 ) -> Result<Option<DateTime<Utc>>, Problem> {
     match value {
         Some(time) if !(1..=9999).contains(&time.year()) => {
-            Err(Problem::invalid(format!("{name} is not within the years 1 to 9999")))
+            Err(Problem::invalid(format!("{name} must be within the years 1 to 9999")))
         }
         value => Ok(value),
     }
 }
 
-/// The version in an `If-Match` header: `3`, `"3"` or `W/"3"`; `*` is any.
+/// The version in an `If-Match` header: `3`, `"3"` or `W/"3"`. `*` matches any version.
 ///
 /// # Errors
 ///
-/// A [`Problem`] if it is none of these.
+/// [`Problem`] if the header has any other form.
 pub(crate) fn if_match(header: Option<&str>) -> Result<Option<Version>, Problem> {
     let Some(text) = header.map(str::trim).filter(|text| *text != "*") else { return Ok(None) };
     let number = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
     number
         .parse()
         .map(|number| Some(Version::new(number)))
-        .map_err(|_| Problem::invalid("If-Match has to be the version, a number"))
+        .map_err(|_| Problem::invalid("If-Match must be the version, a number"))
 }
 
 #[cfg(test)]
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_in_the_forms_that_clients_send() {
+    fn versions_are_parsed_in_all_forms_that_clients_send() {
         for text in ["3", "\"3\"", "W/\"3\""] {
             assert_eq!(if_match(Some(text)).unwrap(), Some(Version::new(3)), "{text}");
         }

@@ -1,4 +1,4 @@
-//! The sandbox's timeline over HTTP: where to look when there is no account anywhere.
+//! The sandbox's timeline over HTTP, where posts appear while no account is connected.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ use crate::use_cases::UseCases;
 #[oai(rename = "SandboxPost")]
 struct SandboxPostView {
     id: String,
-    /// What Waggle tells it from others by.
+    /// The key that distinguishes the post from others.
     key: String,
     text: String,
-    /// When it arrived.
+    /// When the post arrived.
     at: DateTime<Utc>,
 }
 
@@ -36,9 +36,9 @@ pub(crate) struct SandboxApi;
 
 #[OpenApi(tag = "Tag::Sandbox")]
 impl SandboxApi {
-    /// Show the sandbox's timeline, newest first.
+    /// List the posts on the sandbox's timeline, newest first.
     ///
-    /// Scope: `read`. What stands there is on this machine alone and never was on X.
+    /// Scope: `read`. These posts exist only on this machine. They were never on X.
     #[oai(path = "/sandbox/timeline", method = "get", operation_id = "show_sandbox_timeline")]
     async fn show_sandbox_timeline(
         &self,

@@ -1,4 +1,4 @@
-//! Second factors over HTTP: setting them up, showing them, and doing without them again.
+//! Second factors over HTTP: how users set them up, verify them and remove them.
 
 use std::sync::Arc;
 
@@ -25,23 +25,24 @@ use crate::http::{Failure, Problem, SignedIn, client};
 use crate::live::passkeys::relying_party;
 use crate::use_cases::UseCases;
 
-/// What somebody has of second factors.
+/// The second factors of a user.
 #[derive(Object)]
 #[oai(rename = "SecondFactor")]
 struct SecondFactorView {
-    /// Whether there is an authenticator app.
+    /// Whether the user has an authenticator app.
     has_totp: bool,
-    /// Oldest first.
+    /// The user's passkeys, oldest first.
     passkeys: Vec<PasskeyView>,
-    /// Whether passkeys can be had here: `PUBLIC_URL` has a domain and TLS, or is `http://localhost`.
+    /// Whether passkeys are available. They require a `PUBLIC_URL` that has a domain and TLS, or is
+    /// `http://localhost`.
     can_have_passkeys: bool,
-    /// How many recovery codes were not used yet.
+    /// The number of unused recovery codes.
     recovery_codes_left: u32,
-    /// Whether the user has to have a second factor.
+    /// Whether the user must have a second factor.
     is_required: bool,
 }
 
-/// A key that an authenticator keeps.
+/// A key that an authenticator stores.
 #[derive(Object)]
 #[oai(rename = "Passkey")]
 struct PasskeyView {
@@ -62,55 +63,57 @@ impl From<Passkey> for PasskeyView {
     }
 }
 
-/// What the browser asks its authenticator.
+/// Options that the browser passes to its authenticator.
 #[derive(Object)]
 struct AskedView {
-    /// For `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`. Good for five minutes and one answer.
+    /// Options for `PublicKeyCredential.parseCreationOptionsFromJSON` or
+    /// `parseRequestOptionsFromJSON`. They are valid for five minutes and for one answer.
     options: Value,
 }
 
-/// A passkey that was made.
+/// A passkey to add.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct NewPasskeyBody {
-    /// What it is called: 1 to 100 characters.
+    /// The name of the passkey: 1 to 100 characters.
     name: String,
-    /// What `PublicKeyCredential.toJSON()` gives.
+    /// The result of `PublicKeyCredential.toJSON()`.
     credential: Value,
 }
 
-/// What an authenticator answered.
+/// The answer of an authenticator.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct PasskeyBody {
-    /// What `PublicKeyCredential.toJSON()` gives.
+    /// The result of `PublicKeyCredential.toJSON()`.
     credential: Value,
 }
 
-/// What an authenticator app needs. It is shown this once.
+/// The secret for an authenticator app. It is shown only once.
 #[derive(Object)]
 struct TotpView {
-    /// To be typed into the app.
+    /// The secret, to type into the app.
     secret: String,
-    /// The same as an address: `otpauth://totp/...`.
+    /// The secret as a URL: `otpauth://totp/...`.
     url: String,
-    /// The address as a QR code, in SVG, for the camera of the app.
+    /// The URL as a QR code in SVG, to scan with the app.
     qr: String,
 }
 
-/// A code that an app shows.
+/// A code of the authenticator app, or a recovery code.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct CodeBody {
-    /// Six digits of the app, or a recovery code where one is taken; spaces and hyphens make no difference.
+    /// The six digits that the app shows, or a recovery code where one is accepted. Spaces and
+    /// hyphens are ignored.
     #[oai(validator(max_length = 64))]
     code: String,
 }
 
-/// Recovery codes, each good for once. They are shown this once.
+/// Recovery codes. Each can be used once. They are shown only once.
 #[derive(Object)]
 struct RecoveryCodes {
-    /// Ten when they were made; none when the codes from before go on working.
+    /// Ten new codes, or none if the previous codes stay valid.
     recovery_codes: Vec<String>,
 }
 
@@ -125,10 +128,12 @@ pub(crate) struct SecondFactorApi;
 
 #[OpenApi(tag = "Tag::Accounts")]
 impl SecondFactorApi {
-    /// Show the second factor by a code of the authenticator app or a recovery code; each is good for once.
+    /// Verify the second factor with a code.
     ///
-    /// For people who are signed in, or are asked for the second factor. The answer sets the cookie of a new session, which opens all
-    /// that the user may do; for who is signed in already it counts as a fresh proof.
+    /// For people who are signed in, or are asked for the second factor. Send a code of the
+    /// authenticator app or a recovery code. Each can be used once. The response sets the cookie of
+    /// a new session, which gives access to everything that the user may do. If you are already
+    /// signed in, this counts as a recent authentication.
     #[oai(path = "/auth/second-factor", method = "post", operation_id = "show_second_factor")]
     async fn show_second_factor(
         &self,
@@ -143,9 +148,10 @@ impl SecondFactorApi {
         Ok(signed_in(&app, &result?))
     }
 
-    /// Ask for a passkey of one's own, as the second factor.
+    /// Start verifying the second factor with a passkey.
     ///
-    /// For people who are signed in, or are asked for the second factor.
+    /// For people who are signed in, or are asked for the second factor. The response contains the
+    /// options for one of your passkeys.
     #[oai(path = "/auth/second-factor/passkey", method = "post", operation_id = "ask_for_passkey")]
     async fn ask_for_passkey(
         &self,
@@ -156,10 +162,11 @@ impl SecondFactorApi {
         Ok(Json(AskedView { options }))
     }
 
-    /// Show the second factor by a passkey.
+    /// Verify the second factor with a passkey.
     ///
-    /// For people who are signed in, or are asked for the second factor. The answer sets the cookie of a new session, which opens all
-    /// that the user may do; for who is signed in already it counts as a fresh proof.
+    /// For people who are signed in, or are asked for the second factor. The response sets the
+    /// cookie of a new session, which gives access to everything that the user may do. If you are
+    /// already signed in, this counts as a recent authentication.
     #[oai(
         path = "/auth/second-factor/passkey/confirm",
         method = "post",
@@ -178,7 +185,7 @@ impl SecondFactorApi {
         Ok(signed_in(&app, &shown.await?))
     }
 
-    /// Show what second factors one has.
+    /// List your second factors.
     ///
     /// For people who are signed in, also if they have to set up a second factor first.
     #[oai(path = "/me/second-factor", method = "get", operation_id = "list_second_factors")]
@@ -199,9 +206,10 @@ impl SecondFactorApi {
         }))
     }
 
-    /// Begin to set up an authenticator app. It is asked for from when it is confirmed.
+    /// Start setting up an authenticator app.
     ///
-    /// For people who are signed in and proved who they are a short while ago, also if they have to set up a second factor first.
+    /// For people who are signed in and proved who they are a short while ago, also if they have to
+    /// set up a second factor first. Signing in requires the app as soon as you confirm it.
     #[oai(path = "/me/second-factor/totp", method = "post", operation_id = "begin_totp")]
     async fn begin_totp(
         &self,
@@ -215,10 +223,10 @@ impl SecondFactorApi {
         Ok(Json(TotpView { secret: begun.secret.expose_secret().to_owned(), url, qr }))
     }
 
-    /// Switch an authenticator app on by a code that it shows; all other sessions end.
+    /// Enable an authenticator app with a code that it shows.
     ///
-    /// For people who are signed in and proved who they are a short while ago, also if they have to set up a second factor first. The
-    /// user is told by mail.
+    /// For people who are signed in and proved who they are a short while ago, also if they have to
+    /// set up a second factor first. All your other sessions end, and you are notified by email.
     #[oai(path = "/me/second-factor/totp/confirm", method = "post", operation_id = "confirm_totp")]
     async fn confirm_totp(
         &self,
@@ -234,10 +242,11 @@ impl SecondFactorApi {
         Ok(Json(result?.into()))
     }
 
-    /// Remove the authenticator app; all other sessions end. With the last second factor the recovery codes go, too.
+    /// Remove the authenticator app.
     ///
-    /// For people who are signed in and proved who they are a short while ago, also if they have to set up a second factor first. The
-    /// user is told by mail.
+    /// For people who are signed in and proved who they are a short while ago, also if they have to
+    /// set up a second factor first. All your other sessions end, and you are notified by email. If
+    /// this is your last second factor, your recovery codes are removed as well.
     #[oai(path = "/me/second-factor/totp", method = "delete", operation_id = "remove_totp")]
     async fn remove_totp(
         &self,
@@ -251,9 +260,10 @@ impl SecondFactorApi {
         Ok(Json(Done { message: "the authenticator app was removed".to_owned() }))
     }
 
-    /// Begin to add a passkey.
+    /// Start adding a passkey.
     ///
-    /// For people who are signed in and proved who they are a short while ago, also if they have to set up a second factor first.
+    /// For people who are signed in and proved who they are a short while ago, also if they have to
+    /// set up a second factor first.
     #[oai(path = "/me/second-factor/passkeys", method = "post", operation_id = "begin_passkey")]
     async fn begin_passkey(
         &self,
@@ -265,10 +275,10 @@ impl SecondFactorApi {
         Ok(Json(AskedView { options }))
     }
 
-    /// Add the passkey that the authenticator made; all other sessions end.
+    /// Add the passkey that the authenticator created.
     ///
-    /// For people who are signed in and proved who they are a short while ago, also if they have to set up a second factor first. The
-    /// user is told by mail.
+    /// For people who are signed in and proved who they are a short while ago, also if they have to
+    /// set up a second factor first. All your other sessions end, and you are notified by email.
     #[oai(
         path = "/me/second-factor/passkeys/confirm",
         method = "post",
@@ -291,10 +301,11 @@ impl SecondFactorApi {
         Ok(Json(codes.into()))
     }
 
-    /// Remove a passkey; all other sessions end. With the last second factor the recovery codes go, too.
+    /// Remove a passkey.
     ///
-    /// For people who are signed in and proved who they are a short while ago, also if they have to set up a second factor first. The
-    /// user is told by mail.
+    /// For people who are signed in and proved who they are a short while ago, also if they have to
+    /// set up a second factor first. All your other sessions end, and you are notified by email. If
+    /// this is your last second factor, your recovery codes are removed as well.
     #[oai(
         path = "/me/second-factor/passkeys/:id",
         method = "delete",
@@ -313,10 +324,11 @@ impl SecondFactorApi {
         Ok(Json(Done { message: "the passkey was removed".to_owned() }))
     }
 
-    /// Make new recovery codes; those from before are of no use any more.
+    /// Create new recovery codes.
     ///
-    /// For people who are signed in and proved who they are a short while ago, also if they have to set up a second factor first. The
-    /// user is told by mail.
+    /// For people who are signed in and proved who they are a short while ago, also if they have to
+    /// set up a second factor first. The previous codes become invalid, and you are notified by
+    /// email.
     #[oai(
         path = "/me/second-factor/recovery-codes",
         method = "post",

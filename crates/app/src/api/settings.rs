@@ -1,4 +1,6 @@
-//! Settings over HTTP, for admins alone; a secret goes in and never comes out.
+//! Settings over HTTP, for admins only.
+//!
+//! Secrets can be set, but never read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
-use poem_openapi::{Enum, Object, OpenApi};
+use poem_openapi::{Object, OpenApi};
 use serde_json::{Map, Value};
 use tracing::{error, warn};
 use waggle_accounts::{Address, IdentityError};
@@ -19,6 +21,7 @@ use waggle_settings::{
     ShownChange, Values, Wish,
 };
 
+use super::name::Name;
 use super::query::{if_match, page, text};
 use super::tag::Tag;
 use crate::http::{CALLBACK, Caller, Failure, Problem, SignedIn, is_allowed_host, is_public_host};
@@ -26,94 +29,43 @@ use crate::live::connections::Maker;
 use crate::live::{google, mailer};
 use crate::use_cases::UseCases;
 
-/// How long a counterpart may take to answer a test.
+/// The timeout of a test request to X.
 const PATIENCE: Duration = Duration::from_secs(15);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename_all = "lowercase")]
-enum GroupName {
-    Ingest,
-    Http,
-    Publishing,
-    X,
-    Sandbox,
-    Mail,
-    Google,
-    Sessions,
-    Access,
-    Legacy,
-    Custom,
-}
-
-impl From<GroupName> for Group {
-    fn from(name: GroupName) -> Self {
-        match name {
-            GroupName::Ingest => Self::Ingest,
-            GroupName::Http => Self::Http,
-            GroupName::Publishing => Self::Publishing,
-            GroupName::X => Self::X,
-            GroupName::Sandbox => Self::Sandbox,
-            GroupName::Mail => Self::Mail,
-            GroupName::Google => Self::Google,
-            GroupName::Sessions => Self::Sessions,
-            GroupName::Access => Self::Access,
-            GroupName::Legacy => Self::Legacy,
-            GroupName::Custom => Self::Custom,
-        }
-    }
-}
-
-impl From<Group> for GroupName {
-    fn from(group: Group) -> Self {
-        match group {
-            Group::Ingest => Self::Ingest,
-            Group::Http => Self::Http,
-            Group::Publishing => Self::Publishing,
-            Group::X => Self::X,
-            Group::Sandbox => Self::Sandbox,
-            Group::Mail => Self::Mail,
-            Group::Google => Self::Google,
-            Group::Sessions => Self::Sessions,
-            Group::Access => Self::Access,
-            Group::Legacy => Self::Legacy,
-            Group::Custom => Self::Custom,
-        }
-    }
-}
 
 /// A setting.
 #[derive(Object)]
 #[oai(rename = "Setting")]
 struct SettingView {
     key: String,
-    group: GroupName,
-    /// text, integer, decimal, boolean, duration (in seconds), list, email, url, json or secret.
+    group: Name<Group>,
+    /// `text`, `integer`, `decimal`, `boolean`, `duration` (in seconds), `list`, `email`, `url`,
+    /// `json` or `secret`.
     #[oai(rename = "type")]
     kind: String,
     /// The JSON Schema of the value.
     schema: Value,
-    /// What it does.
+    /// What the setting does.
     description: String,
-    /// The variable of the environment that is looked at where the database has no value.
+    /// The environment variable that applies if the database has no value.
     environment: Option<String>,
     is_secret: bool,
-    /// Whether there is a value, be it the default.
+    /// Whether there is a value, including the default.
     is_set: bool,
-    /// The value that is in effect; null where there is none, and always for a secret.
+    /// The value in effect. Null if there is none, and always null for a secret.
     value: Value,
-    /// The value when nothing is set.
+    /// The value that applies if nothing is set.
     default: Value,
-    /// The last four characters of a secret that has 16 or more.
+    /// The last four characters of a secret that has at least 16 characters.
     last4: Option<String>,
     /// Where the value comes from: `database`, `environment` or `default`.
     source: String,
-    /// Which change set it, for `If-Match`; 0 where none did.
+    /// The revision of the change that set the value, for `If-Match`. 0 if no change set it.
     version: i64,
-    /// When it was set, if the database has it.
+    /// When the value was set, if it is in the database.
     updated_at: Option<DateTime<Utc>>,
-    /// Who set it, if the database has it.
+    /// Who set the value, if it is in the database.
     updated_by: Option<String>,
-    /// What the change makes impossible, if anything.
+    /// What you can no longer do because of the change, if anything.
     #[oai(skip_serializing_if_is_none)]
     warnings: Option<Vec<String>>,
 }
@@ -149,41 +101,43 @@ impl From<Shown> for SettingView {
 #[derive(Object)]
 struct SettingList {
     items: Vec<SettingView>,
-    /// The last change of all settings.
+    /// The revision of the last change to any setting.
     revision: i64,
-    /// What the change makes impossible, if anything.
+    /// What you can no longer do because of the change, if anything.
     #[oai(skip_serializing_if_is_none)]
     warnings: Option<Vec<String>>,
 }
 
-/// A value to be set.
+/// A value to set.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct SetBody {
-    /// The value, of the setting's type. A text is read as on the command line: `"1h30m"`, `"yes"`.
+    /// The value, with the type of the setting. A text is parsed as on the command line: `"1h30m"`,
+    /// `"yes"`.
     value: Value,
 }
 
-/// Values by key.
+/// Values of several settings.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ValuesBody {
-    /// An object with a value for each key; null is none: back to the environment or the default.
+    /// An object with a value for each key. Null removes the value, so that the environment or the
+    /// default applies again.
     values: Value,
 }
 
-/// What speaks against values.
+/// The result of a validation.
 #[derive(Object)]
 struct ValidityView {
     valid: bool,
-    /// What is wrong with them, each for people; empty if nothing is.
+    /// The problems with the values, described for people. Empty if the values are valid.
     problems: Vec<ProblemOfSetting>,
 }
 
-/// What is wrong with a value.
+/// A problem with a value.
 #[derive(Object)]
 struct ProblemOfSetting {
-    /// The setting; null where it is about several together.
+    /// The key of the setting. Null if the problem concerns several settings together.
     key: Option<String>,
     detail: String,
 }
@@ -201,23 +155,24 @@ impl From<&Wrong> for ProblemOfSetting {
     }
 }
 
-/// Values to be tried.
+/// Values to test.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct TestBody {
-    /// An object with values that stand over those that are set; none when nothing is said.
+    /// An object with values that replace the current ones for the test. By default, none are
+    /// replaced.
     values: Option<Value>,
 }
 
-/// What the counterpart said.
+/// The result of a test.
 #[derive(Object)]
 struct TestView {
     ok: bool,
-    /// What it said, or what failed, in words.
+    /// What the service responded, or what failed, in words.
     detail: String,
 }
 
-/// What was kept at a time.
+/// The stored value before or after a change.
 #[derive(Object)]
 struct PastView {
     is_set: bool,
@@ -240,15 +195,15 @@ impl From<Past> for PastView {
 /// A change of a setting.
 #[derive(Object)]
 struct SettingChange {
-    /// Changes that were made at once have the same.
+    /// Changes that were made together have the same revision.
     revision: i64,
-    /// The setting; `master key` where another one was taken.
+    /// The key of the setting. `master key` if the master key was replaced.
     key: String,
-    /// set, unset, undo, import, seal or `rotate_key`.
+    /// `set`, `unset`, `undo`, `import`, `seal` or `rotate_key`.
     action: String,
-    /// What was kept before.
+    /// The value before the change.
     from: PastView,
-    /// What was kept from then on.
+    /// The value after the change.
     to: PastView,
     at: DateTime<Utc>,
     by: String,
@@ -273,7 +228,7 @@ impl From<ShownChange> for SettingChange {
 struct SettingHistory {
     items: Vec<SettingChange>,
     next_cursor: Option<String>,
-    /// What the change makes impossible, if anything.
+    /// What you can no longer do because of the change, if anything.
     #[oai(skip_serializing_if_is_none)]
     warnings: Option<Vec<String>>,
 }
@@ -281,9 +236,9 @@ struct SettingHistory {
 pub(crate) struct SettingsApi;
 
 #[OpenApi(tag = "Tag::Settings")]
-#[expect(clippy::unused_async, reason = "the API's macro takes async functions alone")]
+#[expect(clippy::unused_async, reason = "the API's macro accepts only async functions")]
 impl SettingsApi {
-    /// List every setting, or those of a group.
+    /// List all settings, or those of one group.
     ///
     /// Scope: `admin`.
     #[oai(path = "/settings", method = "get", operation_id = "list_settings")]
@@ -291,9 +246,9 @@ impl SettingsApi {
         &self,
         caller: Caller,
         app: Data<&Arc<UseCases>>,
-        group: Query<Option<GroupName>>,
+        group: Query<Option<Name<Group>>>,
     ) -> Result<Json<SettingList>, Failure> {
-        let found = app.settings.list(&caller.actor, group.0.map(Into::into))?;
+        let found = app.settings.list(&caller.actor, group.0.map(|group| group.0))?;
         Ok(Json(SettingList {
             items: found.into_iter().map(Into::into).collect(),
             revision: app.settings.revision().0,
@@ -301,10 +256,13 @@ impl SettingsApi {
         }))
     }
 
-    /// Set several settings at once: all of them or none.
+    /// Set several settings at once.
     ///
-    /// For admins who are signed in and proved who they are a short while ago. Null unsets. Values that only go together are set together, and a setting that says where a secret is
-    /// sent (`TWITTER_API_URL`, `EMAIL_HOST`) is set together with that secret.
+    /// For admins who are signed in and proved who they are a short while ago. Either all values
+    /// are set or none. Null removes a value.
+    ///
+    /// Set values that are only valid together in one request. Set a setting that determines where
+    /// a secret is sent (`TWITTER_API_URL`, `EMAIL_HOST`) together with that secret.
     #[oai(path = "/settings", method = "patch", operation_id = "update_settings")]
     async fn update_settings(
         &self,
@@ -323,7 +281,7 @@ impl SettingsApi {
         Ok(Json(SettingList { items, revision, warnings }))
     }
 
-    /// Show a setting.
+    /// Retrieve a setting.
     ///
     /// Scope: `admin`.
     #[oai(path = "/settings/:key", method = "get", operation_id = "show_setting")]
@@ -336,10 +294,11 @@ impl SettingsApi {
         Ok(Json(app.settings.show(&caller.actor, &key.0)?.into()))
     }
 
-    /// Set a setting.
+    /// Set the value of a setting.
     ///
-    /// For admins who are signed in and proved who they are a short while ago. The change is in effect when the answer comes, and within two seconds on every other server. With
-    /// `If-Match` it is refused if somebody else was faster.
+    /// For admins who are signed in and proved who they are a short while ago. The change is in
+    /// effect when you receive the response, and within two seconds on every other server. With
+    /// `If-Match`, the change is rejected if the setting was changed in the meantime.
     #[oai(path = "/settings/:key", method = "put", operation_id = "set_setting")]
     async fn set_setting(
         &self,
@@ -353,14 +312,15 @@ impl SettingsApi {
         let value = body.0.value;
         let is_blank = value.as_str().is_some_and(|text| text.trim().is_empty());
         if value.is_null() || is_blank {
-            return Err(Problem::invalid("value is missing; DELETE takes a value away").into());
+            return Err(Problem::invalid("value is missing; use DELETE to remove a value").into());
         }
         changed(&app, request, &caller, key.0, Given::Json(value), version.0, Action::Set).await
     }
 
-    /// Take a value away, back to the environment or the default.
+    /// Remove the value of a setting.
     ///
-    /// For admins who are signed in and proved who they are a short while ago.
+    /// For admins who are signed in and proved who they are a short while ago. The environment or
+    /// the default applies again.
     #[oai(path = "/settings/:key", method = "delete", operation_id = "unset_setting")]
     async fn unset_setting(
         &self,
@@ -373,7 +333,7 @@ impl SettingsApi {
         changed(&app, request, &caller, key.0, Given::Nothing, version.0, Action::Unset).await
     }
 
-    /// Say whether values would be taken, without setting them.
+    /// Validate values without setting them.
     ///
     /// Scope: `admin`.
     #[oai(path = "/settings/validate", method = "post", operation_id = "validate_settings")]
@@ -398,7 +358,7 @@ impl SettingsApi {
         Ok(Json(ValidityView { valid: problems.is_empty(), problems }))
     }
 
-    /// Show who changed what, newest first.
+    /// List who changed which setting, newest first.
     ///
     /// Scope: `admin`.
     #[oai(path = "/settings/history", method = "get", operation_id = "show_settings_history")]
@@ -406,7 +366,7 @@ impl SettingsApi {
         &self,
         caller: Caller,
         app: Data<&Arc<UseCases>>,
-        /// The changes of this setting alone.
+        /// Only changes of this setting.
         key: Query<Option<String>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
@@ -421,9 +381,11 @@ impl SettingsApi {
         }))
     }
 
-    /// Take a change back: every setting of it is again what it was before.
+    /// Undo a change.
     ///
-    /// For admins who are signed in and proved who they are a short while ago. Refused if one of them was changed since.
+    /// For admins who are signed in and proved who they are a short while ago. Every setting of the
+    /// change gets its previous value back. The request is rejected if one of these settings has
+    /// been changed since.
     #[oai(
         path = "/settings/history/:revision/undo",
         method = "post",
@@ -445,31 +407,33 @@ impl SettingsApi {
         }))
     }
 
-    /// Try the values of a group against the real counterpart.
+    /// Test the settings of a group with the real service.
     ///
-    /// For admins who are signed in. With the values of the body over those that are set; nothing is kept. For `x` X is asked whose
-    /// account it is; for `mail` a mail is sent to the address of the caller; for
-    /// `google` the issuer is asked for its places and keys, which shows nothing of the client secret.
+    /// For admins who are signed in. Values in the body replace the current ones for the test. They
+    /// are not stored.
+    ///
+    /// For `x`, Waggle asks X which account the credentials belong to. For `mail`, it sends an
+    /// email to your address. For `google`, it fetches the endpoints and keys of the issuer, which
+    /// does not test the client secret.
     #[oai(path = "/settings/test/:group", method = "post", operation_id = "test_settings")]
     async fn test_settings(
         &self,
         person: SignedIn,
         app: Data<&Arc<UseCases>>,
-        group: Path<GroupName>,
+        group: Path<Name<Group>>,
         body: Json<TestBody>,
     ) -> Result<Json<TestView>, Failure<404, 409>> {
-        let is_known = matches!(group.0, GroupName::X | GroupName::Mail | GroupName::Google);
+        let is_known = matches!(group.0.0, Group::X | Group::Mail | Group::Google);
         if !is_known {
-            let detail =
-                "this group has no counterpart to be tested against; x, mail and google have";
+            let detail = "this group cannot be tested; only x, mail and google can";
             return Err(Problem::not_found(detail).into());
         }
         let given = wishes(&body.0.values.unwrap_or_default())?;
         let user = person.visitor.user;
         let values = app.settings.try_on(&user.actor(), &given)?;
-        let result = match group.0 {
-            GroupName::Mail => test_mail(&values, user.email).await,
-            GroupName::Google => test_google(&app, &values).await,
+        let result = match group.0.0 {
+            Group::Mail => test_mail(&values, user.email).await,
+            Group::Google => test_google(&app, &values).await,
             _ => test_x(app.connections.maker(), &values).await,
         };
         let (ok, detail) = match result {
@@ -480,25 +444,27 @@ impl SettingsApi {
     }
 }
 
-/// What the settings that are in effect now keep the caller from, who has just changed them.
+/// Describes what the caller, who has just changed the settings, can no longer do.
 fn warnings(app: &UseCases, request: &Request) -> Option<Vec<String>> {
     let values = app.settings.values();
     let mut warnings = Vec::new();
     if !is_allowed_host(&values, request) {
         warnings.push(
-            "ALLOWED_HOSTS does not have the name under which you call: your next call will get a \
-             421. On the server, `waggle settings unset ALLOWED_HOSTS` takes the list away",
+            "ALLOWED_HOSTS does not contain the host name of this request: your next request will \
+             get a 421. To remove the list, run `waggle settings unset ALLOWED_HOSTS` on the \
+             server",
         );
     }
     if !is_public_host(&values, request) {
         warnings.push(
-            "PUBLIC_URL has another name than that under which you call: people sign in there alone, \
-             and links of mails lead there. On the server, `waggle settings unset PUBLIC_URL` takes \
-             it away",
+            "PUBLIC_URL has another host name than this request: people can sign in only there, \
+             and links in emails lead there. To remove it, run `waggle settings unset PUBLIC_URL` \
+             on the server",
         );
     }
     for warning in &warnings {
-        warn!(request.id = %Problem::request_id(), warning, "a change of settings may shut people out");
+        warn!(request.id = %Problem::request_id(), warning, "a change of settings may prevent \
+                                                             people from signing in");
     }
     let warnings: Vec<String> = warnings.into_iter().map(str::to_owned).collect();
     (!warnings.is_empty()).then_some(warnings)
@@ -529,7 +495,7 @@ async fn changed(
             let warnings = warnings(app, request);
             Ok(Json(SettingView { warnings, ..shown.into() }))
         }
-        // A leftover that nobody declared is gone now.
+        // An undeclared setting no longer exists without its value.
         Err(SettingsError::Unknown { key }) => Ok(Json(Shown::gone(key).into())),
         Err(error) => Err(error.into()),
     }
@@ -540,47 +506,49 @@ fn wishes(values: &Value) -> Result<Vec<Wish>, Problem> {
     let values = match values {
         Value::Object(values) => values,
         Value::Null => &none,
-        _ => return Err(Problem::invalid("values has to be an object with a value for each key")),
+        _ => return Err(Problem::invalid("values must be an object with a value for each key")),
     };
     let wish = |(key, value): (&String, &Value)| Wish::new(key, Given::Json(value.clone()));
     Ok(values.iter().map(wish).collect())
 }
 
-/// Asks X whose account it is; an error says in words what failed.
+/// Asks X which account the credentials belong to. An error describes for people what failed.
 async fn test_x(maker: &Maker, values: &Values) -> Result<String, String> {
     let x = maker.x(values).map_err(|problem| {
-        error!(error = %problem, "no HTTP client could be made");
-        "no HTTP client could be made; the log has more".to_owned()
+        error!(error = %problem, "the HTTP client could not be created");
+        "the HTTP client could not be created; see the log for details".to_owned()
     })?;
     let x = x.ok_or_else(|| {
-        "no account is set: there have to be TWITTER_API_KEY, TWITTER_API_SECRET, TWITTER_ACCESS_TOKEN and \
-         TWITTER_ACCESS_TOKEN_SECRET, or TWITTER_OAUTH2_TOKEN"
+        "no account is configured: set TWITTER_API_KEY, TWITTER_API_SECRET, TWITTER_ACCESS_TOKEN \
+         and TWITTER_ACCESS_TOKEN_SECRET, or TWITTER_OAUTH2_TOKEN"
             .to_owned()
     })?;
     match tokio::time::timeout(PATIENCE, x.check()).await {
         Ok(result) => result,
-        Err(_) => Err(format!("X did not answer within {} seconds", PATIENCE.as_secs())),
+        Err(_) => Err(format!("X did not respond within {} seconds", PATIENCE.as_secs())),
     }
 }
 
-/// Sends a mail; an error says in words what failed.
+/// Sends an email. An error describes for people what failed.
 async fn test_mail(values: &Values, to: Address) -> Result<String, String> {
-    let taken = format!("the mail server took a mail to {to}; look whether it arrives");
+    let taken = format!("the mail server accepted an email to {to}; check whether it arrives");
     match mailer::try_out(values, to).await {
         Ok(()) => Ok(taken),
         Err(problem) => Err(problem.to_string()),
     }
 }
 
-/// Asks the issuer for its places and keys; an error says in words what failed.
+/// Fetches the endpoints and keys of the issuer. An error describes for people what failed.
 async fn test_google(app: &UseCases, values: &Values) -> Result<String, String> {
     match google::check(values, CALLBACK, Arc::clone(&app.people.google.clock)).await {
         Ok(()) => {
-            Ok("the issuer answers; whether it takes the client shows when somebody signs in"
+            Ok("the issuer responds; whether it accepts the client ID and secret shows only when \
+                somebody signs in"
                 .to_owned())
         }
         Err(IdentityError::NotSetUp) => Err(
-            "there have to be GOOGLE_OAUTH_CLIENT_ID, GOOGLE_OAUTH_CLIENT_SECRET and PUBLIC_URL"
+            "Google is not configured: set GOOGLE_OAUTH_CLIENT_ID, GOOGLE_OAUTH_CLIENT_SECRET and \
+             PUBLIC_URL"
                 .to_owned(),
         ),
         Err(problem) => Err(error_chain(&problem)),

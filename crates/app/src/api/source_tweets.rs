@@ -25,46 +25,47 @@ use crate::use_cases::UseCases;
 #[derive(Object)]
 #[oai(rename = "SourceTweet")]
 pub(super) struct SourceTweetView {
-    /// The id that Waggle gave it.
+    /// Waggle's id of the tweet.
     id: i64,
-    /// The id that X gave it.
+    /// X's id of the tweet.
     tweet_id: String,
-    /// Where the workflow found it.
+    /// Where the workflow found the tweet.
     url: String,
-    /// Its address on X.
+    /// The URL of the tweet on X.
     tweet_url: String,
-    /// Its text.
+    /// The text of the tweet.
     content: String,
     likes: i64,
     retweets: i64,
     replies: i64,
     quotes: i64,
     views: i64,
-    /// Likes, retweets, replies and quotes together.
+    /// The sum of likes, retweets, replies and quotes.
     total_engagement: i64,
-    /// When it was posted.
+    /// When the tweet was posted.
     date: DateTime<Utc>,
-    /// The same as the workflow wrote it.
+    /// The date as the workflow wrote it.
     date_raw: String,
-    /// What the workflow says of its own success.
+    /// Whether the workflow succeeded, in its own words.
     status: String,
-    /// The run that was told last that it is new.
+    /// The run that was last told that the tweet is new.
     execution_id: String,
-    /// Where that run came from.
+    /// The source of that run.
     source_url: String,
-    /// Who handed it in.
+    /// Who submitted the tweet.
     received_from: String,
-    /// Whether it came without a credential, from a trusted network.
+    /// Whether the tweet was submitted without credentials, from a trusted network.
     unauthenticated: bool,
-    /// Whether a batch was made from it.
+    /// Whether the tweet is processed: a batch was made from it, or its lease was ended as
+    /// processed.
     is_processed: bool,
-    /// Until when it is leased to a run or a claim; in the past if the lease lapsed.
+    /// When the lease by a run or a claim expires. In the past if the lease has lapsed.
     leased_until: Option<DateTime<Utc>>,
-    /// How many runs were told that it is new.
+    /// How many runs were told that the tweet is new.
     offers: u32,
-    /// When it was stored.
+    /// When the tweet was stored.
     processed_at: DateTime<Utc>,
-    /// When its numbers were last changed by a later report.
+    /// When a later report last changed the counts.
     refreshed_at: Option<DateTime<Utc>>,
 }
 
@@ -103,11 +104,11 @@ impl From<SourceTweet> for SourceTweetView {
 #[derive(Object)]
 struct SourceTweetPage {
     items: Vec<SourceTweetView>,
-    /// Where the next page begins; not there at the end of the list.
+    /// The cursor of the next page. Null on the last page.
     next_cursor: Option<String>,
 }
 
-/// Sums over a filtered set of source tweets.
+/// Totals of the source tweets that match the filters.
 #[derive(Object)]
 #[oai(rename = "SourceTweetTotals")]
 struct TotalsView {
@@ -115,7 +116,7 @@ struct TotalsView {
     likes: i64,
     retweets: i64,
     views: i64,
-    /// How many runs brought them.
+    /// The number of runs that reported the tweets.
     executions: i64,
 }
 
@@ -131,7 +132,7 @@ impl From<SourceTweetTotals> for TotalsView {
     }
 }
 
-/// By what source tweets are sorted.
+/// The value by which source tweets are sorted.
 #[derive(Debug, Clone, Copy, Enum)]
 #[oai(rename_all = "snake_case")]
 enum SortBy {
@@ -154,20 +155,20 @@ impl SortBy {
     }
 }
 
-/// Ids of things to act on.
+/// The ids of the objects to act on.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct Ids {
-    /// The ids that Waggle gave, 1 to 1,000 of them.
+    /// Waggle's ids, 1 to 1,000.
     #[oai(validator(min_items = 1, max_items = 1000))]
     ids: Vec<i64>,
 }
 
-/// What was removed.
+/// The tweets that were deleted.
 #[derive(Object)]
 struct DeletedTweets {
     deleted_count: u64,
-    /// The ids that X gave them.
+    /// X's ids of the tweets.
     deleted_tweet_ids: Vec<String>,
 }
 
@@ -175,38 +176,38 @@ struct DeletedTweets {
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct ClaimBody {
-    /// How many tweets at the most: 1 to 200.
+    /// The maximum number of tweets: 1 to 200.
     #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
     limit: u16,
-    /// For how long: 1 to 86,400 seconds.
+    /// The duration of the lease: 1 to 86,400 seconds.
     #[oai(validator(minimum(value = "1"), maximum(value = "86400")))]
     lease_seconds: u32,
 }
 
-/// What a claim gave.
+/// The result of a claim.
 #[derive(Object)]
 struct ClaimedTweets {
-    /// The name of the lease, to be sent when work ends.
+    /// The name of the lease. Send it when you end the lease.
     lease: String,
-    /// When the lease runs out and the tweets are given back.
+    /// When the lease expires and the tweets become available again.
     leased_until: DateTime<Utc>,
-    /// The tweets, oldest first; there may be none.
+    /// The claimed tweets, oldest first. May be empty.
     items: Vec<SourceTweetView>,
 }
 
-/// The end of work on claimed source tweets.
+/// The end of a lease.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct EndOfLease {
     /// The name of the lease.
     #[oai(validator(max_length = 100))]
     lease: String,
-    /// Which of its tweets; all if this is not there.
+    /// The ids of the tweets to which this applies. By default, all tweets of the lease.
     #[oai(validator(max_items = 1000))]
     ids: Option<Vec<i64>>,
 }
 
-/// How many tweets a lease let go.
+/// How many tweets are no longer leased.
 #[derive(Object)]
 struct EndedLease {
     count: u64,
@@ -214,7 +215,7 @@ struct EndedLease {
 
 pub(crate) struct SourceTweetsApi;
 
-/// The filter that a query asks for.
+/// The filter that the query parameters describe.
 #[expect(clippy::too_many_arguments, reason = "these are the filters of the list")]
 fn filter(
     search: Option<String>,
@@ -252,33 +253,34 @@ fn filter(
 impl SourceTweetsApi {
     /// List source tweets.
     ///
-    /// Scope: `read`. Each filter narrows the list further.
+    /// Scope: `read`. A tweet must match all filters.
     #[oai(path = "/source-tweets", method = "get", operation_id = "list_source_tweets")]
     async fn list_source_tweets(
         &self,
         caller: Caller,
         app: Data<&Arc<UseCases>>,
-        /// The text has this in it, without regard to case.
+        /// Only tweets whose text contains this, ignoring case.
         search: Query<Option<String>>,
-        /// The id of X begins with this.
+        /// Only tweets whose X id starts with this.
         tweet_id: Query<Option<String>>,
-        /// Brought by this run.
+        /// Only tweets that this run reported.
         execution_id: Query<Option<String>>,
-        /// Posted at this time or later.
+        /// Only tweets that were posted at this time or later.
         date_from: Query<Option<DateTime<Utc>>>,
-        /// Posted before this time.
+        /// Only tweets that were posted before this time.
         date_before: Query<Option<DateTime<Utc>>>,
-        /// With this status.
+        /// Only tweets with this status.
         status: Query<Option<String>>,
         min_likes: Query<Option<i64>>,
         min_retweets: Query<Option<i64>>,
         min_views: Query<Option<i64>>,
         is_processed: Query<Option<bool>>,
-        /// Whether its last lease lapsed without a batch, and no run is told of it any more.
+        /// Whether the last lease of the tweet lapsed without a batch, and no further run is told
+        /// of it.
         lapsed: Query<Option<bool>>,
-        /// By what the list is sorted; by date when nothing is said.
+        /// The value to sort by. By default `date`.
         sort: Query<Option<SortBy>>,
-        /// Which way; `desc` when nothing is said.
+        /// The sort order. By default `desc`.
         order: Query<Option<Order>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
@@ -306,9 +308,9 @@ impl SourceTweetsApi {
         }))
     }
 
-    /// Add up source tweets.
+    /// Retrieve totals of source tweets.
     ///
-    /// Scope: `read`. Takes the filters of the list.
+    /// Scope: `read`. Accepts the same filters as the list.
     #[oai(path = "/source-tweets/totals", method = "get", operation_id = "total_source_tweets")]
     async fn total_source_tweets(
         &self,
@@ -324,7 +326,8 @@ impl SourceTweetsApi {
         min_retweets: Query<Option<i64>>,
         min_views: Query<Option<i64>>,
         is_processed: Query<Option<bool>>,
-        /// Whether its last lease lapsed without a batch, and no run is told of it any more.
+        /// Whether the last lease of the tweet lapsed without a batch, and no further run is told
+        /// of it.
         lapsed: Query<Option<bool>>,
     ) -> Result<Json<TotalsView>, Failure> {
         let filter = filter(
@@ -346,14 +349,15 @@ impl SourceTweetsApi {
 
     /// Export source tweets.
     ///
-    /// Scope: `read`. Exactly those that the list would show with the same filters, all of them, as CSV or as
-    /// JSON lines. In CSV, texts that a spreadsheet would take for a formula get an apostrophe in front.
+    /// Scope: `read`. The file contains all tweets that the list returns with the same filters, as
+    /// CSV or JSON lines. In CSV, a text that a spreadsheet would interpret as a formula starts
+    /// with an apostrophe.
     #[oai(path = "/source-tweets/export", method = "get", operation_id = "export_source_tweets")]
     async fn export_source_tweets(
         &self,
         caller: Caller,
         app: Data<&Arc<UseCases>>,
-        /// `csv` (also when nothing is said) or `jsonl`.
+        /// `csv` (the default) or `jsonl`.
         format: Query<Option<Format>>,
         search: Query<Option<String>>,
         tweet_id: Query<Option<String>>,
@@ -365,7 +369,8 @@ impl SourceTweetsApi {
         min_retweets: Query<Option<i64>>,
         min_views: Query<Option<i64>>,
         is_processed: Query<Option<bool>>,
-        /// Whether its last lease lapsed without a batch, and no run is told of it any more.
+        /// Whether the last lease of the tweet lapsed without a batch, and no further run is told
+        /// of it.
         lapsed: Query<Option<bool>>,
         sort: Query<Option<SortBy>>,
         order: Query<Option<Order>>,
@@ -390,7 +395,7 @@ impl SourceTweetsApi {
         Ok(export(SourceTweetPages { app, actor, filter, sort, direction: way }, format).await?)
     }
 
-    /// Show a source tweet.
+    /// Retrieve a source tweet.
     ///
     /// Scope: `read`.
     #[oai(path = "/source-tweets/:id", method = "get", operation_id = "show_source_tweet")]
@@ -404,9 +409,9 @@ impl SourceTweetsApi {
         Ok(Json(tweet.into()))
     }
 
-    /// Delete a source tweet for good.
+    /// Delete a source tweet permanently.
     ///
-    /// Scope: `write`. If a workflow reports it again, it is new again.
+    /// Scope: `write`. If a workflow reports the tweet again, the tweet counts as new.
     #[oai(path = "/source-tweets/:id", method = "delete", operation_id = "delete_source_tweet")]
     async fn delete_source_tweet(
         &self,
@@ -417,9 +422,9 @@ impl SourceTweetsApi {
         delete(app.0, &caller, vec![id.0]).await
     }
 
-    /// Delete source tweets for good.
+    /// Delete source tweets permanently.
     ///
-    /// Scope: `write`. Ids that are not there are passed over; if none is there, the answer is a 404.
+    /// Scope: `write`. Unknown ids are ignored. If all ids are unknown, the response is a 404.
     #[oai(
         path = "/source-tweets/bulk-delete",
         method = "post",
@@ -436,8 +441,9 @@ impl SourceTweetsApi {
 
     /// Claim source tweets to work on.
     ///
-    /// Scope: `ingest`. Gives unprocessed tweets that nobody else has in hand. If they are neither
-    /// acknowledged nor released before the lease runs out, others get them.
+    /// Scope: `ingest`. Returns unprocessed tweets that are not leased to other callers. Tweets
+    /// that are neither acknowledged nor released before the lease expires become available to
+    /// others.
     #[oai(path = "/source-tweets/claim", method = "post", operation_id = "claim_source_tweets")]
     async fn claim_source_tweets(
         &self,
@@ -453,7 +459,7 @@ impl SourceTweetsApi {
         }))
     }
 
-    /// Say that claimed source tweets are worked through.
+    /// Mark claimed source tweets as processed.
     ///
     /// Scope: `ingest`.
     #[oai(
@@ -470,7 +476,7 @@ impl SourceTweetsApi {
         end(app.0, &caller, body.0, LeaseOutcome::Processed).await
     }
 
-    /// Give claimed source tweets back.
+    /// Release claimed source tweets without processing them.
     ///
     /// Scope: `ingest`.
     #[oai(path = "/source-tweets/release", method = "post", operation_id = "release_source_tweets")]

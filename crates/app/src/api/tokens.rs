@@ -1,4 +1,4 @@
-//! API tokens over HTTP: people make them, with rights of their own.
+//! API tokens over HTTP: users create tokens that act in their name, and admins see all tokens.
 
 use std::sync::Arc;
 
@@ -8,72 +8,36 @@ use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
-use poem_openapi::{Enum, Object, OpenApi};
+use poem_openapi::{Object, OpenApi};
 use secrecy::ExposeSecret as _;
 use waggle_accounts::{CreateTokenError, OwnedToken, TokensError, WantedToken};
 use waggle_kernel::Scope;
 use waggle_kernel::ids::UserId;
 
 use super::done::Done;
+use super::name::Name;
 use super::tag::Tag;
 use crate::http::{Failure, Problem, SignedIn, client};
 use crate::use_cases::UseCases;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename_all = "lowercase")]
-enum ScopeName {
-    Ingest,
-    Read,
-    Write,
-    Approve,
-    Publish,
-    Admin,
-}
-
-impl From<ScopeName> for Scope {
-    fn from(name: ScopeName) -> Self {
-        match name {
-            ScopeName::Ingest => Self::Ingest,
-            ScopeName::Read => Self::Read,
-            ScopeName::Write => Self::Write,
-            ScopeName::Approve => Self::Approve,
-            ScopeName::Publish => Self::Publish,
-            ScopeName::Admin => Self::Admin,
-        }
-    }
-}
-
-impl From<Scope> for ScopeName {
-    fn from(scope: Scope) -> Self {
-        match scope {
-            Scope::Ingest => Self::Ingest,
-            Scope::Read => Self::Read,
-            Scope::Write => Self::Write,
-            Scope::Approve => Self::Approve,
-            Scope::Publish => Self::Publish,
-            Scope::Admin => Self::Admin,
-        }
-    }
-}
-
-/// An API token, without its text.
+/// An API token, without its secret text.
 #[derive(Object)]
 #[oai(rename = "ApiToken")]
 struct TokenView {
-    /// The twelve digits behind `wgl_`.
+    /// The twelve hexadecimal digits after `wgl_` in the text of the token.
     id: String,
     name: String,
-    /// Whose it is; none where the operator made it.
+    /// The owner of the token. Null for tokens of the operator.
     user_id: Option<i64>,
     username: Option<String>,
-    /// What its bearer may do, as far as its owner may.
-    scopes: Vec<ScopeName>,
-    /// Those of the scopes that can never be used, because the role of the owner does not have them.
-    unusable_scopes: Vec<ScopeName>,
+    /// The scopes of the token. It can only use those that its owner has as well.
+    scopes: Vec<Name<Scope>>,
+    /// The scopes that have no effect, because the owner's role does not include them.
+    unusable_scopes: Vec<Name<Scope>>,
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
-    /// To the minute.
+    /// When the token was last used, to the minute.
     last_used_at: Option<DateTime<Utc>>,
 }
 
@@ -102,26 +66,26 @@ struct TokenList {
     items: Vec<TokenView>,
 }
 
-/// A token to be made.
+/// A token to create.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
 struct NewTokenBody {
-    /// What it is for.
+    /// What the token is for.
     name: String,
-    /// What its bearer may do: nothing that you may not.
-    scopes: Vec<ScopeName>,
-    /// When it ends by itself.
+    /// The scopes of the token. You must have all of them yourself.
+    scopes: Vec<Name<Scope>>,
+    /// When the token expires.
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// A token that was made.
+/// A token that was created.
 #[derive(Object)]
 struct CreatedTokenView {
     id: String,
     name: String,
-    scopes: Vec<ScopeName>,
+    scopes: Vec<Name<Scope>>,
     expires_at: Option<DateTime<Utc>>,
-    /// The text, which is shown once.
+    /// The text of the token. It is shown only once.
     token: String,
 }
 
@@ -129,7 +93,7 @@ pub(crate) struct TokensApi;
 
 #[OpenApi(tag = "Tag::Accounts")]
 impl TokensApi {
-    /// List one's own API tokens, oldest first.
+    /// List your API tokens, oldest first.
     ///
     /// For people who are signed in.
     #[oai(path = "/tokens", method = "get", operation_id = "list_tokens")]
@@ -142,9 +106,11 @@ impl TokensApi {
         Ok(Json(TokenList { items: own.into_iter().map(Into::into).collect() }))
     }
 
-    /// Make an API token, which acts in one's own name and may do no more than oneself, whatever one may later.
+    /// Create an API token.
     ///
-    /// For people who are signed in and proved who they are a short while ago. The owner is told by mail.
+    /// For people who are signed in and proved who they are a short while ago. The token acts in
+    /// your name. It can never do more than you can, even if your role changes later. You are
+    /// notified by email.
     #[oai(path = "/tokens", method = "post", operation_id = "create_token")]
     async fn create_token(
         &self,
@@ -156,7 +122,7 @@ impl TokensApi {
         let wanted = WantedToken {
             name: body.0.name,
             owner: None,
-            scopes: body.0.scopes.into_iter().map(Scope::from).collect(),
+            scopes: body.0.scopes.into_iter().map(|scope| scope.0).collect(),
             expires_at: body.0.expires_at,
         };
         let (from, policy) = (client(&app, request), app.policy());
@@ -171,9 +137,9 @@ impl TokensApi {
         }))
     }
 
-    /// End one of one's own API tokens at once.
+    /// Revoke one of your API tokens.
     ///
-    /// For people who are signed in.
+    /// For people who are signed in. The token stops working at once.
     #[oai(path = "/tokens/:id", method = "delete", operation_id = "revoke_token")]
     async fn revoke_token(
         &self,
@@ -183,10 +149,10 @@ impl TokensApi {
         id: Path<String>,
     ) -> Result<Json<Done>, Failure<404>> {
         app.people.tokens.revoke_own(&person.visitor, &id.0, &client(&app, request)).await?;
-        Ok(Json(Done { message: "the token is ended".to_owned() }))
+        Ok(Json(Done { message: "the token was revoked".to_owned() }))
     }
 
-    /// List everybody's API tokens, oldest first.
+    /// List all API tokens, oldest first.
     ///
     /// For admins who are signed in.
     #[oai(path = "/users/tokens", method = "get", operation_id = "list_all_tokens")]
@@ -199,9 +165,10 @@ impl TokensApi {
         Ok(Json(TokenList { items: all.into_iter().map(Into::into).collect() }))
     }
 
-    /// End anybody's API token at once.
+    /// Revoke any API token.
     ///
-    /// For admins who are signed in and proved who they are a short while ago.
+    /// For admins who are signed in and proved who they are a short while ago. The token stops
+    /// working at once.
     #[oai(path = "/users/tokens/:id", method = "delete", operation_id = "revoke_any_token")]
     async fn revoke_any_token(
         &self,
@@ -212,7 +179,7 @@ impl TokensApi {
     ) -> Result<Json<Done>, Failure<404>> {
         let (actor, from) = (admin.visitor.user.actor(), client(&app, request));
         app.people.tokens.revoke(&actor, &id.0, &from).await?;
-        Ok(Json(Done { message: "the token is ended".to_owned() }))
+        Ok(Json(Done { message: "the token was revoked".to_owned() }))
     }
 }
 

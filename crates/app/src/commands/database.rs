@@ -1,4 +1,4 @@
-//! The database that a command works with.
+//! Opens the database for a command.
 
 use std::path::Path;
 
@@ -7,19 +7,19 @@ use waggle_store::{Mode, Store};
 use super::output::Failure;
 use crate::config::Config;
 
-/// Opens the database.
+/// Opens the database, and creates it if it does not exist.
 pub(super) async fn open(config: &Config) -> Result<Store, Failure> {
     make_data_dir(&config.data_dir)?;
     Ok(Store::open(&config.database_url).await?)
 }
 
-/// Opens the database that is there, and brings it up to date. A command in the wrong folder makes
-/// none.
+/// Opens an existing database and applies missing migrations. It never creates a database, so that
+/// a command in the wrong folder does not.
 pub(super) async fn open_existing(config: &Config) -> Result<Store, Failure> {
     bring_up_to_date(Store::open_existing(&config.database_url).await?).await
 }
 
-/// Opens the database, making it where it is missing, and brings it up to date.
+/// Opens the database, creates it if it does not exist, and applies missing migrations.
 pub(super) async fn open_current(config: &Config) -> Result<Store, Failure> {
     bring_up_to_date(open(config).await?).await
 }
@@ -27,16 +27,22 @@ pub(super) async fn open_current(config: &Config) -> Result<Store, Failure> {
 async fn bring_up_to_date(store: Store) -> Result<Store, Failure> {
     let applied = store.migrate(Mode::Run).await?;
     if !applied.is_empty() {
-        tracing::info!(steps = ?applied, database = store.kind(), "the database was brought up to date");
+        tracing::info!(
+            steps = ?applied,
+            database = store.kind(),
+            "the migrations of the database were applied"
+        );
     }
     Ok(store)
 }
 
-/// What is in there is for the owner alone.
+/// Creates the data folder, which only its owner can access.
 pub(super) fn make_data_dir(path: &Path) -> Result<(), Failure> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| format!("cannot make {}: {error}", path.display()).into())
+    builder
+        .create(path)
+        .map_err(|error| format!("cannot create {}: {error}", path.display()).into())
 }

@@ -1,4 +1,5 @@
-//! `waggle demo`: the main job, walked over HTTP against a server of its own, with input as n8n sends it.
+//! `waggle demo`: runs the main workflow over HTTP on a separate server, with input like that of
+//! n8n.
 
 #![expect(
     clippy::indexing_slicing,
@@ -23,10 +24,10 @@ use super::output::{Failure, print, program};
 use super::serve::Server;
 use crate::config::Config;
 
-/// How long a post may take to go out.
+/// The maximum time until a post is published.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Walks the main job; the exit code is 0 only if every step did what it should.
+/// Runs all steps. The exit code is 0 only if every step has the expected result.
 pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     let folder = config.data_dir.join("demo");
     if folder.exists() {
@@ -46,7 +47,7 @@ pub(super) async fn run(config: &Config) -> Result<ExitCode, Failure> {
     server.stop().await;
     match result {
         Ok(()) => {
-            print("\nEvery step did what it should.");
+            print("\nAll steps succeeded.");
             Ok(ExitCode::SUCCESS)
         }
         Err(failure) => {
@@ -92,21 +93,21 @@ impl Walk {
     }
 
     async fn all(mut self, folder: &Path) -> Result<(), Failure> {
-        print("Waggle's main job, step by step, over HTTP.\n");
+        print("Waggle's main workflow over HTTP, step by step.\n");
         self.check_duplicates().await?;
         let tweets = self.hand_in().await?;
         self.decide(tweets).await?;
         self.publish(tweets).await?;
         self.guard(tweets).await?;
         let folder = folder.display();
-        print("\nWhere to look: start Waggle on what the demo left,\n");
+        print("\nTo look at the result, start Waggle with the data of the demo:\n");
         let program = program();
         print(&format!("    export WAGGLE_DATA_DIR={folder}\n    {program} serve\n"));
         print(&format!(
-            "make a token ({program} tokens create --name me --scope read), and ask it for"
+            "Then create a token ({program} tokens create --name me --scope read) and request"
         ));
         print("    /api/v1/generated-tweets   /api/v1/posts   /api/v1/sandbox/timeline");
-        print(&format!("The timeline itself is {folder}/sandbox/timeline.jsonl"));
+        print(&format!("The timeline is in {folder}/sandbox/timeline.jsonl"));
         Ok(())
     }
 
@@ -130,17 +131,17 @@ impl Walk {
         let again = self.n8n(path, report("exec_demo_1")).await?;
         let same = again.body["data"] == first.body["data"];
         self.say(
-            "n8n lost the answer and asks again",
+            "n8n did not receive the response and repeats the call",
             &again,
             same,
-            "the same three: nothing is lost",
+            "the same three are new: nothing is lost",
         )?;
         let other = self.n8n(path, report("exec_demo_2")).await?;
         let known = other.body["summary"]["duplicates_found"] == 3 && new(&other) == Some(0);
         self.say("the next run reports the same tweets", &other, known, "all three are known")
     }
 
-    /// Hands in a batch and returns the ids of its tweets: three good ones and one that is too long.
+    /// Submits a batch and returns the ids of its tweets: three good ones and one that is too long.
     async fn hand_in(&mut self) -> Result<[i64; 4], Failure> {
         let batch = json!({
             "campaign_batch": "batch_2025-08-14_14-31",
@@ -151,7 +152,10 @@ impl Walk {
             "title": "Idle compute",
             "description": "Drafts about idle compute",
             "tweets": [
-                drafted(1, "Idle GPUs are a coordination problem 🐝 https://example.com/idle-compute"),
+                drafted(
+                    1,
+                    "Idle GPUs are a coordination problem 🐝 https://example.com/idle-compute",
+                ),
                 drafted(2, "Agents should bid for compute the way bees pick flowers."),
                 drafted(3, "Buy now!!!"),
                 drafted(4, &"Too long. ".repeat(40)),
@@ -159,20 +163,20 @@ impl Walk {
         });
         let received = self.n8n("/api/receive-tweets", batch.clone()).await?;
         let stored = received.body["stored_count"] == 4;
-        self.say("n8n hands in a batch of four drafts", &received, stored, "four are stored")?;
+        self.say("n8n submits a batch of four drafts", &received, stored, "all four are stored")?;
         let replay = self.n8n("/api/receive-tweets", batch).await?;
         let nothing = replay.body["stored_count"] == 0;
-        self.say("n8n sends it once more", &replay, nothing, "nothing is stored twice")?;
+        self.say("n8n sends the batch again", &replay, nothing, "nothing is stored twice")?;
         let list = self.call(Method::GET, "/api/v1/generated-tweets?order=asc", None).await?;
         let items = list.body["items"].as_array().cloned().unwrap_or_default();
         let ids: Vec<i64> = items.iter().filter_map(|tweet| tweet["id"].as_i64()).collect();
         let ids: [i64; 4] = ids.try_into().map_err(|_| "there are not four drafts")?;
         let counted = items.first().map(|tweet| tweet["character_count"].clone());
         self.say(
-            "people see the drafts",
+            "a person lists the drafts",
             &list,
             counted == Some(json!(63)),
-            "the first counts 63 as X counts: the URL 23, the bee 2",
+            "the first has 63 characters as X counts them: 23 for the URL, 2 for the bee",
         )?;
         Ok(ids)
     }
@@ -181,21 +185,21 @@ impl Walk {
         let text = "Agents should bid for compute the way bees choose flowers: by dancing.";
         let edited = self.patch(second, json!({ "content": text })).await?;
         let draft = edited.body["status"] == "Draft";
-        self.say("a person edits the second", &edited, draft, "it is a Draft now")?;
+        self.say("a person edits the second draft", &edited, draft, "it is a Draft now")?;
         let refused = self.approve(long).await?;
         let unfit = refused.status == StatusCode::UNPROCESSABLE_ENTITY;
         self.say(
-            "somebody tries to approve the one that is too long",
+            "a person tries to approve the draft that is too long",
             &refused,
             unfit,
-            "refused, and kept",
+            "rejected, and the draft is kept",
         )?;
         for id in [first, second] {
             let approved = self.approve(id).await?;
             let bound =
                 approved.body["approved_hash"].as_str().is_some_and(|hash| hash.len() == 64);
             self.say(
-                "a person approves",
+                "a person approves a draft",
                 &approved,
                 bound,
                 "the approval is bound to the exact text",
@@ -204,7 +208,7 @@ impl Walk {
         let rejected = self.act(third, "reject", Value::Null).await?;
         let gone = rejected.body["status"] == "Rejected";
         self.say(
-            "a person rejects the third",
+            "a person rejects the third draft",
             &rejected,
             gone,
             "it is Rejected, and can be restored",
@@ -216,7 +220,7 @@ impl Walk {
         let queued = self.act(first, "publish", json!({ "platform": "sandbox" })).await?;
         let post = queued.body["post"]["id"].as_i64().unwrap_or_default();
         self.say(
-            "a person publishes the first",
+            "a person publishes the first draft",
             &queued,
             post > 0,
             "a post is queued for the sandbox",
@@ -232,10 +236,15 @@ impl Walk {
         };
         let id = published.body["platform_post_id"].as_str().unwrap_or_default().to_owned();
         let is_out = published.body["status"] == "published" && id.starts_with("sandbox-");
-        self.say("the worker delivers it", &published, is_out, &format!("it is public as {id}"))?;
+        self.say(
+            "the worker delivers it",
+            &published,
+            is_out,
+            &format!("it is published as {id}"),
+        )?;
         let timeline = self.call(Method::GET, "/api/v1/sandbox/timeline", None).await?;
         let once = timeline.body["items"].as_array().map(Vec::len) == Some(1);
-        self.say("the sandbox's timeline", &timeline, once, "it is there once")?;
+        self.say("the sandbox's timeline", &timeline, once, "the post is there once")?;
         let tweet =
             self.call(Method::GET, &format!("/api/v1/generated-tweets/{first}"), None).await?;
         let posted = tweet.body["status"] == "Posted" && tweet.body["x_com_post_id"] == json!(id);
@@ -246,26 +255,26 @@ impl Walk {
         let twice = self.act(first, "publish", json!({ "platform": "sandbox" })).await?;
         let refused = twice.status == StatusCode::CONFLICT;
         self.say(
-            "somebody publishes the first again",
+            "a person publishes the first draft again",
             &twice,
             refused,
-            "refused: it went out once",
+            "rejected: it was already published",
         )?;
-        self.patch(second, json!({ "content": "Words that nobody approved." })).await?;
+        self.patch(second, json!({ "content": "A text that was not approved." })).await?;
         let unapproved = self.act(second, "publish", json!({ "platform": "sandbox" })).await?;
         let refused = unapproved.status == StatusCode::CONFLICT;
         self.say(
-            "the second is edited after its approval, and published",
+            "the second draft is edited after its approval, and published",
             &unapproved,
             refused,
-            "refused: the edit took the approval back",
+            "rejected: the edit withdrew the approval",
         )?;
         let history = self
             .call(Method::GET, &format!("/api/v1/generated-tweets/{first}/history"), None)
             .await?;
         let told = history.body["items"].as_array().map(Vec::len) == Some(3);
         self.say(
-            "the history of the first",
+            "the history of the first draft",
             &history,
             told,
             "approved, queued, published: by whom and when",
@@ -287,7 +296,7 @@ impl Walk {
         } else {
             let body = answer.body.to_string();
             let step = self.step;
-            Err(format!("step {step} ({what}) answered {status}, which is not '{outcome}': {body}")
+            Err(format!("step {step} ({what}) returned {status} instead of '{outcome}': {body}")
                 .into())
         }
     }
@@ -302,7 +311,7 @@ impl Walk {
         self.call(Method::POST, &format!("/api/v1/generated-tweets/{id}/{action}"), body).await
     }
 
-    /// Approves a tweet at the version that was read before.
+    /// Reads a tweet, and approves it at the version that was read.
     async fn approve(&self, id: i64) -> Result<Answer, Failure> {
         let path = format!("/api/v1/generated-tweets/{id}");
         let seen = self.call(Method::GET, &path, None).await?;

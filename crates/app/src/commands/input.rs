@@ -1,10 +1,10 @@
-//! What a command is told by pipe or by keyboard.
+//! Input of commands: standard input, and answers at the terminal.
 
 use std::io::{IsTerminal as _, Read as _};
 
 use super::output::Failure;
 
-/// What is piped in, which is an error if it is larger than `most` bytes.
+/// Reads standard input. It is an error if it is larger than `most` bytes.
 pub(super) fn standard_input(most: u64) -> std::io::Result<String> {
     let mut text = String::new();
     std::io::stdin().take(most + 1).read_to_string(&mut text)?;
@@ -14,7 +14,7 @@ pub(super) fn standard_input(most: u64) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Asks for one line; `None` when there is nobody to answer any more. A secret does not appear on the terminal.
+/// Asks for one line; `None` at the end of the input. A secret does not appear on the terminal.
 pub(super) fn ask(question: &str, is_secret: bool) -> Result<Option<String>, Failure> {
     eprint!("{question}");
     if is_secret && std::io::stdin().is_terminal() {

@@ -1,4 +1,4 @@
-//! `waggle migrate`: the schema is brought up to date.
+//! `waggle migrate`: applies the migrations of the database, or shows their status.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use crate::config::Config;
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Record the steps that are missing as applied, without running them, for a schema that is there already.
+    /// Record missing migrations as applied without running them, for a schema that already exists.
     #[arg(long)]
     fake: bool,
     #[command(subcommand)]
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List every step and whether it is applied.
+    /// List all migrations, and whether they are applied.
     Status,
 }
 

@@ -1,16 +1,16 @@
-//! What a command says.
+//! Output of commands.
 
 use std::io::Write as _;
 
-/// What a command failed with; its chain of causes is what the operator reads.
+/// The error of a command. The operator sees its chain of causes.
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Prints an answer; a reader that went away is no error of ours.
+/// Prints a result. It is not an error if the reader is gone.
 pub(super) fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// How this program is called from the present folder, for commands to try next.
+/// How to call this program from the current folder, for suggested commands.
 pub(super) fn program() -> String {
     let Ok(path) = std::env::current_exe() else { return "waggle".to_owned() };
     let here = std::env::current_dir().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `waggle serve`: the server and the worker, until the process is asked to end.
+//! `waggle serve`: runs the server and its workers until the process is asked to stop.
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -26,11 +26,11 @@ use crate::workers::posts::Posts;
 use crate::workers::{self, settings, supervise};
 use crate::{routes, wiring};
 
-/// How long requests and deliveries that have begun may take to end.
+/// The maximum time for requests and deliveries in progress to finish.
 const DRAIN: Duration = Duration::from_secs(25);
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
-    // First of all: as the first process of a container it would not be ended by default.
+    // This comes first: by default, the signals do not end the first process of a container.
     let mut end = Signals::new()?;
     let starting = async {
         let store = open_current(config).await?;
@@ -43,17 +43,17 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let server = tokio::select! {
         server = starting => server?,
         () = end.asked() => {
-            info!("asked to end before the start was over");
+            info!("asked to stop before the start was complete");
             return Ok(());
         }
     };
     end.asked().await;
-    info!("asked to end: what has begun ends, nothing new starts");
+    info!("asked to stop: requests and deliveries in progress are finished, nothing new starts");
     server.stop().await;
     Ok(())
 }
 
-/// The signals that ask the process to end.
+/// The signals that ask the process to stop.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -73,7 +73,7 @@ impl Signals {
     }
 }
 
-/// A server with its worker.
+/// A running server with its workers.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     pub(super) app: Arc<UseCases>,
@@ -114,7 +114,7 @@ impl Server {
         Ok(Self { address, app, stop, tasks, _lock: lock })
     }
 
-    /// Ends what has begun and starts nothing new.
+    /// Finishes what is in progress, and starts nothing new.
     pub(super) async fn stop(self) {
         self.app.draining.store(true, Ordering::SeqCst);
         let _ = self.stop.send(true);
@@ -125,20 +125,21 @@ impl Server {
         };
         if tokio::time::timeout(DRAIN, all).await.is_err() {
             warn!(
-                "not everything ended in time; what was being delivered is looked for at the next start"
+                "not everything finished in time; unfinished deliveries are reconciled at the \
+                 next start"
             );
         }
     }
 }
 
-/// Hands over the first token, once, and says what to try next.
+/// Shows the first token, once, and suggests what to do next.
 async fn greet(app: &UseCases, address: SocketAddr, config: &Config) -> Result<(), Failure> {
     let first = app.people.tokens.create_first(&Actor::system(), "first admin").await?;
     if let Some(created) = first {
         let token = match hand_over(created.secret.expose_secret(), config) {
             Ok(token) => token,
             Err(error) => {
-                // Nobody has it, so it opens nothing.
+                // Nobody has received the token, so it is revoked.
                 let (id, client) = (&created.token.public_id, Client::default());
                 app.people.tokens.revoke(&Actor::system(), id, &client).await?;
                 return Err(error);
@@ -146,7 +147,8 @@ async fn greet(app: &UseCases, address: SocketAddr, config: &Config) -> Result<(
         };
         print(&format!(
             "Three commands to try next:\n\n    export TOKEN={token}\n    \
-             curl -s -H \"Authorization: Bearer $TOKEN\" http://{address}/api/v1/generated-tweets\n    \
+             curl -s -H \"Authorization: Bearer $TOKEN\" \
+             http://{address}/api/v1/generated-tweets\n    \
              {} tokens create --name n8n --scope ingest\n",
             super::output::program()
         ));
@@ -160,31 +162,35 @@ async fn greet(app: &UseCases, address: SocketAddr, config: &Config) -> Result<(
         .is_empty()
     {
         print(&format!(
-            "There is no user yet. Make one: {} users create --role admin --email YOU@EXAMPLE.COM",
+            "There are no users yet. Create one: {} users create --role admin --email \
+             YOU@EXAMPLE.COM",
             super::output::program()
         ));
     }
     print(&format!("The API is described at http://{address}/docs."));
     if !app.connections.is_connected(Platform::X) {
         print(&format!(
-            "X is not connected: posts go to the sandbox, a timeline on this machine alone. To connect it: {} settings init",
+            "X is not connected: posts go to the sandbox, a timeline on this machine only. To \
+             connect X: {} settings init",
             super::output::program()
         ));
     }
     Ok(())
 }
 
-/// Shows the first token on a terminal. What is printed elsewhere stays in logs that others read, so
-/// there it goes into a file for its owner alone. What a shell takes for the token.
+/// Shows the first token on a terminal. Other output ends up in logs that others read, so there the
+/// token is written to a file that only its owner can read. Returns what the suggested shell
+/// commands use as the token.
 fn hand_over(token: &str, config: &Config) -> Result<String, Failure> {
     if std::io::stdout().is_terminal() {
         print(&format!(
-            "\nThis is the first admin API token. It is shown once and kept nowhere; put it away:\n\n    {token}\n"
+            "\nThis is the first admin API token. It is shown once and stored nowhere, so save it \
+             now:\n\n    {token}\n"
         ));
         return Ok(token.to_owned());
     }
     let path = config.data_dir.join("first-token");
-    // Whatever is there has rights of its own, or leads elsewhere.
+    // An existing file has its own permissions, or is a link to another file.
     let written = std::fs::create_dir_all(&config.data_dir)
         .and_then(|()| match std::fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -194,14 +200,14 @@ fn hand_over(token: &str, config: &Config) -> Result<String, Failure> {
     let path = path.display();
     written.map_err(|error| {
         format!(
-            "the first API token cannot be written to {path}: {error}. Make one with: {} tokens \
+            "the first API token cannot be written to {path}: {error}. Create one with: {} tokens \
              create --name admin --scope admin",
             super::output::program()
         )
     })?;
     print(&format!(
-        "\nThe first admin API token is in {path}, for the owner of the file alone. Put it away and delete the \
-         file.\n"
+        "\nThe first admin API token is in {path}, which only the owner of the file can read. \
+         Save the token and delete the file.\n"
     ));
     Ok(format!("$(cat {path})"))
 }

@@ -1,4 +1,4 @@
-//! `waggle settings`: what an operator tunes.
+//! `waggle settings`: shows and changes settings.
 
 mod init;
 mod reference;
@@ -25,7 +25,7 @@ use super::output::{Failure, print};
 use crate::config::Config;
 use crate::wiring::{self, people};
 
-/// The most that is read as one value, in bytes.
+/// The maximum size of a value, in bytes.
 const MOST: u64 = 256 * 1024;
 
 #[derive(Args)]
@@ -36,27 +36,27 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show every setting, its value, and where that comes from.
+    /// Show all settings, their values, and where the values come from.
     List {
-        /// Only this group, such as x or mail.
-        #[arg(long, value_parser = group)]
+        /// Show only this group, such as x or mail.
+        #[arg(long)]
         group: Option<Group>,
     },
-    /// Print the value of one setting.
+    /// Print the value of a setting.
     Get {
         /// The key of the setting.
         key: String,
     },
-    /// Set a value. Running servers take it up at once.
+    /// Set a value. It takes effect in running servers within two seconds.
     Set {
         /// The key of the setting.
         key: String,
-        /// Its value; '-' reads it from standard input. A secret is never taken from the command line, where others can
-        /// see it: leave it out to be asked for it.
+        /// The value; '-' reads it from standard input. A secret is never accepted on the command
+        /// line, where others can see it: leave out the value, and you are asked for it.
         #[arg(allow_negative_numbers = true)]
         value: Option<String>,
     },
-    /// Remove a value, back to the environment or the default.
+    /// Remove values, so that the environment or the default applies again.
     Unset {
         /// The keys of the settings.
         #[arg(required = true)]
@@ -64,49 +64,42 @@ enum Command {
     },
     /// Show who changed what, newest first.
     History {
-        /// Only this setting.
+        /// Show only this setting.
         key: Option<String>,
-        /// How many changes, 1 to 200.
+        /// The maximum number of changes, 1 to 200.
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
         limit: u16,
     },
-    /// Take a change back.
+    /// Undo a change.
     Undo {
-        /// The revision of the change, as the history shows it.
+        /// The revision of the change, as shown in the history.
         revision: i64,
     },
-    /// Show what is not set, and ask for it. What is left empty is left alone.
+    /// Show the settings that have no value, and ask for each one. An empty answer changes nothing.
     Init,
-    /// Say whether everything makes sense.
+    /// Check whether all settings are valid.
     Check,
-    /// Write what is set as JSON, without secrets.
+    /// Write all values that are set as JSON, without secrets.
     Export {
-        /// Where to; standard output when nothing is said.
+        /// The file to write; the default is standard output.
         file: Option<std::path::PathBuf>,
     },
-    /// Set what a file of export has, all of it or nothing.
+    /// Set all values of an exported file. If one is invalid, nothing is changed.
     Import {
-        /// The file; '-' is standard input.
+        /// The file to read; '-' is standard input.
         file: std::path::PathBuf,
-        /// Say what would change, and change nothing.
+        /// Show what would change, and change nothing.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Seal every secret with a new master key. Servers may go on running.
+    /// Encrypt all secrets with a new master key. Servers can keep running.
     RotateKey {
-        /// Remove the secrets that no key opens, because their key is lost.
+        /// Remove the secrets that no key can decrypt, because their key is lost.
         #[arg(long)]
         discard_unreadable: bool,
     },
-    /// Print the table of all settings, in Markdown.
+    /// Print the reference of all settings in Markdown.
     Reference,
-}
-
-fn group(name: &str) -> Result<Group, String> {
-    Group::named(name).ok_or_else(|| {
-        let names = Group::ALL.map(Group::name).join(", ");
-        format!("there is no such group; there are {names}")
-    })
 }
 
 pub(super) async fn run(
@@ -124,7 +117,7 @@ pub(super) async fn run(
     let wrong = settings.problems().len();
     if wrong > 0 && !matches!(arguments.command, Command::Check) {
         crate::best_effort::complain(&format!(
-            "waggle: {wrong} settings do not come into effect; 'waggle settings check' says why"
+            "waggle: {wrong} settings cannot take effect; 'waggle settings check' shows why"
         ));
     }
     match arguments.command {
@@ -152,7 +145,7 @@ pub(super) async fn run(
             if as_json {
                 print(&json!({ "done": "undone", "revision": revision.0 }).to_string());
             } else {
-                print(&format!("Undone, as change {}.", revision.0));
+                print(&format!("Undone by change {}.", revision.0));
             }
         }
         Command::Init => init::run(&settings, &actor, as_json).await?,
@@ -211,7 +204,7 @@ fn get(
     Ok(if shown.is_set { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A setting for programs.
+/// A setting as JSON.
 fn json_of(shown: &Shown) -> Value {
     json!({
         "key": shown.key,
@@ -229,7 +222,7 @@ fn json_of(shown: &Shown) -> Value {
     })
 }
 
-/// The value of a setting for people.
+/// The value of a setting as text.
 fn text_of(shown: &Shown) -> String {
     match (&shown.value, &shown.last4) {
         _ if !shown.is_set => "(not set)".to_owned(),
@@ -239,14 +232,14 @@ fn text_of(shown: &Shown) -> String {
     }
 }
 
-/// The value of the command line, of standard input, or of an answer.
+/// The value from the command line, from standard input, or from an answer.
 fn given(key: &str, value: Option<&str>) -> Result<Given, Failure> {
     let text: SecretString = match value {
         Some("-") => standard_input(MOST)?.into(),
         Some(_) if is_secret(key) => {
             return Err(format!(
-                "{key} is a secret, and others on this machine can see command lines: \
-                 leave the value out to be asked for it, or write '-' and pipe it in"
+                "{key} is a secret, and others on this machine can see command lines: leave out \
+                 the value to be asked for it, or use '-' and pipe it in"
             )
             .into());
         }
@@ -254,7 +247,7 @@ fn given(key: &str, value: Option<&str>) -> Result<Given, Failure> {
         None => ask(&format!("{key}: "), is_secret(key))?.unwrap_or_default().into(),
     };
     if secrecy::ExposeSecret::expose_secret(&text).trim().is_empty() {
-        return Err("the value is empty; 'waggle settings unset' removes one".into());
+        return Err("the value is empty; use 'waggle settings unset' to remove a value".into());
     }
     Ok(Given::Text(text))
 }
@@ -322,15 +315,20 @@ fn check(settings: &SettingsManager, as_json: bool) -> Result<ExitCode, Failure>
     let mut remarks: Vec<String> = settings
         .unknown()
         .iter()
-        .map(|key| format!("the database has '{key}', which is no setting; it has no effect"))
+        .map(|key| {
+            format!(
+                "the database contains '{key}', which is not a setting and has no \
+                 effect"
+            )
+        })
         .collect();
     let values = settings.values();
     if !values.trusted_ingest_networks.0.is_empty() {
-        let remark = "TRUSTED_INGEST_NETWORKS lets calls in without a token";
+        let remark = "TRUSTED_INGEST_NETWORKS allows requests without a token";
         remarks.push(remark.to_owned());
     }
     if values.email_use_ssl.is_some_and(Boolean::is_on) && values.email_use_tls.is_on() {
-        let remark = "EMAIL_USE_SSL and EMAIL_USE_TLS are both on: EMAIL_USE_SSL counts";
+        let remark = "EMAIL_USE_SSL and EMAIL_USE_TLS are both on: EMAIL_USE_SSL takes precedence";
         remarks.push(remark.to_owned());
     }
     let oauth1 = settings.list(&actor, Some(Group::X))?.into_iter().filter(|shown| {
@@ -340,19 +338,19 @@ fn check(settings: &SettingsManager, as_json: bool) -> Result<ExitCode, Failure>
     let (set, missing): (Vec<Shown>, Vec<Shown>) = oauth1.partition(|shown| shown.is_set);
     if !set.is_empty() && !missing.is_empty() {
         let keys: Vec<String> = missing.into_iter().map(|shown| shown.key).collect();
-        remarks.push(format!("for OAuth 1.0a at X, {} is not set", keys.join(" and ")));
+        remarks.push(format!("{} is not set, which OAuth 1.0a needs for X", keys.join(" and ")));
     }
     if as_json {
         print(&json!({ "problems": problems, "remarks": remarks }).to_string());
     } else {
         for problem in &problems {
-            print(&format!("wrong: {problem}"));
+            print(&format!("error: {problem}"));
         }
         for remark in &remarks {
             print(&format!("note: {remark}"));
         }
         if problems.is_empty() {
-            print("Everything makes sense.");
+            print("All settings are valid.");
         }
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -381,21 +379,25 @@ async fn rotate_key(
         print(&rotated.to_string());
         return Ok(());
     }
-    print(&format!("{} secrets are sealed with the master key {}.", rotated.secrets, rotated.to));
+    print(&format!(
+        "{} secrets are now sealed with the master key {}.",
+        rotated.secrets, rotated.to
+    ));
     if !rotated.lost.is_empty() {
-        print(&format!("No key opened {}: removed.", rotated.lost.join(", ")));
+        print(&format!("Removed {}, because no key can decrypt them.", rotated.lost.join(", ")));
     }
-    print(&format!("{} secrets of authenticator apps are, too.", apps.sealed));
+    print(&format!("{} secrets of authenticator apps are now sealed with it, too.", apps.sealed));
     if apps.lost > 0 {
         print(&format!(
-            "No key opened {} of those: their users need a recovery code, a passkey, or 'waggle users remove-second-factor'.",
+            "No key can decrypt {} others: their users need a recovery code, a passkey, or \
+             'waggle users remove-second-factor'.",
             apps.lost
         ));
     }
     if let Some(from) = rotated.from.filter(|_| apps.lost == 0) {
         print(&format!(
-            "The database needs {from} no more. Backups from before do: keep it as long as you keep them, \
-             then remove it from where the keys are."
+            "The database no longer needs the master key {from}, but older backups do. Keep it as \
+             long as these backups, then remove it."
         ));
     }
     Ok(())

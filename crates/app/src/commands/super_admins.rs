@@ -1,4 +1,4 @@
-//! `waggle super-admins`: the list of super admins is applied.
+//! `waggle super-admins`: applies the list of super admins.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,8 +22,9 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a user, without a password, of each address of `SUPER_ADMIN_EMAILS` that nobody has, and make super admins of those,
-    /// and of those alone, whose address is on the list and verified.
+    /// Apply `SUPER_ADMIN_EMAILS`: create a user without a password for each address that has no
+    /// user yet, and make exactly those users super admins whose address is on the list and
+    /// verified.
     Sync,
 }
 
@@ -46,17 +47,18 @@ pub(super) async fn run(
     }
     for user in &made {
         print(&format!(
-            "{} has a user now, without a password. Let them reset it, or sign in with Google; then they are a super admin.",
+            "{} now has a user without a password. Once they reset the password or sign in with \
+             Google, they are a super admin.",
             user.email
         ));
     }
     for user in &changed {
         let is_one =
-            if user.is_super_admin { "is a super admin" } else { "is no super admin any more" };
+            if user.is_super_admin { "is a super admin" } else { "is no longer a super admin" };
         print(&format!("{} {is_one}.", user.email));
     }
     if made.is_empty() && changed.is_empty() {
-        print("Everything is as SUPER_ADMIN_EMAILS says.");
+        print("Nothing to do: the super admins match SUPER_ADMIN_EMAILS.");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! `waggle tokens`: who may call.
+//! `waggle tokens`: creates, lists and revokes API tokens.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
-use waggle_accounts::{Client, OwnedToken, User, WantedToken};
+use waggle_accounts::{Client, OwnedToken, Tokens, User, WantedToken};
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{Actor, Clock as _, Scope, Scopes};
+use waggle_store::Store;
 use waggle_system::{Hashing, SystemClock, SystemEntropy};
 
 use super::database::open_existing;
@@ -25,32 +26,34 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a token and show it, once.
+    /// Create a token and show it once.
     Create {
-        /// What it is for.
+        /// What the token is for.
         #[arg(long)]
         name: String,
-        /// What its bearer may do: ingest, read, write, approve, publish, admin; several are allowed.
+        /// The scopes of the token, one or more of: ingest, read, write, approve, publish, admin.
         #[arg(long = "scope", required = true, num_args = 1.., value_delimiter = ',')]
         scopes: Vec<Scope>,
-        /// When it ends by itself: a date (2027-01-31) or a time (2027-01-31T12:00:00Z).
+        /// When the token expires: at the end of a day in UTC (2027-01-31) or at a time
+        /// (2027-01-31T12:00:00Z).
         #[arg(long, value_parser = expiry)]
         expires: Option<DateTime<Utc>>,
-        /// Whose it is: a mail address or a user name. It may do no more than its owner, and ends with them. Without, it is
-        /// the operator's.
+        /// The owner of the token: an email address or a user name. The token never has more rights
+        /// than its owner, and works only while the owner is active. Without this option, the token
+        /// belongs to the operator.
         #[arg(long)]
         user: Option<String>,
     },
-    /// List every token, without its secret.
+    /// List all tokens, without their secrets.
     List,
-    /// End a token at once.
+    /// Revoke a token at once.
     Revoke {
-        /// Its id, as the list shows it.
+        /// The id of the token, as shown in the list.
         id: String,
     },
 }
 
-/// The end of a day, or a moment.
+/// Parses a time, or a date, which means the end of that day in UTC.
 fn expiry(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.to_utc());
@@ -60,7 +63,60 @@ fn expiry(text: &str) -> Result<DateTime<Utc>, String> {
         .and_then(|day| day.succ_opt())
         .and_then(|day| day.and_hms_opt(0, 0, 0))
         .map(|time| time.and_utc())
-        .ok_or_else(|| "expected is 2027-01-31 or 2027-01-31T12:00:00Z".to_owned())
+        .ok_or_else(|| "must be like 2027-01-31 or 2027-01-31T12:00:00Z".to_owned())
+}
+
+/// A token to create.
+struct Wanted {
+    name: String,
+    scopes: Scopes,
+    expires_at: Option<DateTime<Utc>>,
+    /// The login of the owner.
+    user: Option<String>,
+}
+
+async fn create(
+    store: &Store,
+    tokens: &Tokens,
+    wanted: Wanted,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let (actor, client) = (Actor::system(), Client::default());
+    let Wanted { name, scopes, expires_at, user } = wanted;
+    let mut warning = None;
+    let owner = match user {
+        None => None,
+        Some(login) => {
+            let users = people::users(store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
+            let owner = users.show_login(&actor, &login).await?;
+            warning = vain(&owner, &owner.lacks(scopes));
+            Some(owner.id)
+        }
+    };
+    let wanted = WantedToken { name, owner, scopes, expires_at };
+    let created = tokens.create(&actor, &wanted, &client).await?;
+    let secret = created.secret.expose_secret();
+    if as_json {
+        let token = json!({
+            "id": created.token.public_id,
+            "name": created.token.name,
+            "user_id": created.token.owner.map(UserId::number),
+            "scopes": names(created.token.scopes.iter()),
+            "expires_at": created.token.expires_at,
+            "token": secret,
+        });
+        print(&token.to_string());
+    } else {
+        print(secret);
+        crate::best_effort::complain(
+            "This token is shown only once. Waggle stores a hash of it, and cannot show \
+             it again.",
+        );
+    }
+    if let Some(warning) = warning {
+        crate::best_effort::complain(&warning);
+    }
+    Ok(())
 }
 
 pub(super) async fn run(
@@ -73,40 +129,8 @@ pub(super) async fn run(
     let (actor, client) = (Actor::system(), Client::default());
     match arguments.command {
         Command::Create { name, scopes, expires: expires_at, user } => {
-            let scopes: Scopes = scopes.into_iter().collect();
-            let mut warning = None;
-            let owner = match user {
-                None => None,
-                Some(login) => {
-                    let users =
-                        people::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
-                    let owner = users.show_login(&actor, &login).await?;
-                    warning = vain(&owner, &owner.lacks(scopes));
-                    Some(owner.id)
-                }
-            };
-            let wanted = WantedToken { name, owner, scopes, expires_at };
-            let created = tokens.create(&actor, &wanted, &client).await?;
-            let secret = created.secret.expose_secret();
-            if as_json {
-                let token = json!({
-                    "id": created.token.public_id,
-                    "name": created.token.name,
-                    "user_id": created.token.owner.map(UserId::number),
-                    "scopes": names(created.token.scopes.iter()),
-                    "expires_at": created.token.expires_at,
-                    "token": secret,
-                });
-                print(&token.to_string());
-            } else {
-                print(secret);
-                crate::best_effort::complain(
-                    "This token is shown once. Waggle keeps a hash of it, and cannot show it again.",
-                );
-            }
-            if let Some(warning) = warning {
-                crate::best_effort::complain(&warning);
-            }
+            let wanted = Wanted { name, scopes: scopes.into_iter().collect(), expires_at, user };
+            create(&store, &tokens, wanted, as_json).await?;
         }
         Command::List => {
             let list = tokens.list(&actor).await?;
@@ -132,7 +156,8 @@ pub(super) async fn run(
                 print(&json!({ "tokens": list }).to_string());
             } else if list.is_empty() {
                 print(
-                    "There is no token. Make one: waggle tokens create --name n8n --scope ingest",
+                    "There are no tokens. Create one: waggle tokens create --name n8n --scope \
+                     ingest",
                 );
             } else {
                 for owned in list {
@@ -161,7 +186,7 @@ pub(super) async fn run(
             if as_json {
                 print(&json!({ "revoked": id }).to_string());
             } else {
-                print("The token is ended.");
+                print("The token is revoked.");
             }
         }
     }
@@ -172,11 +197,11 @@ fn names(scopes: impl IntoIterator<Item = Scope>) -> Vec<&'static str> {
     scopes.into_iter().map(Scope::name).collect()
 }
 
-/// What there is to say of scopes that a token has in vain.
+/// The warning about scopes that a token has, but the role of its owner does not allow.
 fn vain(owner: &User, scopes: &[Scope]) -> Option<String> {
     let (name, role) = (&owner.username, owner.effective_role());
     let scopes = names(scopes.iter().copied()).join(", ");
     let warning =
-        format!("Warning: {name} has the role {role}, so this can never be used: {scopes}");
+        format!("Warning: {name} has the role {role}, so these scopes have no effect: {scopes}");
     (!scopes.is_empty()).then_some(warning)
 }

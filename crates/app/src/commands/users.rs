@@ -1,4 +1,4 @@
-//! `waggle users`: who may sign in.
+//! `waggle users`: creates, lists and changes users.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::output::{Failure, print};
 use crate::config::Config;
 use crate::wiring::{self, people};
 
-/// The most that is read as a password, in bytes.
+/// The maximum size of standard input for a password, in bytes.
 const MOST: u64 = 4_096;
 
 #[derive(Args)]
@@ -27,15 +27,15 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a user. The password is asked for, or piped in with --password-stdin.
+    /// Create a user. You are asked for the password, or pipe it in with --password-stdin.
     Create {
-        /// The mail address.
+        /// The email address.
         #[arg(long)]
         email: String,
-        /// The name to sign in with; what stands in front of the @ when nothing is said.
+        /// The user name for sign-in; the default is the part of the address before the @.
         #[arg(long)]
         username: Option<String>,
-        /// What they may do: viewer, editor, approver or admin.
+        /// The role: viewer, editor, approver or admin.
         #[arg(long)]
         role: Role,
         /// The given name.
@@ -47,40 +47,41 @@ enum Command {
         /// Read the password from standard input.
         #[arg(long, conflicts_with = "no_password")]
         password_stdin: bool,
-        /// Make the user without a password.
+        /// Create the user without a password.
         #[arg(long)]
         no_password: bool,
     },
-    /// List every user.
+    /// List all users.
     List,
-    /// Give a user another role; all sessions of the user end.
+    /// Change the role of a user. This ends all sessions of the user.
     SetRole {
-        /// The mail address or the user name.
+        /// The email address or the user name.
         user: String,
-        /// viewer, editor, approver or admin.
+        /// The new role: viewer, editor, approver or admin.
         role: Role,
     },
-    /// Shut a user out at once.
+    /// Deactivate a user. This ends all sessions of the user, who can no longer sign in.
     Deactivate {
-        /// The mail address or the user name.
+        /// The email address or the user name.
         user: String,
     },
-    /// Let a user in again.
+    /// Activate a user again.
     Activate {
-        /// The mail address or the user name.
+        /// The email address or the user name.
         user: String,
     },
-    /// Give a user another password; all sessions of the user end.
+    /// Set a new password for a user. This ends all sessions of the user.
     ResetPassword {
-        /// The mail address or the user name.
+        /// The email address or the user name.
         user: String,
         /// Read the password from standard input.
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Take a user's second factor away, whose app and recovery codes are lost; all sessions of the user end.
+    /// Remove all second factors of a user who has lost the authenticator app and the recovery
+    /// codes. This ends all sessions of the user.
     RemoveSecondFactor {
-        /// The mail address or the user name.
+        /// The email address or the user name.
         user: String,
     },
 }
@@ -126,50 +127,51 @@ pub(super) async fn run(
                 print(&json!({ "users": list }).to_string());
             }
             for user in all.iter().filter(|_| !as_json) {
-                let state = if user.is_active { "" } else { "  (shut out)" };
+                let state = if user.is_active { "" } else { "  (deactivated)" };
                 print(&format!("{}  {}  {}{state}", user.username, user.email, user.role));
             }
         }
         Command::SetRole { user, role } => {
             let wanted = UserChange { role: Some(role), ..UserChange::default() };
-            done(as_json, &change(&user, wanted).await?, "has the role");
+            done(as_json, &change(&user, wanted).await?, "has a new role");
         }
         Command::Deactivate { user } => {
             let wanted = UserChange { is_active: Some(false), ..UserChange::default() };
-            done(as_json, &change(&user, wanted).await?, "is shut out");
+            done(as_json, &change(&user, wanted).await?, "is deactivated");
         }
         Command::Activate { user } => {
             let wanted = UserChange { is_active: Some(true), ..UserChange::default() };
-            done(as_json, &change(&user, wanted).await?, "is let in again");
+            done(as_json, &change(&user, wanted).await?, "is active again");
         }
         Command::ResetPassword { user, password_stdin } => {
             let user = users.show_login(&actor, &user).await?;
             let password = password(password_stdin)?;
             users.set_password(&actor, user.id, Some(&password), &client).await?;
-            done(as_json, &user, "has another password");
+            done(as_json, &user, "has a new password");
         }
         Command::RemoveSecondFactor { user } => {
             let user = users.show_login(&actor, &user).await?;
             let settings = Arc::new(wiring::settings(&store, config, Arc::new(())).await?);
             let factor = people::second_factor(&store, &settings);
             factor.remove_for(&actor, &user, &client).await?;
-            done(as_json, &users.show(&actor, user.id).await?, "has no second factor any more");
+            done(as_json, &users.show(&actor, user.id).await?, "no longer has a second factor");
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Never from the command line, where others can see it.
+/// Reads a password from standard input or the terminal, but never from the command line, where
+/// others can see it.
 fn password(from_stdin: bool) -> Result<SecretString, Failure> {
     if from_stdin {
         let text = standard_input(MOST)?;
         return Ok(text.trim_end_matches(['\r', '\n']).into());
     }
-    let text = ask("Password: ", true)?.ok_or("there is no password")?;
+    let text = ask("Password: ", true)?.ok_or("no password was given")?;
     if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-        let again = ask("The same again: ", true)?.unwrap_or_default();
+        let again = ask("Repeat the password: ", true)?.unwrap_or_default();
         if again != text {
-            return Err("the two passwords differ".into());
+            return Err("the passwords do not match".into());
         }
     }
     Ok(text.into())

@@ -1,6 +1,6 @@
-//! Who may call what of the native API: the one table.
+//! The access table of the native API: who may call which operation.
 //!
-//! It is asked before anything of a body is read. What it does not name nobody gets.
+//! It is checked before the body of a request is read. Anything not listed is denied.
 
 use poem::http::Method;
 use waggle_kernel::Scope;
@@ -8,26 +8,26 @@ use waggle_kernel::Scope;
 /// Who may call an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Everybody, but no page of another site.
+    /// Everyone, except pages of other sites.
     Open,
-    /// API tokens with the scope, and people whose role has it.
+    /// API tokens with the scope, and signed-in users whose role has it.
     Anyone(Scope),
-    /// People who are signed in and whose role has the scope; no API token.
+    /// Signed-in users whose role has the scope, but no API tokens.
     Person(Scope),
-    /// The same, if they proved who they are a short while ago.
+    /// The same, if the user authenticated recently.
     FreshPerson(Scope),
-    /// People who are signed in, also those who have to set up a second factor before anything else.
+    /// Signed-in users, including those who must set up a second factor first.
     Enrolling,
-    /// The same, if they proved who they are a short while ago.
+    /// The same, if the user authenticated recently.
     FreshEnrolling,
-    /// People who are signed in, or are asked for the second factor.
+    /// Signed-in users, including those who have not yet shown their second factor.
     Halfway,
 }
 
 use Access::{Anyone, Enrolling, FreshEnrolling, FreshPerson, Halfway, Open, Person};
 use Scope::{Admin, Approve, Ingest, Publish, Read, Write};
 
-/// Method, path and who.
+/// Method, path and access.
 static TABLE: &[(Method, &str, Access)] = &[
     (Method::POST, "/auth/login", Open),
     (Method::POST, "/auth/register", Open),
@@ -113,11 +113,11 @@ static TABLE: &[(Method, &str, Access)] = &[
 pub(super) fn access(method: &Method, path: &str) -> Option<Access> {
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let fitting = TABLE.iter().filter(|(of, pattern, _)| of == method && fits(pattern, path));
-    // A name wins over a place for anything.
+    // A literal segment wins over a placeholder.
     fitting.min_by_key(|(_, pattern, _)| pattern.matches(':').count()).map(|(_, _, who)| *who)
 }
 
-/// Whether a path is one of a pattern, in which `:name` stands for anything but a slash.
+/// Whether a path matches a pattern, in which `:name` stands for one segment that is not empty.
 pub(super) fn fits(pattern: &str, path: &str) -> bool {
     let (mut wanted, mut found) = (pattern.split('/'), path.split('/'));
     loop {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_of_the_document_is_in_the_table_and_says_so() {
+    fn every_operation_of_the_document_is_in_the_table_and_documents_its_access() {
         let spec = OpenApiService::new(crate::api::all(), "", "").spec();
         let spec: Value = serde_json::from_str(&spec).unwrap();
         let mut documented = BTreeSet::new();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn names_win_and_nothing_passes_for_another_path() {
+    fn literal_segments_win_and_other_paths_do_not_match() {
         let of = |path: &str| access(&Method::GET, path);
 
         assert_eq!(of("/settings/history"), Some(Anyone(Admin)));

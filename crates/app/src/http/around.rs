@@ -1,4 +1,4 @@
-//! What surrounds every request: an id, a deadline, headers, one form of errors, one line in the log.
+//! What applies to every request: an id, a deadline, headers, one error format, one log line.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use super::pace::{Pace, most_calls};
 use super::request_id::{REQUEST_ID, new_id, request_id};
 use crate::use_cases::UseCases;
 
-/// How long the answer to a request may take to begin.
+/// The maximum time until the response to a request begins.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Calls the routes with all that surrounds them.
+/// Calls the routes, with all that applies to every request.
 pub(super) async fn every_request<E>(next: Arc<E>, request: Request) -> poem::Result<Response>
 where
     E: Endpoint + 'static,
@@ -57,40 +57,40 @@ async fn answered<E: Endpoint + 'static>(
     Ok(response)
 }
 
-/// The beginning of a path: a line of the log has an end.
+/// The beginning of a path, so that log lines are bounded.
 fn shortened(path: &str) -> &str {
     const MOST: usize = 256;
     &path[..path.floor_char_boundary(MOST)]
 }
 
-/// What no route takes.
+/// The error of a request that no route accepts.
 fn refused(request: &Request) -> Option<Problem> {
     let headers = request.headers();
     let uri = request.uri();
     if uri.path().contains("%00") || uri.query().is_some_and(|query| query.contains("%00")) {
-        let detail = "the URL has a NUL character in it, which no text has";
+        let detail = "the URL contains a NUL character, which is not allowed";
         return Some(Problem::new(StatusCode::BAD_REQUEST, detail));
     }
     let hosts = headers.get_all(header::HOST).iter().count();
     let needs_host = request.version() == Version::HTTP_11 && uri.authority().is_none();
     if hosts > 1 || (needs_host && hosts == 0) {
-        let detail = "a request has exactly one Host header (RFC 9112, section 3.2)";
+        let detail = "a request must have exactly one Host header (RFC 9112, section 3.2)";
         return Some(Problem::new(StatusCode::BAD_REQUEST, detail));
     }
     let encoding = headers.get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| encoding != "identity") {
-        let detail = "encoded bodies are not taken; send the body as it is";
+        let detail = "encoded bodies are not accepted; send the body without an encoding";
         return Some(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !safe && headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
-        let detail = "a page of another site sent this request";
+        let detail = "this request was sent by a page of another site";
         return Some(Problem::new(StatusCode::FORBIDDEN, detail));
     }
     None
 }
 
-/// One call too many from an address. Whoever asks whether the process lives is always answered.
+/// The error of a request over the rate limit of its address. Health checks are not limited.
 fn too_fast(request: &Request) -> Option<Problem> {
     let app = request.data::<Arc<UseCases>>()?;
     if request.uri().path().starts_with("/health/") {
@@ -102,28 +102,27 @@ fn too_fast(request: &Request) -> Option<Problem> {
     request.data::<Arc<Pace>>()?.call_from(address, most).err().map(Into::into)
 }
 
-/// A request under a name that is none of ours: another name may lead here without anybody of ours knowing. Whoever asks whether the
-/// process lives needs no name.
+/// The error of a request for a host name that is not allowed. Anyone can point a name of their own
+/// at this server. Health checks may use any name.
 fn misaddressed(request: &Request) -> Option<Problem> {
     let app = request.data::<Arc<UseCases>>()?;
     if request.uri().path().starts_with("/health/") {
         return None;
     }
     (!is_allowed_host(&app.settings.values(), request)).then(|| {
-        let detail =
-            "Waggle is not known under this name; ALLOWED_HOSTS has those it is known under";
+        let detail = "Waggle does not serve this host name; ALLOWED_HOSTS lists the allowed ones";
         Problem::new(StatusCode::MISDIRECTED_REQUEST, detail)
     })
 }
 
-/// Whether the name that a request is for is one of `ALLOWED_HOSTS`, or that list is empty.
+/// Whether the host name of a request is one of `ALLOWED_HOSTS`, or that list is empty.
 pub(crate) fn is_allowed_host(values: &Values, request: &Request) -> bool {
     let hosts = &values.allowed_hosts.0;
     let is_one = |name: String| hosts.iter().any(|host| host.is_called(&name));
     hosts.is_empty() || host_of(request).is_some_and(is_one)
 }
 
-/// Whether the name that a request is for is that of `PUBLIC_URL`, or that is not set.
+/// Whether the host name of a request is that of `PUBLIC_URL`, or `PUBLIC_URL` is not set.
 pub(crate) fn is_public_host(values: &Values, request: &Request) -> bool {
     let public = values.public_url.as_ref().and_then(|url| url.url().host_str());
     public.is_none_or(|public| host_of(request).is_some_and(|host| host == public))
@@ -135,19 +134,20 @@ fn host_of(request: &Request) -> Option<String> {
     Some(name.host().trim_end_matches('.').to_ascii_lowercase())
 }
 
-/// Calls the routes aside, so that whoever hangs up does not stop what was begun: what was counted is written down, too.
+/// Calls the routes in a separate task. A client that disconnects does not stop it, so whatever was
+/// counted is also recorded.
 async fn within_deadline<E: Endpoint + 'static>(next: Arc<E>, request: Request) -> Response {
     let id = request_id();
     let work = async move {
         match AssertUnwindSafe(next.call(request)).catch_unwind().await {
             Ok(Ok(output)) => output.into_response(),
-            // Problems of ours, and responses that are errors, know what they look like.
+            // These errors define their own response.
             Ok(Err(error)) if error.is_from_response() || error.is::<Problem>() => {
                 error.into_response()
             }
             Ok(Err(error)) => Problem::of_framework(&error).into_response(),
             Err(_) => {
-                error!(request.id = %request_id(), "a request ran into a bug and panicked");
+                error!(request.id = %request_id(), "a request panicked because of a bug");
                 Problem::internal().into_response()
             }
         }
@@ -176,8 +176,8 @@ fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
         path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     let policy = if is_page("/docs") || is_page("/account") || path == CALLBACK {
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
-         form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
+         connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     } else {
         "default-src 'none'; frame-ancestors 'none'"
     };

@@ -1,4 +1,4 @@
-//! Bodies are bounded before anything reads them: in size, in type, in depth.
+//! Limits on bodies, which are checked before anything parses them: size, type, depth and parts.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -19,48 +19,39 @@ use super::problem::NOT_JSON;
 use super::shares::{Part, Shares};
 use crate::use_cases::UseCases;
 
-/// How long a body may take to come: less than the answer may take as a whole.
+/// The maximum time for a body to arrive. It is less than the deadline of the response.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How much of a body that is too large is read to its end, in bytes.
+/// How much of a body that is too large is read and discarded, in bytes.
 const MOST_DISCARDED: usize = 64 * 1024 * 1024;
-/// The most that a body may have where everybody may call, in bytes.
+/// The maximum size of a body at an operation that needs no credentials, in bytes.
 const MOST_OPEN: usize = 16 * 1024;
-/// How deep lists and objects may stand in one another.
+/// The maximum nesting depth of lists and objects.
 const MOST_DEPTH: usize = 64;
-/// How many texts, numbers, lists and members a body of the native API may have.
+/// The maximum number of texts, numbers, lists and members in a body of the native API.
 const MOST_PARTS: usize = 20_000;
 
-/// Why a body is not taken.
+/// Why a body is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BodyRefused {
-    /// It is too large.
     #[error("the body is larger than {most} bytes")]
-    TooLarge {
-        /// The most that is taken.
-        most: usize,
-    },
-    /// The same network address has too much under way.
-    #[error("this network address sends too much at the same time; try again later")]
+    TooLarge { most: usize },
+    #[error("this network address sends too much data at the same time; try again later")]
     TooMuch,
-    /// It is no JSON by its own word.
+    /// Its content type is not JSON.
     #[error("{NOT_JSON}")]
     NotJson,
-    /// It did not come whole.
-    #[error("the body was cut off")]
+    #[error("the body is incomplete")]
     CutOff,
-    /// It did not come in time.
-    #[error("the body did not come within {} seconds", PATIENCE.as_secs())]
+    #[error("the body did not arrive within {} seconds", PATIENCE.as_secs())]
     TooSlow,
-    /// It is made of too many parts.
     #[error("the body has more than {MOST_PARTS} values")]
     TooManyParts,
-    /// It is too deep.
-    #[error("the body has lists or objects more than {MOST_DEPTH} deep in one another")]
+    #[error("the body has lists or objects that are nested more than {MOST_DEPTH} deep")]
     TooDeep,
 }
 
 impl BodyRefused {
-    /// The status that says so.
+    /// The HTTP status of the error.
     pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -73,19 +64,15 @@ impl BodyRefused {
     }
 }
 
-/// The bytes of a JSON body that is within the bounds.
+/// The bytes of a JSON body that is within the limits.
 pub(crate) struct JsonBody {
     pub(crate) bytes: Vec<u8>,
-    /// Counts them as long as they are worked on.
+    /// Counts the bytes while they are processed.
     pub(crate) share: Part,
 }
 
 impl JsonBody {
-    /// Reads a body of at most `most` bytes and of bounded depth and parts.
-    ///
-    /// # Errors
-    ///
-    /// [`BodyRefused`].
+    /// Reads a body of at most `most` bytes, and checks its depth and its number of parts.
     pub(crate) async fn read(
         app: &UseCases,
         request: &Request,
@@ -97,11 +84,7 @@ impl JsonBody {
         Ok(body)
     }
 
-    /// Reads a body of at most `most` bytes, whose reader sees to the bounds of what is in it.
-    ///
-    /// # Errors
-    ///
-    /// [`BodyRefused`].
+    /// Reads a body of at most `most` bytes. The caller must check the limits of its content.
     pub(crate) async fn read_loosely(
         app: &UseCases,
         request: &Request,
@@ -120,7 +103,7 @@ impl JsonBody {
     }
 }
 
-/// A value takes much more memory than its text: bounds come before it is read.
+/// Checks depth and parts before parsing, because a value takes much more memory than its text.
 fn within_bounds(json: &[u8]) -> Result<(), BodyRefused> {
     if depth(json) > MOST_DEPTH {
         return Err(BodyRefused::TooDeep);
@@ -129,8 +112,9 @@ fn within_bounds(json: &[u8]) -> Result<(), BodyRefused> {
     if parts > MOST_PARTS { Err(BodyRefused::TooManyParts) } else { Ok(()) }
 }
 
-/// The native API: whoever is not let in is told so before his body is read, and bodies are bounded.
-/// What comes is checked against the API document before the endpoint works with it.
+/// Wraps the native API. A caller without access gets an error before the body is read, and bodies
+/// are limited. Parameters and body are checked against the API document before the endpoint is
+/// called.
 pub(crate) fn limited<E: Endpoint + 'static>(
     endpoint: E,
     contract: Arc<Contract>,
@@ -158,10 +142,10 @@ pub(crate) fn limited<E: Endpoint + 'static>(
             let body = request.take_body();
             let mut bytes = bounded(body, most, length, &mut share).await.map_err(refuse)?;
             within_bounds(&bytes).map_err(refuse)?;
-            // What is read has no body by the rules (RFC 9110, section 9.3.1): none is looked at.
+            // The body of a GET has no meaning (RFC 9110, section 9.3.1), so it is ignored.
             let is_read = matches!(method, Method::GET | Method::HEAD);
             if bytes.iter().all(u8::is_ascii_whitespace) && !is_read {
-                // An action without a body needs no announcement of one.
+                // An action without a body needs no content type.
                 bytes = b"{}".to_vec();
                 request.headers_mut().remove(header::CONTENT_TYPE);
             }
@@ -182,18 +166,19 @@ pub(crate) fn limited<E: Endpoint + 'static>(
     })
 }
 
-/// A version that cannot be read must not count as none: the change would be made whatever is there.
+/// Rejects a version that cannot be read. It must not count as missing, because then the change
+/// would be made whatever the current version is.
 fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
     let mut versions = headers.get_all(header::IF_MATCH).iter();
     let is_text = versions.next().is_none_or(|version| version.to_str().is_ok());
     if is_text && versions.next().is_none() {
         return Ok(());
     }
-    let detail = "If-Match has to be the version, a number, and to be sent once";
+    let detail = "If-Match must be the version, a number, and must be sent only once";
     Err(Problem::new(StatusCode::BAD_REQUEST, detail))
 }
 
-/// Calls an endpoint and leaves its error an error.
+/// Calls an endpoint without converting its error to a response.
 trait ResponseOrError: Endpoint {
     async fn get_response_or_error(&self, request: Request) -> poem::Result<Response> {
         Ok(poem::IntoResponse::into_response(self.call(request).await?))
@@ -221,16 +206,16 @@ fn is_json(request: &Request) -> bool {
         && types.all(|named| named.to_str().is_ok_and(|named| named.split(',').all(is_json)))
 }
 
-/// Whether the client waits to be asked for the body (RFC 9110, section 10.1.1): it sends none that
-/// is refused.
+/// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, section 10.1.1).
+/// Then it does not send a body that is rejected.
 fn waits(request: &Request) -> bool {
     request.headers().contains_key(header::EXPECT)
 }
 
-/// What the sender of a request has under way.
+/// The share of the client's network address, to which the body of a request is added.
 fn share_of(app: &UseCases, request: &Request) -> Result<Part, BodyRefused> {
     let address = client_address(&app.settings.values(), request);
-    // Without the counts there would be no bound.
+    // Without the counts there would be no limit.
     let shares = request.data::<Shares>().ok_or(BodyRefused::TooMuch)?;
     Ok(shares.body(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
 }
@@ -252,11 +237,11 @@ async fn whole(
     length: usize,
     share: &mut Part,
 ) -> Result<Vec<u8>, BodyRefused> {
-    /// UTF-8's byte order mark, which some editors and programs write first.
+    /// The byte order mark of UTF-8, which some editors and programs write first.
     const MARK: &[u8] = b"\xEF\xBB\xBF";
 
     let mut stream = body.into_bytes_stream();
-    // What is announced is not reserved before some of it is there.
+    // Memory is reserved as data arrives, not for the announced length at once.
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| BodyRefused::CutOff)?;
@@ -280,7 +265,8 @@ async fn whole(
     Ok(bytes)
 }
 
-/// Refuses a body that was announced; `at_once` says whether nothing of it is read.
+/// The error of a body whose announced length is too large. Unless `at_once` is true, the body is
+/// read and discarded first.
 async fn too_large(body: Body, most: usize, at_once: bool) -> BodyRefused {
     if !at_once {
         discard(body.into_bytes_stream()).await;
@@ -288,8 +274,8 @@ async fn too_large(body: Body, most: usize, at_once: bool) -> BodyRefused {
     BodyRefused::TooLarge { most }
 }
 
-/// Reads on without keeping anything, within a bound: a client that is still sending when the connection
-/// is closed sees a broken connection, and not the answer that says why.
+/// Reads and discards the rest of a body, up to a limit. A client that is still sending when the
+/// connection is closed sees a broken connection instead of the error response.
 async fn discard<E>(mut rest: impl Stream<Item = Result<Bytes, E>> + Unpin) {
     let mut read = 0;
     while let Some(Ok(chunk)) = rest.next().await {

@@ -1,4 +1,5 @@
-//! Who calls: an API token as a Bearer, or as the password of HTTP Basic, whatever the user name, or a person by session.
+//! Authenticates callers: an API token as a Bearer token or as the password of HTTP Basic with any
+//! user name, or the session of a user.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,17 +22,12 @@ use super::refused::CallerRefused;
 use super::visitor::{SESSION, is_foreign, register_session, visitor};
 use crate::use_cases::UseCases;
 
-/// The actor that calls; the table of who may call what was asked before the body was read.
+/// An authenticated caller. The access table was checked before the body was read.
 pub(crate) struct Caller {
-    /// The actor.
     pub(crate) actor: Actor,
 }
 
-/// The bearer of the token in the request.
-///
-/// # Errors
-///
-/// [`CallerRefused`].
+/// The bearer of the API token in the request. Counts the call for the rate limit of the token.
 pub(super) async fn bearer(app: &UseCases, request: &Request) -> Result<Actor, CallerRefused> {
     let token = presented(request)?.ok_or(CallerRefused::Missing)?;
     let actor = app.people.tokens.authenticate(&token).await.map_err(|error| match error {
@@ -44,12 +40,9 @@ pub(super) async fn bearer(app: &UseCases, request: &Request) -> Result<Actor, C
     Ok(actor)
 }
 
-/// Lets a call of the native API in whose caller the table lets in: the bearer of a token, which decides where there is one, or a
-/// person who is signed in. Who it is, is put into the request.
-///
-/// # Errors
-///
-/// [`CallerRefused`].
+/// Authenticates a call of the native API and checks the access table. If there is an
+/// `Authorization` header, its API token decides; otherwise the session does. Stores the actor, and
+/// the visitor of a session, in the request.
 pub(super) async fn let_in(app: &UseCases, request: &mut Request) -> Result<(), CallerRefused> {
     let access = access(request.method(), request.uri().path());
     if access == Some(Access::Open) {
@@ -61,13 +54,13 @@ pub(super) async fn let_in(app: &UseCases, request: &mut Request) -> Result<(), 
         let visitor = visitor(app, request).await?.ok_or(CallerRefused::Missing)?;
         (visitor.user.actor(), Some(visitor))
     };
-    // Nobody gets what the table does not name; whoever is known may hear that it is not there.
+    // Anything not listed is denied. A known caller may learn that the path does not exist.
     let Some(access) = access else { return Ok(()) };
     let scope = match access {
         Access::Anyone(scope) | Access::Person(scope) | Access::FreshPerson(scope) => Some(scope),
         _ => None,
     };
-    // Callers who lack the right are told so before they are asked for a proof.
+    // A missing right is reported before the user is asked to authenticate again.
     let lacks_right = |actor: &Actor| scope.and_then(|scope| allowed(actor.clone(), scope).err());
     if let Some(visitor) = &visitor {
         let is_fresh = matches!(access, Access::FreshPerson(_) | Access::FreshEnrolling);
@@ -94,7 +87,7 @@ pub(super) async fn let_in(app: &UseCases, request: &mut Request) -> Result<(), 
     Ok(())
 }
 
-/// Checks the second factor of a visitor, as far as the table wants it.
+/// Checks the second factor of a visitor, as far as `access` requires it.
 fn come_far_enough(app: &UseCases, visitor: &Visitor, access: Access) -> Result<(), CallerRefused> {
     let is_enrolling = matches!(access, Access::Enrolling | Access::FreshEnrolling);
     match visitor.standing(&app.policy()) {
@@ -106,12 +99,8 @@ fn come_far_enough(app: &UseCases, visitor: &Visitor, access: Access) -> Result<
     }
 }
 
-/// The actor that calls one of the old addresses with the right `scope`. Where that is to ingest, callers from a
-/// trusted network need no token.
-///
-/// # Errors
-///
-/// [`CallerRefused`].
+/// The actor that calls one of the n8n endpoints, which needs `scope`. With the scope `ingest`,
+/// callers from a trusted network need no token.
 pub(crate) async fn caller(
     app: &UseCases,
     request: &Request,
@@ -130,8 +119,8 @@ pub(crate) async fn caller(
     allowed(actor, scope)
 }
 
-/// Whether a browser sent the request: it may do so for any site that somebody in the trusted
-/// network looks at.
+/// Whether a browser sent the request. A browser in the trusted network sends requests for any site
+/// that its user visits.
 fn is_of_a_browser(request: &Request) -> bool {
     let is_fetch = |name: &HeaderName| name.as_str().starts_with("sec-fetch-");
     request.headers().contains_key(header::ORIGIN) || request.headers().keys().any(is_fetch)
@@ -144,7 +133,8 @@ fn allowed(actor: Actor, scope: Scope) -> Result<Actor, CallerRefused> {
     }
 }
 
-/// The token in the `Authorization` header; a credential of another kind is wrong, not missing.
+/// The token in the `Authorization` header. A credential of another kind counts as wrong, not as
+/// missing.
 fn presented(request: &Request) -> Result<Option<String>, CallerRefused> {
     let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
     let Some(header) = headers.next() else { return Ok(None) };
@@ -172,15 +162,15 @@ fn presented(request: &Request) -> Result<Option<String>, CallerRefused> {
     Err(CallerRefused::Wrong)
 }
 
-/// Whether a text looks like an API token of Waggle's.
+/// Whether a text looks like an API token of Waggle.
 fn is_token(text: &str) -> bool {
     text.starts_with("wgl_") && !text.contains(' ')
 }
 
-/// The address of a caller from a trusted network.
+/// The address of the caller, if it is in a trusted network.
 fn trusted(app: &UseCases, request: &Request) -> Option<IpAddr> {
     let values = app.settings.values();
-    // A proxy that does not say for whom it calls is nobody who is trusted.
+    // A proxy that does not name its client is not trusted.
     client_address(&values, request)
         .filter(|address| !values.trusted_proxies.contains(*address))
         .filter(|address| values.trusted_ingest_networks.contains(*address))
@@ -223,7 +213,7 @@ impl<'a> ApiExtractor<'a> for Caller {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        // Whoever comes here without an actor came by a way that asks for none.
+        // There is no actor if the operation needs no credentials.
         let actor = request.extensions().get::<Actor>().cloned();
         let actor = actor.ok_or(CallerRefused::Missing).map_err(Problem::from)?;
         Ok(Self { actor })

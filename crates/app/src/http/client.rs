@@ -1,4 +1,4 @@
-//! From where a request comes: the address of the connection, or what a trusted proxy says.
+//! The network address of a client: that of the connection, or what a trusted proxy forwards.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use waggle_settings::{List, Network, Values};
 use super::request_id::request_id;
 use crate::use_cases::UseCases;
 
-/// From where a request comes, with what is kept of the browser's name.
+/// The client of a request. The user agent is left out unless the settings keep it.
 pub(crate) fn client(app: &UseCases, request: &Request) -> Client {
     let values = app.settings.values();
     let is_kept = values.log_user_agents.is_on();
@@ -17,17 +17,18 @@ pub(crate) fn client(app: &UseCases, request: &Request) -> Client {
     Client::new(client_address(&values, request), user_agent.unwrap_or_default(), request_id())
 }
 
-/// The address that a request comes from: that of the connection, whatever headers say, unless it is that of a trusted proxy.
+/// The address of the client: that of the connection, whatever the headers contain, unless the
+/// connection comes from a trusted proxy.
 pub(crate) fn client_address(values: &Values, request: &Request) -> Option<IpAddr> {
     let Addr::SocketAddr(peer) = &request.remote_addr().0 else { return None };
     let forwarded = request.headers().get_all("x-forwarded-for").iter();
-    // What a stranger wrote into the line must not hide what the proxy wrote behind it.
+    // Text that a client sent must not hide what the proxy appended to it.
     let lines: Vec<_> = forwarded.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
     let hops: Vec<&str> = lines.iter().flat_map(|line| line.split(',')).collect();
     Some(behind(peer.ip().to_canonical(), &hops, &values.trusted_proxies))
 }
 
-/// The last of those who passed a request on that is no trusted proxy: all before it could say what they like.
+/// The last hop that is not a trusted proxy. All hops before it can be forged.
 fn behind(peer: IpAddr, hops: &[&str], proxies: &List<Network>) -> IpAddr {
     let mut known = peer;
     for hop in hops.iter().rev() {
@@ -40,7 +41,7 @@ fn behind(peer: IpAddr, hops: &[&str], proxies: &List<Network>) -> IpAddr {
     known
 }
 
-/// An address, with or without a port, in brackets or not.
+/// Parses an address, with or without a port, in brackets or not.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.split(']').next());
     let ip = bare.unwrap_or(text).parse::<IpAddr>().ok();
@@ -60,13 +61,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_says_of_himself_does_not_count() {
+    fn forwarded_addresses_from_untrusted_peers_are_ignored() {
         assert_eq!(behind_proxies("203.0.113.7", &["198.51.100.1"]), "203.0.113.7");
         assert_eq!(behind_proxies("203.0.113.7", &[]), "203.0.113.7");
     }
 
     #[test]
-    fn the_last_that_is_no_proxy_counts() {
+    fn the_last_hop_that_is_not_a_proxy_is_the_client() {
         let hops = ["1.2.3.4", " 198.51.100.1", "10.0.0.2"];
 
         assert_eq!(behind_proxies("10.0.0.1", &hops), "198.51.100.1");

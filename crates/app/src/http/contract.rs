@@ -1,8 +1,8 @@
-//! What comes in is checked against the API document before anything works with it: each parameter
-//! and each field is one that is known, and of the type that it has there.
+//! Checks requests against the API document before anything processes them: each parameter and each
+//! field must be known, and must have its documented type.
 //!
-//! The answer names the field, what is wrong with it, and what is allowed. It never repeats a value,
-//! which may be a secret.
+//! An error names the field, what is wrong with it, and what is allowed. It never repeats the
+//! value, which may be a secret.
 
 use std::ops::RangeInclusive;
 
@@ -19,10 +19,10 @@ use super::addresses::API;
 use super::document::named;
 use super::json::not_json;
 
-/// How much of a name that nobody knows is repeated, in characters.
+/// How much of an unknown name an error repeats, in characters.
 const MOST_NAME: usize = 60;
 
-/// Every operation of the native API, and the schemas of what it takes.
+/// All operations of the native API, and the schemas of their requests.
 pub(crate) struct Contract {
     operations: Vec<Operation>,
     schemas: Map<String, Value>,
@@ -30,7 +30,7 @@ pub(crate) struct Contract {
 
 struct Operation {
     method: Method,
-    /// With `:name` for anything but a slash.
+    /// The path, in which `:name` stands for one segment.
     pattern: String,
     parameters: Vec<Parameter>,
     body: Option<Value>,
@@ -42,13 +42,13 @@ struct Parameter {
     schema: Value,
 }
 
-/// What is wrong with what came.
+/// Why a request is rejected.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unfit {
-    /// It has another form.
+    /// A wrong type, or a name that is unknown, missing or repeated.
     #[error("{0}")]
     Form(String),
-    /// It has the form, and is too large, too small, too long or empty.
+    /// The right type, but too large, too small, too long or empty.
     #[error("{0}")]
     Bounds(String),
 }
@@ -64,7 +64,7 @@ impl From<Unfit> for Problem {
 }
 
 impl Contract {
-    /// The contract of a document.
+    /// Reads the operations and schemas from the API document.
     pub(crate) fn of(document: &Value) -> Self {
         let schemas = document.pointer("/components/schemas");
         let schemas = schemas.and_then(Value::as_object).cloned().unwrap_or_default();
@@ -90,11 +90,7 @@ impl Contract {
         fitting.min_by_key(|one| one.pattern.matches(':').count())
     }
 
-    /// Checks the places in the path and the query.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong, for people.
+    /// Checks the parameters in the path and the query.
     pub(super) fn check_parameters(
         &self,
         method: &Method,
@@ -115,8 +111,8 @@ impl Contract {
                 let known: Vec<&str> = operation.of_query().map(|one| &*one.name).collect();
                 let what = format!("the parameter '{}' is unknown", shortened(&name));
                 return Err(Unfit::Form(match known.as_slice() {
-                    [] => format!("{what}: this address takes none"),
-                    known => format!("{what}; known are {}", known.join(", ")),
+                    [] => format!("{what}: this operation has no parameters"),
+                    known => format!("{what}; known parameters are {}", known.join(", ")),
                 }));
             };
             let is_list = kind(&parameter.schema) == Some("array");
@@ -143,11 +139,7 @@ impl Contract {
         self.check(&value.unwrap_or_default(), schema, &place)
     }
 
-    /// Checks a body.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong, for people.
+    /// Checks the body.
     pub(super) fn check_body(&self, method: &Method, path: &str, body: &[u8]) -> Result<(), Unfit> {
         let Some(operation) = self.operation(method, path) else { return Ok(()) };
         let value: Value =
@@ -159,16 +151,19 @@ impl Contract {
                     None => Ok(()),
                     Some(name) => {
                         let name = shortened(name);
-                        Err(Unfit::Form(format!("'{name}' is unknown: this call takes no fields")))
+                        Err(Unfit::Form(format!(
+                            "'{name}' is unknown: this operation accepts no \
+                             fields"
+                        )))
                     }
                 },
-                _ => Err(Unfit::Form("this call takes no body".to_owned())),
+                _ => Err(Unfit::Form("this operation accepts no body".to_owned())),
             };
         };
         self.check(&value, schema, "")
     }
 
-    /// The schema that a reference leads to.
+    /// Follows a reference to its schema. Returns other schemas as they are.
     fn resolved<'a>(&'a self, schema: &'a Value) -> &'a Value {
         let only = schema["anyOf"].get(0).unwrap_or(schema);
         let name = only["$ref"].as_str().and_then(named);
@@ -218,7 +213,7 @@ impl Contract {
             let Some(schema) = known.get(name) else {
                 let known: Vec<&str> = known.keys().map(String::as_str).collect();
                 let place = within(&shortened(name));
-                let what = format!("'{place}' is unknown; known are {}", known.join(", "));
+                let what = format!("'{place}' is unknown; known fields are {}", known.join(", "));
                 return Err(Unfit::Form(what));
             };
             self.check(member, schema, &within(name))?;
@@ -255,7 +250,7 @@ impl Operation {
     }
 }
 
-/// The type of a schema, which may be null beside.
+/// The type of a schema, without `null`.
 fn kind(schema: &Value) -> Option<&str> {
     let kind = &schema["type"];
     kind.get(0).unwrap_or(kind).as_str()
@@ -267,7 +262,7 @@ fn may_be_null(schema: &Value) -> bool {
     has_null(&schema["type"]) || schema["anyOf"].get(1).is_some_and(|other| other["type"] == "null")
 }
 
-/// Whether a value that is neither object nor list has the form that the schema wants.
+/// Whether a value that is neither object nor list has the type that the schema requires.
 fn is_of(schema: &Value, value: &Value) -> bool {
     match kind(schema) {
         Some("integer") => value.is_i64() || value.is_u64(),
@@ -282,7 +277,7 @@ fn is_of(schema: &Value, value: &Value) -> bool {
     }
 }
 
-/// Whether a number or a text of the right form is within its bounds.
+/// Whether a number or a text of the right type is within its bounds.
 fn is_within(schema: &Value, value: &Value) -> bool {
     let number = value.as_i64().map(i128::from).or(value.as_u64().map(i128::from));
     let is_short =
@@ -300,13 +295,13 @@ fn range(schema: &Value) -> RangeInclusive<i128> {
         Some("uint64") => (0, u64::MAX.into()),
         _ => (i64::MIN.into(), i64::MAX.into()),
     };
-    // The framework writes the bounds of a number as one with a point.
+    // The framework writes bounds as floating-point numbers.
     #[expect(clippy::cast_possible_truncation, reason = "bounds are whole numbers")]
     let bound = |name: &str| schema[name].as_f64().map(|bound| bound as i128);
     bound("minimum").unwrap_or(least)..=bound("maximum").unwrap_or(most)
 }
 
-/// What a schema wants, for people.
+/// The error message for a value that does not match its schema.
 fn expected(schema: &Value, place: &str) -> String {
     let names = |all: &Vec<Value>| {
         let all: Vec<&str> = all.iter().filter_map(Value::as_str).collect();
@@ -326,7 +321,7 @@ fn expected(schema: &Value, place: &str) -> String {
             }
         }
         _ if schema["format"] == "code" => {
-            "the digits as a text, in quotes: a number has no zeros in front".to_owned()
+            "the digits as a text, in quotes: a number would lose its leading zeros".to_owned()
         }
         _ if schema["format"] == "date-time" => {
             "a time with its offset from UTC, such as 2026-11-26T12:00:00Z".to_owned()
@@ -337,7 +332,7 @@ fn expected(schema: &Value, place: &str) -> String {
             (None, None) => "a text".to_owned(),
         },
     };
-    format!("{} has to be {what}", called(place))
+    format!("{} must be {what}", called(place))
 }
 
 fn called(place: &str) -> String {
@@ -348,7 +343,7 @@ fn called(place: &str) -> String {
     }
 }
 
-/// A name of the caller's, without what could mislead those who read it.
+/// The beginning of a name that the caller sent, without hidden characters.
 fn shortened(name: &str) -> String {
     name.chars().filter(|c| !is_hidden(*c)).take(MOST_NAME).collect()
 }

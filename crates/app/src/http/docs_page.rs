@@ -1,7 +1,7 @@
-//! The page that shows the API document, offline.
+//! The page that shows the API document. It works offline.
 //!
-//! Its script and style are those of Swagger UI, which the framework brings along. They are served
-//! as files, so that the page runs no script that is written into it.
+//! Script and style come from the Swagger UI that the framework includes. They are served as files,
+//! so that the page needs no inline script.
 
 use hyper::body::Bytes;
 use poem::endpoint::make_sync;
@@ -29,7 +29,8 @@ const PAGE: &str = r#"<!doctype html>
 const START: &str = r##"SwaggerUIBundle({ dom_id: "#ui", url: "/openapi.json", deepLinking: true });
 "##;
 
-/// The page and its files. `framework` is the framework's page, which has script and style in it.
+/// The page and its files. `framework` is the page of the framework, from which script and style
+/// are taken.
 pub(crate) fn routes(framework: &str) -> Route {
     let style = between(framework, "<style charset=\"UTF-8\">", "</style>");
     let script = between(framework, "<script charset=\"UTF-8\">", "</script>");
@@ -45,7 +46,7 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     rest.and_then(|rest| rest.split_once(end)).map(|(inner, _)| inner).unwrap_or_default()
 }
 
-/// An answer that is always the same, kept once however many read it.
+/// A response that is always the same. All requests share its bytes.
 pub(crate) fn fixed(content_type: &'static str, text: String) -> impl Endpoint<Output = Response> {
     let bytes = Bytes::from(text);
     make_sync(move |_| Response::builder().content_type(content_type).body(bytes.clone()))

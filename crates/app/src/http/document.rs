@@ -1,5 +1,5 @@
-//! The OpenAPI document: what the framework writes of the API, in the words that readers of
-//! documents agree on, and the two calls of n8n beside it.
+//! The OpenAPI document: what the framework generates, adapted to what other tools expect, and the
+//! two n8n endpoints.
 
 use poem::http::Method;
 use serde_json::{Map, Value, json};
@@ -7,10 +7,10 @@ use waggle_kernel::Limit;
 
 use super::access::{Access, access};
 use super::addresses::API;
-use super::failure::of_frame;
+use super::failure::{of_frame, reference, responses};
 
-/// The document. `spec` is the framework's, and `calls` the paths that stand beside the native API,
-/// with their schemas.
+/// Builds the document. `spec` is the document of the framework. `calls` has the paths outside of
+/// the native API, with their schemas and tags.
 pub(crate) fn document(spec: Value, calls: Value) -> Value {
     let of_requests = schemas_of_requests(&spec);
     let (mut spec, mut calls) = (object(spec), object(calls));
@@ -38,6 +38,11 @@ pub(crate) fn document(spec: Value, calls: Value) -> Value {
             let takes_values = parameters.as_ref().is_some_and(|all| !all.is_empty());
             parameters.into_iter().flatten().for_each(tell_of_pages);
             if let Some(responses) = operation["responses"].as_object_mut() {
+                for (status, response) in responses.iter_mut() {
+                    if let Ok(status @ 400..) = status.parse() {
+                        *response = reference(status);
+                    }
+                }
                 responses.extend(of_frame(&method, access, takes_values));
             }
             if let Some(operation) = operation.as_object_mut()
@@ -54,7 +59,10 @@ pub(crate) fn document(spec: Value, calls: Value) -> Value {
         tags.extend(more);
     }
     spec.insert("paths".to_owned(), Value::Object(paths));
-    // What may be null is said by the rules of this version alone (JSON Schema 2020-12).
+    if let Some(components) = spec.get_mut("components").and_then(Value::as_object_mut) {
+        components.insert("responses".to_owned(), Value::Object(responses()));
+    }
+    // Types that include null need this version (JSON Schema 2020-12).
     spec.insert("openapi".to_owned(), json!("3.1.0"));
     spec.insert("servers".to_owned(), json!([{ "url": "/" }]));
     Value::Object(spec)
@@ -67,12 +75,12 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// A path with something in its places.
+/// A path with values for its placeholders.
 fn sample(path: &str) -> String {
     path.replace(['{', '}'], "")
 }
 
-/// How many rows a page may have is the same for all lists.
+/// Adds the bounds of `limit`, which are the same for all lists.
 fn tell_of_pages(parameter: &mut Value) {
     if parameter["name"] == "limit"
         && let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut)
@@ -82,8 +90,8 @@ fn tell_of_pages(parameter: &mut Value) {
     }
 }
 
-/// A member that need not be there may be null, and is where it is missing in an answer. A reference
-/// has its description beside it.
+/// Makes members that are not required nullable: a request may send null, and a response has null
+/// where a value is missing. Puts references next to their description, instead of in `allOf`.
 fn tell_of_nulls(schema: &mut Value) {
     let required = schema.get("required").cloned().unwrap_or_default();
     let is_required =
@@ -110,7 +118,7 @@ fn tell_of_nulls(schema: &mut Value) {
     }
 }
 
-/// The names of all schemas that stand in requests.
+/// The names of all schemas that are used in requests.
 fn schemas_of_requests(spec: &Value) -> Vec<String> {
     let mut names = Vec::new();
     for operation in operations(spec) {
@@ -141,7 +149,7 @@ fn collect(value: &Value, spec: &Value, names: &mut Vec<String>) {
     }
 }
 
-/// The name of the schema that a reference leads to.
+/// The name of the schema that a reference points to.
 pub(super) fn named(reference: &str) -> Option<&str> {
     reference.strip_prefix("#/components/schemas/")
 }

@@ -1,22 +1,23 @@
-//! The error type of the operations of the API, which names the statuses that an operation adds to
-//! those that every operation can answer with.
+//! The error type of API operations. It names the statuses of an operation, in addition to those
+//! that every operation can respond with.
 
-use poem::http::Method;
+use poem::http::{Method, StatusCode};
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
 use poem_openapi::types::Type as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::access::Access;
 use super::problem::{CONTENT_TYPE, Problem, ProblemView};
 
 /// A [`Problem`] with one of the statuses that are listed, or one that [`of_frame`] lists.
 ///
-/// The API document shows exactly these. `0` stands for no status.
+/// The API document shows exactly these. `0` means no status.
 #[derive(Debug)]
 pub(crate) struct Failure<const A: u16 = 0, const B: u16 = 0, const C: u16 = 0>(Problem);
 
-/// What use cases and parsing can answer with anywhere: bad input, a missing right, a failure.
+/// Statuses of use cases and parsing that any operation can have: bad input, a missing right, a
+/// failure.
 const ANYWHERE: [u16; 5] = [400, 403, 422, 500, 503];
 
 impl<const A: u16, const B: u16, const C: u16, E: Into<Problem>> From<E> for Failure<A, B, C> {
@@ -58,8 +59,8 @@ impl<const A: u16, const B: u16, const C: u16> ApiResponse for Failure<A, B, C> 
     }
 }
 
-/// The error responses that an operation has because of what surrounds it: who may call it, whether
-/// it takes parameters or a body, and the bounds of all requests.
+/// The error responses that follow from what applies to every request: who may call the operation,
+/// whether it has parameters or a body, and the limits of all requests.
 pub(super) fn of_frame(
     method: &Method,
     access: Option<Access>,
@@ -80,12 +81,31 @@ pub(super) fn of_frame(
         (500, true),
         (503, true),
     ];
+    let applying = statuses.into_iter().filter(|(_, applies)| *applies);
+    applying.map(|(status, _)| (status.to_string(), reference(status)))
+}
+
+/// The reference to the response of all operations with an error status.
+pub(super) fn reference(status: u16) -> Value {
+    json!({ "$ref": format!("#/components/responses/{}", response_name(status)) })
+}
+
+/// The responses of the API document that [`reference`] leads to.
+pub(super) fn responses() -> Map<String, Value> {
+    const ALL: [u16; 14] = [400, 401, 403, 404, 408, 409, 413, 415, 421, 422, 428, 429, 500, 503];
     let schema = format!("#/components/schemas/{}", ProblemView::name());
-    statuses.into_iter().filter(|(_, applies)| *applies).map(move |(status, _)| {
+    let response = |status| {
         let content = json!({ CONTENT_TYPE: { "schema": { "$ref": schema } } });
         let response = json!({ "description": meaning(status), "content": content });
-        (status.to_string(), response)
-    })
+        (response_name(status), response)
+    };
+    ALL.into_iter().map(response).collect()
+}
+
+/// The canonical reason of the status, in one word.
+fn response_name(status: u16) -> String {
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    reason.unwrap_or("Error").split(' ').collect()
 }
 
 fn meaning(status: u16) -> &'static str {
@@ -109,17 +129,13 @@ fn meaning(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use poem::http::StatusCode;
-
     use super::*;
 
     #[test]
-    fn every_status_that_the_frame_lists_has_a_name_and_a_meaning() {
-        for (status, response) in of_frame(&Method::POST, None, true) {
-            assert!(
-                StatusCode::from_bytes(status.as_bytes()).unwrap().canonical_reason().is_some()
-            );
-            assert!(response["description"].as_str().is_some_and(|text| text.ends_with('.')));
+    fn every_common_status_has_a_response() {
+        for (status, reference) in of_frame(&Method::POST, None, true) {
+            let name = reference["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+            assert!(responses().contains_key(name), "{status} {name}");
         }
     }
 

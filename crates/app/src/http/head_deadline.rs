@@ -1,10 +1,10 @@
-//! A connection may be idle for long, and the head of a request that has begun may not take long.
+//! Limits the time for the head of a request, while idle connections may stay open longer.
 //!
 //! ```text
-//! head ──(it is whole)──▶ request ──(it is answered)──▶ idle ──(a byte comes)──▶ head
+//! head ──(it is complete)──▶ request ──(response sent)──▶ idle ──(a byte arrives)──▶ head
 //! ```
-//! hyper has one time for both, which would either keep slow heads or close idle connections before
-//! the proxies that keep them.
+//! hyper has one timeout for both. It would either allow slow heads, or close idle connections
+//! before the proxies that keep them open.
 
 use std::future::Future as _;
 use std::io;
@@ -21,23 +21,23 @@ const HEAD: u8 = 0;
 const REQUEST: u8 = 1;
 const IDLE: u8 = 2;
 
-/// Where a connection stands.
+/// The phase of a connection.
 #[derive(Clone, Default)]
 pub(super) struct Phase(Arc<AtomicU8>);
 
 impl Phase {
-    /// The head of a request is whole.
+    /// The head of a request is complete.
     pub(super) fn request(&self) {
         self.0.store(REQUEST, Ordering::Release);
     }
 
-    /// The request is answered.
+    /// The response is ready.
     pub(super) fn idle(&self) {
         self.0.store(IDLE, Ordering::Release);
     }
 }
 
-/// A stream that fails when the head of a request takes longer than `limit`.
+/// A stream that fails if the head of a request takes longer than `limit`.
 pub(super) struct HeadDeadline<S> {
     stream: S,
     phase: Phase,
@@ -46,7 +46,7 @@ pub(super) struct HeadDeadline<S> {
 }
 
 impl<S> HeadDeadline<S> {
-    /// A stream that waits for its first head.
+    /// Wraps a stream that waits for its first head.
     pub(super) fn new(stream: S, phase: Phase, limit: Duration) -> Self {
         Self { stream, phase, limit, deadline: Box::pin(sleep(limit)) }
     }

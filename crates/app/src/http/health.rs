@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it is ready for more.
+//! Health checks: whether the process is alive, and whether it is ready for requests.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,10 +13,10 @@ use waggle_kernel::error_chain;
 
 use crate::use_cases::UseCases;
 
-/// How long the database may take to answer.
+/// The maximum time for the database to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// `/health/live` and `/health/ready`, for anybody.
+/// `/health/live` and `/health/ready`, which need no credentials.
 pub(crate) fn routes() -> Route {
     Route::new().at("/live", get(live)).at("/ready", get(ready))
 }

@@ -1,6 +1,6 @@
-//! What can be said of JSON before it is read.
+//! Checks of JSON that do not parse it, and errors for invalid JSON.
 
-/// Why bytes are not JSON, for people.
+/// The error message for bytes that are not JSON.
 pub(crate) fn not_json(body: &[u8], error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "the body is not JSON: it ends too early".to_owned();
@@ -10,7 +10,7 @@ pub(crate) fn not_json(body: &[u8], error: &serde_json::Error) -> String {
     format!("the body is not JSON: see byte {}", before + error.column())
 }
 
-/// How deep lists and objects stand in one another, without reading them.
+/// The nesting depth of lists and objects, computed without parsing.
 pub(crate) fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_text, mut escaped) = (false, false);
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_json_is_told_by_its_place() {
+    fn invalid_json_is_reported_by_its_position() {
         let why = |text: &str| {
             not_json(text.as_bytes(), &serde_json::from_str::<serde_json::Value>(text).unwrap_err())
         };
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_that_of_lists_and_objects_outside_of_texts() {
+    fn depth_counts_lists_and_objects_outside_of_strings() {
         assert_eq!(depth(b"1"), 0);
         assert_eq!(depth(br#"{"a":[{"b":1}],"c":[[]]}"#), 3);
         assert_eq!(depth(br#"["[[[[", "\"[[["]"#), 1);

@@ -1,5 +1,5 @@
-//! How many calls one client, or one API token, may make. They are counted in this process alone, so that it costs next to nothing; what has
-//! to be exact is counted in the database.
+//! Rate limits per client and per API token. Calls are counted in the memory of this process, which
+//! costs almost nothing. What must be exact is counted in the database.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -16,57 +16,58 @@ use waggle_settings::Values;
 /// Whose calls are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Whose {
-    /// Those from a network address; of IPv6 from a /64.
+    /// A network address; for IPv6, a /64.
     Client(String),
-    /// Those with an API token, from wherever.
+    /// An API token, from any address.
     Token(TokenId),
 }
 
 type Limiter = RateLimiter<Whose, DashMapStateStore<Whose>, MonotonicClock>;
 
-/// After how many calls those are forgotten who have been quiet for a minute.
+/// After this many calls, the counts of those that have been idle for a minute are removed.
 const SWEEP: u32 = 10_000;
 
 /// Counts calls.
 #[derive(Default)]
 pub(crate) struct Pace {
-    /// For which number of calls a minute, and the count.
+    /// The limit in calls per minute, and the counts for it.
     limiter: RwLock<Option<(NonZeroU32, Arc<Limiter>)>>,
     calls: AtomicU32,
 }
 
-/// How many calls a minute the settings take; 0 is as many as there are.
+/// The limit in calls per minute that the settings define; 0 means no limit.
 pub(super) fn most_calls(values: &Values) -> u32 {
     u32::try_from(values.requests_per_minute.number()).unwrap_or(u32::MAX)
 }
 
-/// There were too many calls.
+/// A rate limit was exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there were too many calls: {most} a minute are taken from one address and with one API token (REQUESTS_PER_MINUTE)"
+    "too many requests: one network address or API token can send {most} per minute \
+     (REQUESTS_PER_MINUTE)"
 )]
 pub(crate) struct TooFast {
-    /// How many are taken in a minute.
+    /// The limit in calls per minute.
     pub(crate) most: u32,
-    /// After how many seconds the next is taken.
+    /// The time until the next call is accepted.
     pub(crate) seconds: u32,
 }
 
 impl Pace {
-    /// Counts a call from an address, where `most` are taken in a minute; none is as many as there are.
+    /// Counts a call from an address. The limit is `most` calls per minute; 0 means no limit.
     ///
     /// # Errors
     ///
-    /// [`TooFast`]
+    /// [`TooFast`] if the limit is exceeded.
     pub(crate) fn call_from(&self, address: IpAddr, most: u32) -> Result<(), TooFast> {
         self.count(&Whose::Client(network(address)), most)
     }
 
-    /// The same for a call with an API token.
+    /// Counts a call with an API token, with a limit as in [`call_from`](Self::call_from).
     ///
     /// # Errors
     ///
-    /// [`TooFast`]
+    /// [`TooFast`] if the limit is exceeded.
     pub(crate) fn call_with(&self, token: TokenId, most: u32) -> Result<(), TooFast> {
         self.count(&Whose::Token(token), most)
     }
@@ -83,7 +84,7 @@ impl Pace {
         })
     }
 
-    /// The count for this number, which begins anew with another one.
+    /// The counts for this limit. A new limit starts with new counts.
     fn limiter(&self, most: NonZeroU32) -> Arc<Limiter> {
         let of = |present: &Option<(NonZeroU32, Arc<Limiter>)>| {
             let present = present.as_ref().filter(|(of, _)| *of == most);
@@ -97,11 +98,11 @@ impl Pace {
         if let Some(limiter) = of(&present) {
             return limiter;
         }
-        let anew =
+        let renewed =
             RateLimiter::new(Quota::per_minute(most), DashMapStateStore::default(), MonotonicClock);
-        let anew = Arc::new(anew);
-        *present = Some((most, Arc::clone(&anew)));
-        anew
+        let renewed = Arc::new(renewed);
+        *present = Some((most, Arc::clone(&renewed)));
+        renewed
     }
 }
 

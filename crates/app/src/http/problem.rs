@@ -1,4 +1,4 @@
-//! One form of errors: `application/problem+json` (RFC 9457), without internals, with the id of the request.
+//! The error format: `application/problem+json` (RFC 9457), with the request id, without internals.
 
 use std::borrow::Cow;
 
@@ -15,22 +15,22 @@ use waggle_system::SystemClock;
 use super::pace::TooFast;
 use super::request_id::request_id;
 
-/// What is said of a body that is not announced as JSON.
+/// The error message for a body whose content type is not JSON.
 pub(super) const NOT_JSON: &str =
-    "the body has to be JSON, announced as 'Content-Type: application/json'";
+    "the body must be JSON, with the header 'Content-Type: application/json'";
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
-/// What went wrong, for the caller.
+/// An error as the caller sees it.
 #[derive(Debug, thiserror::Error)]
 #[error("{status}: {detail}")]
 pub(crate) struct Problem {
     status: StatusCode,
     detail: Cow<'static, str>,
-    /// Members that only this kind of problem has.
+    /// Additional members of this kind of problem.
     more: Map<String, Value>,
-    /// After how many seconds it may be tried again.
+    /// The number of seconds after which the caller may try again.
     retry_after: Option<u32>,
-    /// How often something may be done that was done too often.
+    /// The limit that was exceeded.
     limit: Option<u32>,
 }
 
@@ -51,32 +51,32 @@ pub(super) struct ProblemView {
 }
 
 impl Problem {
-    /// A problem with a status and a reason for people.
+    /// A problem with a status and a message.
     pub(crate) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { status, detail: detail.into(), more: Map::new(), retry_after: None, limit: None }
     }
 
-    /// Something that the caller sent makes no sense.
+    /// 422: something that the caller sent is invalid.
     pub(crate) fn invalid(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
-    /// There is no such thing.
+    /// 404: the resource does not exist.
     pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// It does not fit the present state.
+    /// 409: the request conflicts with the current state.
     pub(crate) fn conflict(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
-    /// It would be done to something that the caller has not seen (RFC 6585, section 3).
+    /// 428: the request lacks the version that the caller has seen (RFC 6585, section 3).
     pub(crate) fn needs_version(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::PRECONDITION_REQUIRED, detail)
     }
 
-    /// It was done too often, and may be done again later.
+    /// 429: a limit is exhausted; the caller may try again later.
     pub(crate) fn too_often(detail: String, exhausted: &Exhausted) -> Self {
         let left = (exhausted.until - SystemClock.now()).num_seconds() + 1;
         let seconds = u32::try_from(left).unwrap_or(1);
@@ -85,34 +85,32 @@ impl Problem {
         Self { retry_after: Some(seconds), limit, ..problem }
     }
 
-    /// Something broke, and the log knows what.
+    /// 500: an internal error, which the log describes.
     pub(crate) fn internal() -> Self {
-        let detail = "something went wrong inside; the log has more under the request id";
+        let detail = "an internal error occurred; the log describes it under the request id";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
-    /// Adds a member.
+    /// Adds a member to the response body.
     pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.more.insert(name.to_owned(), value);
         self
     }
 
-    /// The status.
     pub(crate) const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The reason for people.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// The id of the request.
+    /// The id of the current request.
     pub(crate) fn request_id() -> String {
         request_id()
     }
 
-    /// A problem that the framework found: no such route, a body that cannot be read.
+    /// A problem that the framework found, such as an unknown route or an unreadable body.
     pub(super) fn of_framework(error: &poem::Error) -> Self {
         let status = error.status();
         if status.is_server_error() {
@@ -120,15 +118,15 @@ impl Problem {
             return Self::internal();
         }
         let detail = match status {
-            StatusCode::NOT_FOUND => "there is nothing at this address".to_owned(),
-            StatusCode::METHOD_NOT_ALLOWED => "this address does not take this method".to_owned(),
+            StatusCode::NOT_FOUND => "there is no such path".to_owned(),
+            StatusCode::METHOD_NOT_ALLOWED => "this path does not accept this method".to_owned(),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => NOT_JSON.to_owned(),
-            // The contract has checked both before; the framework's words name our types.
+            // The contract has already checked both. The framework's message names internal types.
             _ if error.is::<ParseParamError>() || error.is::<ParsePathError>() => {
-                "a parameter is not of the form that the API document gives".to_owned()
+                "a parameter does not match the API document".to_owned()
             }
             _ if error.is::<ParseRequestPayloadError>() => {
-                "the body is not of the form that the API document gives".to_owned()
+                "the body does not match the API document".to_owned()
             }
             _ => status.canonical_reason().unwrap_or("the request cannot be read").to_owned(),
         };
@@ -192,20 +190,20 @@ impl From<Forbidden> for Problem {
 
 impl From<PortError> for Problem {
     fn from(problem: PortError) -> Self {
-        // It is answered here and nowhere else, so it is logged here.
+        // An error is logged once, where it is answered.
         error!(request.id = %request_id(), error = %error_chain(&problem), "a request failed");
         match problem.kind() {
             PortErrorKind::Broken => Self::internal(),
             PortErrorKind::Full => {
-                let detail = "the disk of the database is full; what was sent is not stored";
+                let detail = "the disk of the database is full; the request was not stored";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             }
             PortErrorKind::ReadOnly => {
-                let detail = "the database takes no writes; what was sent is not stored";
+                let detail = "the database accepts no writes; the request was not stored";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             }
             PortErrorKind::Unavailable => {
-                let detail = "the database is busy or away; try again later";
+                let detail = "the database is busy or unavailable; try again later";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
             }
         }

@@ -1,4 +1,4 @@
-//! Why a caller is refused.
+//! Errors of authentication and access control.
 
 use poem::http::StatusCode;
 use waggle_accounts::NotRecent;
@@ -7,55 +7,45 @@ use waggle_kernel::{PortError, Scope};
 use super::pace::TooFast;
 use super::problem::Problem;
 
-/// Why a caller is not let in.
+/// Why a caller is rejected.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallerRefused {
-    /// There is no token.
     #[error(
-        "an API token is needed, as 'Authorization: Bearer wgl_...' or as the password of HTTP \
-         Basic, or a session"
+        "authentication is required: send an API token as 'Authorization: Bearer wgl_...' or as \
+         the password of HTTP Basic, or sign in"
     )]
     Missing,
-    /// There is one that is not sent as one.
+    /// The `Authorization` header has a token without a scheme.
     #[error(
-        "the API token has to be sent as 'Authorization: Bearer wgl_...': the word Bearer is \
-         missing"
+        "the API token must be sent as 'Authorization: Bearer wgl_...': the word Bearer is missing"
     )]
     NoScheme,
-    /// The token is where the user name belongs.
     #[error(
-        "the API token has to be the password of HTTP Basic, and it is the user name: any user \
-         name will do"
+        "the API token was sent as the user name; it must be the password of HTTP Basic, with any \
+         user name"
     )]
     AsUserName,
-    /// There is one that opens nothing.
     #[error("the API token is wrong, expired or revoked")]
     Wrong,
-    /// The session has ended.
     #[error("the session has ended; sign in again")]
     NoSession,
-    /// A program asks for what is a person's.
-    #[error("this is for people who are signed in, not for API tokens")]
+    #[error("this operation is for signed-in users, not for API tokens")]
     NoPerson,
-    /// The second factor was not shown yet.
-    #[error("your second factor is still to be shown, at /api/v1/auth/second-factor")]
+    #[error("your second factor is required: send it to /api/v1/auth/second-factor")]
     NeedsFactor,
-    /// There is none, and admins need one.
-    #[error("admins need a second factor here: set one up first, at /api/v1/me/second-factor")]
+    #[error("admins must have a second factor: set one up first, at /api/v1/me/second-factor")]
     NeedsSetup,
-    /// Another site may have made the browser send this.
-    #[error("this request does not come from a page of Waggle")]
+    /// Another site may have caused the browser to send this request.
+    #[error("this request was not sent by a page of Waggle")]
     CrossSite,
-    /// The token or the role is for something else.
-    #[error("this needs the scope '{0}', which the API token or the role does not have")]
+    #[error("this operation needs the scope '{0}', which the API token or the role does not have")]
     Scope(Scope),
-    /// It is long ago that somebody proved who they are.
+    /// The user did not authenticate recently.
     #[error(transparent)]
     NotRecent(#[from] NotRecent),
-    /// There were too many calls with the token.
+    /// The rate limit of the API token was exceeded.
     #[error(transparent)]
     TooFast(#[from] TooFast),
-    /// Nobody could tell.
     #[error(transparent)]
     Port(#[from] PortError),
 }

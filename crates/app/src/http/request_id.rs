@@ -1,4 +1,4 @@
-//! The id of a request, which its answer and its lines in the log have.
+//! The id of a request, which is in its response and in its log lines.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,12 +9,13 @@ tokio::task_local! {
     pub(super) static REQUEST_ID: String;
 }
 
-/// The id of the request that this task works on; empty outside of one.
+/// The id of the request that this task handles; empty outside of a request.
 pub(super) fn request_id() -> String {
     REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
 }
 
-/// The start of the process and a count: enough to find a line in the log, and no secret.
+/// A new id: start time and id of the process, and a counter. It is enough to find a log line, and
+/// not a secret.
 pub(super) fn new_id() -> String {
     static STARTED: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
         u64::try_from(SystemClock.now().timestamp()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Connections: a deadline for every header, and an orderly end.
+//! Accepts connections within limits, with timeouts and a graceful shutdown.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use waggle_settings::Values;
 use super::head_deadline::{HeadDeadline, Phase};
 use super::shares::Shares;
 
-/// How long the head of a request may take, from the start of the connection or its first byte.
+/// The maximum time for the head of a request, from the start of the connection or its first byte.
 const HEAD: Duration = Duration::from_secs(10);
-/// How long a client may leave an answer unread before the connection is closed.
+/// How long a client may leave a response unread before the connection is closed.
 const WRITE: Duration = Duration::from_secs(20);
-/// The most that the head of a request may have, in bytes.
+/// The maximum size of the head of a request, in bytes.
 const MOST_HEAD: usize = 64 * 1024;
 
-/// What a client is told that has too many connections.
+/// The response to a client that has too many connections.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n\
-    content-length: 0\r\nconnection: close\r\n\r\n";
+                          content-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Takes connections, a bounded number at a time and from one address, until `stop` says so; then
-/// ends the requests that have begun.
+/// Accepts connections until `stop` is true, then finishes the requests in progress. The number of
+/// open connections is limited in total and per address.
 pub(super) async fn run<E>(
     listener: TcpListener,
     endpoint: Arc<E>,
@@ -51,14 +51,14 @@ pub(super) async fn run<E>(
     let places = Arc::new(Semaphore::new(places_made));
     let local = listener.local_addr().map(Addr::from).unwrap_or_default();
     loop {
-        // Places of connections that are open are taken away when they are free.
+        // If the limit was lowered, the places of open connections are removed once they are free.
         let wanted = most();
         places.add_permits(wanted.saturating_sub(places_made));
         let too_many = places.forget_permits(places_made.saturating_sub(wanted));
         places_made = places_made.max(wanted) - too_many;
         let place = tokio::select! {
             place = Arc::clone(&places).acquire_owned() => place,
-            // There may be more places by now.
+            // The limit may have been raised.
             () = tokio::time::sleep(Duration::from_secs(1)) => continue,
             () = stopped(&mut stop) => break,
         };
@@ -67,8 +67,8 @@ pub(super) async fn run<E>(
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of file handles, most likely: give others time to be closed.
-                    warn!(%error, "a connection was not accepted");
+                    // Most likely there are no file descriptors left: wait until others are closed.
+                    warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
@@ -77,7 +77,7 @@ pub(super) async fn run<E>(
         };
         let _ = stream.set_nodelay(true);
         let (address, now) = (peer.ip().to_canonical(), values());
-        // All connections of a proxy are those of its clients.
+        // The connections of a proxy belong to its clients, so they are not counted.
         let share = if now.trusted_proxies.contains(address) {
             None
         } else {
@@ -104,7 +104,7 @@ pub(super) async fn run<E>(
                 Ok::<_, Infallible>(hyper::Response::from(response))
             }
         });
-        // Who does not read an answer must not keep it in our memory for ever.
+        // A client that does not read its response must not keep it in memory forever.
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE));
         let stream = TokioIo::new(HeadDeadline::new(Box::pin(stream), phase, HEAD));
@@ -121,6 +121,6 @@ pub(super) async fn run<E>(
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // That nobody is left who could say so is as good as its being said.
+    // A dropped sender also means stop.
     let _ = stop.wait_for(|stop| *stop).await;
 }

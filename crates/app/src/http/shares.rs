@@ -1,8 +1,7 @@
-//! What one network address may have under way: connections, and bytes of bodies that are being
-//! read.
+//! Limits per network address: open connections, and bytes of bodies in progress.
 //!
-//! An IPv6 address counts with its /64, and that with its /48: a client that has one address
-//! usually has all of its network.
+//! An IPv6 address counts with its /64 and with its /48, because a client that has one address
+//! usually has the whole network.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use waggle_accounts::network;
 
-/// How many bytes of bodies one address may have under way: a few of the largest batches.
+/// The maximum number of bytes of bodies in progress per address: a few of the largest batches.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
-/// How many times as much the /48 of an IPv6 address may have as one /64.
+/// The limit of an IPv6 /48, as a multiple of the limit of a /64.
 const WIDER: usize = 4;
 
 #[derive(Default)]
@@ -21,13 +20,13 @@ struct Share {
     bytes: usize,
 }
 
-/// Counts what each network address has under way.
+/// Counts the connections and bytes in progress of each network address.
 #[derive(Clone, Default)]
 pub(crate) struct Shares {
     counts: Arc<Mutex<HashMap<String, Share>>>,
 }
 
-/// A part of a share, which is given back when it is dropped.
+/// A part of a share, which is released when it is dropped.
 pub(crate) struct Part {
     shares: Shares,
     networks: Vec<(String, usize)>,
@@ -36,7 +35,7 @@ pub(crate) struct Part {
 }
 
 impl Shares {
-    /// A connection from `address`, which may have `most`; `None` if that is one too many.
+    /// Counts a connection from `address`, which may have `most`; `None` if that is one too many.
     pub(super) fn connect(&self, address: IpAddr, most: usize) -> Option<Part> {
         let mut part = self.part(address);
         let fits = |share: &Share, times| share.connections < most.saturating_mul(times);
@@ -47,7 +46,7 @@ impl Shares {
         Some(part)
     }
 
-    /// A body from `address`, of which nothing is there yet.
+    /// The part of a body from `address`, with no bytes yet.
     pub(super) fn body(&self, address: IpAddr) -> Part {
         self.part(address)
     }
@@ -61,8 +60,8 @@ impl Shares {
         Part { shares: self.clone(), networks, connections: 0, bytes: 0 }
     }
 
-    /// Changes all of the shares if each of them `fits`, under one lock: two at once do not take
-    /// the same place.
+    /// Changes all shares if each of them `fits`. This happens under one lock, so that two calls
+    /// cannot take the same place.
     fn take(
         &self,
         networks: &[(String, usize)],
@@ -94,7 +93,7 @@ impl Shares {
 }
 
 impl Part {
-    /// Adds bytes that are held; `false` if the address has too many.
+    /// Adds bytes in progress; `false` if the address has too many.
     pub(super) fn hold(&mut self, bytes: usize) -> bool {
         let may_have = |share: &Share, times| {
             share.bytes.saturating_add(bytes) <= MOST_BYTES.saturating_mul(times)
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_takes_no_more_than_its_share_and_leaves_others_theirs() {
+    fn an_address_cannot_exceed_its_limit_and_does_not_affect_others() {
         let shares = Shares::default();
         let held: Vec<Part> =
             (0..3).map(|_| shares.connect(address("192.0.2.1"), 3).unwrap()).collect();
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn many_addresses_of_one_ipv6_network_are_few() {
+    fn addresses_of_one_ipv6_network_share_a_limit() {
         let shares = Shares::default();
         let mut held = Vec::new();
         for host in 0..3 {
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_bounded_together() {
+    fn bodies_of_one_address_share_a_limit() {
         let shares = Shares::default();
         let (mut one, mut other) = (shares.body(address("::1")), shares.body(address("::1")));
 

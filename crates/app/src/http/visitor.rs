@@ -1,4 +1,4 @@
-//! People who are signed in: the cookie of their session, and whether a request is their own.
+//! Sessions of signed-in users: the session cookie, and the protection against other sites.
 
 use poem::http::{Method, header};
 use poem::{Request, RequestBody};
@@ -11,12 +11,13 @@ use super::Problem;
 use super::refused::CallerRefused;
 use crate::use_cases::UseCases;
 
-/// A cookie of ours. Behind TLS its name begins with `__Host-`: browsers send it over TLS alone, and take it from this host alone.
+/// A cookie of Waggle. With TLS its name begins with `__Host-`, so that browsers send it over TLS
+/// only, and accept it from this host only.
 pub(crate) struct Cookie(&'static str);
 
-/// The cookie that keeps a session.
+/// The session cookie.
 pub(crate) const SESSION_COOKIE: Cookie = Cookie("__Host-waggle_session");
-/// The cookie that ties the way to Google and back to one browser.
+/// The cookie that binds a Google sign-in to one browser.
 pub(crate) const GOOGLE_COOKIE: Cookie = Cookie("__Host-waggle_google");
 
 impl Cookie {
@@ -24,14 +25,14 @@ impl Cookie {
         if is_secure(values) { self.0 } else { self.0.trim_start_matches("__Host-") }
     }
 
-    /// The `Set-Cookie` header that keeps `value` for `seconds`; none at all takes it away.
+    /// The `Set-Cookie` header that stores `value` for `seconds`; 0 deletes the cookie.
     pub(crate) fn set(&self, values: &Values, value: &str, seconds: i64) -> String {
         let (name, secure) = (self.name(values), if is_secure(values) { "; Secure" } else { "" });
         let seconds = seconds.max(0);
         format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
     }
 
-    /// What a browser shows.
+    /// The value that the browser sent.
     pub(crate) fn shown<'a>(&self, values: &Values, request: &'a Request) -> Option<&'a str> {
         let wanted = self.name(values);
         request
@@ -45,12 +46,12 @@ impl Cookie {
     }
 }
 
-/// Whether people reach Waggle through TLS.
+/// Whether users reach Waggle over TLS.
 fn is_secure(values: &Values) -> bool {
     values.public_url.as_ref().is_some_and(|url| url.url().scheme() == "https")
 }
 
-/// Who shows the cookie of a session; `None` if nobody shows one.
+/// The visitor that the session cookie belongs to; `None` if there is no cookie.
 ///
 /// # Errors
 ///
@@ -74,8 +75,8 @@ pub(super) async fn visitor(
     }
 }
 
-/// Whether a request comes from a page of ours, by the browser's word.
-/// (<https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html>)
+/// Whether a request comes from a page of Waggle, according to the browser's headers (see the
+/// Cross-Site Request Forgery Prevention Cheat Sheet of OWASP).
 fn is_own(values: &Values, request: &Request) -> bool {
     if let Some(site) = request.header("sec-fetch-site") {
         return matches!(site, "same-origin" | "none");
@@ -89,15 +90,15 @@ fn is_own(values: &Values, request: &Request) -> bool {
     !host.is_empty() && named == Some(host)
 }
 
-/// Whether a request to sign in may come from another site: then it says so.
+/// Whether a request comes from another site, for operations without a session. A request without
+/// the browser's headers does not.
 pub(super) fn is_foreign(app: &UseCases, request: &Request) -> bool {
     let says = |name: &str| request.headers().contains_key(name);
     (says("sec-fetch-site") || says("origin")) && !is_own(&app.settings.values(), request)
 }
 
-/// A person who is signed in; an API token is none. Checked as [`Caller`](super::Caller) is.
+/// A signed-in user, not an API token. Checked like [`Caller`](super::Caller).
 pub(crate) struct SignedIn {
-    /// The person and the session.
     pub(crate) visitor: Visitor,
 }
 
@@ -108,7 +109,7 @@ pub(super) fn register_session(registry: &mut Registry) {
         SESSION,
         MetaSecurityScheme {
             ty: "apiKey",
-            description: Some("The cookie that signing in sets."),
+            description: Some("The session cookie, which is set at sign-in."),
             name: Some("waggle_session"),
             key_in: Some("cookie"),
             scheme: None,

@@ -1,4 +1,4 @@
-//! The platforms as the settings connect them at this moment.
+//! The connections to platforms that the current settings define.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,21 +13,19 @@ use waggle_settings::{ApiUrl, DoubtSeconds, Secret, SettingsManager, Values};
 use waggle_twitter_n8n::NoDestination;
 use waggle_twitter_n8n::ports::Destinations;
 
-/// Makes the publishers anew when a setting that they are made of changes.
+/// Recreates the publishers when a setting that they depend on changes.
 pub(crate) struct LiveConnections {
     settings: Arc<SettingsManager>,
     maker: Maker,
     current: Mutex<Option<Current>>,
 }
 
-/// What publishers are made with.
+/// Creates publishers.
 #[derive(Clone)]
 pub(crate) struct Maker {
-    /// Where the sandbox keeps its timeline.
+    /// The folder of the sandbox's timeline.
     pub(crate) sandbox_folder: PathBuf,
-    /// The clock.
     pub(crate) clock: Arc<dyn Clock>,
-    /// Gives chance.
     pub(crate) entropy: Arc<dyn Entropy>,
 }
 
@@ -39,7 +37,7 @@ struct Current {
     x: Option<(XValues, Arc<X>)>,
 }
 
-/// The settings that X is made of.
+/// The settings that the X publisher depends on.
 #[derive(Clone, PartialEq)]
 struct XValues {
     url: ApiUrl,
@@ -66,7 +64,8 @@ impl XValues {
         }
     }
 
-    /// How the account is proved; `None` while there is no account.
+    /// The credentials: OAuth 1.0a if all four of its values are set, otherwise the bearer token.
+    /// `None` if neither is set.
     fn credentials(&self) -> Option<XCredentials> {
         match (&self.key, &self.secret, &self.token, &self.token_secret, &self.bearer) {
             (Some(key), Some(secret), Some(token), Some(token_secret), _) => {
@@ -84,11 +83,11 @@ impl XValues {
 }
 
 impl Maker {
-    /// X as `values` connect it; `None` while they name no account.
+    /// The X publisher that `values` define; `None` if they have no credentials.
     ///
     /// # Errors
     ///
-    /// [`reqwest::Error`] if no HTTP client can be made.
+    /// [`reqwest::Error`] if the HTTP client cannot be created.
     pub(crate) fn x(&self, values: &Values) -> Result<Option<X>, reqwest::Error> {
         self.x_of(&XValues::of(values))
     }
@@ -134,7 +133,8 @@ impl Maker {
         Current { values, connected: Arc::new(Connected { publishers, timing }), sandbox, x }
     }
 
-    /// X as it was if nothing of it changed: it has open connections and knows its account.
+    /// Keeps the X publisher if its settings have not changed, because it has open connections and
+    /// knows its account.
     fn x_again(&self, values: XValues, before: Option<&Current>) -> Option<(XValues, Arc<X>)> {
         let same = before
             .and_then(|before| before.x.as_ref())
@@ -157,17 +157,16 @@ impl LiveConnections {
         Self { settings, maker, current: Mutex::new(None) }
     }
 
-    /// What publishers are made with.
     pub(crate) const fn maker(&self) -> &Maker {
         &self.maker
     }
 
-    /// The sandbox.
+    /// The current sandbox.
     pub(crate) fn sandbox(&self) -> Arc<Sandbox> {
         self.current().sandbox
     }
 
-    /// Whether posts can go to `platform`.
+    /// Whether posts can be published to `platform`.
     pub(crate) fn is_connected(&self, platform: Platform) -> bool {
         self.current().connected.publisher(platform).is_some()
     }
@@ -216,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_that_can_be_set_is_one_of_the_sandbox() {
+    fn the_sandbox_supports_every_fault_that_can_be_set() {
         for name in FaultName::ALL {
             assert!(name.parse::<Fault>().is_ok(), "{name}");
         }

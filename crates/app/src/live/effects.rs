@@ -1,4 +1,4 @@
-//! What follows from changed settings in this process.
+//! Applies changed settings in this process.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use waggle_store::{Queue, Queues};
 
 use super::super_admins::SuperAdmins;
 
-/// Applies the list of super admins, and has posts that waited for credentials looked at.
+/// Applies the list of super admins, and wakes the publishing worker, which releases posts that
+/// wait for new credentials.
 pub(crate) struct Effects {
     pub(crate) super_admins: Arc<SuperAdmins>,
     pub(crate) queues: Queues,

@@ -1,4 +1,4 @@
-//! Google as the settings have it at this moment.
+//! Google sign-in with the current settings.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use waggle_google::{Google, Registration};
 use waggle_kernel::Clock;
 use waggle_settings::{Secret, SettingsManager, Values};
 
-/// The settings that the way to Google is made of.
+/// The settings that the Google client depends on.
 #[derive(Clone, PartialEq)]
 struct GoogleValues {
     issuer: Url,
@@ -20,7 +20,7 @@ struct GoogleValues {
 }
 
 impl GoogleValues {
-    /// `None` while one of them is missing.
+    /// `None` if one of them is not set.
     fn of(values: &Values, callback: &str) -> Option<Self> {
         let home = values.public_url.as_ref()?.url();
         Some(Self {
@@ -41,11 +41,7 @@ impl GoogleValues {
     }
 }
 
-/// Asks the issuer of `values` for its places and keys.
-///
-/// # Errors
-///
-/// [`IdentityError`].
+/// Fetches the endpoints and keys of the issuer in `values`, to check that this works.
 pub(crate) async fn check(
     values: &Values,
     callback: &str,
@@ -55,10 +51,11 @@ pub(crate) async fn check(
     Google::new(values.registration(), clock)?.check().await
 }
 
-/// Takes the settings as they are when somebody is sent to Google, and when they come back.
+/// Uses the settings of the moment in each step: when a user is sent to Google, and when the user
+/// comes back.
 pub(crate) struct LiveGoogle {
     settings: Arc<SettingsManager>,
-    /// The path that Google sends people back to.
+    /// The path that Google redirects users to.
     callback: &'static str,
     clock: Arc<dyn Clock>,
     current: Mutex<Option<(GoogleValues, Arc<Google>)>>,

@@ -1,4 +1,4 @@
-//! Mails leave the house: the mail server as the settings have it.
+//! Sends emails with the mail server of the current settings.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,10 @@ use waggle_mail::{Account, Outbox, Security, Sender, Smtp, SmtpError};
 use waggle_settings::{Email, Secret, SettingType as _, SettingsManager, Values};
 use waggle_system::SystemClock;
 
-/// The mail server where a user name is set and no server, as the Django application has it.
+/// The mail server if a user name is set but no server, as in the Django application.
 const USUAL_HOST: &str = "smtp.gmail.com";
 
-/// The settings that the way to the mail server is made of.
+/// The settings that the mailer depends on.
 #[derive(Clone, PartialEq)]
 struct MailValues {
     host: Option<String>,
@@ -59,13 +59,13 @@ impl MailValues {
         Sender::new(&from, self.public_url.clone()).ok_or(MailProblem::Sender)
     }
 
-    /// The account at a mail server; `None` where there is none.
+    /// The account at the mail server; `None` if no server is set.
     fn account(&self) -> Result<Option<Account>, MailProblem> {
         let Some(host) = self.host.clone() else { return Ok(None) };
         let credentials = match (&self.user, &self.password) {
             (Some(user), Some(password)) => Some((user.clone(), password.text().clone())),
             (None, None) => None,
-            // Half a log-in is a mistake; mails that go out without one would hide it.
+            // Half of the credentials is a mistake, which sending without a login would hide.
             (Some(_), None) => return Err(MailProblem::NoPassword),
             (None, Some(_)) => return Err(MailProblem::NoUser),
         };
@@ -73,33 +73,28 @@ impl MailValues {
     }
 }
 
-/// Why no mail can be sent.
+/// Why no email can be sent.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MailProblem {
-    /// Nothing says in whose name.
     #[error("DEFAULT_FROM_EMAIL is not set")]
     NoSender,
-    /// What says it is no address for mails.
-    #[error("DEFAULT_FROM_EMAIL is no address that mails can come from")]
+    #[error("DEFAULT_FROM_EMAIL is not a valid sender address")]
     Sender,
-    /// There is half a log-in.
-    #[error("EMAIL_HOST_USER is set, and EMAIL_HOST_PASSWORD is not")]
+    #[error("EMAIL_HOST_USER is set, but EMAIL_HOST_PASSWORD is not")]
     NoPassword,
-    /// There is the other half.
-    #[error("EMAIL_HOST_PASSWORD is set, and EMAIL_HOST_USER is not")]
+    #[error("EMAIL_HOST_PASSWORD is set, but EMAIL_HOST_USER is not")]
     NoUser,
-    /// No mail server is set up.
-    #[error("no mail server is set: there has to be EMAIL_HOST or EMAIL_HOST_USER")]
+    #[error("no mail server is configured: set EMAIL_HOST or EMAIL_HOST_USER")]
     NoServer,
-    /// The mail server did not take the mail.
+    /// The mail server did not accept the email.
     #[error(transparent)]
     Server(#[from] SmtpError),
-    /// The library of authorities could not be read.
-    #[error("the way to the mail server could not be made")]
+    /// The task that loads the CA certificates did not finish.
+    #[error("the mail client could not be created")]
     Aside(#[from] tokio::task::JoinError),
 }
 
-/// The way that mails take with `values`.
+/// The mailer that `values` define: a mail server, or the outbox if no server is set.
 async fn way(values: &MailValues, outbox: &Path) -> Result<Arc<dyn Mailer>, MailProblem> {
     let sender = values.sender()?;
     match values.account()? {
@@ -108,26 +103,22 @@ async fn way(values: &MailValues, outbox: &Path) -> Result<Arc<dyn Mailer>, Mail
     }
 }
 
-/// Reading the authorities of the system takes files.
+/// Runs on a blocking thread, because the CA certificates of the system are read from files.
 async fn smtp(account: Account, sender: Sender) -> Result<Smtp, MailProblem> {
     Ok(tokio::task::spawn_blocking(move || Smtp::new(account, sender)).await??)
 }
 
-/// Sends a mail to `to` with the settings of `values`, at once.
-///
-/// # Errors
-///
-/// [`MailProblem`].
+/// Sends a test email to `to` at once, with the settings of `values`.
 pub(crate) async fn try_out(values: &Values, to: Address) -> Result<(), MailProblem> {
     let values = MailValues::of(values);
     let account = values.account()?.ok_or(MailProblem::NoServer)?;
     let now = SystemClock.now();
-    // The queue numbers its mails from 1.
+    // The queue numbers its emails from 1.
     let mail = Mail { number: 0, to, letter: Letter::Test, proof: None, written_at: now };
     Ok(smtp(account, values.sender()?).await?.try_out(&mail).await?)
 }
 
-/// Takes the way that the settings say at the moment of each mail.
+/// Uses the settings of the moment for each email.
 pub(crate) struct LiveMailer {
     settings: Arc<SettingsManager>,
     outbox: PathBuf,
@@ -155,7 +146,8 @@ impl LiveMailer {
 #[async_trait]
 impl Mailer for LiveMailer {
     async fn send(&self, mail: &Mail) -> Result<(), MailFailure> {
-        let later = |problem| MailFailure::Later(PortError::unavailable("sending a mail", problem));
+        let later =
+            |problem| MailFailure::Later(PortError::unavailable("sending an email", problem));
         self.mailer().await.map_err(later)?.send(mail).await
     }
 }

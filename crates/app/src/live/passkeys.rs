@@ -1,4 +1,4 @@
-//! Passkeys for the place at which people reach Waggle at this moment.
+//! Passkeys for the current `PUBLIC_URL`.
 
 use std::sync::Arc;
 
@@ -8,16 +8,18 @@ use waggle_accounts::{Passkey, User};
 use waggle_passkeys::RelyingParty;
 use waggle_settings::{SettingsManager, Values};
 
-/// Takes `PUBLIC_URL` as it is when an authenticator is asked, and when it answers.
+/// Uses the `PUBLIC_URL` of the moment in each step: when an authenticator is asked, and when it
+/// answers.
 pub(crate) struct LivePasskeys {
     pub(crate) settings: Arc<SettingsManager>,
 }
 
-/// Waggle as authenticators know it.
+/// Waggle as a relying party of WebAuthn.
 ///
 /// # Errors
 ///
-/// [`PasskeyError::NotSetUp`] if browsers have no passkeys for the place.
+/// [`PasskeyError::NotSetUp`] if `PUBLIC_URL` is not set, or browsers do not support passkeys for
+/// it.
 pub(crate) fn relying_party(values: &Values) -> Result<RelyingParty, PasskeyError> {
     let home = values.public_url.as_ref().ok_or(PasskeyError::NotSetUp)?;
     RelyingParty::at(home.url()).ok_or(PasskeyError::NotSetUp)

@@ -1,11 +1,11 @@
-//! What the settings say about people, as the accounts understand it.
+//! Converts settings to the policies of accounts.
 
 use waggle_accounts::{
     AccountPolicy, Address, Admission, CodeLength, LimitTable, Role, SessionLife, SignInPolicy,
 };
 use waggle_settings::{List, Values};
 
-/// The policy of this moment.
+/// The account policy that `values` define.
 pub(crate) fn of(values: &Values) -> AccountPolicy {
     AccountPolicy {
         sign_in: sign_in(values),
@@ -16,7 +16,7 @@ pub(crate) fn of(values: &Values) -> AccountPolicy {
         ),
         has_links: values.public_url.is_some(),
         is_registration_open: values.registration_enabled.is_on(),
-        // The setting takes no other names; should it, they give the least.
+        // The setting accepts only names of roles. An unknown name would give the lowest role.
         new_user_role: values.new_user_role.as_str().parse().unwrap_or(Role::Viewer),
         google_code: values.google_verification_enabled.is_on(),
         security_admins: addresses(&values.security_admin_emails),
@@ -26,7 +26,7 @@ pub(crate) fn of(values: &Values) -> AccountPolicy {
     }
 }
 
-/// Whose address lets them in.
+/// Which email addresses are allowed, and which belong to super admins.
 pub(crate) fn admission(values: &Values) -> Admission {
     let domains = values.allowed_domain.0.iter().map(|domain| domain.as_str().to_owned());
     Admission {
@@ -61,7 +61,7 @@ fn sign_in(values: &Values) -> SignInPolicy {
     }
 }
 
-/// An address that could be nobody's is on no list.
+/// The addresses of a list. Invalid ones are left out.
 fn addresses(list: &List<waggle_settings::Address>) -> Vec<Address> {
     list.0.iter().filter_map(|address| address.as_str().parse().ok()).collect()
 }
@@ -71,7 +71,7 @@ mod tests {
     use waggle_accounts::LIMITS;
 
     #[test]
-    fn the_setting_names_the_limits_that_there_are() {
+    fn the_setting_has_the_names_of_all_limits() {
         let names: Vec<&str> = LIMITS.iter().map(|limit| limit.name).collect();
 
         assert_eq!(names, waggle_settings::LIMIT_NAMES);

@@ -1,4 +1,4 @@
-//! The master keys as the accounts need them: to recognise codes, and to seal what waits in a mail.
+//! The master keys as accounts use them: to recognize codes, and to seal secrets.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use waggle_kernel::{Entropy, Mark, PortError, SealedSecret, ServerKeys};
 use waggle_settings::{KeyId, Sealed, SettingsError, SettingsManager};
 
-/// The keys that this process holds.
+/// Uses the master keys of this process.
 pub(crate) struct MasterServerKeys {
     pub(crate) settings: Arc<SettingsManager>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -31,12 +31,12 @@ impl ServerKeys for MasterServerKeys {
 
     async fn open(&self, place: &str, sealed: &SealedSecret) -> Result<SecretString, PortError> {
         let sealed = Sealed { key: KeyId(sealed.key.clone()), bytes: sealed.bytes.clone() };
-        // Another process may have taken a new key a moment ago.
+        // Another process may have just added a new key.
         if self.settings.master_keys().find(&sealed.key).is_none() {
             let reloaded = self.settings.reload().await;
             reloaded.map_err(|error| match error {
                 SettingsError::Port(error) => error,
-                error => PortError::broken("reading the master keys anew", error),
+                error => PortError::broken("reloading the master keys", error),
             })?;
         }
         let opened = self.settings.master_keys().open_for(&sealed, place);

@@ -13,9 +13,9 @@ pub(crate) struct SuperAdmins {
 }
 
 impl SuperAdmins {
-    /// Makes exactly the users super admins that are on the list of `values` and have verified their
-    /// address, and returns the users that this changed. A failure is logged; the list is applied
-    /// again a minute later.
+    /// Makes exactly those users super admins whose verified address is on the list of `values`,
+    /// and returns the users that this changed. A failure is logged; the list is applied again a
+    /// minute later.
     pub(crate) async fn apply(&self, values: &Values) -> Vec<User> {
         let admission = policy::admission(values);
         match self.users.sync_super_admins(&Actor::system(), &admission).await {
@@ -28,7 +28,7 @@ impl SuperAdmins {
             }
             Err(problem) => {
                 let error = error_chain(&problem);
-                error!(error, "the list of super admins could not be applied");
+                error!(error, "the list of super admins cannot be applied");
                 Vec::new()
             }
         }

@@ -1,4 +1,4 @@
-//! `check-duplicate-tweet`: a workflow reports tweets and goes on with those that are new.
+//! `check-duplicate-tweet`: a workflow reports tweets and continues with those that are new.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -11,9 +11,9 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
-use waggle_kernel::{Actor, ActorKind, Scope, hex};
+use waggle_kernel::{Actor, Scope, hex};
 use waggle_twitter_n8n::{
-    CheckDuplicatesError, Engagement, NewSourceTweet, OfferPolicy, Run, RunKey, Verdict,
+    CheckDuplicatesError, Engagement, NewSourceTweet, OfferPolicy, Run, RunKey, Sender, Verdict,
 };
 
 use super::json as loose;
@@ -22,7 +22,7 @@ use super::note::{Note, Notes};
 use crate::http::{JsonBody, Problem, caller, client_address};
 use crate::use_cases::UseCases;
 
-/// `POST /api/check-duplicate-tweet` and its three other addresses. Scope: `ingest`.
+/// Handles `POST /api/check-duplicate-tweet` and its three other addresses. Scope: `ingest`.
 #[handler]
 pub(super) async fn handle(request: &Request, body: Body, app: Data<&Arc<UseCases>>) -> Response {
     let mut response = match answer(request, body, app.0).await {
@@ -37,7 +37,7 @@ pub(super) async fn handle(request: &Request, body: Body, app: Data<&Arc<UseCase
     response
 }
 
-/// A refusal in the envelope of the workflow.
+/// An error response in the form that the workflow expects.
 struct Refusal {
     status: StatusCode,
     message: String,
@@ -82,19 +82,19 @@ pub(super) fn json_response(status: StatusCode, body: &impl Serialize) -> Respon
     if status == StatusCode::UNAUTHORIZED {
         response = response.header("www-authenticate", "Bearer");
     }
-    // Values that were read from JSON can be written as JSON.
+    // Values that were read from JSON can be serialized.
     response.body(serde_json::to_vec(body).unwrap_or_default())
 }
 
-/// One envelope of tweets, read as far as it goes.
+/// One element of the body, with the items that could be read.
 struct Report<'a> {
-    /// Its place in the list that the body is.
+    /// Its position in the body, counted from 0.
     element: usize,
     run: Run,
     items: Vec<Item<'a>>,
 }
 
-/// An item as it came, and what was read of it.
+/// An item as the workflow sent it, and the tweet that was read from it.
 struct Item<'a> {
     raw: &'a RawValue,
     tweet: NewSourceTweet,
@@ -104,10 +104,10 @@ struct Item<'a> {
 struct Answer<'a> {
     data: Found<'a>,
     debug_info: DebugInfo,
-    /// The items that were not stored, and why. Not there when all were.
+    /// What was not stored, and why. Omitted if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Note>,
-    /// What of stored items was not taken over, and why.
+    /// The values that were not accepted, and why. Omitted if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Note>,
     message: String,
@@ -130,7 +130,7 @@ struct DebugInfo {
     warning_count: usize,
     processed_count: usize,
     saved_count: usize,
-    /// How many of the new tweets an earlier try of this run had stored.
+    /// How many of the new tweets an earlier call of the same run had received.
     replayed_count: usize,
 }
 
@@ -139,7 +139,7 @@ struct Summary {
     duplicates_found: usize,
     execution_id_duplicates: usize,
     new_tweets_found: usize,
-    /// How many of the new tweets an earlier run was told of that made no batch of them.
+    /// How many of the new tweets an earlier run had received and not used.
     offered_again: usize,
     saved_to_database: usize,
     total_processed: usize,
@@ -159,9 +159,7 @@ async fn answer(request: &Request, body: Body, app: &UseCases) -> Result<Respons
     let header = request.header("x-execution-id").map(str::trim);
     let origin = Origin {
         header: header.filter(|id| !loose::is_missing(id)),
-        received_from: actor.to_string(),
-        address: client_address(&values, request).map(|ip| ip.to_string()).unwrap_or_default(),
-        unauthenticated: matches!(actor.kind(), ActorKind::TrustedNetwork { .. }),
+        sender: Sender::of(&actor, client_address(&values, request)),
     };
     let (most, size) = (values.ingest_max_items.count(), body.len());
     let read = loose::aside(|| read(&body, &origin, most), size)?;
@@ -171,7 +169,7 @@ async fn answer(request: &Request, body: Body, app: &UseCases) -> Result<Respons
         let message = if read.total == 0 {
             first.to_owned()
         } else {
-            format!("none of the tweets can be stored; the first: {first}")
+            format!("none of the tweets can be stored; the first error: {first}")
         };
         return Err(Refusal { errors: read.errors.shown(), ..Refusal::unusable(message) });
     }
@@ -182,26 +180,24 @@ async fn answer(request: &Request, body: Body, app: &UseCases) -> Result<Respons
     decide(app, &actor, read, offers).await
 }
 
-/// Where a call comes from.
+/// The sender of a call, and the run that its `X-Execution-ID` header names.
 struct Origin<'a> {
     header: Option<&'a str>,
-    received_from: String,
-    address: String,
-    unauthenticated: bool,
+    sender: Sender,
 }
 
-/// What was read of a body.
+/// The result of reading a body.
 #[derive(Default)]
 struct Read<'a> {
     reports: Vec<Report<'a>>,
     errors: Notes,
     warnings: Notes,
-    /// How many items there are, good and bad.
+    /// The number of items, including those that could not be read.
     total: usize,
 }
 
-/// The envelopes of a body. A list may have good ones and bad ones; one that stands alone has to be
-/// good.
+/// Reads the elements of a body. A list may contain both valid and invalid elements. An element
+/// that is not in a list must be valid.
 fn read<'a>(body: &'a [u8], origin: &Origin<'_>, most: usize) -> Result<Read<'a>, Refusal> {
     let elements = loose::elements(body, most).map_err(Refusal::unreadable)?;
     let mut read = Read::default();
@@ -220,13 +216,13 @@ fn read<'a>(body: &'a [u8], origin: &Origin<'_>, most: usize) -> Result<Read<'a>
     Ok(read)
 }
 
-/// Why an envelope is not read.
+/// Why an element is rejected.
 enum BadReport {
     Unusable(String),
     TooMany,
 }
 
-/// The members of an envelope that count.
+/// The members of an element that are read.
 const ENVELOPE: &[&str] =
     &["execution_id", "source_url", "tweets", "data", "msg", "status", "error", "message"];
 
@@ -242,8 +238,8 @@ fn report<'a>(
     if let Some(words) = loose::own_error(&envelope) {
         return Err(BadReport::Unusable(words));
     }
-    // twitterapi.io's own answer has its tweets under `data`, or at the top; a workflow may add to
-    // either.
+    // A response of twitterapi.io contains its tweets under `data` or at the top level. A workflow
+    // may add tweets to either.
     let inner = envelope.get("data").and_then(|data| Members::of(data, ENVELOPE).ok());
     let nested = inner.as_ref().and_then(|data| data.get("tweets"));
     let mut items = Vec::new();
@@ -258,13 +254,13 @@ fn report<'a>(
     }
     if !is_any {
         let expected = "{\"execution_id\", \"source_url\", \"tweets\": [...]}";
-        return Err(BadReport::Unusable(format!("tweets is missing; expected is {expected}")));
+        return Err(BadReport::Unusable(format!("tweets is missing; expected {expected}")));
     }
     let warn = |message: String| Note { element, index: None, tweet_id: None, message };
     let mut named = |name: &'static str, most| match envelope.name(name, most) {
         Ok(text) => text,
         Err(message) => {
-            read.warnings.push(warn(format!("{message}; it counts as missing")));
+            read.warnings.push(warn(format!("{message}; it was treated as missing")));
             None
         }
     };
@@ -281,17 +277,10 @@ fn report<'a>(
     };
     let key = match given {
         Some(id) => RunKey::Execution(id),
-        // A run without a name is known by what it sends.
+        // A run without a name is identified by its body.
         None => RunKey::Body { hash: hash(body) },
     };
-    let run = Run {
-        key,
-        execution_id,
-        source_url,
-        received_from: origin.received_from.clone(),
-        address: origin.address.clone(),
-        unauthenticated: origin.unauthenticated,
-    };
+    let run = Run { key, execution_id, source_url, sender: origin.sender.clone() };
     let mut good = Vec::new();
     for (index, raw) in items.into_iter().enumerate() {
         read.total += 1;
@@ -321,8 +310,8 @@ fn hash(body: &[u8]) -> String {
     hex(&Sha256::digest(body))
 }
 
-/// The keys of one of the two dialects that workflows write tweets in; where there are several, the
-/// first that is there counts.
+/// The keys of one of the two dialects in which workflows write tweets. If there are several keys
+/// for a value, the first one with a value is used.
 struct Dialect {
     id: &'static [&'static str],
     content: &'static [&'static str],
@@ -351,7 +340,7 @@ const SIMPLE: Dialect = Dialect {
     status: Some("Status"),
 };
 
-/// As twitterapi.io writes them, and X itself.
+/// The dialect of twitterapi.io, and of X itself.
 const DETAILED: Dialect = Dialect {
     id: &["id_str", "id"],
     content: &["full_text", "text"],
@@ -366,7 +355,7 @@ const DETAILED: Dialect = Dialect {
     status: None,
 };
 
-/// The members of an item that count, in either dialect.
+/// The members of an item that are read, in either dialect.
 const ITEM: &[&str] = &[
     "Tweet ID",
     "Content",
@@ -394,7 +383,7 @@ const ITEM: &[&str] = &[
     "created_at",
 ];
 
-/// An item that is not stored.
+/// An item that is not stored, and why.
 struct BadItem {
     tweet_id: Option<String>,
     message: String,
@@ -411,7 +400,8 @@ fn item(raw: &RawValue, warnings: &mut Vec<String>) -> Result<NewSourceTweet, Ba
     tweet(&item, dialect, &id, warnings).map_err(|message| bad(Some(id), message))
 }
 
-/// The id as text: `id_str` is there because JavaScript rounds large numbers, so it wins.
+/// The id as text. `id_str` takes precedence, because it exists for JavaScript, which rounds large
+/// numbers.
 fn text_id(item: &Members<'_>, dialect: &Dialect) -> Result<String, String> {
     let named = |name: &&'static str| item.get(name).map(|raw| (*name, raw));
     let Some((name, raw)) = dialect.id.iter().find_map(named) else {
@@ -427,7 +417,7 @@ fn tweet(
     warnings: &mut Vec<String>,
 ) -> Result<NewSourceTweet, String> {
     let text = |name: &str| item.text(name).map(Option::unwrap_or_default);
-    // A number that cannot be read costs the number, and not the tweet.
+    // If a count cannot be read, the tweet is stored with 0.
     let mut count = |name: &str| {
         let count = loose::count_of(item.get(name)).and_then(|count| {
             let is_possible = (0..=NewSourceTweet::MOST_COUNT).contains(&count);
@@ -436,7 +426,7 @@ fn tweet(
             if is_possible { Ok(count) } else { Err(range()) }
         });
         count.unwrap_or_else(|problem| {
-            warnings.push(format!("{name} {problem}; it counts as 0"));
+            warnings.push(format!("{name} {problem}; it was stored as 0"));
             0
         })
     };
@@ -456,9 +446,9 @@ fn tweet(
     }
     let named = dialect.date.first().copied().unwrap_or_default();
     let date = match item.first_of(dialect.date) {
-        None => return Err(format!("{named} is missing; a tweet has a date")),
+        None => return Err(format!("{named} is missing; every tweet must have a date")),
         Some(raw) if raw.get().starts_with('"') => loose::text_of(raw)?.unwrap_or_default(),
-        Some(_) => return Err(format!("{named} is not a text")),
+        Some(_) => return Err(format!("{named} is not a string")),
     };
     let status = dialect.status.map(text).transpose()?.filter(|status| !loose::is_missing(status));
     NewSourceTweet::new(
@@ -473,7 +463,7 @@ fn tweet(
     .map_err(|problem| problem.to_string())
 }
 
-/// Runs the use case once for each run, and puts the verdicts back into the order of the items.
+/// Runs the use case once for each run, and returns the results in the order of the items.
 async fn decide(
     app: &UseCases,
     actor: &Actor,
@@ -488,7 +478,8 @@ async fn decide(
         .unwrap_or_default();
     let mut runs: Vec<(Run, Vec<NewSourceTweet>)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    // For each good item: the item as it came, the run it belongs to and its place in that run.
+    // For each valid item: its JSON as the workflow sent it, the position of its run in `runs`, and
+    // its position in that run.
     let mut items: Vec<(&RawValue, usize, usize)> = Vec::new();
     for report in reports {
         let place = *places.entry(report.run.key.stored()).or_insert_with(|| {

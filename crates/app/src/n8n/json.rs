@@ -1,7 +1,7 @@
-//! JSON as workflows write it: loosely typed, echoed byte for byte, and read within bounds.
+//! Reads JSON as workflows write it: loosely typed, echoed byte for byte, and within limits.
 //!
-//! Nothing here costs more memory than a few times the body: lists are read up to the most that is
-//! taken, of objects only the members that are wanted, and free-form values up to a number of
+//! The reader needs at most a few times the memory of the body. It reads lists up to a maximum
+//! length, only the wanted members of objects, and free-form values up to a maximum number of
 //! parts.
 
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -12,26 +12,27 @@ use waggle_twitter_n8n::is_unrendered;
 
 use crate::http::{depth, not_json};
 
-/// How deep lists and objects may stand in one another in a free-form value.
+/// The maximum nesting depth of lists and objects in a free-form value.
 const MOST_DEPTH: usize = 62;
-/// The longest free-form value, in bytes.
+/// The maximum size of a free-form value, in bytes.
 const MOST_VALUE: usize = 1024 * 1024;
-/// How many bytes of a body there are to each part of its free-form values, at the least.
+/// How many bytes of a body allow one part in its free-form values.
 const BYTES_FOR_A_PART: usize = 48;
-/// How many parts free-form values may have however small the body is.
+/// The number of parts that free-form values may have even if the body is small.
 const LEAST_PARTS: usize = 10_000;
 
-/// Reads a body; a large one takes long enough to get out of the way of other requests.
+/// Runs `work` on a body of `size` bytes. The work on a large body takes long, so the other tasks
+/// of this thread are moved to another thread first.
 pub(super) fn aside<T>(work: impl FnOnce() -> T, size: usize) -> T {
     const LARGE: usize = 256 * 1024;
     if size > LARGE { tokio::task::block_in_place(work) } else { work() }
 }
 
-/// The body, once more decoded if it is a text with JSON in it.
+/// Returns the body. If it is a JSON string that contains an object or a list, decodes that string.
 ///
 /// # Errors
 ///
-/// Says why the text cannot be read.
+/// A message if the string cannot be read.
 pub(super) fn decoded(body: Vec<u8>) -> Result<Vec<u8>, String> {
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'"') {
         return Ok(body);
@@ -40,15 +41,14 @@ pub(super) fn decoded(body: Vec<u8>) -> Result<Vec<u8>, String> {
     if inner.trim_start().starts_with(['{', '[']) { Ok(inner.into_bytes()) } else { Ok(body) }
 }
 
-/// The elements of a body: an object stands for itself, a list for all that is in it, which is at
-/// most `most`.
+/// Returns the elements of a body: the object itself, or the items of a list, at most `most`.
 ///
 /// # Errors
 ///
-/// Says why the body is neither.
+/// A message if the body is neither an object nor a list, is an empty list, or has too many items.
 pub(super) fn elements(body: &[u8], most: usize) -> Result<Vec<&RawValue>, String> {
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Err("the body is empty; expected is a JSON object".to_owned());
+        return Err("the body is empty; expected a JSON object".to_owned());
     }
     let raw: &RawValue = serde_json::from_slice(body).map_err(|error| not_json(body, &error))?;
     match raw.get().as_bytes().first() {
@@ -56,7 +56,7 @@ pub(super) fn elements(body: &[u8], most: usize) -> Result<Vec<&RawValue>, Strin
         Some(b'[') => {
             let list = items(raw, most).map_err(|error| error.of("the body", "elements"))?;
             if list.is_empty() {
-                return Err("the body is an empty list; expected is a JSON object".to_owned());
+                return Err("the body is an empty list; expected a JSON object".to_owned());
             }
             Ok(list)
         }
@@ -64,19 +64,18 @@ pub(super) fn elements(body: &[u8], most: usize) -> Result<Vec<&RawValue>, Strin
     }
 }
 
-/// Why a list is not read.
+/// Why a list cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BadList {
-    /// It is none.
     NoList,
-    /// It has more items than are taken.
+    /// It has more items than this maximum.
     TooMany(usize),
-    /// It is broken.
+    /// It cannot be parsed, for this reason.
     Broken(String),
 }
 
 impl BadList {
-    /// The same in words, for the list with this name and items of this kind.
+    /// The message for a list called `name` that contains `items`.
     pub(super) fn of(&self, name: &str, items: &str) -> String {
         match self {
             Self::NoList => format!("{name} is not a list"),
@@ -86,11 +85,11 @@ impl BadList {
     }
 }
 
-/// The items of a list, at most `most`: reading ends at the first that is too many.
+/// Returns the items of a list, at most `most`. Reading stops at the first item above this maximum.
 ///
 /// # Errors
 ///
-/// [`BadList`].
+/// [`BadList`] if `raw` is not a list, has more than `most` items, or cannot be parsed.
 pub(super) fn items(raw: &RawValue, most: usize) -> Result<Vec<&RawValue>, BadList> {
     struct Items(usize);
 
@@ -120,7 +119,8 @@ pub(super) fn items(raw: &RawValue, most: usize) -> Result<Vec<&RawValue>, BadLi
     match serde::Deserializer::deserialize_seq(&mut reader, Items(most)) {
         Ok(Some(items)) => Ok(items),
         Ok(None) => Err(BadList::TooMany(most)),
-        // Reading ended early, which the reader takes for a list that goes on.
+        // Reading stopped early, so the deserializer reports the remaining items as trailing
+        // characters.
         Err(error) if error.to_string().contains("trailing characters") => {
             Err(BadList::TooMany(most))
         }
@@ -128,7 +128,7 @@ pub(super) fn items(raw: &RawValue, most: usize) -> Result<Vec<&RawValue>, BadLi
     }
 }
 
-/// The members of an object that are wanted, unread.
+/// The wanted members of an object, not yet parsed.
 #[derive(Debug, Clone)]
 pub(super) struct Members<'a> {
     wanted: &'static [&'static str],
@@ -136,11 +136,11 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// Reads the `wanted` members of an object and passes over the others.
+    /// Reads the `wanted` members of an object and skips the others.
     ///
     /// # Errors
     ///
-    /// Says why `raw` is no object.
+    /// A message if `raw` is not an object, or cannot be parsed.
     pub(super) fn of(raw: &'a RawValue, wanted: &'static [&'static str]) -> Result<Self, String> {
         if !raw.get().starts_with('{') {
             return Err("it is not a JSON object".to_owned());
@@ -153,12 +153,12 @@ impl<'a> Members<'a> {
         Ok(members)
     }
 
-    /// The member with this name, which has to be one of the wanted; null counts as missing.
+    /// The member with this name, which must be one of the wanted names. A null counts as missing.
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.raw(name).filter(|raw| raw.get() != "null")
     }
 
-    /// Whether there is a member with this name, null or not.
+    /// Whether there is a member with this name, even if it is null.
     pub(super) fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
     }
@@ -168,16 +168,17 @@ impl<'a> Members<'a> {
         self.found.get(place).copied().flatten()
     }
 
-    /// The first of these members that is there.
+    /// The first of these members that is not missing.
     pub(super) fn first_of(&self, names: &[&str]) -> Option<&'a RawValue> {
         names.iter().find_map(|name| self.get(name))
     }
 
-    /// A text, also where it is a number; `None` where it is missing or empty.
+    /// The text of a string, or a number as the workflow wrote it. `None` if the member is missing
+    /// or empty.
     ///
     /// # Errors
     ///
-    /// Says that it is neither.
+    /// A message if the member is neither a string nor a number.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, String> {
         self.get(name)
             .map_or(Ok(None), text_of)
@@ -185,12 +186,12 @@ impl<'a> Members<'a> {
             .map_err(|problem| format!("{name} {problem}"))
     }
 
-    /// A name or an id of the workflow's: a text of at most `most` characters. One that was never
-    /// filled in counts as missing.
+    /// A name or an id that the workflow gave: a text of at most `most` characters. A placeholder
+    /// that the workflow did not fill in counts as missing.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with it.
+    /// A message if the member is not a text, is too long, or contains a NUL character.
     pub(super) fn name(&self, name: &str, most: usize) -> Result<Option<String>, String> {
         let text = self.text(name)?.filter(|text| !is_missing(text));
         text.map(|text| kept(name, text, most)).transpose()
@@ -217,7 +218,7 @@ impl<'de> Visitor<'de> for &mut Members<'de> {
     }
 }
 
-/// Tells the place of a key among those that are wanted, without keeping it.
+/// Finds the position of a key among the wanted names, without storing it.
 struct Place(&'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for Place {
@@ -243,34 +244,35 @@ impl Visitor<'_> for Place {
     }
 }
 
-/// What the reader says, in words of the caller.
+/// The message for an error of the JSON parser.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if text.contains("surrogate") || text.contains("end of hex escape") {
-        "it has half of a character (a lone surrogate)".to_owned()
+        "contains a lone surrogate (half of a character)".to_owned()
     } else if text.contains("number out of range") {
-        "it has a number that is out of range".to_owned()
+        "contains a number that is out of range".to_owned()
     } else {
         let text = text.split(" at line ").next().unwrap_or_default();
-        format!("it cannot be read: {text}")
+        format!("cannot be read: {text}")
     }
 }
 
-/// What a workflow says when it failed itself: `{"error": true, "message": ...}`.
+/// The message of an element that reports a failure of the workflow, such as `{"error": true}`.
+/// `None` if the element reports none.
 pub(super) fn own_error(members: &Members<'_>) -> Option<String> {
     let failed = members.get("error").is_some_and(|error| !is_no(error));
     failed.then(|| {
         let words = ["message", "error"]
             .into_iter()
             .find_map(|name| members.text(name).ok().flatten())
-            .unwrap_or_else(|| "it does not say why".to_owned());
+            .unwrap_or_else(|| "it gave no reason".to_owned());
         let words: String = words.chars().filter(|c| !c.is_control()).take(300).collect();
-        format!("the workflow sent an error of its own instead of tweets: {words}")
+        format!("the workflow sent an error instead of tweets: {words}")
     })
 }
 
-/// Whether a value says that there is nothing of the kind: no, zero, a word for nothing, an
-/// expression that was never filled in, an empty list or object.
+/// Whether a value means that there is no error: false, zero, a word such as `none`, a placeholder
+/// that the workflow did not fill in, or an empty string, list or object.
 fn is_no(raw: &RawValue) -> bool {
     if matches!(flag_of(Some(raw)), Ok(None | Some(false))) {
         return true;
@@ -287,33 +289,35 @@ fn is_no(raw: &RawValue) -> bool {
     }
 }
 
-/// Whether a name stands for nothing.
+/// Whether a name counts as missing: it is blank, or a placeholder that the workflow did not fill
+/// in.
 pub(super) fn is_missing(text: &str) -> bool {
     text.trim().is_empty() || is_unrendered(text)
 }
 
-/// A text, also where it is a number; `None` where it is null.
+/// The text of a string, or a number as the workflow wrote it. `None` for null.
 ///
 /// # Errors
 ///
-/// Says that it is neither.
+/// A message if the value is neither a string nor a number.
 pub(super) fn text_of(raw: &RawValue) -> Result<Option<String>, String> {
     let text = raw.get();
     match text.as_bytes().first() {
         Some(b'"') => serde_json::from_str(text).map(Some).map_err(|error| reason(&error)),
         Some(b'-' | b'0'..=b'9') => Ok(Some(text.to_owned())),
         Some(b'n') => Ok(None),
-        _ => Err("is not a text".to_owned()),
+        _ => Err("is not a string".to_owned()),
     }
 }
 
-/// An id: a text, or a whole number that is not negative and that JavaScript did not round.
+/// An id: a string, or a whole number that is not negative and that JavaScript did not round. A
+/// missing id is an empty string.
 ///
 /// # Errors
 ///
-/// Says that it is neither.
+/// A message if the value is neither.
 pub(super) fn id_of(raw: Option<&RawValue>) -> Result<String, String> {
-    /// The largest number up to which JavaScript tells each whole number from its neighbours.
+    /// The largest number up to which JavaScript can represent every whole number.
     const SAFE: u64 = 1 << 53;
 
     let Some(text) = raw.map(RawValue::get).filter(|text| *text != "null") else {
@@ -324,27 +328,28 @@ pub(super) fn id_of(raw: Option<&RawValue>) -> Result<String, String> {
     }
     match text.parse::<u64>() {
         Ok(number) if number > SAFE && is_written_by_javascript(number) => {
-            let what = "is a number that JavaScript may have rounded; send ids as text";
+            let what = "is a number that JavaScript may have rounded; send ids as strings";
             Err(format!("is {}, which {what}", short(text)))
         }
         Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("is neither a text nor a whole number of up to 64 bits".to_owned()),
+        Err(_) => Err("is neither a string nor a whole number of up to 64 bits".to_owned()),
     }
 }
 
-/// Whether JavaScript, which has no other numbers than those with 53 bits, would write this one so:
-/// the digits that tell it from its neighbours, and zeros behind them.
-#[expect(clippy::cast_precision_loss, reason = "the loss is what is looked for")]
+/// Whether JavaScript would write this number with the same digits. JavaScript numbers have a
+/// precision of 53 bits. They are written with the fewest digits that distinguish them from their
+/// neighbors, followed by zeros.
+#[expect(clippy::cast_precision_loss, reason = "the function detects this loss")]
 fn is_written_by_javascript(number: u64) -> bool {
     (number as f64).to_string() == number.to_string()
 }
 
-/// A count: a whole number, also as text, also as `1.2K`, `3M` or `1,200`; what stands behind a
-/// decimal point is cut off. Missing is 0.
+/// A count: a whole number, as a number or a string, including forms such as `1.2K`, `3M` and
+/// `1,200`. A fraction is cut off. A missing count is 0.
 ///
 /// # Errors
 ///
-/// Says why it is none.
+/// A message if the value has none of these forms.
 pub(super) fn count_of(raw: Option<&RawValue>) -> Result<i64, String> {
     let Some(raw) = raw else { return Ok(0) };
     let text = match raw.get().as_bytes().first() {
@@ -378,7 +383,7 @@ pub(super) fn count_of(raw: Option<&RawValue>) -> Result<i64, String> {
         .ok_or_else(|| format!("is '{}', which is not a whole number", short(text)))
 }
 
-/// `1,200,300` without its commas; anything else as it is.
+/// Removes the commas from a number such as `1,200,300`. Returns any other text unchanged.
 fn without_separators(text: &str) -> String {
     let mut groups = text.split(',');
     let first = groups.next().unwrap_or_default();
@@ -391,16 +396,17 @@ fn without_separators(text: &str) -> String {
 
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
 fn whole(number: f64) -> Option<i64> {
-    // 2^53: beyond it, a decimal number does not say which whole number is meant.
+    // 2^53. Above it, a floating-point number does not identify a single whole number.
     (number.is_finite() && number.abs() <= 9_007_199_254_740_992.0)
         .then(|| (number + 1e-6).trunc() as i64)
 }
 
-/// A yes or no, also as text or number; `None` where nothing is said.
+/// A boolean, or a string or number that stands for one. `None` if it is missing or an empty
+/// string.
 ///
 /// # Errors
 ///
-/// Says that it is none.
+/// A message if the value is anything else.
 pub(super) fn flag_of(raw: Option<&RawValue>) -> Result<Option<bool>, String> {
     let Some(raw) = raw else { return Ok(None) };
     match raw.get() {
@@ -419,14 +425,14 @@ pub(super) fn flag_of(raw: Option<&RawValue>) -> Result<Option<bool>, String> {
     }
 }
 
-/// How many parts (texts, numbers, lists, members) the free-form values of one body may still have:
-/// each takes much more memory than its text.
+/// How many more parts (strings, numbers, lists, members) the free-form values of one body may
+/// have. Each part needs much more memory than its text.
 pub(super) struct Parts {
     left: usize,
 }
 
 impl Parts {
-    /// As many as a body of this size may have.
+    /// The limit for a body of this size.
     pub(super) fn of(body: &[u8]) -> Self {
         Self { left: (body.len() / BYTES_FOR_A_PART).max(LEAST_PARTS) }
     }
@@ -435,27 +441,31 @@ impl Parts {
     ///
     /// # Errors
     ///
-    /// Says why it is not kept.
+    /// A message if the value is too large, is nested too deeply, has too many parts, contains a
+    /// NUL character, or cannot be parsed.
     pub(super) fn value(&mut self, raw: &RawValue) -> Result<Value, String> {
         let text = raw.get();
         if text.len() > MOST_VALUE {
             return Err(format!("is larger than {MOST_VALUE} bytes"));
         }
         if depth(text.as_bytes()) > MOST_DEPTH {
-            return Err(format!("has lists or objects more than {MOST_DEPTH} deep in one another"));
+            return Err(format!(
+                "has lists or objects that are nested more than {MOST_DEPTH} deep"
+            ));
         }
         let parts =
             text.bytes().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count() + 1;
         self.left = self
             .left
             .checked_sub(parts)
-            .ok_or_else(|| "has too many parts for a body of this size".to_owned())?;
+            .ok_or_else(|| "has too many values for a body of this size".to_owned())?;
         let value: Value = serde_json::from_str(text).map_err(|error| reason(&error))?;
-        if has_nul(&value) { Err("has a NUL character".to_owned()) } else { Ok(value) }
+        if has_nul(&value) { Err("contains a NUL character".to_owned()) } else { Ok(value) }
     }
 }
 
-/// Whether a text anywhere in `value` has a NUL character, which PostgreSQL cannot keep.
+/// Whether a string or a key anywhere in `value` contains a NUL character, which PostgreSQL cannot
+/// store.
 fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
@@ -467,16 +477,16 @@ fn has_nul(value: &Value) -> bool {
     }
 }
 
-/// A text for a message, cut to what people read.
+/// A text for a message: the first 40 characters, without control characters.
 pub(super) fn short(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
-/// A text that fits into `most` characters and can be kept.
+/// Returns `text` if it has at most `most` characters and no NUL character.
 ///
 /// # Errors
 ///
-/// Says why it cannot.
+/// A message that begins with `name`, if the text is too long or contains a NUL character.
 pub(super) fn kept(name: &str, text: String, most: usize) -> Result<String, String> {
     check_text(&text, most).map_err(|problem| format!("{name} {problem}"))?;
     Ok(text)
@@ -547,7 +557,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_character_spoils_its_own_item_alone() {
+    fn a_lone_surrogate_makes_only_its_own_item_invalid() {
         const WANTED: &[&str] = &["tweets", "Content"];
         let body = br#"{"tweets":[{"Content":"\ud800"},{"Content":"fine"}]}"#;
         let found = elements(body, 10).unwrap();
@@ -560,7 +570,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workflow_error_is_told_from_tweets() {
+    fn an_error_object_of_a_workflow_is_recognized() {
         let found = elements(br#"{"error": true, "message": "LLM said no"}"#, 10).unwrap();
 
         let members = Members::of(found[0], &["error", "message"]).unwrap();
@@ -569,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_says_there_is_none_is_none() {
+    fn an_empty_or_false_error_is_not_an_error() {
         for error in [
             "null",
             "false",
@@ -603,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_read_up_to_the_most_that_is_taken() {
+    fn a_list_is_read_up_to_its_maximum_length() {
         assert_eq!(items(&raw("[1,2,3]"), 3).unwrap().len(), 3);
         assert_eq!(items(&raw("[1,2,3,4]"), 3).unwrap_err(), BadList::TooMany(3));
         assert_eq!(items(&raw("{}"), 3).unwrap_err(), BadList::NoList);
@@ -623,7 +633,8 @@ mod tests {
         fn no_body_makes_the_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..100)) {
             if let Ok(found) = elements(&body, 10) {
                 for element in found {
-                    let _ = Members::of(element, &["a", "error"]).map(|members| own_error(&members));
+                    let members = Members::of(element, &["a", "error"]);
+                    let _ = members.map(|members| own_error(&members));
                     let _ = (count_of(Some(element)), id_of(Some(element)), flag_of(Some(element)));
                 }
             }

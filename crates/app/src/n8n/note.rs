@@ -1,24 +1,25 @@
-//! What was wrong with parts of a call: one form and one numbering for errors and warnings.
+//! Notes on parts of a call. Errors and warnings have the same form and the same numbering.
 
 use serde::Serialize;
 
-/// What is wrong with a part of a call.
+/// An error or a warning about a part of a call.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Note {
-    /// The element of the list that the body is, from 0.
+    /// The position of the element in the body, counted from 0.
     pub(super) element: usize,
-    /// The item in it, from 0; none if it is about the element itself.
+    /// The position of the item in the element, counted from 0. `None` if the note is about the
+    /// element itself.
     pub(super) index: Option<usize>,
-    /// The id of the item, as far as it has one.
+    /// The id of the item, if it could be read.
     pub(super) tweet_id: Option<String>,
     pub(super) message: String,
 }
 
-/// How many notes an answer shows: a workflow that is wrong about everything is wrong about
-/// everything in the same way.
+/// The maximum number of notes of one kind that are shown. If a workflow gets every item wrong, it
+/// makes the same mistake in each of them.
 const MOST: usize = 1_000;
 
-/// Notes, all of which are counted and the first of which are shown.
+/// Counts all notes and keeps the first [`MOST`].
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     shown: Vec<Note>,
@@ -33,12 +34,12 @@ impl Notes {
         }
     }
 
-    /// How many there are.
+    /// The number of all notes, including those that are not shown.
     pub(super) const fn count(&self) -> usize {
         self.count
     }
 
-    /// The words of the first.
+    /// The message of the first note.
     pub(super) fn first(&self) -> Option<&str> {
         self.shown.first().map(|note| note.message.as_str())
     }

@@ -1,4 +1,4 @@
-//! The endpoints of the old review and source-tweet pages, now with a token.
+//! The endpoints of the old review and source-tweet pages, which require an API token in Waggle.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::api::{Format, SourceTweetPages, export, if_match};
 use crate::http::{JsonBody, Problem, caller, not_json};
 use crate::use_cases::UseCases;
 
-/// The most tweets that are deleted at once.
+/// The maximum number of tweets in a bulk deletion.
 const MOST_IDS: usize = 1_000;
 
-/// An answer in the envelope of the old pages.
+/// Makes a response in the form that the old pages expect.
 fn answered(result: Result<Value, Problem>) -> Response {
     match result {
         Ok(body) => json_response(StatusCode::OK, &body),
@@ -39,7 +39,7 @@ async fn actor(app: &UseCases, request: &Request, scope: Scope) -> Result<Actor,
     Ok(caller(app, request, scope).await?)
 }
 
-/// Ids that are no numbers are ids of nothing.
+/// Parses an id. An id that is not a number does not exist.
 fn number(id: &str) -> Result<i64, Problem> {
     id.parse().map_err(|_| Problem::not_found("there is no such tweet"))
 }
@@ -158,7 +158,7 @@ pub(super) async fn save_generated_tweet(
         let text = |name: &str| match body.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(Problem::invalid(format!("{name} is not a text"))),
+            Some(_) => Err(Problem::invalid(format!("{name} is not a string"))),
         };
         let (content, hook) = (text("content")?, text("engagement_hook")?);
         if content.is_none() && hook.is_none() {
@@ -210,7 +210,7 @@ pub(super) async fn reject_generated_tweet(
     answered(result.await)
 }
 
-/// `DELETE /twitter/api/delete-generated-tweet/{id}/`; it can be restored. Scope: `write`.
+/// `DELETE /twitter/api/delete-generated-tweet/{id}/`. The tweet can be restored. Scope: `write`.
 #[handler]
 pub(super) async fn delete_generated_tweet(
     request: &Request,
@@ -236,13 +236,13 @@ pub(super) async fn post_tweet_to_x(
     let result = async {
         let actor = actor(app.0, request, Scope::Publish).await?;
         let id = GeneratedTweetId::new(number(&id)?);
-        // These clients know no versions: what they ask for is meant for the tweet as it is.
+        // The old clients do not send a version, so they publish the tweet in its current state.
         let version = match if_match(request.header("if-match"))? {
             Some(version) => version,
             None => app.review.find(&Actor::system(), id).await?.version(),
         };
         let queued = app.publish_tweet.run(&actor, id, Some(version), None, None).await?;
-        // Without an account on X nothing pretends to be X.
+        // The message names the actual platform, which is X only if an X account is connected.
         Ok(json!({
             "success": true,
             "message": format!("Tweet queued for {}", queued.platform),
@@ -253,7 +253,7 @@ pub(super) async fn post_tweet_to_x(
     answered(result.await)
 }
 
-/// The query of the old export.
+/// The query parameters of the old export.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct ExportQuery {
     execution_id: Option<String>,

@@ -20,13 +20,13 @@ use crate::live::passkeys::LivePasskeys;
 use crate::live::server_keys::MasterServerKeys;
 use crate::use_cases::People;
 
-/// The keys of the settings, for people.
+/// The server keys, which use the master keys of the settings.
 fn keys(settings: &Arc<SettingsManager>) -> Arc<dyn ServerKeys> {
     let (settings, entropy) = (Arc::clone(settings), Arc::new(SystemEntropy));
     Arc::new(MasterServerKeys { settings, entropy })
 }
 
-/// The second factors, on their real ports.
+/// The use case of second factors, wired to its real ports.
 pub(crate) fn second_factor(store: &Store, settings: &Arc<SettingsManager>) -> SecondFactor {
     let ports = store.ports();
     SecondFactor {
@@ -39,7 +39,7 @@ pub(crate) fn second_factor(store: &Store, settings: &Arc<SettingsManager>) -> S
     }
 }
 
-/// The tokens, on their real ports.
+/// The use case of API tokens, wired to its real ports.
 pub(crate) fn tokens(store: &Store) -> Tokens {
     Tokens {
         tokens: store.ports().tokens,
@@ -49,7 +49,7 @@ pub(crate) fn tokens(store: &Store) -> Tokens {
     }
 }
 
-/// The users, on their real ports.
+/// The use case of users, wired to its real ports.
 pub(crate) fn users(store: &Store, hasher: Arc<dyn PasswordHasher>) -> ManageUsers {
     let ports = store.ports();
     ManageUsers {
@@ -61,7 +61,7 @@ pub(crate) fn users(store: &Store, hasher: Arc<dyn PasswordHasher>) -> ManageUse
     }
 }
 
-/// The use cases of accounts. Without a mail server, mails are written into the folder `outbox`.
+/// All use cases of accounts. Without a mail server, emails are written to the folder `outbox`.
 pub(crate) fn people(
     store: &Store,
     settings: &Arc<SettingsManager>,

@@ -1,4 +1,4 @@
-//! The worker that sends the mails in the queue.
+//! The worker that sends queued emails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use waggle_store::{Queue, Queues};
 use super::queue_worker::QueueWork;
 use crate::use_cases::UseCases;
 
-/// How often the queue is read when nothing is announced.
+/// How often the queue is read if nothing is announced.
 const POLL: Duration = Duration::from_secs(2);
-/// How many mails are sent at the same time.
+/// The maximum number of emails sent at the same time.
 const AT_ONCE: usize = 8;
 
-/// Sends mails.
+/// Sends queued emails.
 pub(crate) struct Mails {
     pub(crate) app: Arc<UseCases>,
     pub(crate) queues: Queues,
@@ -44,7 +44,7 @@ impl QueueWork for Mails {
     async fn claim(&self, most: u16) -> Result<Vec<QueuedMail>, PortError> {
         let claimed = self.app.people.deliver_mail.claim(most).await?;
         for (id, reason) in claimed.unreadable {
-            error!(mail.id = id, reason, "a mail cannot be read and is given up");
+            error!(mail.id = id, reason, "an email cannot be read and is given up");
         }
         Ok(claimed.mails)
     }
@@ -52,19 +52,32 @@ impl QueueWork for Mails {
     async fn process(&self, mail: QueuedMail) {
         let (id, letter) = (mail.id, mail.letter.name());
         match self.app.people.deliver_mail.deliver(&mail).await {
-            Ok(Delivered::Sent) => info!(mail.id = id, letter, "a mail went out"),
+            Ok(Delivered::Sent) => info!(mail.id = id, letter, "an email was sent"),
             Ok(Delivered::Later { at, why }) => {
                 let error = error_chain(&why);
                 let is_unknown = matches!(why, MailFailure::Unknown(_));
-                warn!(mail.id = id, letter, again_at = %at, is_unknown, error, "a mail did not go out yet");
+                warn!(
+                    mail.id = id,
+                    letter,
+                    again_at = %at,
+                    is_unknown,
+                    error,
+                    "an email could not be sent and will be retried"
+                );
             }
             Ok(Delivered::GivenUp { why }) => {
                 let error = error_chain(&why);
-                error!(mail.id = id, letter, error, "a mail did not go out and is given up");
+                error!(mail.id = id, letter, error, "an email could not be sent and is given up");
             }
             Err(problem) => {
                 let error = error_chain(&problem);
-                error!(mail.id = id, letter, error, "the end of a mail was not recorded");
+                error!(
+                    mail.id = id,
+                    letter,
+                    error,
+                    "the outcome of an email could not be \
+                     recorded"
+                );
             }
         }
     }

@@ -13,11 +13,11 @@ use waggle_store::{Queue, Queues};
 use super::queue_worker::QueueWork;
 use crate::use_cases::UseCases;
 
-/// Publishes posts.
+/// Publishes due posts.
 pub(crate) struct Posts {
     app: Arc<UseCases>,
     queues: Queues,
-    /// The accounts at the last claim.
+    /// The connections at the last claim.
     connected: Mutex<Option<Arc<Connected>>>,
 }
 
@@ -26,8 +26,8 @@ impl Posts {
         Self { app, queues, connected: Mutex::new(None) }
     }
 
-    /// Makes due what waits for the owner of an account whose credentials have changed since the last
-    /// time, or since this process was started.
+    /// Makes held posts due if the credentials of their account have changed since the last call.
+    /// At the first call, all accounts count as changed.
     async fn release_held(&self) {
         let now = self.app.connections.now();
         let before = self.connected.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -45,11 +45,11 @@ impl Posts {
             match self.app.publish_due.release_held(platform).await {
                 Ok(0) => {}
                 Ok(posts) => {
-                    info!(posts, %platform, "the account changed: posts that waited are due");
+                    info!(posts, %platform, "the account changed: its held posts are due now");
                 }
                 Err(problem) => {
-                    // It is tried again at the next turn.
-                    error!(error = %error_chain(&problem), "posts that wait cannot be released");
+                    // The next claim tries again.
+                    error!(error = %error_chain(&problem), "held posts cannot be released");
                     return;
                 }
             }
@@ -81,7 +81,7 @@ impl QueueWork for Posts {
         let claimed = self.app.publish_due.claim(most).await?;
         for post in claimed.unreadable {
             let (post, reason) = (post.post.number(), post.reason);
-            error!(post.id = post, reason, "a post cannot be read and left the queue");
+            error!(post.id = post, reason, "a post cannot be read and was removed from the queue");
         }
         Ok(claimed.posts)
     }
@@ -97,7 +97,13 @@ impl QueueWork for Posts {
             }
             Err(problem) => {
                 let error = error_chain(&problem);
-                error!(post.id = post, platform, error, "the end of a delivery was not recorded");
+                error!(
+                    post.id = post,
+                    platform,
+                    error,
+                    "the outcome of a delivery could not be \
+                     recorded"
+                );
                 return;
             }
         };
@@ -108,7 +114,7 @@ impl QueueWork for Posts {
                     post.id = post,
                     platform,
                     platform_id = id,
-                    "an attempt that was taken for lost is public"
+                    "an attempt that was considered lost was published"
                 );
                 return;
             }
@@ -118,7 +124,7 @@ impl QueueWork for Posts {
                     post.id = post,
                     platform,
                     platform_ids = ids,
-                    "a post is public more than once"
+                    "a post was published more than once"
                 );
                 return;
             }
@@ -128,7 +134,7 @@ impl QueueWork for Posts {
                     platform,
                     platform_id = id,
                     holder.id = by.number(),
-                    "the platform's id of a post belongs to another post"
+                    "the platform returned an id for a post that belongs to another post"
                 );
                 return;
             }
@@ -138,13 +144,31 @@ impl QueueWork for Posts {
                 info!(post.id = post, platform, platform_id = %id, "a post was published");
             }
             Settlement::Retry { at, reason, .. } => {
-                warn!(post.id = post, platform, again_at = %at, reason, "a post did not go out yet");
+                warn!(
+                    post.id = post,
+                    platform,
+                    again_at = %at,
+                    reason,
+                    "a post could not be published and will be retried"
+                );
             }
             Settlement::Held { at, reason } => {
-                warn!(post.id = post, platform, again_at = %at, reason, "a post waits for its account");
+                warn!(
+                    post.id = post,
+                    platform,
+                    again_at = %at,
+                    reason,
+                    "a post is held because of its account"
+                );
             }
             Settlement::Look { again_at, reason, .. } => {
-                warn!(post.id = post, platform, %again_at, reason, "the outcome of a post is unknown");
+                warn!(
+                    post.id = post,
+                    platform,
+                    %again_at,
+                    reason,
+                    "the outcome of a post is unknown"
+                );
             }
             Settlement::Failed { reason, .. } => {
                 error!(post.id = post, platform, reason, "a post failed");
@@ -153,7 +177,7 @@ impl QueueWork for Posts {
                 error!(post.id = post, platform, reason, "a post was missed");
             }
             Settlement::Ask { reason } => {
-                error!(post.id = post, platform, reason, "a person has to resolve a post");
+                error!(post.id = post, platform, reason, "a person must resolve a post");
             }
         }
     }

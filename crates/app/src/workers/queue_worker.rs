@@ -1,8 +1,9 @@
-//! The loop that empties a queue in the database.
+//! The loop that processes a queue in the database.
 //!
-//! Each turn claims as many items as there is room for, and processes each in a task of its own. The
-//! loop then waits for an announcement, for an item to end, or for the poll interval, because other
-//! processes fill the queue, too. While claims fail, it waits longer from turn to turn.
+//! Each iteration claims as many items as there is room for, and processes each one in its own
+//! task. The loop then waits for an announcement, for an item to finish, or for the poll interval,
+//! because other processes also fill the queue. While claims fail, the wait gets longer each time,
+//! up to a maximum.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,24 +18,24 @@ use waggle_kernel::{PortError, error_chain};
 
 use super::supervisor::{drain, ended, panicked};
 
-/// The longest pause between two claims that fail.
+/// The maximum pause between two failed claims.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// A queue, and what is done with its items.
+/// A queue, and how its items are processed.
 #[async_trait]
 pub(crate) trait QueueWork: Send + Sync + 'static {
     type Item: Send + 'static;
 
-    /// What the log calls the worker.
+    /// The name of the worker in the log.
     const NAME: &'static str;
 
-    /// How many items are processed at the same time, now.
+    /// How many items may be processed at the same time, at the moment.
     fn at_once(&self) -> usize;
 
-    /// How often the queue is read when nothing is announced.
+    /// How often the queue is read if nothing is announced.
     fn poll_interval(&self) -> Duration;
 
-    /// Waits until this process adds something to the queue.
+    /// Waits until this process adds an item to the queue.
     async fn announced(&self);
 
     /// Leases up to `most` items that are due.
@@ -44,7 +45,7 @@ pub(crate) trait QueueWork: Send + Sync + 'static {
     async fn process(&self, item: Self::Item);
 }
 
-/// Empties the queue until `stop` is true; then waits until the items that have begun are processed.
+/// Processes the queue until `stop` is true, then waits until the items in progress are finished.
 pub(crate) async fn run<W: QueueWork>(work: Arc<W>, mut stop: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
     let mut failures = 0;
@@ -66,7 +67,7 @@ pub(crate) async fn run<W: QueueWork>(work: Arc<W>, mut stop: watch::Receiver<bo
             continue;
         }
         tokio::select! {
-            // What is announced while claims fail is found by the next claim.
+            // While claims fail, announcements are ignored. The next claim finds their items.
             () = work.announced(), if free > 0 && !is_failing => {}
             Some(result) = running.join_next(), if !is_failing => ended(W::NAME, result),
             () = tokio::time::sleep(pause(work.poll_interval(), failures)) => {}
@@ -76,7 +77,7 @@ pub(crate) async fn run<W: QueueWork>(work: Arc<W>, mut stop: watch::Receiver<bo
     drain(W::NAME, &mut running).await;
 }
 
-/// The items that were claimed; `None` if that failed, which is logged.
+/// Claims items. Logs a failure and returns `None`.
 async fn claim<W: QueueWork>(work: &W, free: usize) -> Option<Vec<W::Item>> {
     let most = u16::try_from(free).unwrap_or(u16::MAX);
     match AssertUnwindSafe(work.claim(most)).catch_unwind().await {
@@ -106,21 +107,21 @@ mod tests {
 
     use super::*;
 
-    /// What the next claim of a test finds.
+    /// The result of one claim in a test.
     enum Claim {
         Items(Vec<u32>),
         Failure,
         Panic,
     }
 
-    /// Hands out the claims of a test in order; then the queue is empty.
+    /// Returns the claims of a test in order. After that, the queue is empty.
     struct Script {
         claims: Mutex<std::vec::IntoIter<Claim>>,
         asked: Mutex<Vec<(u16, Duration)>>,
         begun: Instant,
         announced: Notify,
         processed: Mutex<Vec<u32>>,
-        /// An item is processed when it gets one of these.
+        /// Each item needs a permit to be processed.
         permits: Semaphore,
     }
 
@@ -181,7 +182,8 @@ mod tests {
             Self { script, stop, worker }
         }
 
-        /// When the queue was read, in seconds since the start, in the first `seconds`.
+        /// Waits for `seconds`, and returns when the queue has been read, in seconds since the
+        /// start.
         async fn reads(&self, seconds: u64) -> Vec<u64> {
             tokio::time::sleep(Duration::from_secs(seconds)).await;
             self.script.asked.lock().unwrap().iter().map(|(_, at)| at.as_secs()).collect()
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn claims_that_fail_are_repeated_ever_more_slowly_until_one_succeeds() {
+    async fn failed_claims_are_retried_at_growing_intervals_until_one_succeeds() {
         let claims = vec![
             Claim::Failure,
             Claim::Panic,
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_item_that_panics_does_not_keep_the_others() {
+    async fn an_item_that_panics_does_not_stop_the_others() {
         let bench = Bench::new(vec![Claim::Items(vec![13, 1]), Claim::Items(vec![2])], 3);
 
         bench.reads(1).await;
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn items_that_have_begun_are_processed_before_the_worker_ends() {
+    async fn items_in_progress_are_finished_before_the_worker_stops() {
         let bench = Bench::new(vec![Claim::Items(vec![1, 2])], 0);
         bench.reads(1).await;
 

@@ -1,4 +1,4 @@
-//! Settings that another process changed come into effect here.
+//! Applies settings that other processes change, and repeats the list of super admins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use waggle_settings::ports::SettingChanges;
 
 use crate::use_cases::UseCases;
 
-/// How long to wait before the database is asked again that did not answer.
+/// The pause before the next attempt if the database did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How often the list of super admins is applied when nothing asks for it.
+/// How often the list of super admins is applied, and lapsed source tweets are marked.
 const REPEAT: Duration = Duration::from_mins(1);
 
-/// Takes up what other processes change, until `stop` says so.
+/// Follows the settings until `stop` is true.
 pub(crate) async fn run(
     app: Arc<UseCases>,
     mut changes: Box<dyn SettingChanges>,
@@ -29,8 +29,8 @@ pub(crate) async fn run(
     }
 }
 
-/// Applies the list of super admins again and again: users who were changed at the same moment are
-/// looked at once more.
+/// Applies the list of super admins again and again, so that users who were changed at the same
+/// moment are checked once more. Also marks lapsed source tweets.
 async fn repeat(app: &UseCases) {
     loop {
         tokio::time::sleep(REPEAT).await;
@@ -39,7 +39,8 @@ async fn repeat(app: &UseCases) {
     }
 }
 
-/// Says which source tweets no batch was made of, and no run is told of any more.
+/// Marks and logs the source tweets that lapsed: no run made a batch of them, and they are no
+/// longer offered.
 async fn log_lapsed(app: &UseCases) {
     const MOST: u16 = 1_000;
 
@@ -49,7 +50,7 @@ async fn log_lapsed(app: &UseCases) {
         Ok(lapsed) => {
             let tweet_ids = lapsed.iter().take(20).cloned().collect::<Vec<_>>().join(" ");
             let count = lapsed.len();
-            warn!(count, tweet_ids, "source tweets lapsed: no run made a batch of them");
+            warn!(count, tweet_ids, "source tweets lapsed: no run created a batch from them");
         }
         Err(problem) => {
             error!(error = %error_chain(&problem), "lapsed source tweets cannot be marked");
@@ -62,7 +63,7 @@ async fn follow(app: &UseCases, changes: &mut dyn SettingChanges) {
     loop {
         let known = app.settings.revision();
         if let Err(problem) = changes.wait(known).await {
-            warn!(error = %error_chain(&problem), "nobody can tell whether settings were changed");
+            warn!(error = %error_chain(&problem), "changes of settings cannot be checked");
             tokio::time::sleep(PAUSE).await;
             continue;
         }
@@ -75,33 +76,33 @@ async fn follow(app: &UseCases, changes: &mut dyn SettingChanges) {
         if revision < known {
             warn!(
                 revision = revision.0,
-                "the settings are older than they were, as in a restored backup"
+                "the settings are older than before, as after restoring a backup"
             );
         } else {
             info!(revision = revision.0, "settings were changed");
         }
         for problem in app.settings.problems() {
-            error!(%problem, "a setting does not come into effect; what was in effect stays");
+            error!(%problem, "a setting cannot take effect; the previous value stays in effect");
         }
         if !std::mem::replace(&mut trusts, trusts_networks(app)) && trusts {
             warn_of_trusted_networks();
         }
         if let Err(problem) = app.settings.seal_clear_secrets(&Actor::system()).await {
             let error = error_chain(&problem);
-            error!(error, "a secret that is kept in the clear cannot be sealed");
+            error!(error, "a secret that is stored unencrypted cannot be sealed");
         }
     }
 }
 
-/// Whether calls are taken in without a token.
+/// Whether requests from some networks are accepted without a token.
 pub(crate) fn trusts_networks(app: &UseCases) -> bool {
     !app.settings.values().trusted_ingest_networks.0.is_empty()
 }
 
-/// Says so in the log.
+/// Logs a warning about [trusted networks](trusts_networks).
 pub(crate) fn warn_of_trusted_networks() {
     warn!(
-        "TRUSTED_INGEST_NETWORKS is on: calls from there are taken in without a token. \
-         Give the workflow a credential and switch it off"
+        "TRUSTED_INGEST_NETWORKS is set: requests from these networks are accepted without a \
+         token. Give the workflow a token and unset the setting"
     );
 }

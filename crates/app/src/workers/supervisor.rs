@@ -1,4 +1,4 @@
-//! Keeps the tasks of a server running: one that panics is logged, counted, and started again.
+//! Keeps the tasks of a server running: a task that panics is logged, counted, and restarted.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tracing::error;
 
-/// How long a task rests after a panic.
+/// The pause before a task is restarted after a panic.
 const REST: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(1) };
 
 static PANICS: AtomicU64 = AtomicU64::new(0);
@@ -18,11 +18,11 @@ static PANICS: AtomicU64 = AtomicU64::new(0);
 /// Logs and counts a panic.
 pub(super) fn panicked(task: &str) {
     let panics = PANICS.fetch_add(1, Ordering::Relaxed) + 1;
-    error!(task, panics, "a task ran into a bug and panicked");
+    error!(task, panics, "a task panicked because of a bug");
 }
 
-/// Runs what `start` makes until it ends by itself. After a panic it is started again, unless
-/// `stop` says so.
+/// Runs the task that `start` creates until it ends. After a panic, the task is restarted, unless
+/// `stop` is true.
 pub(crate) async fn supervise<F: Future<Output = ()>>(
     task: &'static str,
     mut stop: watch::Receiver<bool>,
@@ -37,14 +37,14 @@ pub(crate) async fn supervise<F: Future<Output = ()>>(
     }
 }
 
-/// Takes note of how a piece of work ended.
+/// Logs and counts a panic if a task ended with one.
 pub(super) fn ended(task: &str, result: Result<(), JoinError>) {
     if result.is_err_and(|error| error.is_panic()) {
         panicked(task);
     }
 }
 
-/// Waits until all work has ended.
+/// Waits until all tasks have ended.
 pub(super) async fn drain(task: &str, running: &mut JoinSet<()>) {
     while let Some(result) = running.join_next().await {
         ended(task, result);
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_task_that_panics_is_started_again() {
+    async fn a_task_that_panics_is_restarted() {
         static STARTS: AtomicU32 = AtomicU32::new(0);
         let (_sender, stop) = watch::channel(false);
 
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_of_work_is_counted() {
+    async fn a_panic_of_a_task_is_counted() {
         let before = PANICS.load(Ordering::Relaxed);
         let mut running = JoinSet::new();
         running.spawn(async { panic!("a bug") });

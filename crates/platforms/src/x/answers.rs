@@ -29,7 +29,7 @@ pub(super) fn of_post(
             Some(id) if !id.is_empty() => {
                 Outcome::Published { id: id.to_owned(), url: format!("{POST_URL}{id}") }
             }
-            _ => Outcome::Unknown { reason: "X's answer has no id in it".to_owned() },
+            _ => Outcome::Unknown { reason: "X's response contains no post id".to_owned() },
         },
         StatusCode::FORBIDDEN if says(body, "duplicate content") => Outcome::Duplicate { reason },
         status if is_about_the_account(status, body) => Outcome::Channel { reason },
@@ -55,7 +55,7 @@ pub(super) fn of_look(status: StatusCode, body: &Value) -> Result<(), Finding> {
         // An app without read permission cannot be told apart from one whose plan does not include
         // reading.
         StatusCode::FORBIDDEN if !is_locked(body) => Err(Finding::CannotTell {
-            reason: format!("X does not let its posts be read: {reason}"),
+            reason: format!("X does not allow reading the posts of the account: {reason}"),
         }),
         status if is_about_the_account(status, body) => Err(Finding::Channel { reason }),
         _ => Err(Finding::TryLater { reason }),
@@ -70,24 +70,32 @@ pub(super) fn timeline(body: &Value) -> Result<Vec<&Value>, Finding> {
     if body["errors"].as_array().is_some_and(|errors| !errors.is_empty())
         || !(body["errors"].is_null() || body["errors"].is_array())
     {
-        return cannot_tell(format!("X's answer has errors: {}", reason(StatusCode::OK, body)));
+        return cannot_tell(format!(
+            "X's response contains errors: {}",
+            reason(StatusCode::OK, body)
+        ));
     }
     let Some(count) = body["meta"]["result_count"].as_u64() else {
-        return cannot_tell("X's answer has no count of its posts".to_owned());
+        return cannot_tell("X's response has no result_count".to_owned());
     };
     let posts: Vec<&Value> = match &body["data"] {
         Value::Null => Vec::new(),
         Value::Array(posts) => posts.iter().collect(),
-        _ => return cannot_tell("X's answer has no list of posts".to_owned()),
+        _ => return cannot_tell("X's response has no list of posts".to_owned()),
     };
     if u64::try_from(posts.len()) != Ok(count) {
-        return cannot_tell(format!("X's answer has {} posts and says {count}", posts.len()));
+        return cannot_tell(format!(
+            "X's response has {} posts, but its result_count is {count}",
+            posts.len()
+        ));
     }
     if posts.iter().any(|post| !post["id"].is_string() || !post["text"].is_string()) {
-        return cannot_tell("X's answer has a post without an id or a text".to_owned());
+        return cannot_tell("X's response has a post without an id or text".to_owned());
     }
     if !body["meta"]["next_token"].is_null() {
-        return cannot_tell("more was posted since than one look shows".to_owned());
+        return cannot_tell(
+            "too many posts were published since then to check them all".to_owned(),
+        );
     }
     Ok(posts)
 }
@@ -101,26 +109,27 @@ pub(super) fn of_check(
     let reason = reason(status, body);
     let level = headers.get("x-access-level").and_then(|level| level.to_str().ok());
     match (status, body["data"]["username"].as_str()) {
-        (StatusCode::OK, Some(_)) if level == Some("read") => Err(
-            "the access token may only read: give the X app the permission to read and write, then \
-             make a new access token"
-                .to_owned(),
-        ),
+        (StatusCode::OK, Some(_)) if level == Some("read") => {
+            Err("the access token is read-only: give the X app read and write permissions, then \
+                 create a new access token"
+                .to_owned())
+        }
         (StatusCode::OK, Some(name)) => {
             let name: String = name.chars().filter(|c| !c.is_control()).take(50).collect();
-            Ok(format!("X knows the account as @{name}"))
+            Ok(format!("X accepted the credentials of @{name}"))
         }
         (StatusCode::UNAUTHORIZED, _) => {
             Err(format!("X does not accept the credentials: {reason}"))
         }
         (StatusCode::FORBIDDEN | StatusCode::PAYMENT_REQUIRED, _) => {
-            Err(format!("X knows the credentials and does not let them in: {reason}"))
+            Err(format!("X recognizes the credentials but denies access: {reason}"))
         }
-        (StatusCode::TOO_MANY_REQUESTS, _) => {
-            Err(format!("X has had too many requests of this account; try again later: {reason}"))
-        }
-        (status, _) if status.is_server_error() => Err(format!("X is not well: {reason}")),
-        _ => Err(format!("this is not how X answers: {reason}")),
+        (StatusCode::TOO_MANY_REQUESTS, _) => Err(format!(
+            "X received too many requests from this account; try again later: \
+             {reason}"
+        )),
+        (status, _) if status.is_server_error() => Err(format!("X has a server error: {reason}")),
+        _ => Err(format!("the response does not look like one from X: {reason}")),
     }
 }
 
@@ -133,9 +142,9 @@ fn reason(status: StatusCode, body: &Value) -> String {
         .unwrap_or_default();
     let words: String = words.chars().filter(|c| !c.is_control()).take(300).collect();
     if words.is_empty() {
-        format!("X answered {}", status.as_u16())
+        format!("X responded with {}", status.as_u16())
     } else {
-        format!("X answered {}: {words}", status.as_u16())
+        format!("X responded with {}: {words}", status.as_u16())
     }
 }
 

@@ -32,7 +32,8 @@ pub(super) fn find(request: &Value, posts: &[&Value], after: Duration) -> Findin
     }
     // X sometimes turns a link to a post into a quote of it and shows the text without the link.
     if request["text"].as_str().is_some_and(has_status_link) {
-        let reason = "the text has a link to a post, which X may show in another form".to_owned();
+        let reason =
+            "the text contains a link to a post, which X may show in a different form".to_owned();
         return Finding::CannotTell { reason };
     }
     Finding::Absent { after }

@@ -376,10 +376,10 @@ async fn a_check_names_the_account_or_the_problem() {
     let cases = [
         (200, me.clone(), Ok("@hive")),
         (401, json!({ "title": "Unauthorized" }), Err("does not accept the credentials")),
-        (403, json!({ "detail": "client-forbidden" }), Err("does not let them in")),
+        (403, json!({ "detail": "client-forbidden" }), Err("denies access")),
         (429, json!({}), Err("too many requests")),
-        (503, json!({}), Err("not well")),
-        (200, json!({ "hello": "world" }), Err("not how X answers")),
+        (503, json!({}), Err("server error")),
+        (200, json!({ "hello": "world" }), Err("does not look like one from X")),
     ];
     for (status, body, expected) in cases {
         let fake = fake(bearer(), move |_| json_answer(status, &body)).await;
@@ -401,7 +401,7 @@ async fn a_check_names_the_account_or_the_problem() {
         answer
     })
     .await;
-    assert!(read_only.x.check().await.unwrap_err().contains("only read"));
+    assert!(read_only.x.check().await.unwrap_err().contains("read-only"));
     let nobody = x(Url::parse("http://127.0.0.1:1").unwrap(), bearer());
     assert!(nobody.check().await.unwrap_err().contains("cannot be reached"));
 }

@@ -87,7 +87,7 @@ impl Pools {
     /// other queries. The rest wait.
     pub(crate) async fn read_long(&self) -> Result<LongRead, StoreError> {
         let permit = tokio::time::timeout(LONG_PATIENCE, Arc::clone(&self.long).acquire_owned());
-        let busy = || StoreError::Connection("too many long queries are under way".into());
+        let busy = || StoreError::Connection("too many long queries are running".into());
         let permit = permit.await.ok().and_then(Result::ok).ok_or_else(busy)?;
         Ok(LongRead { connection: self.read().await?, _permit: permit })
     }
@@ -166,11 +166,14 @@ async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
                             current_setting('server_encoding') AS encoding";
     // Tables and views, except those of extensions.
     const TABLES: &str = "SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n \
-         ON n.oid = c.relnamespace WHERE n.nspname = current_schema() \
-         AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (SELECT 1 FROM pg_depend d \
-         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
-    const POOLER: &str = "leads to a pooler in transaction mode, which loses what Waggle prepares, \
-                          locks and listens to; use its session mode, or the server itself";
+                          ON n.oid = c.relnamespace WHERE n.nspname = current_schema() \
+                          AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (SELECT 1 \
+                          FROM pg_depend d \
+                          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND \
+                          d.deptype = 'e')";
+    const POOLER: &str = "leads to a connection pooler in transaction mode, which loses prepared \
+                          statements, locks and notifications; use its session mode, or connect \
+                          to the server directly";
 
     let connect = || async {
         let connected = parameters.clone().connect().await;
@@ -180,7 +183,7 @@ async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
     let asked = diesel::sql_query(QUESTION).get_result::<Session>(&mut first).await?;
     if !asked.encoding.eq_ignore_ascii_case("utf8") {
         return Err(StoreError::Url(format!(
-            "leads to a database with the encoding {}; it has to be UTF8 (CREATE DATABASE waggle \
+            "leads to a database with the encoding {}; it must be UTF8 (CREATE DATABASE waggle \
              ENCODING 'UTF8' TEMPLATE template0)",
             asked.encoding
         )));
@@ -192,8 +195,8 @@ async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
         Vec::new()
     };
     if foreign::is_foreign(&tables, &steps) {
-        let problem = "leads to another program's tables and none of Waggle's; Waggle needs a \
-                       database of its own, or a schema of its own that is there \
+        let problem = "leads to a database with another program's tables and none of Waggle's; \
+                       use a separate database, or a separate schema that already exists \
                        (options=-c%20search_path%3Dname)";
         return Err(StoreError::Url(problem.to_owned()));
     }
@@ -234,158 +237,29 @@ pub(crate) mod dialect {
 
     use super::{Conn, Pools};
     use crate::error::StoreError;
-    use crate::locked_tweet::LockedTweet;
-    use crate::schema::{
-        campaign_batches, generated_tweets, limit_counters, mails, posts, setting_state,
-        source_tweets, twitter_posts, users,
-    };
-    use crate::types::Time;
+
+    /// Locks the rows of a query until the transaction ends.
+    macro_rules! locked {
+        ($query:expr) => {
+            $query.for_update()
+        };
+    }
+    /// Locks the rows of a query that no other transaction has locked, and skips the others.
+    macro_rules! skip_locked {
+        ($query:expr) => {
+            $query.for_update().skip_locked()
+        };
+    }
+    /// Keeps other transactions from changing the rows of a query, and not from reading them so.
+    macro_rules! share_locked {
+        ($query:expr) => {
+            $query.for_share()
+        };
+    }
+    pub(crate) use {locked, share_locked, skip_locked};
 
     /// The condition of the partial index.
     pub(crate) const NOT_PROCESSED: &str = "NOT is_processed";
-
-    /// The ids of source tweets that `holder` can lease, oldest first. Rows that another
-    /// transaction has locked are skipped.
-    pub(crate) async fn waiting_source_tweets(
-        connection: &mut Conn,
-        holder: &str,
-        now: Time,
-        most: i64,
-    ) -> QueryResult<Vec<i64>> {
-        source_tweets::table
-            .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(NOT_PROCESSED))
-            .filter(
-                source_tweets::lease.is_null().or(source_tweets::leased_until.le(now)).or(
-                    source_tweets::lease
-                        .eq(source_tweets::run_key.nullable())
-                        .and(source_tweets::received_from.eq(holder)),
-                ),
-            )
-            .order(source_tweets::id)
-            .limit(most)
-            .select(source_tweets::id)
-            .for_update()
-            .skip_locked()
-            .load(connection)
-            .await
-    }
-
-    /// The ids of due posts, oldest first. Rows that another transaction has locked are skipped.
-    pub(crate) async fn due_posts(
-        connection: &mut Conn,
-        platforms: &[&str],
-        now: Time,
-        most: i64,
-    ) -> QueryResult<Vec<i64>> {
-        posts::table
-            .filter(posts::due_at.le(now))
-            .filter(posts::platform.eq_any(platforms))
-            .order((posts::due_at, posts::id))
-            .limit(most)
-            .select(posts::id)
-            .for_update()
-            .skip_locked()
-            .load(connection)
-            .await
-    }
-
-    /// The ids of due mails, oldest first. Rows that another transaction has locked are skipped.
-    pub(crate) async fn due_mails(
-        connection: &mut Conn,
-        now: Time,
-        most: i64,
-    ) -> QueryResult<Vec<i64>> {
-        mails::table
-            .filter(mails::due_at.le(now))
-            .order((mails::due_at, mails::id))
-            .limit(most)
-            .select(mails::id)
-            .for_update()
-            .skip_locked()
-            .load(connection)
-            .await
-    }
-
-    /// The keys of counters whose window ended before `end`. Rows that another transaction has
-    /// locked are skipped.
-    pub(crate) async fn counters_over(
-        connection: &mut Conn,
-        end: Time,
-        most: i64,
-    ) -> QueryResult<Vec<String>> {
-        limit_counters::table
-            .filter(limit_counters::window_ends_at.lt(end))
-            .order(limit_counters::window_ends_at)
-            .limit(most)
-            .select(limit_counters::key)
-            .for_update()
-            .skip_locked()
-            .load(connection)
-            .await
-    }
-
-    /// Locks the batch with this name until the transaction ends, and returns its id.
-    pub(crate) async fn lock_batch(
-        connection: &mut Conn,
-        batch_id: &str,
-    ) -> QueryResult<Option<i64>> {
-        campaign_batches::table
-            .filter(campaign_batches::batch_id.eq(batch_id))
-            .select(campaign_batches::id)
-            .for_update()
-            .first(connection)
-            .await
-            .optional()
-    }
-
-    /// Locks the batch with this id until the transaction ends.
-    pub(crate) async fn lock_batch_by_id(connection: &mut Conn, id: i64) -> QueryResult<()> {
-        campaign_batches::table
-            .find(id)
-            .select(campaign_batches::id)
-            .for_update()
-            .first::<i64>(connection)
-            .await
-            .optional()
-            .map(drop)
-    }
-
-    /// Locks the generated tweet until the transaction ends, and returns it.
-    pub(crate) async fn lock_tweet(
-        connection: &mut Conn,
-        id: i64,
-    ) -> QueryResult<Option<LockedTweet>> {
-        generated_tweets::table
-            .find(id)
-            .select(LockedTweet::as_select())
-            .for_update()
-            .first(connection)
-            .await
-            .optional()
-    }
-
-    /// Locks the post until the transaction ends, and returns its status.
-    pub(crate) async fn lock_post(connection: &mut Conn, id: i64) -> QueryResult<Option<String>> {
-        posts::table.find(id).select(posts::status).for_update().first(connection).await.optional()
-    }
-
-    /// Locks the post of a generated tweet until the transaction ends, and returns its id and
-    /// status.
-    pub(crate) async fn lock_post_of_tweet(
-        connection: &mut Conn,
-        tweet: i64,
-    ) -> QueryResult<Option<(i64, String)>> {
-        let of_tweet = twitter_posts::table
-            .filter(twitter_posts::generated_tweet_id.eq(tweet))
-            .select(twitter_posts::post_id);
-        posts::table
-            .filter(posts::id.eq_any(of_tweet))
-            .select((posts::id, posts::status))
-            .for_update()
-            .first(connection)
-            .await
-            .optional()
-    }
 
     /// Does nothing: overwritten values are gone when PostgreSQL vacuums the table.
     #[expect(clippy::unused_async, reason = "on SQLite there is something to wait for")]
@@ -398,27 +272,13 @@ pub(crate) mod dialect {
         diesel::sql_query("NOTIFY waggle_settings").execute(connection).await.map(drop)
     }
 
-    /// Locks the user until the transaction ends, and returns the password, whether the user is
-    /// active, and the version.
-    pub(crate) async fn lock_user(
-        connection: &mut Conn,
-        id: i64,
-    ) -> QueryResult<Option<(String, bool, i64)>> {
-        // Takes the same table lock as a write to `users`, so that no transaction can lock the
-        // table between this and the write.
-        diesel::sql_query("LOCK TABLE users IN ROW EXCLUSIVE MODE").execute(connection).await?;
-        users::table
-            .find(id)
-            .select((users::password, users::is_active, users::version))
-            .for_update()
-            .first(connection)
+    /// Takes the same table lock as a write to `users`, so that no transaction can lock the table
+    /// between this and the write.
+    pub(crate) async fn enter_users(connection: &mut Conn) -> QueryResult<()> {
+        diesel::sql_query("LOCK TABLE users IN ROW EXCLUSIVE MODE")
+            .execute(connection)
             .await
-            .optional()
-    }
-
-    /// The name of the master key in use, which cannot change until the transaction ends.
-    pub(crate) async fn master_key_in_use(connection: &mut Conn) -> QueryResult<Option<String>> {
-        setting_state::table.select(setting_state::master_key).for_share().first(connection).await
+            .map(drop)
     }
 
     /// Prevents other transactions from changing users until this one ends.

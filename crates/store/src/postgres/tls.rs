@@ -86,7 +86,7 @@ impl Parameters {
         Box::pin(async move {
             let silent = |_| {
                 let seconds = patience.as_secs();
-                let why = format!("the server does not answer within {seconds} seconds");
+                let why = format!("the server did not answer within {seconds} seconds");
                 Err(ConnectionError::BadConnection(why))
             };
             tokio::time::timeout(patience, self.connect_patiently()).await.unwrap_or_else(silent)
@@ -118,10 +118,10 @@ fn client_config(root_file: Option<&str>) -> Result<ClientConfig, StoreError> {
         let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(path)
             .map_err(|_| file("cannot be read"))?
             .collect::<Result<_, _>>()
-            .map_err(|_| file("is no file of certificates in PEM form"))?;
+            .map_err(|_| file("is not a file of certificates in PEM format"))?;
         let (added, _) = roots.add_parsable_certificates(certificates);
         if added == 0 {
-            return Err(file("has no certificate in it"));
+            return Err(file("contains no certificate"));
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -89,7 +89,7 @@ impl Url {
                 "tcp_user_timeout" => {
                     let number = value.parse();
                     let number =
-                        number.map_err(|_| refused(name, "is no number of milliseconds"))?;
+                        number.map_err(|_| refused(name, "is not a number of milliseconds"))?;
                     tcp_timeout = Duration::from_millis(number);
                 }
                 "keepalives_count" => rest.push(("keepalives_retries", value)),
@@ -100,7 +100,7 @@ impl Url {
             }
         }
         if hosts.is_empty() && !rest.iter().any(|(name, _)| *name == "hostaddr") {
-            let problem = "names no host; a socket is named by host=/run/postgresql";
+            let problem = "does not name a host; to use a socket, set host=/run/postgresql";
             return Err(StoreError::Url(problem.to_owned()));
         }
         rest.extend(hosts.into_iter().map(|host| ("host", host)));
@@ -112,7 +112,7 @@ impl Url {
         let text = format!("{before}{database}?{}", query.join("&"));
         let mut config: Config = text.parse().map_err(|error: tokio_postgres::Error| {
             // The library's message names the parameter, never the password.
-            StoreError::Url(format!("is not understood: {}", error_chain(&error)))
+            StoreError::Url(format!("is invalid: {}", error_chain(&error)))
         })?;
         if !tcp_timeout.is_zero() {
             config.tcp_user_timeout(tcp_timeout);
@@ -141,8 +141,8 @@ impl<'a> Base<'a> {
         let slash = base.get(scheme..).and_then(|rest| rest.find('/')).map(|at| scheme + at);
         let authority = base.find('@').map_or(scheme, |at| at + 1);
         if slash.is_some_and(|slash| slash < authority) {
-            let problem = "has an @ behind a slash: a slash in a password is written as %2F, and \
-                           an @ in the name of a database as %40";
+            let problem = "has an @ after a slash: write a slash in a password as %2F, and an @ \
+                           in the name of a database as %40";
             return Err(StoreError::Url(problem.to_owned()));
         }
         let (before, rest) = base.split_at(authority);
@@ -172,13 +172,16 @@ fn one_of<'a>(name: &str, value: &'a str, allowed: &[&str]) -> Result<&'a str, S
     if allowed.contains(&value) {
         return Ok(value);
     }
-    Err(refused(name, &format!("has to be one of {}", allowed.join(", "))))
+    Err(refused(name, &format!("must be one of {}", allowed.join(", "))))
 }
 
 fn unsupported(name: &str) -> StoreError {
     let why = match name {
-        "sslcert" | "sslkey" | "sslpassword" => ": there are no client certificates here",
-        "passfile" | "service" | "servicefile" => ": what it would bring is written into the URL",
+        "sslcert" | "sslkey" | "sslpassword" => ": Waggle does not support client certificates",
+        "passfile" | "service" | "servicefile" => {
+            ": write the values that it would provide into \
+             the URL"
+        }
         _ => "",
     };
     refused(name, &format!("is not supported{why}"))
@@ -187,7 +190,7 @@ fn unsupported(name: &str) -> StoreError {
 fn refused(name: &str, why: &str) -> StoreError {
     // An invalid name may be the end of a password with a `?` that is not escaped.
     let is_name = name.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '.'));
-    let name = if is_name { name } else { "(its name is no parameter's)" };
+    let name = if is_name { name } else { "(the name is not that of a parameter)" };
     StoreError::Url(format!("has a parameter that cannot be used: {name} {why}"))
 }
 
@@ -265,24 +268,28 @@ mod tests {
     #[test]
     fn errors_name_the_parameter_and_never_the_password() {
         for (url, named) in [
-            ("postgresql://u:hush@h/d?sslcert=/a.pem", "sslcert is not supported: there are no"),
+            (
+                "postgresql://u:hush@h/d?sslcert=/a.pem",
+                "sslcert is not supported: Waggle does not \
+                 support",
+            ),
             ("postgresql://u:hush@h/d?service=prod", "service is not supported"),
             ("postgresql://u:hush@h/d?passfile=/p", "passfile is not supported"),
             ("postgresql://u:hush@h/d?requirepeer=x", "requirepeer is not supported"),
             (
                 "postgresql://u:hush@h/d?target_session_attrs=prefer-standby",
-                "target_session_attrs has to be one of any, read-write, primary",
+                "target_session_attrs must be one of any, read-write, primary",
             ),
-            ("postgresql://u:hush@h/d?sslmode=maybe", "sslmode has to be one of disable, prefer"),
-            ("postgresql://u:hush@h/d?gssencmode=require", "gssencmode has to be one of"),
-            ("postgresql://u:hush@h/d?client_encoding=latin1", "client_encoding has to be one of"),
+            ("postgresql://u:hush@h/d?sslmode=maybe", "sslmode must be one of disable, prefer"),
+            ("postgresql://u:hush@h/d?gssencmode=require", "gssencmode must be one of"),
+            ("postgresql://u:hush@h/d?client_encoding=latin1", "client_encoding must be one of"),
             ("postgresql://u:hush@h/d?tcp_user_timeout=1s", "milliseconds"),
             ("postgresql://u:hush@h/d?application_name=%ff", "application_name is not UTF-8"),
             ("postgresql://u:hush@h:port/d", "port"),
-            ("postgresql://u:hush@/d", "names no host"),
+            ("postgresql://u:hush@/d", "does not name a host"),
             ("postgresql://u:hu/sh@h/d", "%2F"),
             ("postgresql://h/d@b?user=u", "%40"),
-            ("postgresql://u:p?hush@h/d", "(its name is no parameter's) is not supported"),
+            ("postgresql://u:p?hush@h/d", "(the name is not that of a parameter) is not supported"),
         ] {
             let error = Url::parse(url).err().expect(url);
             let text = error_chain(&error);

@@ -81,7 +81,7 @@ pub(super) async fn write_down(
 #[async_trait]
 impl AuthEventRepository for Repositories {
     async fn record(&self, event: &NewAuthEvent) -> Result<(), PortError> {
-        during("writing down what happened", async {
+        during("recording an authentication event", async {
             let mut transaction = self.pools.write().await?;
             write_down(&mut transaction, event).await?;
             transaction.commit().await
@@ -94,7 +94,7 @@ impl AuthEventRepository for Repositories {
         filter: &AuthEventFilter,
         page: PageRequest,
     ) -> Result<Page<AuthEvent>, PortError> {
-        during("reading what happened", async {
+        during("listing authentication events", async {
             let mut connection = self.pools.read().await?;
             let mut query =
                 auth_events::table.select(EventRow::as_select()).into_boxed::<super::Db>();

@@ -6,7 +6,7 @@ use diesel::dsl::count_star;
 use diesel::prelude::*;
 use waggle_twitter_n8n::{BatchStatus, StatusCounts};
 
-use super::{Conn, dialect};
+use super::{Conn, locks};
 use crate::error::{StoreError, column};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{campaign_batches, generated_tweets};
@@ -33,7 +33,7 @@ pub(super) async fn counts(
 /// Updates the status of a batch after a change of its tweets, in the same transaction.
 pub(super) async fn refresh(connection: &mut Conn, batch: i64) -> Result<(), StoreError> {
     // Serializes transactions that change different tweets of the same batch.
-    dialect::lock_batch_by_id(connection, batch).await?;
+    locks::lock_batch_by_id(connection, batch).await?;
     let counts = counts(connection, &[batch]).await?.remove(&batch).unwrap_or_default();
     let status = BatchStatus::of(&counts).name();
     diesel::update(campaign_batches::table.find(batch))

@@ -23,7 +23,7 @@ use waggle_twitter_n8n::{
 
 use super::source_tweets::{distinct, end_leases, open_tweets};
 use super::{
-    Conn, Db, Repositories, batch_status, containing, cursor_time, dialect, keyset, lower, one_more,
+    Conn, Db, Repositories, batch_status, containing, cursor_time, keyset, locks, lower, one_more,
 };
 use crate::error::{StoreError, column, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
@@ -143,8 +143,8 @@ async fn insert_batch(
         description: &batch.description,
         generated_at: batch.generated_at.as_deref(),
         execution_id: batch.execution_id.as_deref(),
-        received_from: &batch.received_from,
-        unauthenticated: batch.unauthenticated,
+        received_from: &batch.sender.name,
+        unauthenticated: batch.sender.is_unauthenticated,
         created_at: now,
     };
     insert_many(
@@ -291,7 +291,7 @@ async fn link_sources(
         && named.source_tweet_ids.is_empty()
         && !named.has_unreadable_names;
     if names_nothing {
-        ids = open_tweets(connection, &caller_of(named), now).await?;
+        ids = open_tweets(connection, &RunsToEnd::OfSender(named.sender.clone()), now).await?;
     }
     ids.sort_unstable();
     ids.dedup();
@@ -316,14 +316,6 @@ async fn link_sources(
     Ok(linked)
 }
 
-fn caller_of(batch: &NewCampaignBatch) -> RunsToEnd {
-    RunsToEnd::OfCaller {
-        received_from: batch.received_from.clone(),
-        address: batch.address.clone(),
-        unauthenticated: batch.unauthenticated,
-    }
-}
-
 /// The source tweets that a run with this name was told are new.
 async fn of_run(connection: &mut Conn, execution: &str) -> QueryResult<Vec<i64>> {
     source_tweets::table
@@ -341,7 +333,7 @@ async fn of_nameless_run(
     batch: &NewCampaignBatch,
     now: Time,
 ) -> QueryResult<Vec<i64>> {
-    let open = open_tweets(connection, &caller_of(batch), now).await?;
+    let open = open_tweets(connection, &RunsToEnd::OfSender(batch.sender.clone()), now).await?;
     let mut ids = Vec::new();
     for chunk in open.chunks(CHUNK * 10) {
         let of_name: Vec<i64> = source_tweets::table
@@ -373,7 +365,7 @@ async fn cancel_waiting_posts(
             posts::status.eq(PostStatus::Cancelled.name()),
             posts::due_at.eq(None::<Time>),
             posts::is_held.eq(false),
-            posts::last_error.eq("the batch was put away after it was queued"),
+            posts::last_error.eq("the batch was deleted after the post was queued"),
             posts::updated_at.eq(now),
             posts::version.eq(posts::version + 1),
         ))
@@ -430,7 +422,7 @@ impl Repositories {
         let (id, new, is_new) = if let Some(id) = inserted {
             (id, all, true)
         } else {
-            let first = dialect::lock_batch(connection, &batch.batch_id)
+            let first = locks::lock_batch(connection, &batch.batch_id)
                 .await?
                 .ok_or(diesel::result::Error::NotFound)?;
             let known = known(connection, &batch.batch_id, &batch.tweets).await?;

@@ -15,7 +15,7 @@ use waggle_twitter_n8n::{
 };
 
 use super::{
-    Conn, Db, Repositories, batch_status, containing, cursor_time, dialect, keyset, lower, one_more,
+    Conn, Db, Repositories, batch_status, containing, cursor_time, keyset, locks, lower, one_more,
 };
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
@@ -151,8 +151,8 @@ async fn write_change(
     let stored = change.tweet.view();
     let id = stored.id.number();
     // Code that locks several of them locks the tweet first, then its post, then its batch.
-    dialect::lock_tweet(connection, id).await?;
-    let post = dialect::lock_post_of_tweet(connection, id).await?;
+    locks::lock_tweet(connection, id).await?;
+    let post = locks::lock_post_of_tweet(connection, id).await?;
     let waiting = match &post {
         None => None,
         Some((post, status)) => {

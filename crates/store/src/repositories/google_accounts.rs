@@ -24,7 +24,7 @@ impl GoogleAccounts for Repositories {
         now: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> Result<(), PortError> {
-        during("sending somebody to Google", async {
+        during("beginning a Google sign-in", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             // Sign-ins that were never completed. There are few, because the number of sign-ins
@@ -51,7 +51,7 @@ impl GoogleAccounts for Repositories {
         hash: &StoredHash,
         now: DateTime<Utc>,
     ) -> Result<Option<ReturnTo>, PortError> {
-        during("taking somebody in from Google", async {
+        during("completing a Google sign-in", async {
             let mut transaction = self.pools.write().await?;
             let row: Option<String> = diesel::delete(google_sign_ins::table.find(hash.0.to_vec()))
                 .filter(google_sign_ins::expires_at.gt(Time::from(now)))
@@ -85,7 +85,7 @@ impl GoogleAccounts for Repositories {
     }
 
     async fn is_linked(&self, user: UserId) -> Result<bool, PortError> {
-        during("looking for a Google account", async {
+        during("finding the Google account of a user", async {
             let mut connection = self.pools.read().await?;
             let found: Option<i64> = google_accounts::table
                 .filter(google_accounts::user_id.eq(user.number()))

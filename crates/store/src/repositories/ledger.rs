@@ -18,7 +18,7 @@ use super::outcome::{
     OPEN, ask, known_platforms, lock, mark_published, record_published, settle_delivery, tweet_of,
 };
 use super::readable::{Rows, readable};
-use super::{Conn, Repositories, dialect};
+use super::{Conn, Repositories, locks};
 use crate::error::{StoreError, column, during, is_unique_violation};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{deliveries, posts, public_posts};
@@ -256,7 +256,7 @@ async fn set_aside(connection: &mut Conn, post: i64, reason: &str, now: Time) ->
 async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedPosts, StoreError> {
     let now = Time::from(request.now);
     let platforms = known_platforms();
-    let ids = dialect::due_posts(connection, &platforms, now, i64::from(request.most)).await?;
+    let ids = locks::due_posts(connection, &platforms, now, i64::from(request.most)).await?;
     if ids.is_empty() {
         return Ok(ClaimedPosts::default());
     }
@@ -326,7 +326,7 @@ async fn begin(
     let post = claimed.post.id.number();
     let hash = prepared.hash.to_string();
     if let Some(tweet) = tweet_of(connection, post).await? {
-        let locked = dialect::lock_tweet(connection, tweet).await?;
+        let locked = locks::lock_tweet(connection, tweet).await?;
         if !locked.is_some_and(|tweet| tweet.is_approved_with(prepared.hash)) {
             return Ok(Err(LedgerError::NotApproved));
         }
@@ -425,7 +425,7 @@ impl Ledger for Repositories {
         prepared: &Prepared,
         ids: &[String],
     ) -> Result<Ownership, PortError> {
-        during("finding whose posts these are", async {
+        during("finding the owners of posts", async {
             let platform = prepared.platform.name();
             let mut connection = self.pools.read().await?;
             // Other deliveries are queried first: the id of one that is settled in between is found

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use waggle_kernel::{Budget, Exhausted, Limits, PortError};
 
-use super::{Conn, Repositories, dialect};
+use super::{Conn, Repositories, locks};
 use crate::error::during;
 use crate::run_query::RunQueryDsl;
 use crate::schema::limit_counters;
@@ -48,7 +48,7 @@ async fn count(
 /// skipped.
 async fn sweep(connection: &mut Conn, now: DateTime<Utc>) -> QueryResult<()> {
     let end = Time::from(now - chrono::Duration::hours(1));
-    let gone = dialect::counters_over(connection, end, SWEPT).await?;
+    let gone = locks::counters_over(connection, end, SWEPT).await?;
     if !gone.is_empty() {
         diesel::delete(limit_counters::table.filter(limit_counters::key.eq_any(gone)))
             .filter(limit_counters::window_ends_at.lt(end))
@@ -89,7 +89,7 @@ impl Limits for Repositories {
     }
 
     async fn give_back(&self, budgets: &[Budget]) -> Result<(), PortError> {
-        during("counting back", async {
+        during("returning limit counts", async {
             let mut transaction = self.pools.write().await?;
             for budget in budgets {
                 let key = budget.key.as_str();
@@ -105,7 +105,7 @@ impl Limits for Repositories {
     }
 
     async fn forget(&self, keys: &[String]) -> Result<(), PortError> {
-        during("counting from the start again", async {
+        during("resetting limit counters", async {
             let mut transaction = self.pools.write().await?;
             for key in keys {
                 diesel::delete(limit_counters::table.find(key))

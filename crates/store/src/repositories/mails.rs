@@ -9,7 +9,7 @@ use waggle_accounts::{Letter, NewMail, QueuedMail};
 use waggle_kernel::{PortError, SealedSecret, error_chain};
 
 use super::readable::{Rows, readable};
-use super::{Conn, Repositories, dialect};
+use super::{Conn, Repositories, locks};
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
 use crate::schema::mails;
@@ -43,7 +43,7 @@ impl TryFrom<MailRow> for QueuedMail {
             id: row.id,
             to: row.recipient.parse().map_err(column("mails.recipient"))?,
             letter: Letter::read(&row.letter, &row.data)
-                .ok_or_else(|| column("mails.letter")("there is none such"))?,
+                .ok_or_else(|| column("mails.letter")("there is no such name"))?,
             proof: row.proof_key.zip(row.proof).map(|(key, bytes)| SealedSecret { key, bytes }),
             created_at: row.created_at.into(),
             useless_at: row.useless_at.into(),
@@ -124,7 +124,7 @@ impl MailQueue for Repositories {
                 .filter(mails::useless_at.lt(Time::from(now.0 - KEPT)))
                 .execute(connection)
                 .await?;
-            let due = dialect::due_mails(connection, now, most.into()).await?;
+            let due = locks::due_mails(connection, now, most.into()).await?;
             diesel::delete(mails::table.filter(mails::id.eq_any(&due)))
                 .filter(mails::useless_at.le(now))
                 .execute(connection)
@@ -162,7 +162,7 @@ impl MailQueue for Repositories {
     }
 
     async fn later(&self, id: i64, at: DateTime<Utc>, why: &NotSent) -> Result<(), PortError> {
-        during("putting a mail back", async {
+        during("rescheduling a mail", async {
             let mut transaction = self.pools.write().await?;
             diesel::update(mails::table.find(id))
                 .set((
@@ -178,7 +178,7 @@ impl MailQueue for Repositories {
     }
 
     async fn give_up(&self, id: i64, why: &NotSent) -> Result<(), PortError> {
-        during("giving a mail up", async {
+        during("giving up a mail", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             set_aside(connection, id, &why.reason).await?;

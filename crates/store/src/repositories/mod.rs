@@ -8,6 +8,7 @@ mod google_accounts;
 mod health;
 mod ledger;
 mod limits;
+mod locks;
 mod mails;
 mod outcome;
 mod passkeys;

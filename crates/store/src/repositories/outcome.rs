@@ -7,7 +7,7 @@ use waggle_kernel::ids::PostId;
 use waggle_twitter_n8n::{Action, HistoryAction, NewHistoryEntry, Status};
 
 use super::generated_tweets::write_history;
-use super::{Conn, batch_status, dialect};
+use super::{Conn, batch_status, locks};
 use crate::error::StoreError;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{deliveries, generated_tweets, posts, public_posts, twitter_posts};
@@ -115,7 +115,7 @@ pub(super) async fn mark_published(
             to: Status::Posted,
             content_before: None,
             content_after: None,
-            note: Some(format!("post {post} is {platform_id}")),
+            note: Some(format!("post {post} was published as {platform_id}")),
         };
         write_history(connection, tweet, &entry).await?;
         batch_status::refresh(connection, batch).await?;
@@ -137,9 +137,9 @@ pub(super) async fn ask(
 pub(super) async fn lock(connection: &mut Conn, post: i64) -> QueryResult<Option<i64>> {
     let tweet = tweet_of(connection, post).await?;
     if let Some(tweet) = tweet {
-        dialect::lock_tweet(connection, tweet).await?;
+        locks::lock_tweet(connection, tweet).await?;
     }
-    dialect::lock_post(connection, post).await?;
+    locks::lock_post(connection, post).await?;
     Ok(tweet)
 }
 
@@ -181,7 +181,8 @@ pub(super) async fn record_published(
     let ids = public_ids(connection, post).await?;
     if ids.len() > 1 {
         let reason = format!(
-            "it is public more than once, as {}: delete all but one there, then resolve the post",
+            "the post is public more than once, as {}: delete all but one on the platform, then \
+             resolve the post",
             ids.join(" and ")
         );
         ask(connection, post, &reason, now.into()).await?;

@@ -70,7 +70,7 @@ impl PasskeyRepository for Repositories {
         state: &[u8],
         expires_at: DateTime<Utc>,
     ) -> Result<bool, PortError> {
-        during("asking for a passkey", async {
+        during("storing a passkey challenge", async {
             let mut transaction = self.pools.write().await?;
             let asked = (
                 passkey_challenges::state.eq(state),
@@ -103,7 +103,7 @@ impl PasskeyRepository for Repositories {
         challenge: Challenge,
         now: DateTime<Utc>,
     ) -> Result<Option<Vec<u8>>, PortError> {
-        during("taking what a passkey was asked", async {
+        during("taking a passkey challenge", async {
             let mut transaction = self.pools.write().await?;
             let asked: Option<(Vec<u8>, Time)> =
                 diesel::delete(passkey_challenges::table.find((session.number(), name(challenge))))

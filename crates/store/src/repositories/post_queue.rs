@@ -13,7 +13,7 @@ use waggle_twitter_n8n::{
 };
 
 use super::generated_tweets::{touch, write_history};
-use super::{Conn, Repositories, dialect};
+use super::{Conn, Repositories, locks};
 use crate::error::{StoreError, column, during};
 use crate::queues::Queue;
 use crate::run_query::RunQueryDsl;
@@ -42,7 +42,7 @@ async fn source(connection: &mut Conn, tweet: i64) -> QueryResult<Source> {
         .first(connection)
         .await?;
     // A concurrent deletion of the batch waits here, and then sees the post.
-    dialect::lock_batch_by_id(connection, batch).await?;
+    locks::lock_batch_by_id(connection, batch).await?;
     let (score, deleted_at): (Option<f64>, Option<Time>) = campaign_batches::table
         .find(batch)
         .select((campaign_batches::brand_alignment_score, campaign_batches::deleted_at))
@@ -171,9 +171,9 @@ async fn queue(
 ) -> Result<Result<QueuedPost, QueueRefused>, StoreError> {
     let tweet = request.tweet.number();
     let hash = request.approval.hash;
-    let locked = dialect::lock_tweet(connection, tweet).await?;
+    let locked = locks::lock_tweet(connection, tweet).await?;
     let is_seen = |version: i64| request.expected.is_none_or(|seen| seen.number() == version);
-    let there = dialect::lock_post_of_tweet(connection, tweet).await?;
+    let there = locks::lock_post_of_tweet(connection, tweet).await?;
     let waiting = match &there {
         Some((id, status)) if status == PostStatus::Scheduled.name() => {
             let found: Waiting =

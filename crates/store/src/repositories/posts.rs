@@ -321,7 +321,14 @@ impl PostRepository for Repositories {
             if let Some(tweet) = tweet {
                 // A later request to publish the earlier version is rejected as stale.
                 touch(connection, tweet, now.into()).await?;
-                note(connection, tweet, actor, now, format!("post {id} left the queue")).await?;
+                note(
+                    connection,
+                    tweet,
+                    actor,
+                    now,
+                    format!("post {id} was removed from the queue"),
+                )
+                .await?;
             }
             transaction.commit().await?;
             Ok(Changed::Done)
@@ -373,7 +380,7 @@ impl PostRepository for Repositories {
                     mark_published(connection, number, tweet, found, actor, now).await?;
                 }
                 Resolution::NotPublished => {
-                    let reason = format!("{actor} says that it did not go out");
+                    let reason = format!("{actor} reported that it was not published");
                     if let Some(delivery) = delivery {
                         diesel::update(deliveries::table.find(delivery))
                             .set((

@@ -13,7 +13,7 @@ use waggle_kernel::{PortError, SealedSecret};
 use super::auth_events::write_down;
 use super::revoke::{end_sessions, has_session};
 use super::sessions::insert;
-use super::{Conn, Repositories, dialect};
+use super::{Conn, Repositories, locks};
 use crate::error::{during, is_unique_violation};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{passkeys, recovery_codes, sessions, totp_apps, users};
@@ -21,7 +21,7 @@ use crate::types::Time;
 
 /// Locks the row of a user, and returns whether the user is active.
 async fn is_active(connection: &mut Conn, user: UserId) -> QueryResult<bool> {
-    let present = dialect::lock_user(connection, user.number()).await?;
+    let present = locks::lock_user(connection, user.number()).await?;
     Ok(present.is_some_and(|(_, is_active, _)| is_active))
 }
 
@@ -167,11 +167,11 @@ async fn use_up(
                 .execute(connection)
                 .await?
         }
-        Proof::Passkey { id, seen, anew } => {
+        Proof::Passkey { id, seen, renewed } => {
             diesel::update(passkeys::table.find(id.number()))
                 .filter(passkeys::user_id.eq(user))
                 .filter(passkeys::state.eq(seen))
-                .set((passkeys::state.eq(anew), passkeys::last_used_at.eq(Time::from(now))))
+                .set((passkeys::state.eq(renewed), passkeys::last_used_at.eq(Time::from(now))))
                 .execute(connection)
                 .await?
         }
@@ -187,12 +187,12 @@ impl SecondFactorRepository for Repositories {
         secret: &SealedSecret,
         now: DateTime<Utc>,
     ) -> Result<TotpBegun, PortError> {
-        during("beginning with an authenticator app", async {
+        during("beginning the setup of an authenticator app", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            dialect::lock_user(connection, user.number()).await?;
+            locks::lock_user(connection, user.number()).await?;
             // Another process may have rotated the master key without this process knowing yet.
-            let key = dialect::master_key_in_use(connection).await?;
+            let key = locks::master_key_in_use(connection).await?;
             if key.is_some_and(|key| key != secret.key) {
                 return Ok(TotpBegun::OldKey);
             }
@@ -241,7 +241,7 @@ impl SecondFactorRepository for Repositories {
         sessions: EndSessions,
         event: &NewAuthEvent,
     ) -> Result<Added, PortError> {
-        during("keeping a second factor", async {
+        during("storing a second factor", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             if !is_active(connection, user).await? || !keep(connection, user, factor).await? {
@@ -272,7 +272,7 @@ impl SecondFactorRepository for Repositories {
         during("removing a second factor", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            dialect::lock_user(connection, user.number()).await?;
+            locks::lock_user(connection, user.number()).await?;
             if take_away(connection, user.number(), which).await? == 0 {
                 return Ok(false);
             }
@@ -298,7 +298,7 @@ impl SecondFactorRepository for Repositories {
         session: &NewSession,
         events: &[NewAuthEvent],
     ) -> Result<bool, PortError> {
-        during("letting somebody in by a second factor", async {
+        during("signing in with a second factor", async {
             let mut transaction = self.pools.write().await?;
             let (connection, user) = (transaction.connection(), session.user.number());
             if !is_active(connection, session.user).await?
@@ -343,7 +343,7 @@ impl SecondFactorRepository for Repositories {
         asked_by: SessionId,
         event: &NewAuthEvent,
     ) -> Result<bool, PortError> {
-        during("keeping recovery codes", async {
+        during("storing recovery codes", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             if !is_active(connection, user).await?
@@ -362,7 +362,7 @@ impl SecondFactorRepository for Repositories {
     }
 
     async fn totp_secrets(&self) -> Result<Vec<(UserId, SealedSecret)>, PortError> {
-        during("listing the secrets of apps", async {
+        during("listing the secrets of authenticator apps", async {
             let mut connection = self.pools.read().await?;
             let rows: Vec<(i64, String, Vec<u8>)> = totp_apps::table
                 .order(totp_apps::user_id)
@@ -379,13 +379,13 @@ impl SecondFactorRepository for Repositories {
         &self,
         user: UserId,
         seen: &SealedSecret,
-        anew: &SealedSecret,
+        renewed: &SealedSecret,
     ) -> Result<bool, PortError> {
-        during("sealing the secret of an app anew", async {
+        during("resealing the secret of an authenticator app", async {
             let mut transaction = self.pools.write().await?;
             let written = diesel::update(totp_apps::table.find(user.number()))
                 .filter(totp_apps::secret.eq(&seen.bytes))
-                .set((totp_apps::key.eq(&anew.key), totp_apps::secret.eq(&anew.bytes)))
+                .set((totp_apps::key.eq(&renewed.key), totp_apps::secret.eq(&renewed.bytes)))
                 .execute(transaction.connection())
                 .await?;
             transaction.commit().await?;

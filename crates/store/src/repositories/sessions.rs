@@ -11,7 +11,7 @@ use waggle_kernel::ids::{SessionId, UserId};
 use super::auth_events::{address, write_down};
 use super::revoke::end_sessions;
 use super::user_row::UserRow;
-use super::{Conn, Repositories, dialect};
+use super::{Conn, Repositories, locks};
 use crate::error::during;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{sessions, users};
@@ -118,7 +118,7 @@ impl SessionRepository for Repositories {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             // The user is locked first, as in all code that ends sessions.
-            let present = dialect::lock_user(connection, session.user.number()).await?;
+            let present = locks::lock_user(connection, session.user.number()).await?;
             if present != Some((password.0.clone(), true, seen.version.number())) {
                 return Ok(None);
             }
@@ -153,7 +153,7 @@ impl SessionRepository for Repositories {
         now: DateTime<Utc>,
         idle_until: DateTime<Utc>,
     ) -> Result<(), PortError> {
-        during("writing down the use of a session", async {
+        during("recording the use of a session", async {
             let mut transaction = self.pools.write_briefly().await?;
             diesel::update(sessions::table.find(id.number()))
                 .set((
@@ -173,7 +173,7 @@ impl SessionRepository for Repositories {
         now: DateTime<Utc>,
         event: &NewAuthEvent,
     ) -> Result<bool, PortError> {
-        during("writing down a proof", async {
+        during("recording a confirmation of a session", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             let confirmed = diesel::update(sessions::table.find(id.number()))
@@ -215,7 +215,7 @@ impl SessionRepository for Repositories {
         during("ending a session", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            dialect::lock_user(connection, user.number()).await?;
+            locks::lock_user(connection, user.number()).await?;
             let ended = diesel::delete(sessions::table.find(id.number()))
                 .filter(sessions::user_id.eq(user.number()))
                 .execute(connection)
@@ -238,7 +238,7 @@ impl SessionRepository for Repositories {
         during("ending sessions", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            dialect::lock_user(connection, user.number()).await?;
+            locks::lock_user(connection, user.number()).await?;
             let ended = end_sessions(connection, user, which).await?.unwrap_or_default();
             if ended > 0 {
                 write_down(&mut transaction, event).await?;

@@ -449,7 +449,7 @@ impl SettingRepository for Repositories {
             transaction.commit().await?;
             Ok(Some(revision))
         };
-        work.await.map_err(failed("sealing the settings anew"))?.ok_or(SaveError::Stale)
+        work.await.map_err(failed("resealing the settings"))?.ok_or(SaveError::Stale)
     }
 }
 

@@ -17,7 +17,7 @@ use waggle_twitter_n8n::{
 };
 
 use super::readable::{Rows, readable};
-use super::{Conn, Db, Repositories, containing, cursor_time, dialect, keyset, lower, one_more};
+use super::{Conn, Db, Repositories, containing, cursor_time, keyset, locks, lower, one_more};
 use crate::error::{StoreError, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
 use crate::one_of::OneOf;
@@ -139,13 +139,13 @@ impl<'a> NewRow<'a> {
             execution_id: &run.execution_id,
             source_url: &run.source_url,
             run_key,
-            received_from: &run.received_from,
-            unauthenticated: run.unauthenticated,
+            received_from: &run.sender.name,
+            unauthenticated: run.sender.is_unauthenticated,
             processed_at: now,
             refreshed_at: Some(now),
             lease: run_key,
             leased_until,
-            address: &run.address,
+            address: &run.sender.address,
         }
     }
 }
@@ -340,9 +340,9 @@ async fn offer_again(
                 source_tweets::run_key.eq(run_key),
                 source_tweets::execution_id.eq(&run.execution_id),
                 source_tweets::source_url.eq(&run.source_url),
-                source_tweets::received_from.eq(&run.received_from),
-                source_tweets::unauthenticated.eq(run.unauthenticated),
-                source_tweets::address.eq(&run.address),
+                source_tweets::received_from.eq(&run.sender.name),
+                source_tweets::unauthenticated.eq(run.sender.is_unauthenticated),
+                source_tweets::address.eq(&run.sender.address),
                 source_tweets::lease.eq(run_key),
                 source_tweets::leased_until.eq(Time::from(now + offers.lease)),
                 source_tweets::offers.eq(source_tweets::offers + 1),
@@ -439,16 +439,16 @@ pub(super) async fn open_tweets(
                 .filter(source_tweets::execution_id.eq(name.clone()))
                 .filter(of_run.and(source_tweets::run_key.eq(key)))
         }
-        RunsToEnd::OfCaller { received_from, address, unauthenticated } => {
+        RunsToEnd::OfSender(sender) => {
             let query = query
                 .filter(source_tweets::lease.is_not_null())
                 .filter(source_tweets::leased_until.gt(now))
                 .filter(of_run);
-            let is_same = source_tweets::received_from.eq(received_from.clone());
-            let is_near = source_tweets::address.eq(address.clone());
-            if address.is_empty() {
+            let is_same = source_tweets::received_from.eq(sender.name.clone());
+            let is_near = source_tweets::address.eq(sender.address.clone());
+            if sender.address.is_empty() {
                 query.filter(is_same)
-            } else if *unauthenticated {
+            } else if sender.is_unauthenticated {
                 query.filter(is_same.or(is_near))
             } else {
                 query.filter(is_same.or(is_near.and(source_tweets::unauthenticated)))
@@ -710,7 +710,7 @@ impl SourceTweetRepository for Repositories {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             let ids =
-                dialect::waiting_source_tweets(connection, &lease.holder, now.into(), most.into())
+                locks::waiting_source_tweets(connection, &lease.holder, now.into(), most.into())
                     .await?;
             diesel::update(source_tweets::table)
                 .filter(source_tweets::id.eq_any(&ids))

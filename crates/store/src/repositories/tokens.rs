@@ -8,12 +8,12 @@ use waggle_accounts::{
     ApiToken, NewApiToken, NewAuthEvent, OwnedToken, StoredHash, StoredPassword, User,
 };
 use waggle_kernel::ids::{SessionId, TokenId, UserId};
-use waggle_kernel::{PortError, Scope, Scopes, UnknownScope};
+use waggle_kernel::{PortError, Scope, Scopes, UnknownName};
 
 use super::auth_events::write_down;
 use super::revoke::has_session;
 use super::user_row::UserRow;
-use super::{Conn, Repositories, dialect};
+use super::{Conn, Repositories, dialect, locks};
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{api_tokens, users};
@@ -40,10 +40,9 @@ fn known(row: Row, owner: Option<UserRow>) -> Result<KnownToken, StoreError> {
         .scopes
         .split(',')
         .map(str::parse::<Scope>)
-        .collect::<Result<_, UnknownScope>>()
+        .collect::<Result<_, UnknownName>>()
         .map_err(column("api_tokens.scopes"))?;
-    let hash =
-        row.hash.try_into().map_err(|_| column("api_tokens.hash")("expected are 32 bytes"))?;
+    let hash = row.hash.try_into().map_err(|_| column("api_tokens.hash")("expected 32 bytes"))?;
     let token = ApiToken {
         id: TokenId::new(row.id),
         public_id: row.public_id,
@@ -83,7 +82,7 @@ impl TokenRepository for Repositories {
         token: &NewApiToken,
         event: &NewAuthEvent,
     ) -> Result<TokenId, PortError> {
-        during("keeping a token", async {
+        during("storing a token", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             let id = insert(connection, token).await?;
@@ -101,11 +100,11 @@ impl TokenRepository for Repositories {
         asked_by: SessionId,
         event: &NewAuthEvent,
     ) -> Result<Option<TokenId>, PortError> {
-        during("keeping somebody's token", async {
+        during("storing a user's token", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             // Code that ends all sessions or all tokens of a user locks the row of the user, too.
-            let present = dialect::lock_user(connection, owner.number()).await?;
+            let present = locks::lock_user(connection, owner.number()).await?;
             let is_active = present.is_some_and(|(_, is_active, _)| is_active);
             if !is_active || !has_session(connection, owner, asked_by).await? {
                 return Ok(None);
@@ -123,7 +122,7 @@ impl TokenRepository for Repositories {
         token: &NewApiToken,
         event: &NewAuthEvent,
     ) -> Result<Option<TokenId>, PortError> {
-        during("keeping the first token", async {
+        during("storing the first token", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             dialect::lock_tokens(connection).await?;
@@ -179,7 +178,7 @@ impl TokenRepository for Repositories {
         owner: Option<UserId>,
         event: &NewAuthEvent,
     ) -> Result<bool, PortError> {
-        during("ending a token", async {
+        during("revoking a token", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             let mut living = api_tokens::table
@@ -208,7 +207,7 @@ impl TokenRepository for Repositories {
     }
 
     async fn touch(&self, id: TokenId, now: DateTime<Utc>) -> Result<(), PortError> {
-        during("writing down the use of a token", async {
+        during("recording the use of a token", async {
             let mut transaction = self.pools.write_briefly().await?;
             diesel::update(api_tokens::table.find(id.number()))
                 .set(api_tokens::last_used_at.eq(Time::from(now)))

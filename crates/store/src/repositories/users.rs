@@ -14,7 +14,7 @@ use waggle_kernel::{Cursor, Page, PageRequest, PortError, Version};
 use super::auth_events::write_down;
 use super::revoke::{end_codes, end_sessions};
 use super::user_row::{UserRow, user};
-use super::{Conn, Repositories, dialect, one_more};
+use super::{Conn, Repositories, dialect, locks, one_more};
 use crate::error::{StoreError, during, is_unique_violation};
 use crate::run_query::RunQueryDsl;
 use crate::schema::users;
@@ -98,7 +98,7 @@ impl UserRepository for Repositories {
         user: &NewUser,
         event: &NewAuthEvent,
     ) -> Result<UserId, InsertUserError> {
-        const DOING: &str = "keeping a user";
+        const DOING: &str = "storing a user";
         let work = async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
@@ -223,7 +223,7 @@ impl UserRepository for Repositories {
     }
 
     async fn super_admin_changes(&self, list: &[Address]) -> Result<Vec<User>, PortError> {
-        during("comparing the super admins", async {
+        during("comparing the list of super admins", async {
             let mut connection = self.pools.read().await?;
             let list: Vec<&str> = list.iter().map(Address::as_str).collect();
             let listed: Vec<UserRow> = users::table
@@ -285,7 +285,7 @@ impl UserRepository for Repositories {
         during("changing a password", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            let present = dialect::lock_user(connection, id.number()).await?;
+            let present = locks::lock_user(connection, id.number()).await?;
             let is_as_seen = |present: &str| seen.as_ref().is_none_or(|seen| seen.0 == present);
             if !present.is_some_and(|(present, _, _)| is_as_seen(&present)) {
                 return Ok(false);

@@ -14,7 +14,7 @@ use waggle_kernel::{Mark, PortError};
 
 use super::auth_events::write_down;
 use super::revoke::{end_codes, end_sessions};
-use super::{Conn, Repositories, dialect, users};
+use super::{Conn, Repositories, locks, users};
 use crate::error::{StoreError, column, during, is_unique_violation};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{api_tokens, google_accounts, users as people, verification_codes};
@@ -41,13 +41,12 @@ impl TryFrom<CodeRow> for Verification {
 
     fn try_from(row: CodeRow) -> Result<Self, StoreError> {
         let hash = |bytes: Vec<u8>, at| {
-            <[u8; 32]>::try_from(bytes).map_err(|_| column(at)("expected are 32 bytes"))
+            <[u8; 32]>::try_from(bytes).map_err(|_| column(at)("expected 32 bytes"))
         };
         let intent = read_intent(&row.intent, row.user_id, &row.details)
-            .ok_or_else(|| column("verification_codes.intent")("it lacks something"))?;
+            .ok_or_else(|| column("verification_codes.intent")("it is incomplete"))?;
         Ok(Self {
-            purpose: Purpose::named(&row.purpose)
-                .ok_or_else(|| column("verification_codes.purpose")("there is none such"))?,
+            purpose: row.purpose.parse().map_err(column("verification_codes.purpose"))?,
             address: row.address.parse().map_err(column("verification_codes.address"))?,
             flow: StoredHash(hash(row.flow, "verification_codes.flow")?),
             mark: Mark { key: row.key, hash: hash(row.code, "verification_codes.code")? },
@@ -184,7 +183,7 @@ async fn is_there(
     user: UserId,
     address: Option<&Address>,
 ) -> QueryResult<bool> {
-    let Some((_, true, _)) = dialect::lock_user(connection, user.number()).await? else {
+    let Some((_, true, _)) = locks::lock_user(connection, user.number()).await? else {
         return Ok(false);
     };
     let email: String =
@@ -265,13 +264,13 @@ impl VerificationRepository for Repositories {
         verification: &NewVerification,
         event: &NewAuthEvent,
     ) -> Result<(), PortError> {
-        during("keeping a code", async {
+        during("storing a code", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             let now = Time::from(verification.created_at);
             let (intent, user_id, details) = written_intent(&verification.intent);
             if let Some(user) = user_id {
-                dialect::lock_user(connection, user).await?;
+                locks::lock_user(connection, user).await?;
             }
             sweep(connection, now).await?;
             let asked_by = match verification.intent {
@@ -320,7 +319,7 @@ impl VerificationRepository for Repositories {
         purpose: Purpose,
         now: DateTime<Utc>,
     ) -> Result<Option<Verification>, PortError> {
-        during("counting a try", async {
+        during("counting an attempt", async {
             let mut transaction = self.pools.write().await?;
             let row: Option<CodeRow> = diesel::update(verification_codes::table)
                 .filter(verification_codes::flow.eq(flow.0.to_vec()))
@@ -398,7 +397,7 @@ impl VerificationRepository for Repositories {
         let Effect::MakeUser { user, .. } = effect else {
             return Err(CarryOutError::AddressTaken);
         };
-        let is_name_taken = during("looking for a name", async {
+        let is_name_taken = during("finding a username", async {
             let mut connection = self.pools.read().await?;
             Ok(users::is_name_taken(&mut connection, &user.username).await?)
         });

@@ -79,8 +79,8 @@ impl Pools {
         if asked.await.map_err(|error| StoreError::Connection(error.into()))?? {
             return Err(StoreError::File {
                 path: path.display().to_string(),
-                problem: "has another program's tables and none of Waggle's; Waggle needs a file \
-                          of its own",
+                problem: "contains another program's tables and none of Waggle's; use a separate \
+                          file",
                 source: None,
             });
         }
@@ -104,7 +104,7 @@ impl Pools {
     /// Begins a transaction that is not worth waiting for. Fails if another transaction is running,
     /// in this program or another.
     pub(crate) async fn write_briefly(&self) -> Result<Transaction, StoreError> {
-        let busy = || StoreError::Connection("another transaction is under way".into());
+        let busy = || StoreError::Connection("another transaction is running".into());
         let writer = tokio::time::timeout(BRIEFLY, get(&self.writer, &self.errors));
         let mut connection = writer.await.map_err(|_| busy())??;
         connection
@@ -204,10 +204,11 @@ pub(crate) async fn end_all_leases(pools: &Pools, now: DateTime<Utc>) -> Result<
 }
 
 const WRITER_PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
-    PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; \
-    PRAGMA cache_size = -16000; PRAGMA secure_delete = FAST;";
+                              PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA \
+                              temp_store = MEMORY; \
+                              PRAGMA cache_size = -16000; PRAGMA secure_delete = FAST;";
 const READER_PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; \
-    PRAGMA temp_store = MEMORY; PRAGMA query_only = ON;";
+                              PRAGMA temp_store = MEMORY; PRAGMA query_only = ON;";
 
 fn pool(
     path: &Path,
@@ -241,147 +242,25 @@ fn pool(
 
 /// The differences between the two databases.
 pub(crate) mod dialect {
-    use crate::run_query::RunQueryDsl;
+
     use diesel::prelude::*;
     use diesel_async::SimpleAsyncConnection as _;
 
     use super::{Conn, Pools};
     use crate::error::StoreError;
-    use crate::locked_tweet::LockedTweet;
-    use crate::schema::{
-        campaign_batches, generated_tweets, limit_counters, mails, posts, setting_state,
-        source_tweets, twitter_posts, users,
-    };
-    use crate::types::Time;
+
+    /// Does nothing to a query: the single writer makes locks unnecessary.
+    macro_rules! unlocked {
+        ($query:expr) => {
+            $query
+        };
+    }
+    pub(crate) use unlocked as locked;
+    pub(crate) use unlocked as share_locked;
+    pub(crate) use unlocked as skip_locked;
 
     /// The condition of the partial index, in the same words, so that the planner uses the index.
     pub(crate) const NOT_PROCESSED: &str = "is_processed = 0";
-
-    /// The ids of source tweets that `holder` can lease, oldest first. The single writer makes
-    /// locks unnecessary.
-    pub(crate) async fn waiting_source_tweets(
-        connection: &mut Conn,
-        holder: &str,
-        now: Time,
-        most: i64,
-    ) -> QueryResult<Vec<i64>> {
-        source_tweets::table
-            .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(NOT_PROCESSED))
-            .filter(
-                source_tweets::lease.is_null().or(source_tweets::leased_until.le(now)).or(
-                    source_tweets::lease
-                        .eq(source_tweets::run_key.nullable())
-                        .and(source_tweets::received_from.eq(holder)),
-                ),
-            )
-            .order(source_tweets::id)
-            .limit(most)
-            .select(source_tweets::id)
-            .load(connection)
-            .await
-    }
-
-    /// The ids of due posts, oldest first. The single writer makes locks unnecessary.
-    pub(crate) async fn due_posts(
-        connection: &mut Conn,
-        platforms: &[&str],
-        now: Time,
-        most: i64,
-    ) -> QueryResult<Vec<i64>> {
-        posts::table
-            .filter(posts::due_at.le(now))
-            .filter(posts::platform.eq_any(platforms))
-            .order((posts::due_at, posts::id))
-            .limit(most)
-            .select(posts::id)
-            .load(connection)
-            .await
-    }
-
-    /// The ids of due mails, oldest first.
-    pub(crate) async fn due_mails(
-        connection: &mut Conn,
-        now: Time,
-        most: i64,
-    ) -> QueryResult<Vec<i64>> {
-        mails::table
-            .filter(mails::due_at.le(now))
-            .order((mails::due_at, mails::id))
-            .limit(most)
-            .select(mails::id)
-            .load(connection)
-            .await
-    }
-
-    /// The keys of counters whose window ended before `end`.
-    pub(crate) async fn counters_over(
-        connection: &mut Conn,
-        end: Time,
-        most: i64,
-    ) -> QueryResult<Vec<String>> {
-        limit_counters::table
-            .filter(limit_counters::window_ends_at.lt(end))
-            .order(limit_counters::window_ends_at)
-            .limit(most)
-            .select(limit_counters::key)
-            .load(connection)
-            .await
-    }
-
-    /// The id of the batch with this name, which stays unchanged until the transaction ends.
-    pub(crate) async fn lock_batch(
-        connection: &mut Conn,
-        batch_id: &str,
-    ) -> QueryResult<Option<i64>> {
-        campaign_batches::table
-            .filter(campaign_batches::batch_id.eq(batch_id))
-            .select(campaign_batches::id)
-            .first(connection)
-            .await
-            .optional()
-    }
-
-    /// Does nothing: the batch with this id stays unchanged until the transaction ends.
-    #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
-    pub(crate) async fn lock_batch_by_id(_connection: &mut Conn, _id: i64) -> QueryResult<()> {
-        // The single writer makes locks unnecessary.
-        Ok(())
-    }
-
-    /// The generated tweet, which stays unchanged until the transaction ends.
-    pub(crate) async fn lock_tweet(
-        connection: &mut Conn,
-        id: i64,
-    ) -> QueryResult<Option<LockedTweet>> {
-        generated_tweets::table
-            .find(id)
-            .select(LockedTweet::as_select())
-            .first(connection)
-            .await
-            .optional()
-    }
-
-    /// The status of the post, which stays unchanged until the transaction ends.
-    pub(crate) async fn lock_post(connection: &mut Conn, id: i64) -> QueryResult<Option<String>> {
-        posts::table.find(id).select(posts::status).first(connection).await.optional()
-    }
-
-    /// The id and status of the post of a generated tweet, which stay unchanged until the
-    /// transaction ends.
-    pub(crate) async fn lock_post_of_tweet(
-        connection: &mut Conn,
-        tweet: i64,
-    ) -> QueryResult<Option<(i64, String)>> {
-        let of_tweet = twitter_posts::table
-            .filter(twitter_posts::generated_tweet_id.eq(tweet))
-            .select(twitter_posts::post_id);
-        posts::table
-            .filter(posts::id.eq_any(of_tweet))
-            .select((posts::id, posts::status))
-            .first(connection)
-            .await
-            .optional()
-    }
 
     /// Checkpoints the write-ahead log, so that overwritten pages leave it. While a reader uses the
     /// log, later checkpoints do. In the database file, the pages are overwritten
@@ -397,24 +276,10 @@ pub(crate) mod dialect {
         Ok(())
     }
 
-    /// The password of a user, whether the user is active, and the version. The single writer makes
-    /// locks unnecessary.
-    pub(crate) async fn lock_user(
-        connection: &mut Conn,
-        id: i64,
-    ) -> QueryResult<Option<(String, bool, i64)>> {
-        users::table
-            .find(id)
-            .select((users::password, users::is_active, users::version))
-            .first(connection)
-            .await
-            .optional()
-    }
-
-    /// The name of the master key in use. The single writer keeps it unchanged until the
-    /// transaction ends.
-    pub(crate) async fn master_key_in_use(connection: &mut Conn) -> QueryResult<Option<String>> {
-        setting_state::table.select(setting_state::master_key).first(connection).await
+    /// Does nothing: the single writer makes locks unnecessary.
+    #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
+    pub(crate) async fn enter_users(_connection: &mut Conn) -> QueryResult<()> {
+        Ok(())
     }
 
     /// Does nothing: the single writer makes locks unnecessary.
@@ -442,7 +307,7 @@ impl FileLock {
         let file = lock_file(path, "server")?;
         file.try_lock().map_err(|_| StoreError::File {
             path: path.display().to_string(),
-            problem: "is in use by another Waggle server; one process serves one SQLite file",
+            problem: "is in use by another Waggle server; a SQLite file can have only one server",
             source: None,
         })?;
         Ok(Self { _file: file })

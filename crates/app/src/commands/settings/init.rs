@@ -1,4 +1,5 @@
-//! `waggle settings init`: shows what is missing and asks for it; what is left empty is left alone.
+//! `waggle settings init`: asks for the settings that have no value. An empty answer changes
+//! nothing.
 
 use serde_json::json;
 use waggle_kernel::Actor;
@@ -23,10 +24,7 @@ pub(super) async fn run(
         print("Nothing is missing.");
         return Ok(());
     }
-    print(&format!(
-        "{} settings have no value. An empty answer leaves one as it is.",
-        missing.len()
-    ));
+    print(&format!("{} settings have no value. An empty answer changes nothing.", missing.len()));
     let mut group = None;
     let mut set = 0;
     for shown in &missing {
@@ -52,7 +50,7 @@ pub(super) async fn run(
                 }
                 Err(SettingsError::Invalid(problems)) => {
                     for problem in problems {
-                        print(&format!("That does not do: {problem}"));
+                        print(&format!("This value is invalid: {problem}"));
                     }
                 }
                 Err(error) => return Err(error.into()),

@@ -1,4 +1,4 @@
-//! Values of settings on the command line.
+//! Formats the values of settings for the command line.
 
 use serde_json::Value;
 use waggle_settings::{Kind, registry};
@@ -14,7 +14,7 @@ pub(super) fn text_of_value(value: &Value) -> String {
     }
 }
 
-/// Whether the value of `key` is not to be printed.
+/// Whether the value of `key` is a secret, which must not be printed.
 pub(super) fn is_secret(key: &str) -> bool {
     registry::find(key).is_some_and(|declaration| matches!(declaration.kind, Kind::Secret))
 }

@@ -1,4 +1,4 @@
-//! `waggle settings export` and `import`: what is set as a JSON file, without secrets.
+//! `waggle settings export` and `import`: the values that are set as a JSON file, without secrets.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -12,9 +12,9 @@ use super::super::input::standard_input;
 use super::super::output::{Failure, print};
 use super::text::{is_secret, text_of_value};
 
-/// What the files of this form say that they are.
+/// The value of `format` in an exported file.
 const FORMAT: &str = "waggle-settings-1";
-/// The most that a file may have, in bytes.
+/// The maximum size of a file, in bytes.
 const MOST: u64 = 16 * 1024 * 1024;
 
 pub(super) fn export(
@@ -79,7 +79,7 @@ pub(super) async fn import(
     Ok(())
 }
 
-/// The settings of a file, and the secrets that it leaves out.
+/// Reads the settings of a file, and the keys of the secrets that it leaves out.
 fn read(file: &Path) -> Result<(Map<String, Value>, Vec<String>), Failure> {
     let text = if file == Path::new("-") {
         standard_input(MOST)?
@@ -93,13 +93,13 @@ fn read(file: &Path) -> Result<(Map<String, Value>, Vec<String>), Failure> {
         }
         text
     };
-    let wrong = |reason: &str| format!("{} is no export of settings: {reason}", file.display());
+    let wrong = |reason: &str| format!("{} is not an export of settings: {reason}", file.display());
     let document: Value = serde_json::from_str(&text).map_err(|error| wrong(&error.to_string()))?;
     if document.get("format").and_then(Value::as_str) != Some(FORMAT) {
         return Err(wrong(&format!("\"format\" is not \"{FORMAT}\"")).into());
     }
     let Some(Value::Object(settings)) = document.get("settings") else {
-        return Err(wrong("\"settings\" is no object").into());
+        return Err(wrong("\"settings\" is not an object").into());
     };
     let left_out = document.get("secrets_left_out").and_then(Value::as_array);
     let left_out =

@@ -1,14 +1,15 @@
-//! The length of a text as X counts it: weighted characters, 23 for a URL and 2 for an emoji.
+//! The length of a text as platforms count it. On X: weighted characters, 23 for a URL, 2 for an
+//! emoji.
 //!
-//! The rules are those of X's public `twitter-text` configuration, version 3
+//! The rules of X are those of its public `twitter-text` configuration, version 3
 //! (<https://docs.x.com/fundamentals/counting-characters>). The text is normalized to NFC. A URL
 //! counts 23, no matter how long it is. An emoji sequence counts 2. Other code points count 1 if
 //! they belong to an alphabetic script or are common punctuation, and 2 otherwise.
 
-mod urls;
-
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
+
+use crate::urls::urls;
 
 /// The maximum length of a post by an ordinary account.
 pub const MOST: u32 = 280;
@@ -26,13 +27,23 @@ pub fn weighted_length(text: &str) -> u32 {
     let text: String = text.nfc().collect();
     let mut length = 0_u32;
     let mut rest = 0;
-    for url in urls::urls(&text) {
+    for url in urls(&text) {
         length = length
             .saturating_add(plain_length(text.get(rest..url.start).unwrap_or_default()))
             .saturating_add(URL);
         rest = url.end;
     }
     length.saturating_add(plain_length(text.get(rest..).unwrap_or_default()))
+}
+
+/// The length of `text` in graphemes, the characters that people see. Bluesky counts these.
+pub fn graphemes(text: &str) -> usize {
+    text.graphemes(true).count()
+}
+
+/// The length of `text` in code units of UTF-16. LinkedIn counts these.
+pub fn utf16_length(text: &str) -> usize {
+    text.encode_utf16().count()
 }
 
 /// The first character of `text` that X refuses in a post, if there is one.

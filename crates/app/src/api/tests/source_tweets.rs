@@ -1,0 +1,137 @@
+//! Outcomes of the operations on source tweets, and of the sandbox.
+
+use expect_test::expect;
+use serde_json::json;
+
+use super::Server;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn source_tweets_are_listed() {
+    let server = Server::empty().await;
+
+    let said = server.call("GET /source-tweets").said().await;
+
+    expect![[r#"200 {"items":[],"next_cursor":null}"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn totals_are_shown() {
+    let server = Server::empty().await;
+
+    let said = server.call("GET /source-tweets/totals").said().await;
+
+    expect![[r#"200 {"tweets":0,"likes":0,"retweets":0,"views":0,"executions":0}"#]]
+        .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_unknown_parameter_is_refused() {
+    let server = Server::empty().await;
+
+    let said = server.call("GET /source-tweets?serch=x").said().await;
+
+    expect![[r#"
+        400 the parameter 'serch' is unknown; known parameters are search, tweet_id,
+        execution_id, date_from, date_before, status, min_likes, min_retweets, min_views,
+        is_processed, lapsed, sort, order, limit, cursor"#]]
+    .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_source_tweet_that_does_not_exist_is_not_found() {
+    let server = Server::empty().await;
+
+    let said = server.call("GET /source-tweets/1").said().await;
+
+    expect![[r#"404 there is no such source tweet"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_source_tweet_that_does_not_exist_cannot_be_deleted() {
+    let server = Server::empty().await;
+
+    let said = server.call("DELETE /source-tweets/1").said().await;
+
+    expect![[r#"404 there is no such source tweet"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn source_tweets_that_do_not_exist_cannot_be_deleted() {
+    let server = Server::empty().await;
+
+    let said =
+        server.call("POST /source-tweets/bulk-delete").body(json!({ "ids": [1, 2] })).said().await;
+
+    expect![[r#"404 there is no such source tweet"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_list_of_no_ids_is_refused() {
+    let server = Server::empty().await;
+
+    let said =
+        server.call("POST /source-tweets/bulk-delete").body(json!({ "ids": [] })).said().await;
+
+    expect![[r#"422 'ids' must not be empty"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_claim_of_an_empty_queue_finds_nothing() {
+    let server = Server::empty().await;
+
+    let said = server
+        .call("POST /source-tweets/claim")
+        .body(json!({ "limit": 5, "lease_seconds": 60 }))
+        .said()
+        .await;
+
+    expect![[r#"200 {"lease":"<random>","leased_until":"<time>","items":[]}"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_lease_that_is_too_long_is_refused() {
+    let server = Server::empty().await;
+
+    let said = server
+        .call("POST /source-tweets/claim")
+        .body(json!({ "limit": 5, "lease_seconds": 100_000 }))
+        .said()
+        .await;
+
+    expect![[r#"422 'lease_seconds' must be a whole number from 1 to 86400"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_lease_that_is_not_held_is_not_acknowledged() {
+    let server = Server::empty().await;
+
+    let said = server
+        .call("POST /source-tweets/acknowledge")
+        .body(json!({ "lease": "l", "ids": [1] }))
+        .said()
+        .await;
+
+    expect![[r#"409 the lease holds none of these tweets; it may have expired"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_lease_that_is_not_held_is_not_released() {
+    let server = Server::empty().await;
+
+    let said = server
+        .call("POST /source-tweets/release")
+        .body(json!({ "lease": "l", "ids": [1] }))
+        .said()
+        .await;
+
+    expect![[r#"409 the lease holds none of these tweets; it may have expired"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_timeline_of_the_sandbox_is_shown() {
+    let server = Server::empty().await;
+
+    let said = server.call("GET /sandbox/timeline").said().await;
+
+    expect![[r#"200 {"items":[]}"#]].assert_eq(&said);
+}
