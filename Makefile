@@ -4,7 +4,7 @@
 WAGGLE ?= cargo run --bin waggle --
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install build test test-tools check fmt docs reference bench
+.PHONY: help run demo install build test test-tools check deny fmt docs reference bench
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -39,6 +39,11 @@ check: ## format, clippy, the rules between crates, docs
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	cargo test --quiet -p waggle --test architecture
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+
+# Compiled into target/ the first time, which takes minutes, so it is no part of `make check`.
+deny: ## licences, duplicates and sources of the dependencies (deny.toml)
+	cargo install --quiet --locked --root target/cargo-deny --version 0.20.2 cargo-deny
+	target/cargo-deny/bin/cargo-deny check licenses bans sources
 
 fmt: ## format the code
 	cargo fmt --all
