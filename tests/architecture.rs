@@ -181,6 +181,7 @@ fn lines_end_at_100_columns() {
     };
     let mut found = found_in(".rs", |_, text| numbers(text, false));
     found.extend(found_in(".md", |_, text| numbers(text, true)));
+    found.extend(found_in(".env", |_, text| numbers(text, false)));
 
     assert_eq!(found, Vec::<String>::new());
 }
@@ -219,6 +220,7 @@ fn texts_are_plain_english() {
     let mut found = found_in(".rs", check);
     found.extend(found_in(".md", check));
     found.extend(found_in(".toml", check));
+    found.extend(found_in(".env", check));
     found.extend(found_in(".json", check));
 
     assert_eq!(found, Vec::<String>::new());

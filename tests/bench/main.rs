@@ -11,11 +11,12 @@
 
 #[path = "../support/database.rs"]
 mod database;
-mod door;
+mod growth;
 #[expect(dead_code, reason = "it serves other test binaries too")]
 #[path = "../support/process.rs"]
 mod process;
 mod raw;
+mod timing;
 mod wire;
 
 use std::time::{Duration, Instant};
@@ -37,6 +38,9 @@ const ROUNDS: usize = 3;
 /// The number of stored tweets when lists are measured.
 const STORED: usize = 100_000;
 
+/// The parts of the benchmark.
+const PARTS: [&str; 3] = ["pipeline", "growth", "timing"];
+
 fn main() {
     // `cargo test --benches` runs this only to check that it compiles.
     if !std::env::args().any(|argument| argument == "--bench") {
@@ -44,11 +48,22 @@ fn main() {
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    // `cargo bench -- growth` measures that part alone.
+    let named: Vec<String> =
+        std::env::args().filter(|argument| PARTS.contains(&&**argument)).collect();
+    let is_asked = |part: &str| named.is_empty() || named.iter().any(|named| named == part);
     for kind in [Kind::Sqlite, Kind::Postgres] {
-        let database = runtime.block_on(process::database(kind));
         println!("\n{kind:?}");
-        measure(&runtime, kind, &database);
-        door::measure(&runtime, &runtime.block_on(process::database(kind)));
+        let database = || runtime.block_on(process::database(kind));
+        if is_asked("pipeline") {
+            measure(&runtime, kind, &database());
+        }
+        if is_asked("growth") {
+            growth::measure(&runtime, kind, &database());
+        }
+        if is_asked("timing") {
+            timing::measure(&runtime, &database());
+        }
     }
 }
 

@@ -95,6 +95,20 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// Runs a statement that may take long. PostgreSQL's statistics are then as autovacuum makes
+    /// them.
+    pub(crate) fn execute(&mut self, statement: &str) {
+        match self {
+            Self::Sqlite(connection) => {
+                connection.execute_batch(statement).expect("it is SQL");
+            }
+            Self::Postgres(runtime, clients) => {
+                let all = format!("{statement}; ANALYZE source_tweets");
+                runtime.block_on(clients[0].batch_execute(&all)).expect("it is SQL");
+            }
+        }
+    }
+
     /// Inserts new rows, 100 per statement, and returns rows per second.
     pub(crate) fn insert(&mut self, round: usize, statements: usize) -> f64 {
         match self {

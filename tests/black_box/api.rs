@@ -223,7 +223,7 @@ async fn a_token_allows_what_its_scopes_include(kind: Kind) {
     }
 }
 
-async fn a_review_goes_its_way(kind: Kind) {
+async fn a_tweet_is_edited_approved_rejected_and_restored(kind: Kind) {
     let waggle = Waggle::start(kind).await;
     let tweets = waggle.batch("b", &["one", "two", "three", &"x".repeat(281)]).await;
     let [one, two, three, long] = tweets[..] else { panic!("{tweets:?}") };
@@ -445,14 +445,13 @@ impl Waggle {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_unknown_or_wrong_is_named_in_the_words_of_the_api() {
+async fn errors_name_the_field_and_what_is_allowed() {
     let waggle = Waggle::start(Kind::Sqlite).await;
     let said = async |method, path: &str, body| waggle.refusal(method, path, body).await;
     for (path, wanted) in [
         (
             "posts?stauts=failed",
-            "the parameter 'stauts' is unknown; known parameters are status, \
-             platform, ",
+            "the parameter 'stauts' is unknown; known parameters are status, platform, ",
         ),
         ("posts/1?x=1", "the parameter 'x' is unknown: this operation has no parameters"),
         ("posts?limit=x", "the parameter 'limit' must be a whole number from 1 to 200"),
@@ -481,8 +480,7 @@ async fn what_is_unknown_or_wrong_is_named_in_the_words_of_the_api() {
         (
             "source-tweets/claim",
             "{\"foo\": 2}",
-            "'foo' is unknown; known fields are limit, \
-             lease_seconds",
+            "'foo' is unknown; known fields are limit, lease_seconds",
         ),
         ("source-tweets/claim", "[]", "the body must be an object"),
         ("source-tweets/claim", "{\"limit\": 1", "the body is not JSON: it ends too early"),
@@ -866,7 +864,7 @@ on_both! {
     too_many_calls_are_refused,
     the_review_endpoints_need_a_token,
     a_token_allows_what_its_scopes_include,
-    a_review_goes_its_way,
+    a_tweet_is_edited_approved_rejected_and_restored,
     batches_are_renamed_deleted_and_restored,
     an_export_is_the_list,
     an_export_covers_many_pages,

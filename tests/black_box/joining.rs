@@ -301,7 +301,7 @@ async fn codes_cannot_be_guessed(kind: Kind) {
 }
 
 /// Password resets for unknown addresses do not use up the limits that users need.
-async fn resets_for_nobody_do_not_stop_resets(kind: Kind) {
+async fn resets_of_unknown_addresses_do_not_block_others(kind: Kind) {
     let waggle = Waggle::with_domain(kind).await;
     user(&waggle, "joe", "viewer");
     let limits = "mail.system=3/3600,code.system=3/3600,reset.client=1000/60,code.client=1000/60,\
@@ -682,7 +682,7 @@ async fn only_allowed_host_names_are_served() {
 }
 
 on_both! {
-    resets_for_nobody_do_not_stop_resets,
+    resets_of_unknown_addresses_do_not_block_others,
     a_user_registers_with_a_code,
     a_registration_link_requires_a_new_password,
     responses_do_not_reveal_who_is_a_user,

@@ -68,7 +68,7 @@ async fn a_row_that_cannot_be_read_keeps_nothing_else(kind: Kind) {
     assert_eq!(left, Ok(()));
 }
 
-async fn trouble_of_the_account_ends_with_new_credentials(kind: Kind) {
+async fn held_posts_are_released_by_new_credentials(kind: Kind) {
     let (url, _) = fake_x().await;
     let waggle = Waggle::with(kind, &[("TWITTER_API_URL", &url)]).await;
     waggle.put("TWITTER_OAUTH2_TOKEN", json!("bad-token")).await.ok();
@@ -138,6 +138,6 @@ async fn a_call_to_publish_changes_a_post_that_waits_and_brings_none_back(kind: 
 
 on_both! {
     a_row_that_cannot_be_read_keeps_nothing_else,
-    trouble_of_the_account_ends_with_new_credentials,
+    held_posts_are_released_by_new_credentials,
     a_call_to_publish_changes_a_post_that_waits_and_brings_none_back,
 }

@@ -122,7 +122,7 @@ async fn a_database_of_another_program_is_refused_and_stays_as_it_is(kind: Kind)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_takes_no_writes_is_called_that_and_reads_are_answered() {
+async fn a_read_only_database_is_reported_and_reads_still_work() {
     let waggle = Waggle::start(Kind::Postgres).await;
     let sql = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only \
                = on', current_database()); END $$";
@@ -178,7 +178,7 @@ fn logging_to(database: &Database, log: Stdio) -> (std::process::Child, String) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_that_nobody_takes_stops_no_request() {
+async fn a_log_that_cannot_be_written_does_not_stop_requests() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     for log in [Stdio::from(full), Stdio::piped()] {
         let database = Database::new(Kind::Sqlite).await;
@@ -199,7 +199,7 @@ async fn a_log_that_nobody_takes_stops_no_request() {
 
 /// As with a log collector that hangs, or a paused terminal.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_whose_reader_stands_still_stops_no_request() {
+async fn a_log_whose_reader_is_blocked_does_not_stop_requests() {
     let database = Database::new(Kind::Sqlite).await;
     let (mut child, base) = logging_to(&database, Stdio::piped());
     let unread = child.stderr.take().unwrap();
@@ -285,7 +285,7 @@ async fn a_server_that_is_asked_to_end_while_it_starts_ends() {
 
 /// While one address uses all of its connections, another address is served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_address_does_not_keep_others_out() {
+async fn one_address_does_not_block_others() {
     let waggle = Waggle::with(Kind::Sqlite, &[("HTTP_CONNECTIONS_PER_ADDRESS", "16")]).await;
     let address = waggle.process.base.trim_start_matches("http://").to_owned();
     let mut held = Vec::new();

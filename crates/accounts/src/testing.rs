@@ -416,7 +416,7 @@ pub async fn a_budget_is_used_up_exactly(limits: Arc<dyn Limits>) {
 /// # Panics
 ///
 /// If the implementation breaks the contract.
-pub async fn imported_passwords_are_known(users: Arc<dyn UserRepository>) {
+pub async fn imported_passwords_are_counted(users: Arc<dyn UserRepository>) {
     let joe = made(&users, "joe", Role::Editor).await;
     let any = async || users.any_imported_password().await.expect("the store answers");
     assert!(!any().await);
@@ -434,7 +434,7 @@ pub async fn imported_passwords_are_known(users: Arc<dyn UserRepository>) {
 /// # Panics
 ///
 /// If the implementation breaks the contract.
-pub async fn nobody_gets_in_with_what_was_true_before(
+pub async fn an_outdated_proof_opens_no_session(
     users: Arc<dyn UserRepository>,
     sessions: Arc<dyn SessionRepository>,
 ) {

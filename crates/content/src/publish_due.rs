@@ -66,9 +66,9 @@ impl PublishDue {
         let publisher = connected.publisher(claimed.post.platform);
         let Some(open) = &claimed.open else {
             if claimed.post.is_late(self.clock.now(), timing.missed_after) {
-                let reason = "the post could not be published in time; publish it again to queue \
-                              it"
-                .to_owned();
+                let reason =
+                    "the post could not be published in time; publish it again to queue it"
+                        .to_owned();
                 return self.settle(claimed, None, Settlement::Missed { reason }).await;
             }
             return match publisher {

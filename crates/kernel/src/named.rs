@@ -10,17 +10,23 @@ pub trait Named: Copy + PartialEq + Send + Sync + 'static {
     /// All values, in display order.
     const VALUES: &'static [Self];
 
+    /// Whether names are found in any case.
+    const IGNORES_CASE: bool = false;
+
     /// The name of the value.
     fn name(self) -> &'static str;
 
-    /// Finds the value with this name, ignoring case: older data has `approved` as well as
-    /// `Approved`.
+    /// Finds the value with this name.
     ///
     /// # Errors
     ///
     /// [`UnknownName`] if no value has it.
     fn from_name(text: &str) -> Result<Self, UnknownName> {
-        let found = Self::VALUES.iter().find(|value| value.name().eq_ignore_ascii_case(text));
+        let is_it = |value: &&Self| {
+            let name = value.name();
+            name == text || (Self::IGNORES_CASE && name.eq_ignore_ascii_case(text))
+        };
+        let found = Self::VALUES.iter().find(is_it);
         found.copied().ok_or_else(|| UnknownName {
             kind: Self::KIND,
             text: text.chars().take(UnknownName::MOST).collect(),
@@ -54,7 +60,8 @@ impl fmt::Display for UnknownName {
 }
 
 /// Declares an enum whose values have names: its constant `ALL`, its method `name`, and the traits
-/// [`Named`], [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr).
+/// [`Named`], [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr). With
+/// `(ignores_case)` after what a value is called, names are found in any case.
 ///
 /// ```
 /// waggle_kernel::named_enum! {
@@ -72,9 +79,12 @@ impl fmt::Display for UnknownName {
 /// ```
 #[macro_export]
 macro_rules! named_enum {
+    (@ignores_case) => {
+        true
+    };
     (
         $(#[$meta:meta])*
-        $vis:vis enum $enum:ident: $kind:literal {
+        $vis:vis enum $enum:ident: $kind:literal $(($case:ident))? {
             $($(#[$value_meta:meta])* $value:ident = $text:literal,)+
         }
     ) => {
@@ -100,6 +110,7 @@ macro_rules! named_enum {
         impl $crate::Named for $enum {
             const KIND: &'static str = $kind;
             const VALUES: &'static [Self] = &Self::ALL;
+            $(const IGNORES_CASE: bool = $crate::named_enum!(@$case);)?
 
             fn name(self) -> &'static str {
                 self.name()

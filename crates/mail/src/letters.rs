@@ -147,11 +147,9 @@ fn words(letter: &Letter) -> Words {
                     .to_owned(),
             ],
         ),
-        Letter::PasswordChanged => changed(
-            "password",
-            "The password of your Waggle account was \
-             changed.",
-        ),
+        Letter::PasswordChanged => {
+            changed("password", "The password of your Waggle account was changed.")
+        }
         Letter::Locked => (
             "Signing in to your Waggle account is temporarily locked".to_owned(),
             vec![
@@ -163,8 +161,7 @@ fn words(letter: &Letter) -> Words {
         ),
         Letter::AddressChanged { to } => {
             let what = format!(
-                "The email address of your Waggle account was changed from this \
-                 one to {to}."
+                "The email address of your Waggle account was changed from this one to {to}."
             );
             ("Your Waggle email address was changed".to_owned(), vec![what, NOT_YOU.to_owned()])
         }

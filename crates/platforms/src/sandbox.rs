@@ -198,12 +198,9 @@ impl Publisher for Sandbox {
                 Outcome::Unknown { reason: "the sandbox lost the response".to_owned() }
             }
             Ok(post) => Outcome::Published { url: url(&post.id), id: post.id },
-            Err(error) => Outcome::Unknown {
-                reason: format!(
-                    "the sandbox timeline failed: \
-                     {error}"
-                ),
-            },
+            Err(error) => {
+                Outcome::Unknown { reason: format!("the sandbox timeline failed: {error}") }
+            }
         }
     }
 
@@ -221,12 +218,9 @@ impl Publisher for Sandbox {
         let path = self.path.clone();
         match blocking(move || read(&path)).await {
             Ok(timeline) => find(&timeline, &prepared.key, since),
-            Err(error) => Finding::TryLater {
-                reason: format!(
-                    "the sandbox timeline failed: \
-                     {error}"
-                ),
-            },
+            Err(error) => {
+                Finding::TryLater { reason: format!("the sandbox timeline failed: {error}") }
+            }
         }
     }
 }

@@ -231,8 +231,7 @@ impl X {
         let cannot_tell = |reason: &str| Finding::CannotTell { reason: reason.to_owned() };
         let since = since.as_ref().and_then(time::of_marker).ok_or_else(|| {
             cannot_tell(
-                "X's time before the post was sent is unknown, so the timeline cannot be \
-                 checked",
+                "X's time before the post was sent is unknown, so the timeline cannot be checked",
             )
         })?;
         let own_id = self.own_id().await?;

@@ -388,7 +388,7 @@ pub async fn every_change_of_a_setting_is_in_the_history(settings: Arc<dyn Setti
 /// # Panics
 ///
 /// If the implementation breaks the contract.
-pub async fn every_secret_is_sealed_anew_or_none(settings: Arc<dyn SettingRepository>) {
+pub async fn either_all_secrets_are_resealed_or_none(settings: Arc<dyn SettingRepository>) {
     let begin = settings.load().await.expect("the store answers").revision;
     let old = Kept::Sealed(sealed("k1", 1));
     let one = settings

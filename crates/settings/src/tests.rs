@@ -909,7 +909,7 @@ mod contract {
             .await;
         testing::every_change_of_a_setting_is_in_the_history(Arc::new(MemorySettings::default()))
             .await;
-        testing::every_secret_is_sealed_anew_or_none(Arc::new(MemorySettings::default())).await;
+        testing::either_all_secrets_are_resealed_or_none(Arc::new(MemorySettings::default())).await;
         testing::a_lost_secret_is_removed(Arc::new(MemorySettings::default())).await;
     }
 }

@@ -356,10 +356,7 @@ impl Item for Address {
 
     fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
-            format!(
-                "contains '{text}', which is not a mail address such as \
-                 someone@example.com"
-            )
+            format!("contains '{text}', which is not a mail address such as someone@example.com")
         };
         let (local, domain) = text.rsplit_once('@').ok_or_else(wrong)?;
         let domain = mail_domain(domain).filter(|domain| domain.contains('.')).ok_or_else(wrong)?;

@@ -11,13 +11,13 @@ use crate::queues::{Queue, Queues};
 pub(crate) struct Transaction {
     connection: PooledConnection<'static, Manager>,
     queues: Queues,
-    filled: Option<Queue>,
+    filled: Vec<Queue>,
 }
 
 impl Transaction {
     /// Wraps a connection on which a transaction has begun.
     pub(crate) fn new(connection: PooledConnection<'static, Manager>, queues: &Queues) -> Self {
-        Self { connection, queues: queues.clone(), filled: None }
+        Self { connection, queues: queues.clone(), filled: Vec::new() }
     }
 
     pub(crate) fn connection(&mut self) -> &mut Conn {
@@ -26,13 +26,13 @@ impl Transaction {
 
     /// Wakes the worker of `queue` when the transaction is committed.
     pub(crate) fn fills(&mut self, queue: Queue) {
-        self.filled = Some(queue);
+        self.filled.push(queue);
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         <Conn as AsyncConnection>::TransactionManager::commit_transaction(&mut *self.connection)
             .await?;
-        if let Some(queue) = self.filled {
+        for queue in self.filled {
             self.queues.announce(queue);
         }
         Ok(())

@@ -11,8 +11,8 @@ use crate::entities::entities;
 /// people see it. Links, mentions and tags stay whole unless one alone does not fit. Whitespace at
 /// the ends of parts is removed.
 ///
-/// `fits` must be true for each beginning of a text that fits. Returns `None` if not even a single
-/// character fits.
+/// All parts fit. They are the longest ones if `fits` is true for each beginning of a text that
+/// fits; X's weighted length is nearly so. Returns `None` if not even a single character fits.
 pub fn split(text: &str, fits: impl Fn(&str) -> bool) -> Option<Vec<&str>> {
     let text = text.trim();
     let cuts = Cuts::of(text);
@@ -38,6 +38,8 @@ struct Cuts {
     sentences: Vec<usize>,
     words: Vec<usize>,
     graphemes: Vec<usize>,
+    /// Inside of entities, too.
+    anywhere: Vec<usize>,
 }
 
 impl Cuts {
@@ -51,17 +53,20 @@ impl Cuts {
         sentences.sort_unstable();
         let words = text.split_word_bound_indices().map(|(at, _)| at).filter(is_free);
         let words = words.filter(|&at| is_between_words(text, at)).collect();
-        let graphemes = text.grapheme_indices(true).map(|(at, _)| at).collect();
-        Self { sentences, words, graphemes }
+        let anywhere: Vec<usize> = text.grapheme_indices(true).map(|(at, _)| at).collect();
+        let graphemes = anywhere.iter().copied().filter(is_free).collect();
+        Self { sentences, words, graphemes, anywhere }
     }
 
     /// The last cut after `start` for which `fits`, of the best kind that has one.
     fn last_that(&self, start: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
-        [&self.sentences, &self.words, &self.graphemes].into_iter().find_map(|cuts| {
-            let after = cuts.get(cuts.partition_point(|&at| at <= start)..)?;
-            let fitting = after.partition_point(|&at| fits(at));
-            fitting.checked_sub(1).and_then(|last| after.get(last)).copied()
-        })
+        [&self.sentences, &self.words, &self.graphemes, &self.anywhere].into_iter().find_map(
+            |cuts| {
+                let after = cuts.get(cuts.partition_point(|&at| at <= start)..)?;
+                let fitting = after.partition_point(|&at| fits(at));
+                fitting.checked_sub(1).and_then(|last| after.get(last)).copied()
+            },
+        )
     }
 }
 
@@ -119,6 +124,9 @@ mod tests {
         let parts = split(text, |part| weighted_length(part) <= 30).unwrap();
 
         assert_eq!(parts, ["word word word", "https://example.com/path-to/page.html"]);
+        let parts =
+            split("aaaaaaaaaa(https://example.com/path)", |part| weighted_length(part) <= 30);
+        assert_eq!(parts.unwrap(), ["aaaaaaaaaa(", "https://example.com/path)"]);
     }
 
     #[test]

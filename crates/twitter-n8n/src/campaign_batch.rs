@@ -148,7 +148,7 @@ impl StatusCounts {
 
 named_enum! {
     /// The progress of the review of a batch. It is derived from the statuses of its tweets.
-    pub enum BatchStatus: "status" {
+    pub enum BatchStatus: "status" (ignores_case) {
         /// A tweet still waits for a decision, or there are no tweets.
         Draft = "Draft",
         /// Every tweet is decided, and an approved tweet is not posted yet or no tweet is posted.

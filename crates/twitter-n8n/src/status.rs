@@ -14,7 +14,7 @@ use waggle_kernel::named_enum;
 
 named_enum! {
     /// The status of a generated tweet.
-    pub enum Status: "status" {
+    pub enum Status: "status" (ignores_case) {
         /// Unchanged since the workflow submitted it.
         BrandAligned = "Brand Aligned",
         /// Edited by a person.

@@ -198,7 +198,7 @@ pub async fn concurrent_reports_lose_nothing(tweets: Arc<dyn SourceTweetReposito
 /// # Panics
 ///
 /// If the implementation breaks the contract.
-pub async fn a_later_report_refreshes_the_numbers_alone(tweets: Arc<dyn SourceTweetRepository>) {
+pub async fn a_later_report_updates_only_the_numbers(tweets: Arc<dyn SourceTweetRepository>) {
     tweets
         .record(&execution("one"), &reports(250), OFFERS, noon())
         .await
@@ -379,7 +379,7 @@ fn lease(name: &str, until: DateTime<Utc>) -> Lease {
 /// # Panics
 ///
 /// If the implementation breaks the contract.
-pub async fn a_leased_tweet_is_in_one_hand(tweets: Arc<dyn SourceTweetRepository>) {
+pub async fn a_tweet_is_leased_once(tweets: Arc<dyn SourceTweetRepository>) {
     tweets
         .record(&execution("one"), &reports(30), OFFERS, noon())
         .await
@@ -533,7 +533,7 @@ pub async fn a_run_that_failed_releases_its_tweets(tweets: Arc<dyn SourceTweetRe
 /// # Panics
 ///
 /// If the implementation breaks the contract.
-pub async fn a_claim_leaves_the_runs_of_others_alone(tweets: Arc<dyn SourceTweetRepository>) {
+pub async fn a_claim_does_not_take_tweets_of_other_runs(tweets: Arc<dyn SourceTweetRepository>) {
     let other = Run { sender: sender("token:9:n8n", "10.0.0.7"), ..execution("other") };
     tweets.record(&execution("mine"), &[report(1)], OFFERS, noon()).await.expect("it answers");
     tweets.record(&other, &[report(2)], OFFERS, noon()).await.expect("it answers");
@@ -679,7 +679,7 @@ pub async fn a_batch_marks_its_source_tweets(
 /// # Panics
 ///
 /// If the implementation breaks the contract.
-pub async fn a_batch_is_saved_over_its_version_alone(batches: Arc<dyn CampaignBatchRepository>) {
+pub async fn a_batch_is_saved_only_over_its_version(batches: Arc<dyn CampaignBatchRepository>) {
     let id = batches.receive(&batch("b", &[]), noon()).await.expect("it answers").id;
     batches.receive(&batch("other", &[]), noon()).await.expect("it answers");
     let read = batches.find(id).await.expect("it answers").expect("it is there");
@@ -737,7 +737,7 @@ pub fn change(action: Action, before: &GeneratedTweet, after: GeneratedTweet) ->
 /// # Panics
 ///
 /// If the implementation breaks the contract.
-pub async fn a_tweet_is_saved_over_its_version_alone(
+pub async fn a_tweet_is_saved_only_over_its_version(
     batches: Arc<dyn CampaignBatchRepository>,
     tweets: Arc<dyn GeneratedTweetRepository>,
 ) {

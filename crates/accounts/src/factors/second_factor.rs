@@ -175,8 +175,7 @@ impl SecondFactor {
             EventKind::FactorRemoved,
             user,
             client,
-            "an admin removed all second \
-             factors",
+            "an admin removed all second factors",
         );
         event.actor = actor.to_string();
         self.take_away(user, WhichFactor::All, EndSessions::All, &event).await

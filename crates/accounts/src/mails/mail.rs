@@ -232,13 +232,8 @@ impl QueuedMail {
             None => None,
             Some(sealed) => {
                 let text = keys.open(&place(&self.to, &self.letter), sealed).await?;
-                let broken = || {
-                    PortError::broken(
-                        "reading an email",
-                        "the code and link are \
-                         invalid",
-                    )
-                };
+                let broken =
+                    || PortError::broken("reading an email", "the code and link are invalid");
                 Some(Proof::parse(&text).ok_or_else(broken)?)
             }
         };
@@ -279,8 +274,7 @@ impl fmt::Display for MailFailure {
         formatter.write_str(match self {
             Self::Later(_) => "the mail server does not accept the email now",
             Self::Unknown(_) => {
-                "the mail server received the email, but whether it accepted it \
-                 is unknown"
+                "the mail server received the email, but whether it accepted it is unknown"
             }
             Self::Never(_) => "the mail server does not accept the email",
         })

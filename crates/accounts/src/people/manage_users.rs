@@ -205,8 +205,7 @@ impl ManageUsers {
             let role = if after.is_active {
                 after.role.name()
             } else {
-                "nothing (your account is \
-                 deactivated)"
+                "nothing (your account is deactivated)"
             };
             let letter = Letter::RightsChanged { role: role.to_owned() };
             event.mails = vec![NewMail::notice(before.email.clone(), letter, event.at)];

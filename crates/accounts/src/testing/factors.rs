@@ -299,7 +299,7 @@ pub async fn factors_come_and_go(
 /// # Panics
 ///
 /// If the implementation breaks the contract.
-pub async fn nobody_changes_factors_who_is_out(
+pub async fn an_ended_session_changes_no_factors(
     users: Arc<dyn UserRepository>,
     sessions: Arc<dyn SessionRepository>,
     factors: Arc<dyn SecondFactorRepository>,

@@ -337,7 +337,7 @@ impl AccountsApi {
         request: &Request,
         app: Data<&Arc<UseCases>>,
         body: Json<PasswordBody>,
-    ) -> Result<Json<UserView>, Failure<409>> {
+    ) -> Result<Json<UserView>, Failure<404>> {
         let (present, wanted) = (body.0.present.into(), body.0.wanted.into());
         let policy = app.policy();
         app.people

@@ -222,7 +222,7 @@ impl JoiningApi {
         request: &Request,
         app: Data<&Arc<UseCases>>,
         body: Json<ConfirmRegistrationBody>,
-    ) -> Result<Response<Json<SignedInView>>, Failure<409>> {
+    ) -> Result<Response<Json<SignedInView>>, Failure<401, 409>> {
         let presented = presented(body.0.flow, body.0.code, body.0.link)?;
         let (policy, from) = (app.policy(), client(&app, request));
         let password = body.0.password.map(Into::into);
@@ -351,7 +351,7 @@ impl JoiningApi {
         request: &Request,
         app: Data<&Arc<UseCases>>,
         body: Json<ConfirmAddressBody>,
-    ) -> Result<Json<UserView>, Failure<409>> {
+    ) -> Result<Json<UserView>, Failure> {
         let presented = presented(body.0.flow, body.0.code, body.0.link)?;
         let (from, policy) = (client(&app, request), app.policy());
         let user =

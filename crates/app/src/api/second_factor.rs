@@ -253,7 +253,7 @@ impl SecondFactorApi {
         person: SignedIn,
         request: &Request,
         app: Data<&Arc<UseCases>>,
-    ) -> Result<Json<Done>, Failure<401, 404, 409>> {
+    ) -> Result<Json<Done>, Failure<401, 409>> {
         let (from, policy) = (client(&app, request), app.policy());
         let which = WhichFactor::Totp;
         app.people.second_factor.remove(&person.visitor, which, &from, &policy).await?;
@@ -317,7 +317,7 @@ impl SecondFactorApi {
         request: &Request,
         app: Data<&Arc<UseCases>>,
         id: Path<i64>,
-    ) -> Result<Json<Done>, Failure<401, 404, 409>> {
+    ) -> Result<Json<Done>, Failure<401, 409>> {
         let (from, policy) = (client(&app, request), app.policy());
         let which = WhichFactor::Passkey(PasskeyId::new(id.0));
         app.people.second_factor.remove(&person.visitor, which, &from, &policy).await?;

@@ -342,7 +342,7 @@ impl SettingsApi {
         caller: Caller,
         app: Data<&Arc<UseCases>>,
         body: Json<ValuesBody>,
-    ) -> Result<Json<ValidityView>, Failure> {
+    ) -> Result<Json<ValidityView>, Failure<409>> {
         let problems = match app.settings.try_on(&caller.actor, &wishes(&body.0.values)?) {
             Ok(_) => Vec::new(),
             Err(SettingsError::Invalid(problems)) => problems.iter().map(Into::into).collect(),

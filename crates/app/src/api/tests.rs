@@ -25,6 +25,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use waggle_accounts::{Admission, Client, Role, Wanted};
 use waggle_kernel::{Actor, Clock as _};
+use waggle_settings::{Action, Given, Wish};
 use waggle_store::{Mode, Store};
 use waggle_system::{MasterKeyPlace, SystemClock};
 
@@ -70,6 +71,8 @@ impl Server {
             master_key: MasterKeyPlace::DataDir(folder.join("master.key")),
         };
         let app = Arc::new(wiring::use_cases(&store, &config).await.unwrap());
+        let domain = Wish::new("ALLOWED_DOMAIN", Given::Json(json!(["hive.example"])));
+        app.settings.change(&Actor::system(), &[domain], Action::Set).await.unwrap();
         let first = app.people.tokens.create_first(&Actor::system(), "test").await.unwrap();
         let token = first.unwrap().secret.expose_secret().to_owned();
         let endpoint = http::framed(routes::tree(), Arc::clone(&app), &Shares::default());
@@ -94,6 +97,15 @@ impl Server {
         let at = SystemClock.now() + TimeDelta::days(1);
         let body = json!({ "platform": "sandbox", "at": at });
         server.call("POST /generated-tweets/1/publish").body(body).ok().await;
+        server
+    }
+
+    /// With a source tweet, which has the id 1 and is leased to a run.
+    async fn with_source_tweet() -> Self {
+        let server = Self::empty().await;
+        let tweet = json!({ "Tweet ID": "19", "Content": "Hi", "Date": "2025-08-14T14:30:00Z" });
+        let report = json!({ "execution_id": "e-1", "tweets": [tweet] });
+        server.request(Method::POST, "/api/check-duplicate-tweet").body(report).ok().await;
         server
     }
 
@@ -215,16 +227,20 @@ impl Call<'_> {
     }
 }
 
+/// The names of members that are random, where they are strings.
+const RANDOM: [&str; 8] =
+    ["flow", "id", "lease", "next_cursor", "qr", "request_id", "secret", "token"];
+
 /// Replaces times, cursors and the random names of leases and flows, which differ from run to run.
 fn hide_what_differs(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(hide_what_differs),
         Value::Object(members) => {
             for (name, member) in members {
-                match name.as_str() {
-                    "lease" | "flow" | "next_cursor" if member.is_string() => {
-                        *member = json!("<random>");
-                    }
+                let is_random = RANDOM.contains(&&**name)
+                    || member.as_str().is_some_and(|text| text.starts_with("otpauth"));
+                match member {
+                    Value::String(text) if is_random => "<random>".clone_into(text),
                     _ => hide_what_differs(member),
                 }
             }

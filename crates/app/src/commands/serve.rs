@@ -100,8 +100,14 @@ impl Server {
         let mails = Arc::new(Mails { app: Arc::clone(&app), queues: store.queues() });
         let tasks = vec![
             tokio::spawn(routes::serve(listener, Arc::clone(&app), stopped.clone())),
-            tokio::spawn(workers::run(posts, stopped.clone())),
-            tokio::spawn(workers::run(mails, stopped.clone())),
+            tokio::spawn(supervise("posts", stopped.clone(), {
+                let stopped = stopped.clone();
+                move || workers::run(Arc::clone(&posts), stopped.clone())
+            })),
+            tokio::spawn(supervise("mails", stopped.clone(), {
+                let stopped = stopped.clone();
+                move || workers::run(Arc::clone(&mails), stopped.clone())
+            })),
             tokio::spawn(supervise("settings", stopped.clone(), {
                 let (app, store) = (Arc::clone(&app), store.clone());
                 move || {

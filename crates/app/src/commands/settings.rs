@@ -316,10 +316,7 @@ fn check(settings: &SettingsManager, as_json: bool) -> Result<ExitCode, Failure>
         .unknown()
         .iter()
         .map(|key| {
-            format!(
-                "the database contains '{key}', which is not a setting and has no \
-                 effect"
-            )
+            format!("the database contains '{key}', which is not a setting and has no effect")
         })
         .collect();
     let values = settings.values();

@@ -109,8 +109,7 @@ async fn create(
     } else {
         print(secret);
         crate::best_effort::complain(
-            "This token is shown only once. Waggle stores a hash of it, and cannot show \
-             it again.",
+            "This token is shown only once. Waggle stores a hash of it, and cannot show it again.",
         );
     }
     if let Some(warning) = warning {

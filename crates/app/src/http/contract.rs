@@ -152,8 +152,7 @@ impl Contract {
                     Some(name) => {
                         let name = shortened(name);
                         Err(Unfit::Form(format!(
-                            "'{name}' is unknown: this operation accepts no \
-                             fields"
+                            "'{name}' is unknown: this operation accepts no fields"
                         )))
                     }
                 },

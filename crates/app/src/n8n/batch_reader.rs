@@ -344,7 +344,7 @@ impl Reader<'_> {
         let content = match item.get("content") {
             Some(raw) if raw.get().starts_with('"') => loose::kept(
                 "content",
-                loose::text_of(raw)?.unwrap_or_default(),
+                loose::text_of(raw).map_err(|why| format!("content {why}"))?.unwrap_or_default(),
                 NewGeneratedTweet::MOST_CONTENT,
             )?,
             None => return Err("content is missing".to_owned()),
@@ -415,8 +415,7 @@ impl Seen {
     fn note(&mut self, index: usize, tweet: &NewGeneratedTweet) -> Option<String> {
         if let Some(first) = self.fingerprints.get(&tweet.fingerprint()) {
             return Some(format!(
-                "it is the same as the tweet at index {first} and was stored only \
-                                 once"
+                "it is the same as the tweet at index {first} and was stored only once"
             ));
         }
         self.fingerprints.insert(tweet.fingerprint(), index);
@@ -425,8 +424,7 @@ impl Seen {
         }
         if let Some(first) = self.ids.get(&tweet.claimed_id) {
             return Some(format!(
-                "it has the id of the tweet at index {first} and was given its \
-                                 own id"
+                "it has the id of the tweet at index {first} and was given its own id"
             ));
         }
         self.ids.insert(tweet.claimed_id.clone(), index);

@@ -447,7 +447,10 @@ fn tweet(
     let named = dialect.date.first().copied().unwrap_or_default();
     let date = match item.first_of(dialect.date) {
         None => return Err(format!("{named} is missing; every tweet must have a date")),
-        Some(raw) if raw.get().starts_with('"') => loose::text_of(raw)?.unwrap_or_default(),
+        Some(raw) if raw.get().starts_with('"') => {
+            let text = loose::text_of(raw).map_err(|why| format!("{named} {why}"))?;
+            text.unwrap_or_default()
+        }
         Some(_) => return Err(format!("{named} is not a string")),
     };
     let status = dialect.status.map(text).transpose()?.filter(|status| !loose::is_missing(status));

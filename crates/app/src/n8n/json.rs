@@ -149,7 +149,7 @@ impl<'a> Members<'a> {
         let mut members = Self { wanted, found };
         let mut reader = serde_json::Deserializer::from_str(raw.get());
         serde::Deserializer::deserialize_map(&mut reader, &mut members)
-            .map_err(|error| reason(&error))?;
+            .map_err(|error| format!("the object {}", reason(&error)))?;
         Ok(members)
     }
 

@@ -249,10 +249,9 @@ async fn done(
     let message = match (is_named, ended_runs) {
         (_, 1) => format!("The run is done; {tweets} source tweets were marked as processed"),
         (_, 0) => "There is no such open run; no run was ended".to_owned(),
-        (_, many) => format!(
-            "{many} runs are done; {tweets} source tweets were marked as \
-                              processed"
-        ),
+        (_, many) => {
+            format!("{many} runs are done; {tweets} source tweets were marked as processed")
+        }
     };
     let mut answer = json!({
         "campaign_batch": null,

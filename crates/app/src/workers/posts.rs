@@ -99,10 +99,7 @@ impl QueueWork for Posts {
                 let error = error_chain(&problem);
                 error!(
                     post.id = post,
-                    platform,
-                    error,
-                    "the outcome of a delivery could not be \
-                     recorded"
+                    platform, error, "the outcome of a delivery could not be recorded"
                 );
                 return;
             }

@@ -66,11 +66,18 @@ pub(crate) async fn run<W: QueueWork>(work: Arc<W>, mut stop: watch::Receiver<bo
         if goes_on {
             continue;
         }
+        let poll = work.poll_interval();
+        let announced = async {
+            if is_failing {
+                tokio::time::sleep(poll).await;
+            }
+            work.announced().await;
+        };
         tokio::select! {
-            // While claims fail, announcements are ignored. The next claim finds their items.
-            () = work.announced(), if free > 0 && !is_failing => {}
+            // Without a free place, too: there may be more places now.
+            () = announced => {}
             Some(result) = running.join_next(), if !is_failing => ended(W::NAME, result),
-            () = tokio::time::sleep(pause(work.poll_interval(), failures)) => {}
+            () = tokio::time::sleep(pause(poll, failures)) => {}
             _ = stop.changed() => {}
         }
     }
@@ -93,8 +100,10 @@ async fn claim<W: QueueWork>(work: &W, free: usize) -> Option<Vec<W::Item>> {
     }
 }
 
+/// The pause before the next claim: after the first failure the poll interval, then twice as long
+/// after each.
 fn pause(poll: Duration, failures: u32) -> Duration {
-    let doubled = poll.saturating_mul(1 << failures.min(10));
+    let doubled = poll.saturating_mul(1 << failures.saturating_sub(1).min(10));
     if failures == 0 { poll } else { doubled.min(LONGEST_PAUSE.max(poll)) }
 }
 
@@ -229,12 +238,36 @@ mod tests {
             Claim::Items(vec![7]),
         ];
         let bench = Bench::new(claims, 1);
-        bench.script.announced.notify_one();
 
-        let reads = bench.reads(91).await;
+        let reads = bench.reads(61).await;
 
-        assert_eq!(reads[..6], [0, 4, 12, 28, 58, 88]);
+        assert_eq!(reads[..6], [0, 2, 6, 14, 30, 60]);
         assert_eq!(bench.processed(), [7]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_announcement_ends_the_pause_after_a_failure() {
+        let claims = vec![Claim::Failure, Claim::Failure, Claim::Failure, Claim::Items(vec![7])];
+        let bench = Bench::new(claims, 1);
+        assert_eq!(bench.reads(9).await, [0, 2, 6]);
+
+        bench.script.announced.notify_one();
+        bench.reads(1).await;
+
+        assert_eq!(bench.processed(), [7]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_announcement_without_a_free_place_is_not_lost() {
+        let bench = Bench::new(vec![Claim::Items(vec![1, 2]), Claim::Items(vec![3])], 0);
+        bench.reads(1).await;
+
+        bench.script.announced.notify_one();
+        bench.reads(1).await;
+        bench.script.permits.add_permits(3);
+        bench.reads(1).await;
+
+        assert_eq!(bench.processed(), [1, 2, 3]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -125,8 +125,7 @@ pub(super) fn of_check(
             Err(format!("X recognizes the credentials but denies access: {reason}"))
         }
         (StatusCode::TOO_MANY_REQUESTS, _) => Err(format!(
-            "X received too many requests from this account; try again later: \
-             {reason}"
+            "X received too many requests from this account; try again later: {reason}"
         )),
         (status, _) if status.is_server_error() => Err(format!("X has a server error: {reason}")),
         _ => Err(format!("the response does not look like one from X: {reason}")),

@@ -167,10 +167,9 @@ async fn suits(parameters: &tls::Parameters) -> Result<(), StoreError> {
     // Tables and views, except those of extensions.
     const TABLES: &str = "SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n \
                           ON n.oid = c.relnamespace WHERE n.nspname = current_schema() \
-                          AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (SELECT 1 \
-                          FROM pg_depend d \
-                          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND \
-                          d.deptype = 'e')";
+                          AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS \
+                          (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass \
+                          AND d.objid = c.oid AND d.deptype = 'e')";
     const POOLER: &str = "leads to a connection pooler in transaction mode, which loses prepared \
                           statements, locks and notifications; use its session mode, or connect \
                           to the server directly";
@@ -250,7 +249,7 @@ pub(crate) mod dialect {
             $query.for_update().skip_locked()
         };
     }
-    /// Keeps other transactions from changing the rows of a query, and not from reading them so.
+    /// Keeps other transactions from changing the rows of a query. They can lock them the same way.
     macro_rules! share_locked {
         ($query:expr) => {
             $query.for_share()

@@ -179,8 +179,7 @@ fn unsupported(name: &str) -> StoreError {
     let why = match name {
         "sslcert" | "sslkey" | "sslpassword" => ": Waggle does not support client certificates",
         "passfile" | "service" | "servicefile" => {
-            ": write the values that it would provide into \
-             the URL"
+            ": write the values that it would provide into the URL"
         }
         _ => "",
     };
@@ -270,8 +269,7 @@ mod tests {
         for (url, named) in [
             (
                 "postgresql://u:hush@h/d?sslcert=/a.pem",
-                "sslcert is not supported: Waggle does not \
-                 support",
+                "sslcert is not supported: Waggle does not support",
             ),
             ("postgresql://u:hush@h/d?service=prod", "service is not supported"),
             ("postgresql://u:hush@h/d?passfile=/p", "passfile is not supported"),

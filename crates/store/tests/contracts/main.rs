@@ -94,10 +94,10 @@ mod rules {
             waggle_accounts::testing::codes::mails_wait_until_they_are_taken(
                 ports.auth_events, ports.mails,
             );
-        imported_passwords_are_known(ports) =>
-            waggle_accounts::testing::imported_passwords_are_known(ports.users);
-        nobody_changes_factors_who_is_out(ports) =>
-            waggle_accounts::testing::factors::nobody_changes_factors_who_is_out(
+        imported_passwords_are_counted(ports) =>
+            waggle_accounts::testing::imported_passwords_are_counted(ports.users);
+        an_ended_session_changes_no_factors(ports) =>
+            waggle_accounts::testing::factors::an_ended_session_changes_no_factors(
                 ports.users, ports.sessions, ports.second_factors,
             );
         an_app_counts_when_it_was_confirmed(ports) =>
@@ -126,8 +126,8 @@ mod rules {
             waggle_accounts::testing::a_session_lives_until_it_is_ended(
                 ports.users, ports.sessions,
             );
-        nobody_gets_in_with_what_was_true_before(ports) =>
-            waggle_accounts::testing::nobody_gets_in_with_what_was_true_before(
+        an_outdated_proof_opens_no_session(ports) =>
+            waggle_accounts::testing::an_outdated_proof_opens_no_session(
                 ports.users, ports.sessions,
             );
         a_budget_is_used_up_exactly(ports) =>
@@ -138,8 +138,8 @@ mod rules {
             waggle_settings::testing::a_stale_change_of_settings_changes_nothing(ports.settings);
         every_change_of_a_setting_is_in_the_history(ports) =>
             waggle_settings::testing::every_change_of_a_setting_is_in_the_history(ports.settings);
-        every_secret_is_sealed_anew_or_none(ports) =>
-            waggle_settings::testing::every_secret_is_sealed_anew_or_none(ports.settings);
+        either_all_secrets_are_resealed_or_none(ports) =>
+            waggle_settings::testing::either_all_secrets_are_resealed_or_none(ports.settings);
         a_lost_secret_is_removed(ports) =>
             waggle_settings::testing::a_lost_secret_is_removed(ports.settings);
         a_tweet_is_new_to_the_run_that_brought_it(ports) =>
@@ -152,8 +152,8 @@ mod rules {
             );
         concurrent_reports_lose_nothing(ports) =>
             waggle_twitter_n8n::testing::concurrent_reports_lose_nothing(ports.source_tweets);
-        a_later_report_refreshes_the_numbers_alone(ports) =>
-            waggle_twitter_n8n::testing::a_later_report_refreshes_the_numbers_alone(
+        a_later_report_updates_only_the_numbers(ports) =>
+            waggle_twitter_n8n::testing::a_later_report_updates_only_the_numbers(
                 ports.source_tweets,
             );
         pages_show_every_tweet_once_and_in_order(ports) =>
@@ -164,16 +164,16 @@ mod rules {
             waggle_twitter_n8n::testing::each_filter_shows_what_it_means(ports.source_tweets);
         a_deleted_tweet_is_gone(ports) =>
             waggle_twitter_n8n::testing::a_deleted_tweet_is_gone(ports.source_tweets);
-        a_leased_tweet_is_in_one_hand(ports) =>
-            waggle_twitter_n8n::testing::a_leased_tweet_is_in_one_hand(ports.source_tweets);
+        a_tweet_is_leased_once(ports) =>
+            waggle_twitter_n8n::testing::a_tweet_is_leased_once(ports.source_tweets);
         what_a_run_lets_lapse_is_offered_to_the_next(ports) =>
             waggle_twitter_n8n::testing::what_a_run_lets_lapse_is_offered_to_the_next(
                 ports.source_tweets,
             );
         a_run_that_failed_releases_its_tweets(ports) =>
             waggle_twitter_n8n::testing::a_run_that_failed_releases_its_tweets(ports.source_tweets);
-        a_claim_leaves_the_runs_of_others_alone(ports) =>
-            waggle_twitter_n8n::testing::a_claim_leaves_the_runs_of_others_alone(
+        a_claim_does_not_take_tweets_of_other_runs(ports) =>
+            waggle_twitter_n8n::testing::a_claim_does_not_take_tweets_of_other_runs(
                 ports.source_tweets,
             );
         a_batch_that_names_nothing_ends_the_runs_of_its_caller(ports) =>
@@ -188,10 +188,10 @@ mod rules {
             waggle_twitter_n8n::testing::a_batch_marks_its_source_tweets(
                 ports.source_tweets, ports.batches,
             );
-        a_batch_is_saved_over_its_version_alone(ports) =>
-            waggle_twitter_n8n::testing::a_batch_is_saved_over_its_version_alone(ports.batches);
-        a_tweet_is_saved_over_its_version_alone(ports) =>
-            waggle_twitter_n8n::testing::a_tweet_is_saved_over_its_version_alone(
+        a_batch_is_saved_only_over_its_version(ports) =>
+            waggle_twitter_n8n::testing::a_batch_is_saved_only_over_its_version(ports.batches);
+        a_tweet_is_saved_only_over_its_version(ports) =>
+            waggle_twitter_n8n::testing::a_tweet_is_saved_only_over_its_version(
                 ports.batches, ports.tweets,
             );
         concurrent_decisions_do_not_overwrite(ports) =>

@@ -202,7 +202,7 @@ async fn publishing_again_moves_a_post_that_waits(ports: Ports) {
     assert_eq!(claimed.post.platform, Platform::X);
 }
 
-async fn a_call_that_comes_late_does_not_bring_a_post_back(ports: Ports) {
+async fn a_late_call_does_not_queue_a_cancelled_post(ports: Ports) {
     let tweet = approved(&ports, 1).await.remove(0);
     let late = QueueRequest { expected: Some(tweet.version()), ..request(&tweet, noon()) };
     let post = ports.queue.queue(&late).await.unwrap().id;
@@ -254,7 +254,7 @@ async fn what_is_not_approved_is_not_queued(ports: Ports) {
     assert!(matches!(refused, Err(QueueRefused::NotApproved)), "{refused:?}");
 }
 
-async fn an_edit_takes_a_waiting_post_out_of_the_queue(ports: Ports) {
+async fn an_edit_removes_a_waiting_post_from_the_queue(ports: Ports) {
     let tweet = approved(&ports, 1).await.remove(0);
     let post = queued(&ports, &tweet).await;
     let tweet = ports.tweets.find(tweet.id()).await.unwrap().unwrap();
@@ -463,7 +463,7 @@ async fn an_id_belongs_to_one_post(ports: Ports) {
     assert_eq!(status_of(&ports, second.post.id).await, PostStatus::Published);
 }
 
-async fn deliveries_of_the_same_words_with_no_known_end_are_rivals(ports: Ports) {
+async fn deliveries_of_unknown_outcome_are_rivals(ports: Ports) {
     let tweets = approved_texts(&ports, &["same", "same", "other"]).await;
     let mut all = Vec::new();
     for tweet in &tweets {
@@ -675,14 +675,14 @@ mod rules {
             crate::publishing::many_queueings_make_one_post(ports);
         publishing_again_moves_a_post_that_waits(ports) =>
             crate::publishing::publishing_again_moves_a_post_that_waits(ports);
-        a_call_that_comes_late_does_not_bring_a_post_back(ports) =>
-            crate::publishing::a_call_that_comes_late_does_not_bring_a_post_back(ports);
+        a_late_call_does_not_queue_a_cancelled_post(ports) =>
+            crate::publishing::a_late_call_does_not_queue_a_cancelled_post(ports);
         only_what_the_caller_saw_is_cancelled_or_resolved(ports) =>
             crate::publishing::only_what_the_caller_saw_is_cancelled_or_resolved(ports);
         what_is_not_approved_is_not_queued(ports) =>
             crate::publishing::what_is_not_approved_is_not_queued(ports);
-        an_edit_takes_a_waiting_post_out_of_the_queue(ports) =>
-            crate::publishing::an_edit_takes_a_waiting_post_out_of_the_queue(ports);
+        an_edit_removes_a_waiting_post_from_the_queue(ports) =>
+            crate::publishing::an_edit_removes_a_waiting_post_from_the_queue(ports);
         a_tweet_whose_post_is_on_its_way_does_not_change(ports) =>
             crate::publishing::a_tweet_whose_post_is_on_its_way_does_not_change(ports);
         no_post_has_two_leases(ports) =>
@@ -699,8 +699,8 @@ mod rules {
             crate::publishing::a_missed_post_is_queued_again_by_a_person(ports);
         an_id_belongs_to_one_post(ports) =>
             crate::publishing::an_id_belongs_to_one_post(ports);
-        deliveries_of_the_same_words_with_no_known_end_are_rivals(ports) =>
-            crate::publishing::deliveries_of_the_same_words_with_no_known_end_are_rivals(ports);
+        deliveries_of_unknown_outcome_are_rivals(ports) =>
+            crate::publishing::deliveries_of_unknown_outcome_are_rivals(ports);
         what_arrives_late_is_recorded_and_stops_the_repetition(ports) =>
             crate::publishing::what_arrives_late_is_recorded_and_stops_the_repetition(ports);
         a_post_that_is_public_twice_shows_both_ids_and_asks_a_person(ports) =>

@@ -175,3 +175,13 @@ async fn a_batch_that_does_not_exist_cannot_be_restored() {
 
     expect![[r#"404 there is no such campaign batch"#]].assert_eq(&said);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_batch_that_has_changed_is_not_restored() {
+    let server = Server::with_drafts().await;
+
+    let said = server.call("POST /campaign-batches/1/restore").if_match(99).said().await;
+
+    expect![[r#"409 the batch has changed since you read it; its version is now 1"#]]
+        .assert_eq(&said);
+}

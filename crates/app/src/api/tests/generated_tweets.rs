@@ -410,3 +410,41 @@ async fn the_history_of_a_tweet_that_does_not_exist_is_not_found() {
 
     expect![[r#"404 there is no such generated tweet"#]].assert_eq(&said);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_tweet_that_has_changed_is_not_deleted() {
+    let server = Server::with_drafts().await;
+
+    let said = server.call("DELETE /generated-tweets/1").if_match(99).said().await;
+
+    expect![[r#"409 the tweet has changed since you read it"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_tweet_that_has_changed_is_not_rejected() {
+    let server = Server::with_drafts().await;
+
+    let said =
+        server.call("POST /generated-tweets/1/reject").if_match(99).body(json!({})).said().await;
+
+    expect![[r#"409 the tweet has changed since you read it"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_deleted_tweet_is_restored() {
+    let server = Server::with_drafts().await;
+    server.call("DELETE /generated-tweets/1").ok().await;
+
+    let said = server.call("POST /generated-tweets/1/restore").said().await;
+
+    expect![[r#"
+        200 {"id":1,"campaign_batch_id":1,"tweet_id":"t-1","type":"generated",
+        "content":"One","character_count":3,"claimed_character_count":null,
+        "engagement_hook":"","coophive_elements":[],"discord_voice_patterns":[],
+        "theme_connection":"","ready_for_deployment":true,"not_ready_reason":null,
+        "status":"Brand Aligned","allowed":["edit","approve","reject","delete"],
+        "is_edited":false,"approved_by":null,"approved_at":null,"approved_hash":null,
+        "created_at":"<time>","updated_at":"<time>","published_at":null,
+        "x_com_post_id":null,"version":3}"#]]
+    .assert_eq(&said);
+}

@@ -62,7 +62,7 @@ async fn a_setting_is_set() {
         "schema":{"type":"integer","minimum":1,"maximum":200},"description":"How many posts
         one process delivers at the same time.","environment":"PUBLISH_AT_ONCE",
         "is_secret":false,"is_set":true,"value":3,"default":8,"last4":null,
-        "source":"database","version":2,"updated_at":"<time>","updated_by":"user:1:admin"}"#]]
+        "source":"database","version":3,"updated_at":"<time>","updated_by":"user:1:admin"}"#]]
     .assert_eq(&said);
 }
 
@@ -245,4 +245,105 @@ async fn a_group_that_is_not_configured_fails_its_test() {
         200 {"ok":false,"detail":"Google is not configured: set GOOGLE_OAUTH_CLIENT_ID,
         GOOGLE_OAUTH_CLIENT_SECRET and PUBLIC_URL"}"#]]
     .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn settings_of_a_group_are_listed() {
+    let server = Server::empty().await;
+
+    let said = server.call("GET /settings?group=sandbox").said().await;
+
+    expect![[r#"
+        200 {"items":[{"key":"SANDBOX_FAULTS","group":"sandbox","type":"list",
+        "schema":{"type":"array","items":{"type":"string"}},"description":"Faults that the
+        sandbox simulates, for testing: refuse, wait, channel, lost-request, lost-answer,
+        slow-prepare, slow-request, slow-answer, slow-look, blind.",
+        "environment":"SANDBOX_FAULTS","is_secret":false,"is_set":true,"value":[],
+        "default":[],"last4":null,"source":"default","version":0,"updated_at":null,
+        "updated_by":null}],"revision":2}"#]]
+    .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_setting_that_has_changed_is_not_unset() {
+    let server = Server::empty().await;
+    let admin = server.session(Role::Admin).await;
+
+    let said = server
+        .call("DELETE /settings/PUBLISH_AT_ONCE")
+        .with_session(&admin)
+        .if_match(99)
+        .said()
+        .await;
+
+    expect![[r#"409 PUBLISH_AT_ONCE has been changed: its version is now 0"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn several_settings_are_set() {
+    let server = Server::empty().await;
+    let admin = server.session(Role::Admin).await;
+
+    let said = server
+        .call("PATCH /settings")
+        .with_session(&admin)
+        .body(json!({ "values": { "PUBLISH_AT_ONCE": 3, "custom.colour": "red" } }))
+        .said()
+        .await;
+
+    expect![[r#"
+        200 {"items":[{"key":"PUBLISH_AT_ONCE","group":"publishing","type":"integer",
+        "schema":{"type":"integer","minimum":1,"maximum":200},"description":"How many posts
+        one process delivers at the same time.","environment":"PUBLISH_AT_ONCE",
+        "is_secret":false,"is_set":true,"value":3,"default":8,"last4":null,
+        "source":"database","version":3,"updated_at":"<time>","updated_by":"user:1:admin"},
+        {"key":"custom.colour","group":"custom","type":"json","schema":true,
+        "description":"","environment":null,"is_secret":false,"is_set":true,"value":"red",
+        "default":null,"last4":null,"source":"database","version":3,"updated_at":"<time>",
+        "updated_by":"user:1:admin"}],"revision":3}"#]]
+    .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_change_is_undone() {
+    let server = Server::empty().await;
+    let admin = server.session(Role::Admin).await;
+    server
+        .call("PUT /settings/PUBLISH_AT_ONCE")
+        .with_session(&admin)
+        .body(json!({ "value": 3 }))
+        .ok()
+        .await;
+
+    let said = server.call("POST /settings/history/3/undo").with_session(&admin).said().await;
+
+    expect![[r#"
+        200 {"items":[{"revision":4,"key":"PUBLISH_AT_ONCE","action":"undo",
+        "from":{"is_set":true,"is_secret":false,"value":3},"to":{"is_set":false,
+        "is_secret":false,"value":null},"at":"<time>","by":"user:1:admin"}],
+        "next_cursor":null}"#]]
+    .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_change_that_was_followed_by_another_is_not_undone() {
+    let server = Server::empty().await;
+    let admin = server.session(Role::Admin).await;
+    server
+        .call("PUT /settings/PUBLISH_AT_ONCE")
+        .with_session(&admin)
+        .body(json!({ "value": 3 }))
+        .ok()
+        .await;
+    server
+        .call("PUT /settings/PUBLISH_AT_ONCE")
+        .with_session(&admin)
+        .body(json!({ "value": 4 }))
+        .ok()
+        .await;
+
+    let said = server.call("POST /settings/history/3/undo").with_session(&admin).said().await;
+
+    expect![[r#"409 change 3 cannot be undone: PUBLISH_AT_ONCE has been changed since"#]]
+        .assert_eq(&said);
 }

@@ -135,3 +135,81 @@ async fn the_timeline_of_the_sandbox_is_shown() {
 
     expect![[r#"200 {"items":[]}"#]].assert_eq(&said);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_source_tweet_is_shown() {
+    let server = Server::with_source_tweet().await;
+
+    let said = server.call("GET /source-tweets/1").said().await;
+
+    expect![[r#"
+        200 {"id":1,"tweet_id":"19","url":"","tweet_url":"","content":"Hi","likes":0,
+        "retweets":0,"replies":0,"quotes":0,"views":0,"total_engagement":0,"date":"<time>",
+        "date_raw":"<time>","status":"success","execution_id":"e-1","source_url":"unknown",
+        "received_from":"token:1:test","unauthenticated":false,"is_processed":false,
+        "leased_until":"<time>","offers":1,"processed_at":"<time>","refreshed_at":null}"#]]
+    .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn source_tweets_are_exported() {
+    let server = Server::with_source_tweet().await;
+
+    let said = server.call("GET /source-tweets/export?format=jsonl").said().await;
+
+    expect![[r#"
+        200 {"id":1,"tweet_id":"19","url":"","tweet_url":"","content":"Hi","likes":0,
+        "retweets":0,"replies":0,"quotes":0,"views":0,"total_engagement":0,"date":"<time>",
+        "date_raw":"<time>","status":"success","execution_id":"e-1","source_url":"unknown",
+        "unauthenticated":false,"is_processed":false,"processed_at":"<time>"}"#]]
+    .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_source_tweet_is_deleted() {
+    let server = Server::with_source_tweet().await;
+
+    let said = server.call("DELETE /source-tweets/1").said().await;
+
+    expect![[r#"200 {"deleted_count":1,"deleted_tweet_ids":["19"]}"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn several_source_tweets_are_deleted() {
+    let server = Server::with_source_tweet().await;
+
+    let said =
+        server.call("POST /source-tweets/bulk-delete").body(json!({ "ids": [1, 2] })).said().await;
+
+    expect![[r#"200 {"deleted_count":1,"deleted_tweet_ids":["19"]}"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_lease_is_acknowledged() {
+    let server = Server::with_source_tweet().await;
+    let claim = json!({ "limit": 1, "lease_seconds": 60 });
+    let claimed = server.call("POST /source-tweets/claim").body(claim).ok().await;
+
+    let said = server
+        .call("POST /source-tweets/acknowledge")
+        .body(json!({ "lease": claimed["lease"], "ids": [1] }))
+        .said()
+        .await;
+
+    expect![[r#"200 {"count":1}"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_lease_is_released() {
+    let server = Server::with_source_tweet().await;
+    let claim = json!({ "limit": 1, "lease_seconds": 60 });
+    let claimed = server.call("POST /source-tweets/claim").body(claim).ok().await;
+
+    let said = server
+        .call("POST /source-tweets/release")
+        .body(json!({ "lease": claimed["lease"], "ids": [1] }))
+        .said()
+        .await;
+
+    expect![[r#"200 {"count":1}"#]].assert_eq(&said);
+}

@@ -90,3 +90,60 @@ async fn a_token_of_others_that_does_not_exist_cannot_be_revoked() {
 
     expect![[r#"404 there is no active token with this id"#]].assert_eq(&said);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_token_is_created() {
+    let server = Server::empty().await;
+    let admin = server.session(Role::Admin).await;
+
+    let said = server
+        .call("POST /tokens")
+        .with_session(&admin)
+        .body(json!({ "name": "n8n", "scopes": ["ingest"] }))
+        .said()
+        .await;
+
+    expect![[r#"
+        200 {"id":"<random>","name":"n8n","scopes":["ingest"],"expires_at":null,
+        "token":"<random>"}"#]]
+    .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_own_token_is_revoked() {
+    let server = Server::empty().await;
+    let admin = server.session(Role::Admin).await;
+    let wanted = json!({ "name": "n8n", "scopes": ["ingest"] });
+    let created = server.call("POST /tokens").with_session(&admin).body(wanted).ok().await;
+    let path = format!("DELETE /tokens/{}", created["id"].as_str().unwrap());
+
+    let said = server.call(&path).with_session(&admin).said().await;
+
+    expect![[r#"200 {"message":"the token was revoked"}"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_token_of_another_user_is_revoked_by_an_admin() {
+    let server = Server::empty().await;
+    let admin = server.session(Role::Admin).await;
+    let listed = server.call("GET /users/tokens").with_session(&admin).ok().await;
+    let path = format!("DELETE /users/tokens/{}", listed["items"][0]["id"].as_str().unwrap());
+
+    let said = server.call(&path).with_session(&admin).said().await;
+
+    expect![[r#"200 {"message":"the token was revoked"}"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn all_tokens_are_listed() {
+    let server = Server::empty().await;
+    let admin = server.session(Role::Admin).await;
+
+    let said = server.call("GET /users/tokens").with_session(&admin).said().await;
+
+    expect![[r#"
+        200 {"items":[{"id":"<random>","name":"test","user_id":null,"username":null,
+        "scopes":["admin"],"unusable_scopes":[],"created_at":"<time>","expires_at":null,
+        "revoked_at":null,"last_used_at":null}]}"#]]
+    .assert_eq(&said);
+}
