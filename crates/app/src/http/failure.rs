@@ -90,7 +90,7 @@ pub(super) fn reference(status: u16) -> Value {
     json!({ "$ref": format!("#/components/responses/{}", response_name(status)) })
 }
 
-/// The responses of the API document that [`reference`] leads to.
+/// The responses of the API document that [`reference()`] leads to.
 pub(super) fn responses() -> Map<String, Value> {
     const ALL: [u16; 14] = [400, 401, 403, 404, 408, 409, 413, 415, 421, 422, 428, 429, 500, 503];
     let schema = format!("#/components/schemas/{}", ProblemView::name());
