@@ -1,7 +1,6 @@
 //! How files of the repository look: width, first lines, docs of public items, plain English.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use syn::{ImplItem, Item, TraitItem, Visibility};
 
@@ -28,17 +27,23 @@ const NOT_PLAIN: [&str; 16] = [
     "what happened at",
 ];
 
-/// The files that Git knows, by their ending.
-pub(crate) fn files(root: &Path, ending: &str) -> Vec<PathBuf> {
-    let output = Command::new("git")
-        .args(["ls-files", "-co", "--exclude-standard"])
-        .current_dir(root)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let names = String::from_utf8(output.stdout).unwrap();
-    let files = names.lines().filter(|name| name.ends_with(ending)).map(|name| root.join(name));
-    files.filter(|file| file.exists()).collect()
+/// Folders whose files are not ours.
+const NOT_OURS: [&str; 4] = [".git", "data", "node_modules", "target"];
+
+/// The files below `folder` whose names end with `ending`, in order.
+pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !path.is_symlink() && !NOT_OURS.contains(&&*name) {
+            found.extend(files(&path, ending));
+        } else if path.is_file() && name.ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
 }
 
 /// The lines of `text` that are wider than [`WIDTH`], by number. In Markdown, tables, blocks of
