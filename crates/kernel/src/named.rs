@@ -132,3 +132,30 @@ macro_rules! named_enum {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+
+    crate::named_enum! {
+        enum Exact: "right" {
+            Admin = "admin",
+        }
+    }
+
+    crate::named_enum! {
+        enum Loose: "status" (ignores_case) {
+            Approved = "Approved",
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_any_case_only_where_that_is_declared() {
+        assert_eq!("admin".parse(), Ok(Exact::Admin));
+        assert_eq!(
+            "ADMIN".parse::<Exact>().unwrap_err().to_string(),
+            "unknown right 'ADMIN'; expected admin"
+        );
+        assert_eq!("approved".parse(), Ok(Loose::Approved));
+        assert!("rejected".parse::<Loose>().is_err());
+    }
+}

@@ -33,7 +33,7 @@ pub trait SourceTweetRepository: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the store cannot answer; then nothing is written.
+    /// [`PortError`] if storage fails; then nothing is written.
     async fn record(
         &self,
         run: &Run,
@@ -45,9 +45,7 @@ pub trait SourceTweetRepository: Send + Sync {
     /// Ends the leases of these runs. Depending on `outcome`, their tweets are processed, or free
     /// for the next run that reports them.
     ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then no lease ends.
+    /// On any error, no lease ends.
     async fn end_runs(
         &self,
         runs: &RunsToEnd,
@@ -85,18 +83,14 @@ pub trait SourceTweetRepository: Send + Sync {
 
     /// Deletes tweets permanently, and returns the X ids of those that existed.
     ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then nothing is deleted.
+    /// On any error, nothing is deleted.
     async fn delete(&self, ids: &[SourceTweetId]) -> Result<Vec<String>, PortError>;
 
     /// Leases up to `most` tweets that are neither processed nor leased, oldest first. A tweet that
     /// is leased to a run of the same caller counts as free: a caller claims what it reported. A
     /// tweet never has two leases at the same time.
     ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then nothing is leased.
+    /// On any error, nothing is leased.
     async fn lease(
         &self,
         lease: &Lease,
@@ -108,9 +102,7 @@ pub trait SourceTweetRepository: Send + Sync {
     /// number of tweets. Tweets under another lease stay as they are, including those that this
     /// lease held until it expired and that were leased again.
     ///
-    /// # Errors
-    ///
-    /// [`PortError`] if the store cannot answer; then no lease ends.
+    /// On any error, no lease ends.
     async fn end_lease(
         &self,
         lease: &str,
@@ -136,7 +128,7 @@ pub trait CampaignBatchRepository: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the store cannot answer; then nothing is written.
+    /// [`PortError`] if storage fails; then nothing is written.
     async fn receive(
         &self,
         batch: &NewCampaignBatch,
@@ -202,7 +194,7 @@ pub trait GeneratedTweetRepository: Send + Sync {
     ///   change is not written.
     /// - For a change, [`SaveError::InFlight`] if a post of the tweet is being published; then this
     ///   change is not written.
-    /// - For the call, [`PortError`] if the store cannot answer; then nothing is written.
+    /// - For the call, [`PortError`] if storage fails; then nothing is written.
     async fn save(
         &self,
         changes: &[ReviewedTweet],

@@ -110,6 +110,7 @@ fn pause(poll: Duration, failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tokio::sync::{Notify, Semaphore};
     use tokio::time::Instant;
@@ -128,6 +129,7 @@ mod tests {
         claims: Mutex<std::vec::IntoIter<Claim>>,
         asked: Mutex<Vec<(u16, Duration)>>,
         begun: Instant,
+        at_once: AtomicUsize,
         announced: Notify,
         processed: Mutex<Vec<u32>>,
         /// Each item needs a permit to be processed.
@@ -141,7 +143,7 @@ mod tests {
         const NAME: &'static str = "test";
 
         fn at_once(&self) -> usize {
-            2
+            self.at_once.load(Ordering::SeqCst)
         }
 
         fn poll_interval(&self) -> Duration {
@@ -182,6 +184,7 @@ mod tests {
                 claims: Mutex::new(claims.into_iter()),
                 asked: Mutex::default(),
                 begun: Instant::now(),
+                at_once: AtomicUsize::new(2),
                 announced: Notify::new(),
                 processed: Mutex::default(),
                 permits: Semaphore::new(permits),
@@ -258,16 +261,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_announcement_without_a_free_place_is_not_lost() {
+    async fn more_places_are_used_at_once_when_they_are_announced() {
         let bench = Bench::new(vec![Claim::Items(vec![1, 2]), Claim::Items(vec![3])], 0);
-        bench.reads(1).await;
+        // After the poll interval, the loop has seen that no place is free.
+        bench.reads(3).await;
 
+        bench.script.at_once.store(3, Ordering::SeqCst);
         bench.script.announced.notify_one();
-        bench.reads(1).await;
-        bench.script.permits.add_permits(3);
-        bench.reads(1).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
 
-        assert_eq!(bench.processed(), [1, 2, 3]);
+        let asked: Vec<u16> =
+            bench.script.asked.lock().unwrap().iter().map(|(most, _)| *most).collect();
+        assert_eq!(asked, [2, 1], "before the next poll");
     }
 
     #[tokio::test(start_paused = true)]

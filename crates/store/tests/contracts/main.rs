@@ -14,6 +14,7 @@ mod database;
 mod keys;
 mod migrations;
 mod publishing;
+mod queues;
 
 use database::{Database, Kind};
 use waggle_store::{Mode, Ports, Store};

@@ -24,7 +24,7 @@ fn noon() -> DateTime<Utc> {
 }
 
 /// Stores `count` tweets and approves them.
-async fn approved(ports: &Ports, count: usize) -> Vec<GeneratedTweet> {
+pub(crate) async fn approved(ports: &Ports, count: usize) -> Vec<GeneratedTweet> {
     let texts: Vec<String> = (0..count).map(|n| format!("words {n}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     approved_texts(ports, &texts).await
@@ -60,7 +60,7 @@ fn request(tweet: &GeneratedTweet, due_at: DateTime<Utc>) -> QueueRequest {
     }
 }
 
-async fn queued(ports: &Ports, tweet: &GeneratedTweet) -> PostId {
+pub(crate) async fn queued(ports: &Ports, tweet: &GeneratedTweet) -> PostId {
     ports.queue.queue(&request(tweet, noon())).await.unwrap().id
 }
 

@@ -347,3 +347,16 @@ async fn a_change_that_was_followed_by_another_is_not_undone() {
     expect![[r#"409 change 3 cannot be undone: PUBLISH_AT_ONCE has been changed since"#]]
         .assert_eq(&said);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn more_custom_settings_than_are_allowed_are_not_valid() {
+    let server = Server::empty().await;
+    let values: serde_json::Map<_, _> =
+        (0..=1_000).map(|number| (format!("custom.k{number}"), json!(1))).collect();
+
+    let said =
+        server.call("POST /settings/validate").body(json!({ "values": values })).said().await;
+
+    expect![[r#"409 there are already 1000 settings under 'custom.', which is the maximum"#]]
+        .assert_eq(&said);
+}
