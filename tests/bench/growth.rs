@@ -13,19 +13,76 @@ use crate::{
 
 /// The number of source tweets that are stored before the second measurement.
 const STORED: u32 = 1_000_000;
+/// The number of generated tweets that are stored besides, in batches of 3.
+const GENERATED: u32 = 300_000;
+/// The number of different words in the stored texts, and of words in each text. A few words are in
+/// many texts, and most words are in few, as in a language.
+const VOCABULARY: usize = 2_000;
+const WORDS: usize = 20;
 
 /// Lists that people make, and what they cost.
-const LISTS: [(&str, &str); 9] = [
-    ("newest", "/api/v1/source-tweets?limit=50"),
-    ("most likes", "/api/v1/source-tweets?sort=likes&limit=50"),
-    ("most views", "/api/v1/source-tweets?sort=views&limit=50"),
-    ("most engagement", "/api/v1/source-tweets?sort=total_engagement&limit=50"),
-    ("filtered by views, most likes", "/api/v1/source-tweets?min_views=5000&sort=likes&limit=50"),
-    ("one run", "/api/v1/source-tweets?execution_id=filled-7&limit=50"),
-    ("one status", "/api/v1/source-tweets?status=success&limit=50"),
-    ("search without a match", "/api/v1/source-tweets?search=nowhere%20to%20be%20found&limit=50"),
-    ("totals", "/api/v1/source-tweets/totals"),
-];
+fn lists() -> Vec<(&'static str, String)> {
+    let words = vocabulary();
+    let search = |part: String| {
+        format!("/api/v1/source-tweets?limit=50&search={}", part.replace(' ', "%20"))
+    };
+    let text = |path: &str| path.to_owned();
+    vec![
+        ("newest", text("/api/v1/source-tweets?limit=50")),
+        ("most likes", text("/api/v1/source-tweets?sort=likes&limit=50")),
+        ("most views", text("/api/v1/source-tweets?sort=views&limit=50")),
+        ("most engagement", text("/api/v1/source-tweets?sort=total_engagement&limit=50")),
+        (
+            "many views, most likes",
+            text("/api/v1/source-tweets?min_views=5000&sort=likes&limit=50"),
+        ),
+        ("very many views, newest", text("/api/v1/source-tweets?min_views=999900&limit=50")),
+        ("one run", text("/api/v1/source-tweets?execution_id=filled-7&limit=50")),
+        ("one status", text("/api/v1/source-tweets?status=success&limit=50")),
+        ("rare status, most likes", text("/api/v1/source-tweets?status=error&sort=likes&limit=50")),
+        ("search: no match", search(text("nowhere to be found"))),
+        ("search: one match", search(text("Tweet 765432:"))),
+        ("search: two words", search(format!("{} {}", words[5], words[700]))),
+        ("search: a word in 0.6 % of the texts", search(words[1_500].clone())),
+        ("search: a word in 36 % of the texts", search(words[0].clone())),
+        ("search: a word, most likes", search(format!("{}&sort=likes", words[1_500]))),
+        ("totals: all", text("/api/v1/source-tweets/totals")),
+        ("totals: one run", text("/api/v1/source-tweets/totals?execution_id=filled-7")),
+        (
+            "totals: ten weeks",
+            text(
+                "/api/v1/source-tweets/totals?date_from=2024-02-01T09:00:00Z&date_before=2024-04-11T09:00:00Z",
+            ),
+        ),
+        ("generated: newest", text("/api/v1/generated-tweets?limit=50")),
+        ("generated: one status", text("/api/v1/generated-tweets?status=Approved&limit=50")),
+        (
+            "generated: search, two words",
+            format!("/api/v1/generated-tweets?limit=50&search={}%20{}", words[5], words[700]),
+        ),
+        (
+            "generated: search, no match",
+            text("/api/v1/generated-tweets?limit=50&search=nowhere%20to%20be"),
+        ),
+    ]
+}
+
+/// Words of two or three syllables.
+fn vocabulary() -> Vec<String> {
+    const SYLLABLES: [&str; 30] = [
+        "ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "qi", "ro", "su",
+        "ta", "ve", "wi", "xo", "yu", "zan", "bel", "cin", "dor", "fun", "gar", "hes", "jim",
+        "kol", "lun",
+    ];
+    let syllable = |number: usize| SYLLABLES[number % SYLLABLES.len()];
+    (0..VOCABULARY)
+        .map(|number| {
+            let scattered = number * 7_919 + 13;
+            let last = if number % 3 == 0 { "" } else { syllable(scattered / 900) };
+            format!("{}{}{last}", syllable(scattered), syllable(scattered / 30))
+        })
+        .collect()
+}
 
 pub(crate) fn measure(runtime: &Runtime, kind: Kind, database: &Database) {
     let quiet = [("WAGGLE_LOG", "error"), ("REQUESTS_PER_MINUTE", "0")];
@@ -34,7 +91,9 @@ pub(crate) fn measure(runtime: &Runtime, kind: Kind, database: &Database) {
     let empty = new_tweets(0, &process, &token);
     process.kill();
     let mut raw = Raw::open(runtime, kind, &database.url);
-    raw.execute(&fill(kind));
+    for statement in fill(kind) {
+        raw.execute(&statement);
+    }
     drop(raw);
 
     let process = Process::start(database, &quiet);
@@ -45,12 +104,9 @@ pub(crate) fn measure(runtime: &Runtime, kind: Kind, database: &Database) {
         &format!("{full:.0} tweets/s = {} of empty (aim: above 50 %)", ratio(full, empty)),
     );
     let address = process.base.trim_start_matches("http://").to_owned();
-    for (name, path) in LISTS {
-        let (rate, median, slow) = reads(path, || Client::connect(&address, &token));
-        say(
-            &format!("list: {name}"),
-            &format!("{rate:.0} calls/s, median {median:.2} ms, p99 {slow:.2} ms"),
-        );
+    for (name, path) in lists() {
+        let (rate, median, slow) = reads(&path, || Client::connect(&address, &token));
+        say(name, &format!("{rate:.0} calls/s, median {median:.2} ms, p99 {slow:.2} ms"));
     }
     say("memory after that (RSS)", &format!("{:.1} MB", resident_mb(process.id())));
 }
@@ -69,40 +125,87 @@ fn new_tweets(first_round: usize, process: &Process, token: &str) -> f64 {
     best
 }
 
-/// Inserts the stored tweets: ids and dates rise, as those of X do, and counts are scattered.
-fn fill(kind: Kind) -> String {
-    let (numbers, no) = match kind {
-        Kind::Sqlite => (
-            format!(
-                "WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE \
-                 i < {STORED})"
-            ),
-            "0",
+/// The statements that store tweets and index their texts. Ids and dates of source tweets rise
+/// together, as those of X do, and counts are scattered, which is the worst case for indexes.
+fn fill(kind: Kind) -> Vec<String> {
+    let numbers = |most: u32| match kind {
+        Kind::Sqlite => format!(
+            "WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < \
+             {most})"
         ),
-        Kind::Postgres => (
-            format!(
-                "WITH numbers AS (SELECT i::bigint AS i FROM generate_series(1, {STORED}) AS i)"
-            ),
-            "false",
-        ),
+        Kind::Postgres => {
+            format!("WITH numbers AS (SELECT i::bigint AS i FROM generate_series(1, {most}) AS i)")
+        }
     };
     let time = |value: &str| match kind {
         Kind::Sqlite => value.to_owned(),
         Kind::Postgres => format!("to_timestamp(({value}) / 1000000.0)"),
     };
-    let date = time("1700000000000000 + i * 30000000");
+    let no = if kind == Kind::Sqlite { "0" } else { "false" };
+    // Dates of a run are spread over three days.
+    let date = time("1700000000000000 + i * 30000000 + (i * 2654435761) % 259200000000");
     let now = time("1755181831000000");
-    let words = content(0);
-    format!(
-        "{numbers} INSERT INTO source_tweets (tweet_id, url, content, likes, retweets, replies, \
-         quotes, views, total_engagement, date, date_raw, status, tweet_url, execution_id, \
-         source_url, run_key, received_from, unauthenticated, processed_at, refreshed_at, \
-         is_processed) SELECT CAST(8000000000000000000 + i AS TEXT), 'https://x.com/example', \
-         '{words}', (i * 2654435761) % 100003, (i * 40503) % 10007, i % 10, i % 5, \
-         (i * 2246822519) % 1000003, (i * 3266489917) % 110017, {date}, '2025-08-14', 'success', \
-         'https://x.com/example', 'filled-' || (i / 500), 'https://n8n.example.com', \
-         'filled-' || (i / 500), 'system', {no}, {now}, {now}, i <= 900000 FROM numbers"
-    )
+    let words: Vec<String> = vocabulary()
+        .iter()
+        .enumerate()
+        .map(|(number, word)| format!("({number}, '{word}')"))
+        .collect();
+    let text: Vec<String> = (0..WORDS)
+        .map(|place| {
+            let any = format!("(i * {} + {}) % {VOCABULARY}", 7_919 + 104_729 * place, place * 31);
+            format!("(SELECT word FROM vocabulary WHERE number = ({any}) * ({any}) / {VOCABULARY})")
+        })
+        .collect();
+    let text = format!("'Tweet ' || i || ': ' || {}", text.join(" || ' ' || "));
+    let status = "CASE WHEN i % 997 = 0 THEN 'error' ELSE 'success' END";
+    let index = |name: &str| match kind {
+        Kind::Sqlite => format!(
+            "INSERT INTO {name}_search (rowid, content) SELECT id, content FROM {name}s; \
+             DELETE FROM {name}s_to_index"
+        ),
+        Kind::Postgres => format!(
+            "INSERT INTO {name}_search (id, text) SELECT id, lower(content) FROM {name}s \
+             ON CONFLICT DO NOTHING; DELETE FROM {name}s_to_index"
+        ),
+    };
+    vec![
+        "CREATE TEMPORARY TABLE vocabulary (number INTEGER PRIMARY KEY, word TEXT)".to_owned(),
+        format!("INSERT INTO vocabulary VALUES {}", words.join(", ")),
+        format!(
+            "{} INSERT INTO source_tweets (tweet_id, url, content, likes, retweets, replies, \
+             quotes, views, total_engagement, date, date_raw, status, tweet_url, execution_id, \
+             source_url, run_key, received_from, unauthenticated, processed_at, refreshed_at, \
+             is_processed) SELECT CAST(8000000000000000000 + i AS TEXT), 'https://x.com/example', \
+             {text}, (i * 2654435761) % 100003, (i * 40503) % 10007, i % 10, i % 5, \
+             (i * 2246822519) % 1000003, (i * 3266489917) % 110017, {date}, '2025-08-14', \
+             {status}, 'https://x.com/example', 'filled-' || (i / 100), \
+             'https://n8n.example.com', 'filled-' || (i / 100), 'system', {no}, {now}, {now}, \
+             i <= 900000 FROM numbers",
+            numbers(STORED)
+        ),
+        format!(
+            "{} INSERT INTO campaign_batches (batch_id, claimed_batch_id, analysis_summary, \
+             total_tweets, ready_for_deployment, title, description, received_from, \
+             unauthenticated, created_at) SELECT 'stored-' || i, 'stored-' || i, '{{}}', 3, 3, \
+             'Batch ' || i, '', 'system', {no}, {} FROM numbers",
+            numbers(GENERATED / 3),
+            time("1700000000000000 + i * 90000000"),
+        ),
+        format!(
+            "{} INSERT INTO generated_tweets (campaign_batch_id, tweet_id, type, content, \
+             character_count, engagement_hook, coophive_elements, discord_voice_patterns, \
+             theme_connection, ready_for_deployment, fingerprint, status, created_at, updated_at, \
+             approved_by, approved_at, approved_hash) SELECT batch.id, 't-' || i, 'generated', \
+             {text}, 200, 'hook', '[]', '[]', '', {}, 'fingerprint-' || i, \
+             CASE WHEN i % 10 = 0 THEN 'Approved' ELSE 'Rejected' END, batch.created_at, \
+             batch.created_at, 'system', batch.created_at, 'hash' FROM numbers \
+             JOIN campaign_batches AS batch ON batch.batch_id = 'stored-' || ((i + 2) / 3)",
+            numbers(GENERATED),
+            if kind == Kind::Sqlite { "1" } else { "true" },
+        ),
+        index("source_tweet"),
+        index("generated_tweet"),
+    ]
 }
 
 fn report(round: usize, client: usize, call: usize) -> Vec<u8> {

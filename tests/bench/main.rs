@@ -196,7 +196,7 @@ fn rows_per_second(
 }
 
 /// The rate of a read by several clients, and the median and the 99th percentile in milliseconds.
-fn reads(path: &'static str, client: impl Fn() -> Client + Sync) -> (f64, f64, f64) {
+fn reads(path: &str, client: impl Fn() -> Client + Sync) -> (f64, f64, f64) {
     let begun = Instant::now();
     let mut times: Vec<f64> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)

@@ -95,7 +95,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// Runs a statement that may take long. PostgreSQL's statistics are then as autovacuum makes
+    /// Runs statements that may take long. PostgreSQL's statistics are then as autovacuum makes
     /// them.
     pub(crate) fn execute(&mut self, statement: &str) {
         match self {
@@ -103,7 +103,7 @@ impl<'a> Raw<'a> {
                 connection.execute_batch(statement).expect("it is SQL");
             }
             Self::Postgres(runtime, clients) => {
-                let all = format!("{statement}; ANALYZE source_tweets");
+                let all = format!("{statement}; ANALYZE");
                 runtime.block_on(clients[0].batch_execute(&all)).expect("it is SQL");
             }
         }

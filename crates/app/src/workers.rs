@@ -5,6 +5,7 @@ pub(crate) mod posts;
 mod queue_worker;
 pub(crate) mod settings;
 mod supervisor;
+pub(crate) mod texts;
 
 pub(crate) use self::queue_worker::run;
 pub(crate) use self::supervisor::supervise;

@@ -15,7 +15,9 @@
 //! # drop(ports); Ok(()) }
 //! ```
 
+mod counts;
 mod databases;
+mod day_totals;
 mod error;
 mod foreign;
 mod insert_many;
@@ -30,6 +32,8 @@ mod run_query;
 mod schema;
 mod setting_changes;
 mod sqlite;
+mod text_index;
+mod texts;
 mod types;
 
 use std::path::{Path, PathBuf};
@@ -52,6 +56,7 @@ pub use self::error::StoreError;
 pub use self::migrations::{MigrationStatus, Mode};
 pub use self::queues::{Queue, Queues};
 pub use self::sqlite::FileLock;
+pub use self::text_index::TextIndex;
 
 /// A database with Waggle's data.
 #[derive(Clone, Debug)]
@@ -259,6 +264,12 @@ impl Store {
             }
             Databases::Postgres { pools } => postgres::repositories::check(pools).await,
         }
+    }
+
+    /// The index of texts.
+    #[must_use]
+    pub fn text_index(&self) -> TextIndex {
+        TextIndex::new(self.databases.clone())
     }
 
     /// Notifies of changes that other processes make to settings.

@@ -8,6 +8,8 @@
     reason = "a contract that is broken stops the test"
 )]
 
+pub mod many;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::use_cases::UseCases;
 use crate::workers::mails::Mails;
 use crate::workers::posts::Posts;
-use crate::workers::{self, settings, supervise};
+use crate::workers::{self, settings, supervise, texts};
 use crate::{routes, wiring};
 
 /// The maximum time for requests and deliveries in progress to finish.
@@ -107,6 +107,10 @@ impl Server {
             tokio::spawn(supervise("mails", stopped.clone(), {
                 let stopped = stopped.clone();
                 move || workers::run(Arc::clone(&mails), stopped.clone())
+            })),
+            tokio::spawn(supervise("texts", stopped.clone(), {
+                let (index, stopped) = (store.text_index(), stopped.clone());
+                move || texts::run(index.clone(), stopped.clone())
             })),
             tokio::spawn(supervise("settings", stopped.clone(), {
                 let (app, store) = (Arc::clone(&app), store.clone());

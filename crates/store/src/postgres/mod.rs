@@ -1,6 +1,7 @@
 //! The PostgreSQL backend: a pure Rust driver, for a database that several replicas can share.
 
 mod connection;
+pub(crate) mod text_index;
 mod tls;
 mod url;
 
@@ -231,11 +232,14 @@ impl Listener {
 
 /// The differences between the two databases.
 pub(crate) mod dialect {
-    use crate::run_query::RunQueryDsl;
     use diesel::prelude::*;
+    use waggle_kernel::{Cursor, Direction};
 
+    pub(crate) use super::text_index::containing;
     use super::{Conn, Pools};
+    use crate::counts::Count;
     use crate::error::StoreError;
+    use crate::run_query::RunQueryDsl;
 
     /// Locks the rows of a query until the transaction ends.
     macro_rules! locked {
@@ -259,6 +263,37 @@ pub(crate) mod dialect {
 
     /// The condition of the partial index.
     pub(crate) const NOT_PROCESSED: &str = "NOT is_processed";
+
+    /// Whether a column is one of `numbers`.
+    macro_rules! among {
+        ($table:ident :: $column:ident, $numbers:expr) => {
+            $table::$column.eq_any($numbers.to_vec())
+        };
+    }
+    pub(crate) use among;
+
+    /// `None`: an index has the order of each count.
+    #[expect(clippy::unused_async, reason = "on SQLite there is something to wait for")]
+    pub(crate) async fn next_by_count(
+        _connection: &mut Conn,
+        _count: Count,
+        _direction: Direction,
+        _after: Option<Cursor>,
+        _most: i64,
+    ) -> QueryResult<Option<Vec<(i64, i64)>>> {
+        Ok(None)
+    }
+
+    /// `None`: the planner estimates from statistics how many tweets match.
+    #[expect(clippy::unused_async, reason = "on SQLite there is something to wait for")]
+    pub(crate) async fn with_at_least(
+        _connection: &mut Conn,
+        _count: Count,
+        _least: i64,
+        _most: i64,
+    ) -> QueryResult<Option<Vec<i64>>> {
+        Ok(None)
+    }
 
     /// Does nothing: overwritten values are gone when PostgreSQL vacuums the table.
     #[expect(clippy::unused_async, reason = "on SQLite there is something to wait for")]

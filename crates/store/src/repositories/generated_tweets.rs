@@ -14,12 +14,15 @@ use waggle_twitter_n8n::{
     TweetFilter,
 };
 
+use super::search::few_containing;
 use super::{
-    Conn, Db, Repositories, batch_status, containing, cursor_time, keyset, locks, lower, one_more,
+    Conn, Db, Repositories, batch_status, containing, cursor_time, dialect, keyset, locks, lower,
+    one_more,
 };
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{campaign_batches, generated_tweet_history, generated_tweets, posts};
+use crate::texts::Texts;
 use crate::types::Time;
 
 #[derive(Queryable, Selectable)]
@@ -281,14 +284,17 @@ impl GeneratedTweetRepository for Repositories {
     ) -> Result<Page<GeneratedTweet>, PortError> {
         use generated_tweets::{created_at, id};
         during("listing generated tweets", async {
-            let query =
-                keyset!(filtered(filter), created_at, cursor_time, id, direction, page.after);
             let mut reader = self.pools.read_long().await?;
-            let rows: Vec<Row> = query
-                .limit(one_more(page.limit))
-                .select(Row::as_select())
-                .load(reader.connection())
-                .await?;
+            let connection = reader.connection();
+            let part = filter.search.as_deref();
+            let few = few_containing(connection, Texts::GeneratedTweets, part).await?;
+            let mut query = filtered(filter);
+            if let Some(ids) = few {
+                query = query.filter(dialect::among!(generated_tweets::id, ids));
+            }
+            let query = keyset!(query, created_at, cursor_time, id, direction, page.after);
+            let rows: Vec<Row> =
+                query.limit(one_more(page.limit)).select(Row::as_select()).load(connection).await?;
             let tweets =
                 rows.into_iter().map(GeneratedTweet::try_from).collect::<Result<Vec<_>, _>>()?;
             Ok(Page::from_one_more(tweets, page.limit, |tweet| Cursor {

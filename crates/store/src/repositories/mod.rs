@@ -16,6 +16,7 @@ mod post_queue;
 mod posts;
 mod readable;
 mod revoke;
+mod search;
 mod second_factors;
 mod sessions;
 mod settings;

@@ -1,8 +1,10 @@
 //! The SQLite backend: one writer, several readers, and one process for each file.
 
 mod connection;
+mod count_order;
 mod disk;
 mod runtime;
+pub(crate) mod text_index;
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -249,6 +251,8 @@ pub(crate) mod dialect {
     use diesel::prelude::*;
     use diesel_async::SimpleAsyncConnection as _;
 
+    pub(crate) use super::count_order::{next_by_count, with_at_least};
+    pub(crate) use super::text_index::containing;
     use super::{Conn, Pools};
     use crate::error::StoreError;
 
@@ -264,6 +268,22 @@ pub(crate) mod dialect {
 
     /// The condition of the partial index, in the same words, so that the planner uses the index.
     pub(crate) const NOT_PROCESSED: &str = "is_processed = 0";
+
+    /// Whether a column is one of `numbers`. They are one value of the statement, because the number
+    /// of values is limited.
+    macro_rules! among {
+        ($table:ident :: $column:ident, $numbers:expr) => {
+            diesel::dsl::sql::<diesel::sql_types::Bool>(concat!(
+                stringify!($table),
+                ".",
+                stringify!($column),
+                " IN (SELECT value FROM json_each("
+            ))
+            .bind::<diesel::sql_types::Text, _>(serde_json::Value::from($numbers).to_string())
+            .sql("))")
+        };
+    }
+    pub(crate) use among;
 
     /// Checkpoints the write-ahead log, so that overwritten pages leave it. While a reader uses the
     /// log, later checkpoints do. In the database file, the pages are overwritten

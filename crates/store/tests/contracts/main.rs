@@ -15,6 +15,7 @@ mod keys;
 mod migrations;
 mod publishing;
 mod queues;
+mod search;
 
 use database::{Database, Kind};
 use waggle_store::{Mode, Ports, Store};
@@ -163,6 +164,10 @@ mod rules {
             );
         each_filter_shows_what_it_means(ports) =>
             waggle_twitter_n8n::testing::each_filter_shows_what_it_means(ports.source_tweets);
+        many_tweets_are_listed_and_added_up(ports) =>
+            waggle_twitter_n8n::testing::many::many_tweets_are_listed_and_added_up(
+                ports.source_tweets,
+            );
         a_deleted_tweet_is_gone(ports) =>
             waggle_twitter_n8n::testing::a_deleted_tweet_is_gone(ports.source_tweets);
         a_tweet_is_leased_once(ports) =>

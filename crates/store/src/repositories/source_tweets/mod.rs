@@ -1,0 +1,230 @@
+//! The repository of source tweets.
+
+mod filter;
+mod leases;
+mod list;
+mod reports;
+mod row;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use tracing::error;
+use waggle_kernel::ids::SourceTweetId;
+use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
+use waggle_twitter_n8n::ports::SourceTweetRepository;
+use waggle_twitter_n8n::{
+    EndedRuns, Lease, LeaseOutcome, NewSourceTweet, OfferPolicy, Run, RunsToEnd, Sighting,
+    SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
+};
+
+use self::row::Row;
+use super::readable::{Rows, readable};
+use super::{Conn, Db, Repositories, locks};
+use crate::error::during;
+use crate::insert_many::CHUNK;
+use crate::run_query::RunQueryDsl;
+use crate::schema::source_tweets;
+use crate::types::Time;
+
+pub(super) use self::leases::{distinct, end_leases, open_tweets};
+
+fn with_ids<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, Row> {
+    let query = source_tweets::table.filter(source_tweets::id.eq_any(ids)).order(source_tweets::id);
+    query.select(Row::as_select()).load(connection)
+}
+
+#[async_trait]
+impl SourceTweetRepository for Repositories {
+    async fn record(
+        &self,
+        run: &Run,
+        tweets: &[NewSourceTweet],
+        offers: OfferPolicy,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Sighting>, PortError> {
+        let mut tries = 1;
+        loop {
+            match self.record_once(run, tweets, offers, now).await {
+                Err(error) if error.is_worth_another_try(tries) => tries += 1,
+                result => return result.map_err(|error| error.during("recording source tweets")),
+            }
+        }
+    }
+
+    async fn end_runs(
+        &self,
+        runs: &RunsToEnd,
+        outcome: LeaseOutcome,
+        now: DateTime<Utc>,
+    ) -> Result<EndedRuns, PortError> {
+        during("ending runs", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let ids = open_tweets(connection, runs, now.into()).await?;
+            let ended = end_leases(connection, &ids, outcome, now.into()).await?;
+            transaction.commit().await?;
+            Ok(EndedRuns {
+                runs: distinct(&ended),
+                tweets: u32::try_from(ended.len()).unwrap_or(u32::MAX),
+            })
+        })
+        .await
+    }
+
+    async fn mark_lapsed(
+        &self,
+        offers: u32,
+        most: u16,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, PortError> {
+        during("marking lapsed source tweets", async {
+            let time = Time::from(now);
+            let lapsed = || {
+                source_tweets::table
+                    .filter(source_tweets::lease.is_not_null())
+                    .filter(source_tweets::leased_until.le(time))
+                    .filter(source_tweets::lapsed_at.is_null())
+                    .filter(source_tweets::offers.ge(i64::from(offers)))
+                    .filter(source_tweets::is_processed.eq(false))
+            };
+            let mut connection = self.pools.read().await?;
+            let ids: Vec<i64> = lapsed()
+                .order(source_tweets::leased_until)
+                .limit(most.into())
+                .select(source_tweets::id)
+                .load(&mut connection)
+                .await?;
+            drop(connection);
+            if ids.is_empty() {
+                return Ok(Vec::new());
+            }
+            let mut transaction = self.pools.write().await?;
+            let marked = diesel::update(lapsed().filter(source_tweets::id.eq_any(ids)))
+                .set(source_tweets::lapsed_at.eq(time))
+                .returning(source_tweets::tweet_id)
+                .get_results(transaction.connection())
+                .await?;
+            transaction.commit().await?;
+            Ok(marked)
+        })
+        .await
+    }
+
+    async fn find(&self, id: SourceTweetId) -> Result<Option<SourceTweet>, PortError> {
+        during("finding a source tweet", async {
+            let mut connection = self.pools.read().await?;
+            let row: Option<Row> = source_tweets::table
+                .find(id.number())
+                .select(Row::as_select())
+                .first(&mut connection)
+                .await
+                .optional()?;
+            Ok(row.map(Into::into))
+        })
+        .await
+    }
+
+    async fn list(
+        &self,
+        filter: &SourceTweetFilter,
+        sort: SourceTweetSort,
+        direction: Direction,
+        page: PageRequest,
+    ) -> Result<Page<SourceTweet>, PortError> {
+        during("listing source tweets", async {
+            let mut reader = self.pools.read_long().await?;
+            let rows = list::page(reader.connection(), filter, sort, direction, page).await?;
+            let tweets = rows.into_iter().map(SourceTweet::from).collect();
+            Ok(Page::from_one_more(tweets, page.limit, |tweet| Cursor {
+                sort_value: sort.value(tweet),
+                id: tweet.id.number(),
+            }))
+        })
+        .await
+    }
+
+    async fn totals(&self, filter: &SourceTweetFilter) -> Result<SourceTweetTotals, PortError> {
+        during("adding up source tweets", async {
+            let mut reader = self.pools.read_long().await?;
+            Ok(list::totals(reader.connection(), filter).await?)
+        })
+        .await
+    }
+
+    async fn delete(&self, ids: &[SourceTweetId]) -> Result<Vec<String>, PortError> {
+        during("deleting source tweets", async {
+            let mut transaction = self.pools.write().await?;
+            let mut deleted = Vec::new();
+            for chunk in ids.chunks(CHUNK * 10) {
+                let numbers: Vec<i64> = chunk.iter().map(|id| id.number()).collect();
+                let rows: Vec<String> = diesel::delete(source_tweets::table)
+                    .filter(source_tweets::id.eq_any(numbers))
+                    .returning(source_tweets::tweet_id)
+                    .get_results(transaction.connection())
+                    .await?;
+                deleted.extend(rows);
+            }
+            transaction.commit().await?;
+            Ok(deleted)
+        })
+        .await
+    }
+
+    async fn lease(
+        &self,
+        lease: &Lease,
+        most: u16,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SourceTweet>, PortError> {
+        during("leasing source tweets", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let ids =
+                locks::waiting_source_tweets(connection, &lease.holder, now.into(), most.into())
+                    .await?;
+            diesel::update(source_tweets::table)
+                .filter(source_tweets::id.eq_any(&ids))
+                .set((
+                    source_tweets::lease.eq(&lease.name),
+                    source_tweets::leased_until.eq(Time::from(lease.until)),
+                ))
+                .execute(connection)
+                .await?;
+            let (rows, unreadable) = readable(connection, &ids, with_ids).await?;
+            transaction.commit().await?;
+            for (id, reason) in unreadable {
+                error!(source_tweet.id = id, reason, "a source tweet cannot be read");
+            }
+            Ok(rows.into_iter().map(Into::into).collect())
+        })
+        .await
+    }
+
+    async fn end_lease(
+        &self,
+        lease: &str,
+        ids: Option<Vec<SourceTweetId>>,
+        outcome: LeaseOutcome,
+        now: DateTime<Utc>,
+    ) -> Result<u64, PortError> {
+        during("ending a lease", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let mut held = source_tweets::table
+                .filter(source_tweets::lease.eq(lease))
+                .order(source_tweets::id)
+                .select(source_tweets::id)
+                .into_boxed::<Db>();
+            if let Some(ids) = ids {
+                let numbers: Vec<i64> = ids.into_iter().map(SourceTweetId::number).collect();
+                held = held.filter(source_tweets::id.eq_any(numbers));
+            }
+            let held: Vec<i64> = held.load(connection).await?;
+            let ended = end_leases(connection, &held, outcome, now.into()).await?;
+            transaction.commit().await?;
+            Ok(u64::try_from(ended.len()).unwrap_or_default())
+        })
+        .await
+    }
+}

@@ -1,0 +1,89 @@
+//! The index of texts: SQLite's FTS5 with trigrams.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use super::connection::Conn;
+use crate::run_query::RunQueryDsl;
+use crate::texts::{Id, Texts};
+
+/// The maximum number of trigrams in a query of the index. More would hardly exclude more tweets.
+const TRIGRAMS: usize = 32;
+
+/// The ids of the tweets whose text contains `part`, or `None` if they are more than `most` or the
+/// index cannot tell. `pattern` is `part` as a LIKE pattern.
+pub(crate) async fn containing(
+    connection: &mut Conn,
+    texts: Texts,
+    part: &str,
+    pattern: &str,
+    most: i64,
+) -> QueryResult<Option<Vec<i64>>> {
+    let Some(trigrams) = trigrams(part) else { return Ok(None) };
+    let (tweets, search, waiting) = (texts.tweets(), texts.search(), texts.waiting());
+    // The index knows the trigrams of a text, but not their order.
+    let is_match = "lower(tweet.content) LIKE lower(?2) ESCAPE '\\'";
+    let sql = format!(
+        "SELECT tweet.id FROM {search} CROSS JOIN {tweets} AS tweet ON tweet.id = {search}.rowid \
+         WHERE {search} MATCH ?1 AND {is_match} UNION ALL \
+         SELECT tweet.id FROM {waiting} CROSS JOIN {tweets} AS tweet USING (id) \
+         WHERE {is_match} LIMIT ?3 + 1"
+    );
+    let found: Vec<Id> = diesel::sql_query(sql)
+        .bind::<Text, _>(trigrams)
+        .bind::<Text, _>(pattern)
+        .bind::<BigInt, _>(most)
+        .load(connection)
+        .await?;
+    let are_few = i64::try_from(found.len()).is_ok_and(|number| number <= most);
+    Ok(are_few.then(|| found.into_iter().map(|row| row.id).collect()))
+}
+
+/// The query of the index for texts that contain all trigrams of `part`, or `None` if it has fewer
+/// than three characters. Trigrams that overlap only partly are enough: they cover `part`.
+fn trigrams(part: &str) -> Option<String> {
+    let chars: Vec<char> = part.chars().collect();
+    let last = chars.windows(3).last()?;
+    let trigrams = chars.chunks_exact(3).take(TRIGRAMS).chain([last]);
+    let quoted = trigrams.map(|trigram| {
+        let text: String = trigram.iter().collect();
+        format!("\"{}\"", text.replace('"', "\"\""))
+    });
+    Some(quoted.collect::<Vec<_>>().join(" "))
+}
+
+/// Whether tweets are waiting to be indexed.
+pub(crate) async fn is_any_waiting(connection: &mut Conn, texts: Texts) -> QueryResult<bool> {
+    let sql = format!("SELECT id FROM {} LIMIT 1", texts.waiting());
+    let first: Vec<Id> = diesel::sql_query(sql).load(connection).await?;
+    Ok(!first.is_empty())
+}
+
+/// Indexes up to `most` waiting tweets, and returns how many they were.
+pub(crate) async fn index_waiting(
+    connection: &mut Conn,
+    texts: Texts,
+    most: u16,
+) -> QueryResult<usize> {
+    let (tweets, search, waiting) = (texts.tweets(), texts.search(), texts.waiting());
+    let next = format!("(SELECT id FROM {waiting} ORDER BY id LIMIT ?1)");
+    let add = format!(
+        "INSERT INTO {search} (rowid, content) SELECT id, content FROM {tweets} WHERE id IN {next}"
+    );
+    let end = format!("DELETE FROM {waiting} WHERE id IN {next}");
+    let most = i64::from(most);
+    diesel::sql_query(add).bind::<BigInt, _>(most).execute(connection).await?;
+    diesel::sql_query(end).bind::<BigInt, _>(most).execute(connection).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::trigrams;
+
+    #[test]
+    fn trigrams_cover_a_text() {
+        assert_eq!(trigrams("abc").as_deref(), Some("\"abc\" \"abc\""));
+        assert_eq!(trigrams("Über \"x").as_deref(), Some("\"Übe\" \"r \"\"\" \" \"\"x\""));
+        assert_eq!(trigrams("日本"), None);
+    }
+}

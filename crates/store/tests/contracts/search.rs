@@ -1,0 +1,221 @@
+//! Searches find texts while they are indexed, after that, and after they are changed.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use waggle_kernel::{Clock as _, FixedClock};
+use waggle_store::{Mode, Ports, Store, TextIndex};
+use waggle_twitter_n8n::testing::many::{check_many_tweets, record_many_tweets};
+use waggle_twitter_n8n::testing::{batch, change, tweets_of};
+use waggle_twitter_n8n::{Action, GeneratedTweet, TweetFilter};
+
+use crate::database::{Database, Kind};
+use crate::{Fresh, fresh};
+
+fn noon() -> DateTime<Utc> {
+    FixedClock::noon().now()
+}
+
+async fn indexed(kind: Kind) -> (Fresh, TextIndex) {
+    let fresh = fresh(kind).await;
+    let index = fresh.store.text_index();
+    index.prepare().await.unwrap();
+    (fresh, index)
+}
+
+async fn index_all(index: &TextIndex) {
+    while index.index_waiting(1_000).await.unwrap() > 0 {}
+}
+
+async fn tweets_are_found_while_and_after_they_are_indexed(kind: Kind) {
+    let (fresh, index) = indexed(kind).await;
+    let tweets = &*fresh.ports.source_tweets;
+    record_many_tweets(tweets).await;
+
+    assert_eq!(index.index_waiting(3_000).await.unwrap(), 3_000);
+    check_many_tweets(tweets).await;
+    index_all(&index).await;
+    check_many_tweets(tweets).await;
+}
+
+/// The names of the tweets whose text contains `part`.
+async fn found(ports: &Ports, part: &str) -> Vec<String> {
+    let filter = TweetFilter { search: Some(part.to_owned()), ..TweetFilter::default() };
+    let found = tweets_of(&*ports.tweets, &filter).await;
+    let mut names: Vec<String> =
+        found.iter().map(|tweet| tweet.view().tweet.tweet_id.clone()).collect();
+    names.sort();
+    names
+}
+
+async fn edit(ports: &Ports, tweet: &GeneratedTweet, text: &str) -> GeneratedTweet {
+    let after = tweet.clone().edit(Some(text.to_owned()), None, noon()).unwrap();
+    let saved = ports.tweets.save(&[change(Action::Edit, tweet, after)]).await.unwrap();
+    saved.into_iter().next().unwrap().unwrap();
+    ports.tweets.find(tweet.id()).await.unwrap().unwrap()
+}
+
+async fn an_edited_text_is_found_as_it_is(kind: Kind) {
+    let (fresh, index) = indexed(kind).await;
+    let ports = &fresh.ports;
+    let made = batch("b", &[("t-1", "grey \"heron\" 100%"), ("t-2", "white stork")]);
+    ports.batches.receive(&made, noon()).await.unwrap();
+    index_all(&index).await;
+    assert_eq!(found(ports, "Y \"HERON\"").await, ["t-1"]);
+    assert_eq!(found(ports, "stork").await, ["t-2"]);
+    assert_eq!(found(ports, "n\" 100%").await, ["t-1"]);
+
+    let all = tweets_of(&*ports.tweets, &TweetFilter::default()).await;
+    let heron = all.into_iter().find(|tweet| tweet.view().tweet.tweet_id == "t-1").unwrap();
+    edit(ports, &heron, "black stork").await;
+
+    assert!(found(ports, "heron").await.is_empty());
+    assert_eq!(found(ports, "stork").await, ["t-1", "t-2"]);
+    index_all(&index).await;
+    assert!(found(ports, "heron").await.is_empty());
+    assert_eq!(found(ports, "stork").await, ["t-1", "t-2"]);
+    assert_eq!(found(ports, "black st").await, ["t-1"]);
+}
+
+/// Edits and two indexers at the same time: at the end, the index knows the last texts.
+async fn edits_beside_the_indexer_are_not_lost(kind: Kind) {
+    const TWEETS: usize = 12;
+    const ROUNDS: usize = 8;
+    let (fresh, index) = indexed(kind).await;
+    let ports = &fresh.ports;
+    let ids: Vec<String> = (0..TWEETS).map(|number| format!("t-{number:02}")).collect();
+    let texts: Vec<(&str, &str)> = ids.iter().map(|id| (&**id, "round none")).collect();
+    ports.batches.receive(&batch("b", &texts), noon()).await.unwrap();
+    let all = tweets_of(&*ports.tweets, &TweetFilter::default()).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut indexers = Vec::new();
+    for _ in 0..2 {
+        let (index, stopped) = (index.clone(), stopped.clone());
+        indexers.push(tokio::spawn(async move {
+            while !*stopped.borrow() {
+                index.index_waiting(3).await.unwrap();
+            }
+        }));
+    }
+    let ports = Arc::new(ports.clone());
+    let mut editors = Vec::new();
+    for mut tweet in all {
+        let ports = Arc::clone(&ports);
+        editors.push(tokio::spawn(async move {
+            for round in 0..ROUNDS {
+                tweet = edit(&ports, &tweet, &format!("round-{round}-")).await;
+            }
+        }));
+    }
+    for editor in editors {
+        editor.await.unwrap();
+    }
+    stop.send(true).unwrap();
+    for indexer in indexers {
+        indexer.await.unwrap();
+    }
+
+    index_all(&index).await;
+
+    assert_eq!(found(&ports, &format!("round-{}-", ROUNDS - 1)).await, ids);
+    for text in ["round none", "round-0-", "round-6-"] {
+        assert!(found(&ports, text).await.is_empty(), "{text}");
+    }
+}
+
+/// The scripts that take the schema back to the state before totals and searches.
+const DOWN: [(&str, &str, &str); 3] = [
+    (
+        "0012",
+        include_str!("../../../../migrations/sqlite/0012_search/down.sql"),
+        include_str!("../../../../migrations/postgres/0012_search/down.sql"),
+    ),
+    (
+        "0011",
+        include_str!("../../../../migrations/sqlite/0011_totals/down.sql"),
+        include_str!("../../../../migrations/postgres/0011_totals/down.sql"),
+    ),
+    ("0010", include_str!("../../../../migrations/sqlite/0010_count_order/down.sql"), ""),
+];
+
+/// Executes statements on a separate connection.
+async fn execute(database: &Database, kind: Kind, statements: &str) {
+    match kind {
+        Kind::Sqlite => {
+            use diesel::connection::{Connection as _, SimpleConnection as _};
+            let path = database.url.trim_start_matches("sqlite://");
+            let mut connection = diesel::SqliteConnection::establish(path).unwrap();
+            connection.batch_execute(statements).unwrap();
+        }
+        Kind::Postgres => {
+            use diesel_async::{AsyncConnection as _, SimpleAsyncConnection as _};
+            let mut connection =
+                diesel_async::AsyncPgConnection::establish(&database.url).await.unwrap();
+            connection.batch_execute(statements).await.unwrap();
+        }
+    }
+}
+
+async fn an_upgrade_adds_up_and_finds_what_was_stored_before(kind: Kind) {
+    let database = Database::new(kind).await;
+    let store = Store::open(&database.url).await.unwrap();
+    store.migrate(Mode::Run).await.unwrap();
+    for (version, sqlite, postgres) in DOWN {
+        let down = if kind == Kind::Sqlite { sqlite } else { postgres };
+        let record = format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'");
+        execute(&database, kind, &format!("{down}; {record}")).await;
+    }
+    let tweets = store.ports().source_tweets;
+    record_many_tweets(&*tweets).await;
+
+    store.migrate(Mode::Run).await.unwrap();
+
+    let index = store.text_index();
+    index.prepare().await.unwrap();
+    index_all(&index).await;
+    check_many_tweets(&*tweets).await;
+}
+
+mod sqlite {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn tweets_are_found_while_and_after_they_are_indexed() {
+        super::tweets_are_found_while_and_after_they_are_indexed(super::Kind::Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_edited_text_is_found_as_it_is() {
+        super::an_edited_text_is_found_as_it_is(super::Kind::Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn edits_beside_the_indexer_are_not_lost() {
+        super::edits_beside_the_indexer_are_not_lost(super::Kind::Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_upgrade_adds_up_and_finds_what_was_stored_before() {
+        super::an_upgrade_adds_up_and_finds_what_was_stored_before(super::Kind::Sqlite).await;
+    }
+}
+
+mod postgres {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn tweets_are_found_while_and_after_they_are_indexed() {
+        super::tweets_are_found_while_and_after_they_are_indexed(super::Kind::Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_edited_text_is_found_as_it_is() {
+        super::an_edited_text_is_found_as_it_is(super::Kind::Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn edits_beside_the_indexer_are_not_lost() {
+        super::edits_beside_the_indexer_are_not_lost(super::Kind::Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_upgrade_adds_up_and_finds_what_was_stored_before() {
+        super::an_upgrade_adds_up_and_finds_what_was_stored_before(super::Kind::Postgres).await;
+    }
+}

@@ -1,0 +1,4 @@
+DROP TRIGGER source_tweets_added;
+DROP TRIGGER source_tweets_changed;
+DROP TRIGGER source_tweets_removed;
+DROP TABLE source_tweet_totals;
