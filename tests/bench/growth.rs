@@ -1,5 +1,7 @@
 //! Measures how rates and response times change as the database grows.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -7,9 +9,7 @@ use crate::database::{Database, Kind};
 use crate::process::{Process, token};
 use crate::raw::Raw;
 use crate::wire::Client;
-use crate::{
-    CALLS, CLIENTS, ROUNDS, ROWS, content, ratio, reads, resident_mb, rows_per_second, say,
-};
+use crate::{CALLS, CLIENTS, ROUNDS, ROWS, memory_mb, ratio, reads, rows_per_second, say};
 
 /// The number of source tweets that are stored before the second measurement.
 const STORED: u32 = 1_000_000;
@@ -103,12 +103,20 @@ pub(crate) fn measure(runtime: &Runtime, kind: Kind, database: &Database) {
         &format!("new tweets, HTTP, {STORED} stored"),
         &format!("{full:.0} tweets/s = {} of empty (aim: above 50 %)", ratio(full, empty)),
     );
+    let mut raw = Raw::open(runtime, kind, &database.url);
+    let begun = Instant::now();
+    while raw.count("source_tweets_to_index") > 0 {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    drop(raw);
+    say("until new texts are indexed", &format!("{:.0} s", begun.elapsed().as_secs_f64()));
     let address = process.base.trim_start_matches("http://").to_owned();
     for (name, path) in lists() {
         let (rate, median, slow) = reads(&path, || Client::connect(&address, &token));
         say(name, &format!("{rate:.0} calls/s, median {median:.2} ms, p99 {slow:.2} ms"));
     }
-    say("memory after that (RSS)", &format!("{:.1} MB", resident_mb(process.id())));
+    say("memory after that (RSS)", &format!("{:.1} MB", memory_mb(process.id(), "VmRSS:")));
+    say("peak of the memory", &format!("{:.1} MB", memory_mb(process.id(), "VmHWM:")));
 }
 
 /// The best rate of new tweets of several rounds, in tweets per second.
@@ -198,17 +206,29 @@ fn fill(kind: Kind) -> Vec<String> {
              approved_by, approved_at, approved_hash) SELECT batch.id, 't-' || i, 'generated', \
              {text}, 200, 'hook', '[]', '[]', '', {}, 'fingerprint-' || i, \
              CASE WHEN i % 10 = 0 THEN 'Approved' ELSE 'Rejected' END, batch.created_at, \
-             batch.created_at, 'system', batch.created_at, 'hash' FROM numbers \
+             batch.created_at, 'system', batch.created_at, '{}' FROM numbers \
              JOIN campaign_batches AS batch ON batch.batch_id = 'stored-' || ((i + 2) / 3)",
             numbers(GENERATED),
             if kind == Kind::Sqlite { "1" } else { "true" },
+            "0".repeat(64),
         ),
         index("source_tweet"),
         index("generated_tweet"),
     ]
 }
 
+/// A text like the stored ones.
+fn text(words: &[String], number: usize) -> String {
+    let word = |place: usize| {
+        let any = (number * (7_919 + 104_729 * place) + place * 31) % VOCABULARY;
+        words[any * any / VOCABULARY].as_str()
+    };
+    let words: Vec<&str> = (0..WORDS).map(word).collect();
+    format!("Tweet {number}: {}", words.join(" "))
+}
+
 fn report(round: usize, client: usize, call: usize) -> Vec<u8> {
+    let words = vocabulary();
     let tweets: Vec<Value> = (0..ROWS)
         .map(|row| {
             let number = ((round * CLIENTS + client) * 1_000 + call) * ROWS + row;
@@ -216,7 +236,7 @@ fn report(round: usize, client: usize, call: usize) -> Vec<u8> {
             json!({
                 "Tweet ID": format!("9{number:018}"),
                 "URL": format!("https://x.com/example/status/{number}"),
-                "Content": content(number),
+                "Content": text(&words, number),
                 "Likes": scattered % 100_003,
                 "Retweets": scattered % 10_007,
                 "Replies": number % 10,

@@ -16,6 +16,7 @@ mod growth;
 #[path = "../support/process.rs"]
 mod process;
 mod raw;
+mod raw_batches;
 mod timing;
 mod wire;
 
@@ -86,7 +87,7 @@ fn measure(runtime: &tokio::runtime::Runtime, kind: Kind, database: &Database) {
     );
     let process = Process::start(database, &quiet);
     std::thread::sleep(Duration::from_secs(2));
-    say("idle memory (RSS)", &format!("{:.1} MB", resident_mb(process.id())));
+    say("idle memory (RSS)", &format!("{:.1} MB", memory_mb(process.id(), "VmRSS:")));
 
     let token = token(database, &["admin"]);
     let address = process.base.trim_start_matches("http://").to_owned();
@@ -125,15 +126,7 @@ fn measure(runtime: &tokio::runtime::Runtime, kind: Kind, database: &Database) {
         &format!("{best_again:.0} calls/s = {again} of raw (aim: above 20 %)"),
     );
 
-    let mut best_batches = 0.0_f64;
-    for round in 0..ROUNDS {
-        let bodies: Vec<Vec<Vec<u8>>> = (0..CLIENTS)
-            .map(|client| (0..CALLS).map(|call| batch(round, client, call)).collect())
-            .collect();
-        best_batches =
-            best_batches.max(rows_per_second(&bodies, "/api/receive-tweets", client) / per_call());
-    }
-    say("batches of 3 generated tweets, HTTP", &format!("{best_batches:.0} batches/s"));
+    measure_batches(&mut raw, &process, &token);
 
     // A filtered list over many tweets.
     let there = ROUNDS * 2 * CALLS * CLIENTS * ROWS;
@@ -157,7 +150,48 @@ fn measure(runtime: &tokio::runtime::Runtime, kind: Kind, database: &Database) {
             &format!("{rate:.0} calls/s, median {median:.2} ms, p99 {slow:.2} ms"),
         );
     }
-    say("memory after that (RSS)", &format!("{:.1} MB", resident_mb(process.id())));
+    say("memory after that (RSS)", &format!("{:.1} MB", memory_mb(process.id(), "VmRSS:")));
+}
+
+/// New batches of three generated tweets, raw and over HTTP in turn.
+fn measure_batches(raw: &mut raw::Raw<'_>, process: &Process, token: &str) {
+    const BATCHES: usize = 500;
+    let address = process.base.trim_start_matches("http://").to_owned();
+    let client = || Client::connect(&address, token);
+    // `wgl_<public id>_<secret>`
+    let public_id = token.split('_').nth(1).expect("a token has three parts");
+    let (mut best_raw, mut best_http) = (0.0_f64, 0.0_f64);
+    let mut processor = Duration::ZERO;
+    for round in 0..ROUNDS {
+        best_raw = best_raw.max(raw.batches(round, BATCHES * CLIENTS, public_id));
+        let bodies: Vec<Vec<Vec<u8>>> = (0..CLIENTS)
+            .map(|client| (0..BATCHES).map(|call| batch(round, client, call)).collect())
+            .collect();
+        let before = processor_time(process.id());
+        let rate = rows_per_second(&bodies, "/api/receive-tweets", client) / per_call();
+        processor += processor_time(process.id()).saturating_sub(before);
+        best_http = best_http.max(rate);
+    }
+    let calls = u32::try_from(ROUNDS * BATCHES * CLIENTS).expect("it is small");
+    say("batches of 3, raw", &format!("{best_raw:.0} batches/s"));
+    say(
+        "batches of 3, HTTP",
+        &format!(
+            "{best_http:.0} batches/s = {} of raw (aim: above 70 %), {:.0} µs of processor time of \
+             the server for each",
+            ratio(best_http, best_raw),
+            (processor / calls).as_secs_f64() * 1e6,
+        ),
+    );
+}
+
+/// The processor time that a process has used.
+fn processor_time(process: u32) -> Duration {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // After the name, which may contain spaces: user and system time are the 12th and 13th field.
+    let fields = status.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 fn say(what: &str, figure: &str) {
@@ -222,9 +256,10 @@ fn reads(path: &str, client: impl Fn() -> Client + Sync) -> (f64, f64, f64) {
     (f64::from(u32::try_from(times.len()).expect("it is small")) / took, at(50), at(99))
 }
 
-fn resident_mb(process: u32) -> f64 {
+/// A figure of the memory of a process, in megabytes.
+fn memory_mb(process: u32, name: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     let kilobytes: f64 =
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default();
     kilobytes / 1024.0

@@ -53,7 +53,7 @@ fn insert_text(placeholder: impl Fn(usize) -> String) -> String {
     )
 }
 
-fn per_second(count: usize, begun: Instant) -> f64 {
+pub(crate) fn per_second(count: usize, begun: Instant) -> f64 {
     f64::from(u32::try_from(count).expect("it is small")) / begun.elapsed().as_secs_f64()
 }
 
@@ -105,6 +105,19 @@ impl<'a> Raw<'a> {
             Self::Postgres(runtime, clients) => {
                 let all = format!("{statement}; ANALYZE");
                 runtime.block_on(clients[0].batch_execute(&all)).expect("it is SQL");
+            }
+        }
+    }
+
+    /// The number of rows of a table.
+    pub(crate) fn count(&mut self, table: &str) -> i64 {
+        let text = format!("SELECT COUNT(*) FROM {table}");
+        match self {
+            Self::Sqlite(connection) => {
+                connection.query_row(&text, [], |row| row.get(0)).expect("it is SQL")
+            }
+            Self::Postgres(runtime, clients) => {
+                runtime.block_on(clients[0].query_one(&text, &[])).expect("it is SQL").get(0)
             }
         }
     }

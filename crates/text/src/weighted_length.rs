@@ -6,6 +6,8 @@
 //! counts 23, no matter how long it is. An emoji sequence counts 2. Other code points count 1 if
 //! they belong to an alphabetic script or are common punctuation, and 2 otherwise.
 
+use std::borrow::Cow;
+
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
@@ -24,7 +26,8 @@ const LIGHT: [std::ops::RangeInclusive<u32>; 4] = [0..=4351, 8192..=8205, 8208..
 
 /// The length of `text` as X counts it.
 pub fn weighted_length(text: &str) -> u32 {
-    let text: String = text.nfc().collect();
+    let text: Cow<'_, str> =
+        if text.is_ascii() { text.into() } else { text.nfc().collect::<String>().into() };
     let mut length = 0_u32;
     let mut rest = 0;
     for url in urls(&text) {
@@ -52,6 +55,9 @@ pub fn refused_character(text: &str) -> Option<char> {
 }
 
 fn plain_length(text: &str) -> u32 {
+    if text.is_ascii() {
+        return u32::try_from(text.len()).unwrap_or(u32::MAX);
+    }
     text.graphemes(true).map(grapheme_length).fold(0, u32::saturating_add)
 }
 

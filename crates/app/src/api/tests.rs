@@ -5,7 +5,10 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "UPDATE_EXPECT writes literals in one form")]
 
 mod accounts;
+#[path = "../../../../tests/support/authenticator.rs"]
+mod authenticator;
 mod campaign_batches;
+mod confirmations;
 mod generated_tweets;
 mod posts;
 mod settings;

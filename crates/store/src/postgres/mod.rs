@@ -235,7 +235,7 @@ pub(crate) mod dialect {
     use diesel::prelude::*;
     use waggle_kernel::{Cursor, Direction};
 
-    pub(crate) use super::text_index::containing;
+    pub(crate) use super::text_index::may_contain;
     use super::{Conn, Pools};
     use crate::counts::Count;
     use crate::error::StoreError;

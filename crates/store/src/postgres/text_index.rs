@@ -6,11 +6,11 @@ use diesel_async::SimpleAsyncConnection as _;
 
 use super::connection::Conn;
 use crate::run_query::RunQueryDsl;
-use crate::texts::{Id, Texts};
+use crate::texts::{Id, Texts, at_most};
 
-/// The ids of the tweets whose text contains `part`, or `None` if they are more than `most` or the
-/// index cannot tell. `pattern` is `part` as a LIKE pattern.
-pub(crate) async fn containing(
+/// The ids of tweets among which are all whose text contains `part`, or `None` if they are more than
+/// `most` or the index cannot tell. `pattern` is `part` as a LIKE pattern.
+pub(crate) async fn may_contain(
     connection: &mut Conn,
     texts: Texts,
     part: &str,
@@ -31,8 +31,7 @@ pub(crate) async fn containing(
         .bind::<BigInt, _>(most)
         .load(connection)
         .await?;
-    let are_few = i64::try_from(found.len()).is_ok_and(|number| number <= most);
-    Ok(are_few.then(|| found.into_iter().map(|row| row.id).collect()))
+    Ok(at_most(most, found))
 }
 
 /// Creates the indexes if they do not exist, and the extension that they need. The extension may be

@@ -60,19 +60,20 @@ impl Parameters {
     }
 
     /// Connects with a statement timeout of 25 seconds, unless the URL sets another one. A query
-    /// must not continue when nobody waits for it.
+    /// must not continue when nobody waits for it. Queries are short: starting parallel workers or
+    /// compiling a query would take longer than the query.
     pub(super) fn connect_bounded(
         self,
     ) -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> {
         let is_set = self.config.get_options().is_some_and(|o| o.contains("statement_timeout"));
         Box::pin(async move {
             let mut connection = self.connect().await?;
-            if !is_set {
-                connection
-                    .batch_execute("SET statement_timeout = '25s'")
-                    .await
-                    .map_err(ConnectionError::CouldntSetupConfiguration)?;
-            }
+            let short = "SET max_parallel_workers_per_gather = 0; SET jit = off";
+            let bounded = format!("{short}; SET statement_timeout = '25s'");
+            connection
+                .batch_execute(if is_set { short } else { &bounded })
+                .await
+                .map_err(ConnectionError::CouldntSetupConfiguration)?;
             Ok(connection)
         })
     }

@@ -14,7 +14,7 @@ use waggle_twitter_n8n::{
     TweetFilter,
 };
 
-use super::search::few_containing;
+use super::search::few_candidates;
 use super::{
     Conn, Db, Repositories, batch_status, containing, cursor_time, dialect, keyset, locks, lower,
     one_more,
@@ -287,7 +287,7 @@ impl GeneratedTweetRepository for Repositories {
             let mut reader = self.pools.read_long().await?;
             let connection = reader.connection();
             let part = filter.search.as_deref();
-            let few = few_containing(connection, Texts::GeneratedTweets, part).await?;
+            let few = few_candidates(connection, Texts::GeneratedTweets, part).await?;
             let mut query = filtered(filter);
             if let Some(ids) = few {
                 query = query.filter(dialect::among!(generated_tweets::id, ids));

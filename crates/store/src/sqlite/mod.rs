@@ -252,7 +252,7 @@ pub(crate) mod dialect {
     use diesel_async::SimpleAsyncConnection as _;
 
     pub(crate) use super::count_order::{next_by_count, with_at_least};
-    pub(crate) use super::text_index::containing;
+    pub(crate) use super::text_index::may_contain;
     use super::{Conn, Pools};
     use crate::error::StoreError;
 

@@ -5,14 +5,14 @@ use diesel::sql_types::{BigInt, Text};
 
 use super::connection::Conn;
 use crate::run_query::RunQueryDsl;
-use crate::texts::{Id, Texts};
+use crate::texts::{Id, Texts, at_most};
 
 /// The maximum number of trigrams in a query of the index. More would hardly exclude more tweets.
 const TRIGRAMS: usize = 32;
 
-/// The ids of the tweets whose text contains `part`, or `None` if they are more than `most` or the
-/// index cannot tell. `pattern` is `part` as a LIKE pattern.
-pub(crate) async fn containing(
+/// The ids of tweets among which are all whose text contains `part`, or `None` if they are many or
+/// the index cannot tell. `pattern` is `part` as a LIKE pattern.
+pub(crate) async fn may_contain(
     connection: &mut Conn,
     texts: Texts,
     part: &str,
@@ -22,11 +22,23 @@ pub(crate) async fn containing(
     let Some(trigrams) = trigrams(part) else { return Ok(None) };
     let (tweets, search, waiting) = (texts.tweets(), texts.search(), texts.waiting());
     // The index knows the trigrams of a text, but not their order.
+    let sql = format!(
+        "SELECT rowid AS id FROM {search} WHERE {search} MATCH ?1 \
+         UNION ALL SELECT id FROM {waiting} LIMIT ?2 + 1"
+    );
+    let unchecked: Vec<Id> = diesel::sql_query(sql)
+        .bind::<Text, _>(&trigrams)
+        .bind::<BigInt, _>(most * 2)
+        .load(connection)
+        .await?;
+    if let Some(few) = at_most(most * 2, unchecked) {
+        return Ok(Some(few));
+    }
     let is_match = "lower(tweet.content) LIKE lower(?2) ESCAPE '\\'";
     let sql = format!(
         "SELECT tweet.id FROM {search} CROSS JOIN {tweets} AS tweet ON tweet.id = {search}.rowid \
-         WHERE {search} MATCH ?1 AND {is_match} UNION ALL \
-         SELECT tweet.id FROM {waiting} CROSS JOIN {tweets} AS tweet USING (id) \
+         WHERE {search} MATCH ?1 AND {is_match} \
+         UNION ALL SELECT tweet.id FROM {waiting} CROSS JOIN {tweets} AS tweet USING (id) \
          WHERE {is_match} LIMIT ?3 + 1"
     );
     let found: Vec<Id> = diesel::sql_query(sql)
@@ -35,8 +47,7 @@ pub(crate) async fn containing(
         .bind::<BigInt, _>(most)
         .load(connection)
         .await?;
-    let are_few = i64::try_from(found.len()).is_ok_and(|number| number <= most);
-    Ok(are_few.then(|| found.into_iter().map(|row| row.id).collect()))
+    Ok(at_most(most, found))
 }
 
 /// The query of the index for texts that contain all trigrams of `part`, or `None` if it has fewer

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use waggle_kernel::{Cursor, Direction, PageRequest};
 use waggle_twitter_n8n::{SourceTweetFilter, SourceTweetSort, SourceTweetTotals};
 
-use super::super::search::{FEW, few_containing};
+use super::super::search::{FEW, few_candidates};
 use super::super::{Conn, cursor_time, dialect, keyset, one_more};
 use super::filter::{Boxed, filtered};
 use super::row::Row;
@@ -96,8 +96,8 @@ const fn least(filter: &SourceTweetFilter, count: Count) -> Option<i64> {
     }
 }
 
-/// The ids of the tweets that pass one condition of the filter, if an index shows that they are
-/// few.
+/// The ids of tweets among which are all that pass one condition of the filter, if an index shows
+/// that they are few.
 async fn rare(connection: &mut Conn, filter: &SourceTweetFilter) -> QueryResult<Option<Vec<i64>>> {
     for count in [Count::Likes, Count::Retweets, Count::Views] {
         if let Some(least) = least(filter, count)
@@ -106,7 +106,7 @@ async fn rare(connection: &mut Conn, filter: &SourceTweetFilter) -> QueryResult<
             return Ok(Some(ids));
         }
     }
-    few_containing(connection, Texts::SourceTweets, filter.search.as_deref()).await
+    few_candidates(connection, Texts::SourceTweets, filter.search.as_deref()).await
 }
 
 /// What came of reading the tweets in the order of a count.

@@ -1,0 +1,195 @@
+//! Successes that need a mailed code, an authenticator app or a passkey.
+
+use expect_test::expect;
+use serde_json::{Value, json};
+use totp_rs::{Builder, Secret};
+use waggle_accounts::Role;
+use waggle_kernel::{Actor, Clock as _};
+use waggle_settings::{Action, Given, Wish};
+use waggle_system::SystemClock;
+
+use super::authenticator::{Authenticator, Lie};
+use super::{PASSWORD, Server};
+
+const ORIGIN: &str = "http://localhost:8080";
+
+impl Server {
+    /// The code in the mail that was queued last.
+    async fn mailed_code(&self) -> String {
+        let deliver = &self.app.people.deliver_mail;
+        let mail = deliver.claim(8).await.unwrap().mails.pop().unwrap();
+        let proof = mail.open(&*deliver.keys).await.unwrap().proof.unwrap();
+        proof.code.digits().to_owned()
+    }
+
+    /// The session of a new viewer with an authenticator app, and the next code of the app.
+    async fn with_app(&self) -> (String, String) {
+        let viewer = self.session(Role::Viewer).await;
+        let begun = self.call("POST /me/second-factor/totp").with_session(&viewer).ok().await;
+        let body = json!({ "code": shown(&begun, 0) });
+        let confirm = self.call("POST /me/second-factor/totp/confirm").with_session(&viewer);
+        confirm.body(body).ok().await;
+        (viewer, shown(&begun, 1))
+    }
+
+    /// The session of the viewer, who has shown the password only.
+    async fn half_signed_in(&self) -> String {
+        let body = json!({ "login": "viewer@hive.example", "password": PASSWORD });
+        let response = self.call("POST /auth/login").nobody().body(body).send().await;
+        let cookie = response.header("set-cookie").unwrap();
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    async fn with_passkey(&self, authenticator: &mut Authenticator) -> String {
+        let url = Wish::new("PUBLIC_URL", Given::Json(json!(ORIGIN)));
+        self.app.settings.change(&Actor::system(), &[url], Action::Set).await.unwrap();
+        let viewer = self.session(Role::Viewer).await;
+        let asked = self.call("POST /me/second-factor/passkeys").with_session(&viewer).ok().await;
+        let made = authenticator.create(&asked["options"], ORIGIN, &Lie::default()).unwrap();
+        let confirm = self.call("POST /me/second-factor/passkeys/confirm").with_session(&viewer);
+        confirm.body(json!({ "name": "phone", "credential": made })).ok().await;
+        viewer
+    }
+}
+
+/// The code that an authenticator app shows `steps` times 30 seconds from now.
+fn shown(begun: &Value, steps: u64) -> String {
+    let secret = Secret::try_from_base32(begun["secret"].as_str().unwrap()).unwrap();
+    let totp = Builder::new().with_secret(secret).with_account_name("ada").build().unwrap();
+    let now = u64::try_from(SystemClock.now().timestamp()).unwrap();
+    totp.generate(now + 30 * steps).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_mailed_code_completes_a_registration() {
+    let server = Server::empty().await;
+    let body = json!({ "email": "ada@hive.example", "password": PASSWORD });
+    let begun = server.call("POST /auth/register").nobody().body(body).ok().await;
+
+    let said = server
+        .call("POST /auth/register/confirm")
+        .nobody()
+        .body(json!({ "flow": begun["flow"], "code": server.mailed_code().await }))
+        .said()
+        .await;
+
+    expect![[r#""#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_mailed_code_resets_a_password() {
+    let server = Server::empty().await;
+    server.session(Role::Viewer).await;
+    let body = json!({ "email": "viewer@hive.example" });
+    let begun = server.call("POST /auth/password-reset").nobody().body(body).ok().await;
+
+    let code = server.mailed_code().await;
+    let said = server
+        .call("POST /auth/password-reset/confirm")
+        .nobody()
+        .body(json!({ "flow": begun["flow"], "code": code, "password": "a longer night in May" }))
+        .said()
+        .await;
+
+    expect![[r#""#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_mailed_code_changes_an_address() {
+    let server = Server::empty().await;
+    let viewer = server.session(Role::Viewer).await;
+    let body = json!({ "email": "ada@hive.example" });
+    let begun = server.call("POST /me/email").with_session(&viewer).body(body).ok().await;
+
+    let said = server
+        .call("POST /me/email/confirm")
+        .with_session(&viewer)
+        .body(json!({ "flow": begun["flow"], "code": server.mailed_code().await }))
+        .said()
+        .await;
+
+    expect![[r#""#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_code_of_an_authenticator_app_sets_it_up() {
+    let server = Server::empty().await;
+    let viewer = server.session(Role::Viewer).await;
+    let begun = server.call("POST /me/second-factor/totp").with_session(&viewer).ok().await;
+
+    let done = server
+        .call("POST /me/second-factor/totp/confirm")
+        .with_session(&viewer)
+        .body(json!({ "code": shown(&begun, 0) }))
+        .ok()
+        .await;
+
+    assert_eq!(done["recovery_codes"].as_array().unwrap().len(), 10, "{done}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_code_of_an_authenticator_app_completes_a_sign_in() {
+    let server = Server::empty().await;
+    let (_, code) = server.with_app().await;
+    let half = server.half_signed_in().await;
+
+    let said = server
+        .call("POST /auth/second-factor")
+        .with_session(&half)
+        .body(json!({ "code": code }))
+        .said()
+        .await;
+
+    expect![[r#""#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_authenticator_app_can_be_removed() {
+    let server = Server::empty().await;
+    let (viewer, _) = server.with_app().await;
+
+    let said = server.call("DELETE /me/second-factor/totp").with_session(&viewer).said().await;
+
+    expect![[r#""#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn recovery_codes_can_be_replaced() {
+    let server = Server::empty().await;
+    let (viewer, _) = server.with_app().await;
+
+    let renew = server.call("POST /me/second-factor/recovery-codes").with_session(&viewer);
+    let renewed = renew.ok().await;
+
+    assert_eq!(renewed["recovery_codes"].as_array().unwrap().len(), 10, "{renewed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_passkey_completes_a_sign_in() {
+    let server = Server::empty().await;
+    let mut phone = Authenticator::new(1, 0);
+    server.with_passkey(&mut phone).await;
+    let half = server.half_signed_in().await;
+    let ask = server.call("POST /auth/second-factor/passkey").with_session(&half);
+    let asked = ask.ok().await;
+
+    let said = server
+        .call("POST /auth/second-factor/passkey/confirm")
+        .with_session(&half)
+        .body(json!({ "credential": phone.get(&asked["options"], ORIGIN, &Lie::default()) }))
+        .said()
+        .await;
+
+    expect![[r#""#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_passkey_can_be_removed() {
+    let server = Server::empty().await;
+    let viewer = server.with_passkey(&mut Authenticator::new(1, 0)).await;
+
+    let said =
+        server.call("DELETE /me/second-factor/passkeys/1").with_session(&viewer).said().await;
+
+    expect![[r#""#]].assert_eq(&said);
+}
