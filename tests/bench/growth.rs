@@ -20,50 +20,42 @@ const GENERATED: u32 = 300_000;
 const VOCABULARY: usize = 2_000;
 const WORDS: usize = 20;
 
-/// Lists that people make, and what they cost.
-fn lists() -> Vec<(&'static str, String)> {
+/// Lists that people make, and totals.
+const LISTS: [(&str, &str); 14] = [
+    ("newest", "source-tweets?"),
+    ("most likes", "source-tweets?sort=likes"),
+    ("most views", "source-tweets?sort=views"),
+    ("most engagement", "source-tweets?sort=total_engagement"),
+    ("many views, most likes", "source-tweets?min_views=5000&sort=likes"),
+    ("very many views, newest", "source-tweets?min_views=999900"),
+    ("one run", "source-tweets?execution_id=filled-7"),
+    ("one status", "source-tweets?status=success"),
+    ("rare status, most likes", "source-tweets?status=error&sort=likes"),
+    ("totals: all", "source-tweets/totals?"),
+    ("totals: one run", "source-tweets/totals?execution_id=filled-7"),
+    (
+        "totals: ten weeks",
+        "source-tweets/totals?date_from=2024-02-01T09:00:00Z&date_before=2024-04-11T09:00:00Z",
+    ),
+    ("generated: newest", "generated-tweets?"),
+    ("generated: one status", "generated-tweets?status=Approved"),
+];
+
+/// Searches that people make: a list and the text.
+fn searches() -> Vec<(&'static str, String)> {
     let words = vocabulary();
-    let search = |part: String| {
-        format!("/api/v1/source-tweets?limit=50&search={}", part.replace(' ', "%20"))
-    };
-    let text = |path: &str| path.to_owned();
+    let (frequent, rare) = (&words[0], &words[1_500]);
+    let two = format!("{}%20{}", words[5], words[700]);
+    let none = "nowhere%20to%20be%20found";
     vec![
-        ("newest", text("/api/v1/source-tweets?limit=50")),
-        ("most likes", text("/api/v1/source-tweets?sort=likes&limit=50")),
-        ("most views", text("/api/v1/source-tweets?sort=views&limit=50")),
-        ("most engagement", text("/api/v1/source-tweets?sort=total_engagement&limit=50")),
-        (
-            "many views, most likes",
-            text("/api/v1/source-tweets?min_views=5000&sort=likes&limit=50"),
-        ),
-        ("very many views, newest", text("/api/v1/source-tweets?min_views=999900&limit=50")),
-        ("one run", text("/api/v1/source-tweets?execution_id=filled-7&limit=50")),
-        ("one status", text("/api/v1/source-tweets?status=success&limit=50")),
-        ("rare status, most likes", text("/api/v1/source-tweets?status=error&sort=likes&limit=50")),
-        ("search: no match", search(text("nowhere to be found"))),
-        ("search: one match", search(text("Tweet 765432:"))),
-        ("search: two words", search(format!("{} {}", words[5], words[700]))),
-        ("search: a word in 0.6 % of the texts", search(words[1_500].clone())),
-        ("search: a word in 36 % of the texts", search(words[0].clone())),
-        ("search: a word, most likes", search(format!("{}&sort=likes", words[1_500]))),
-        ("totals: all", text("/api/v1/source-tweets/totals")),
-        ("totals: one run", text("/api/v1/source-tweets/totals?execution_id=filled-7")),
-        (
-            "totals: ten weeks",
-            text(
-                "/api/v1/source-tweets/totals?date_from=2024-02-01T09:00:00Z&date_before=2024-04-11T09:00:00Z",
-            ),
-        ),
-        ("generated: newest", text("/api/v1/generated-tweets?limit=50")),
-        ("generated: one status", text("/api/v1/generated-tweets?status=Approved&limit=50")),
-        (
-            "generated: search, two words",
-            format!("/api/v1/generated-tweets?limit=50&search={}%20{}", words[5], words[700]),
-        ),
-        (
-            "generated: search, no match",
-            text("/api/v1/generated-tweets?limit=50&search=nowhere%20to%20be"),
-        ),
+        ("search: no match", format!("source-tweets?search={none}")),
+        ("search: one match", "source-tweets?search=Tweet%20765432:".to_owned()),
+        ("search: two words", format!("source-tweets?search={two}")),
+        ("search: a word in 0.4 % of the texts", format!("source-tweets?search={rare}")),
+        ("search: a word in 40 % of the texts", format!("source-tweets?search={frequent}")),
+        ("search: a word, most likes", format!("source-tweets?search={rare}&sort=likes")),
+        ("generated: search, two words", format!("generated-tweets?search={two}")),
+        ("generated: search, no match", format!("generated-tweets?search={none}")),
     ]
 }
 
@@ -111,7 +103,9 @@ pub(crate) fn measure(runtime: &Runtime, kind: Kind, database: &Database) {
     drop(raw);
     say("until new texts are indexed", &format!("{:.0} s", begun.elapsed().as_secs_f64()));
     let address = process.base.trim_start_matches("http://").to_owned();
-    for (name, path) in lists() {
+    let lists = LISTS.map(|(name, path)| (name, path.to_owned()));
+    for (name, path) in lists.into_iter().chain(searches()) {
+        let path = format!("/api/v1/{path}");
         let (rate, median, slow) = reads(&path, || Client::connect(&address, &token));
         say(name, &format!("{rate:.0} calls/s, median {median:.2} ms, p99 {slow:.2} ms"));
     }
@@ -122,10 +116,11 @@ pub(crate) fn measure(runtime: &Runtime, kind: Kind, database: &Database) {
 /// The best rate of new tweets of several rounds, in tweets per second.
 fn new_tweets(first_round: usize, process: &Process, token: &str) -> f64 {
     let address = process.base.trim_start_matches("http://").to_owned();
+    let words = vocabulary();
     let mut best = 0.0_f64;
     for round in first_round..first_round + ROUNDS {
         let bodies: Vec<Vec<Vec<u8>>> = (0..CLIENTS)
-            .map(|client| (0..CALLS).map(|call| report(round, client, call)).collect())
+            .map(|client| (0..CALLS).map(|call| report(&words, round, client, call)).collect())
             .collect();
         let client = || Client::connect(&address, token);
         best = best.max(rows_per_second(&bodies, "/api/check-duplicate-tweet", client));
@@ -227,8 +222,7 @@ fn text(words: &[String], number: usize) -> String {
     format!("Tweet {number}: {}", words.join(" "))
 }
 
-fn report(round: usize, client: usize, call: usize) -> Vec<u8> {
-    let words = vocabulary();
+fn report(words: &[String], round: usize, client: usize, call: usize) -> Vec<u8> {
     let tweets: Vec<Value> = (0..ROWS)
         .map(|row| {
             let number = ((round * CLIENTS + client) * 1_000 + call) * ROWS + row;
@@ -236,7 +230,7 @@ fn report(round: usize, client: usize, call: usize) -> Vec<u8> {
             json!({
                 "Tweet ID": format!("9{number:018}"),
                 "URL": format!("https://x.com/example/status/{number}"),
-                "Content": text(&words, number),
+                "Content": text(words, number),
                 "Likes": scattered % 100_003,
                 "Retweets": scattered % 10_007,
                 "Replies": number % 10,

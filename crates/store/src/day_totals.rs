@@ -1,4 +1,5 @@
-//! Adds up source tweets with the totals that the database keeps by day and run.
+//! Adds up source tweets with the totals that the database keeps by day and run, and the changes that
+//! are not in the totals yet.
 
 use std::ops::Range;
 
@@ -64,23 +65,30 @@ where
             "SELECT CAST(COALESCE(SUM(tweets), 0) AS BIGINT), \
              CAST(COALESCE(SUM(likes), 0) AS BIGINT), \
              CAST(COALESCE(SUM(retweets), 0) AS BIGINT), \
-             CAST(COALESCE(SUM(views), 0) AS BIGINT), COUNT(DISTINCT execution_id) FROM (\
-             SELECT execution_id, tweets, likes, retweets, views FROM source_tweet_totals \
-             WHERE tweets > 0 AND day >= ",
+             CAST(COALESCE(SUM(views), 0) AS BIGINT), COUNT(CASE WHEN tweets > 0 THEN 1 END) \
+             FROM (SELECT SUM(tweets) AS tweets, SUM(likes) AS likes, SUM(retweets) AS retweets, \
+             SUM(views) AS views FROM (",
         );
-        out.push_bind_param::<BigInt, _>(&self.days.start)?;
-        out.push_sql(" AND day < ");
-        out.push_bind_param::<BigInt, _>(&self.days.end)?;
+        for table in ["source_tweet_totals", "source_tweet_total_changes"] {
+            out.push_sql("SELECT execution_id, tweets, likes, retweets, views FROM ");
+            out.push_sql(table);
+            out.push_sql(" WHERE day >= ");
+            out.push_bind_param::<BigInt, _>(&self.days.start)?;
+            out.push_sql(" AND day < ");
+            out.push_bind_param::<BigInt, _>(&self.days.end)?;
+            out.push_sql(" UNION ALL ");
+        }
         for part in &self.parts {
             out.push_sql(
-                " UNION ALL SELECT execution_id, 1, likes, retweets, views FROM source_tweets \
-                 WHERE date >= ",
+                "SELECT execution_id, 1, likes, retweets, views FROM source_tweets WHERE date >= ",
             );
             out.push_bind_param::<UtcMicros, _>(&part.start)?;
             out.push_sql(" AND date < ");
             out.push_bind_param::<UtcMicros, _>(&part.end)?;
+            out.push_sql(" UNION ALL ");
         }
-        out.push_sql(") AS added");
+        // An empty part ends the list.
+        out.push_sql("SELECT '', 0, 0, 0, 0 WHERE 1 = 0) AS added GROUP BY execution_id) AS runs");
         Ok(())
     }
 }

@@ -20,8 +20,10 @@ mod databases;
 mod day_totals;
 mod error;
 mod foreign;
+mod ids;
 mod insert_many;
 mod locked_tweet;
+mod maintenance;
 mod migrations;
 mod one_of;
 mod pool;
@@ -32,7 +34,6 @@ mod run_query;
 mod schema;
 mod setting_changes;
 mod sqlite;
-mod text_index;
 mod texts;
 mod types;
 
@@ -53,10 +54,10 @@ use waggle_twitter_n8n::ports::{
 
 use self::databases::Databases;
 pub use self::error::StoreError;
+pub use self::maintenance::Maintenance;
 pub use self::migrations::{MigrationStatus, Mode};
 pub use self::queues::{Queue, Queues};
 pub use self::sqlite::FileLock;
-pub use self::text_index::TextIndex;
 
 /// A database with Waggle's data.
 #[derive(Clone, Debug)]
@@ -266,10 +267,10 @@ impl Store {
         }
     }
 
-    /// The index of texts.
+    /// What a worker does in the background.
     #[must_use]
-    pub fn text_index(&self) -> TextIndex {
-        TextIndex::new(self.databases.clone())
+    pub fn maintenance(&self) -> Maintenance {
+        Maintenance::new(self.databases.clone())
     }
 
     /// Notifies of changes that other processes make to settings.

@@ -35,15 +35,45 @@ impl Texts {
     }
 }
 
-/// The id of a tweet.
+/// A tweet that waits to be indexed.
 #[derive(diesel::QueryableByName)]
-pub(crate) struct Id {
+pub(crate) struct Waiting {
     #[diesel(sql_type = diesel::sql_types::BigInt)]
-    pub(crate) id: i64,
+    id: i64,
+    /// The length of the text, in characters.
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    length: i64,
 }
 
-/// The ids, unless they are more than `most`.
-pub(crate) fn at_most(most: i64, rows: Vec<Id>) -> Option<Vec<i64>> {
-    let are_few = i64::try_from(rows.len()).is_ok_and(|number| number <= most);
-    are_few.then(|| rows.into_iter().map(|row| row.id).collect())
+/// The maximum length of the texts that are indexed in one transaction, in characters.
+const MOST_TEXT: i64 = 500_000;
+
+/// The first of the waiting tweets that are short enough to be indexed in one transaction; at least
+/// one.
+pub(crate) fn portion(waiting: &[Waiting]) -> Vec<i64> {
+    let mut sum = 0_i64;
+    let is_within = |tweet: &&Waiting| {
+        let is_first = sum == 0;
+        sum = sum.saturating_add(tweet.length.max(1));
+        is_first || sum <= MOST_TEXT
+    };
+    waiting.iter().take_while(is_within).map(|tweet| tweet.id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Waiting, portion};
+
+    #[test]
+    fn a_portion_is_limited_by_its_length_and_is_never_empty() {
+        let of = |lengths: &[i64]| {
+            let tweet = |(id, length): (i64, &i64)| Waiting { id, length: *length };
+            portion(&(1..).zip(lengths).map(tweet).collect::<Vec<_>>())
+        };
+
+        assert_eq!(of(&[280, 0, 280]), [1, 2, 3]);
+        assert_eq!(of(&[600_000, 280]), [1]);
+        assert_eq!(of(&[300_000, 200_000, 1]), [1, 2]);
+        assert!(of(&[]).is_empty());
+    }
 }

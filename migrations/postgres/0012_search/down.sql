@@ -1,11 +1,12 @@
 DROP TRIGGER source_tweets_text_added ON source_tweets;
+DROP TRIGGER source_tweets_text_changed ON source_tweets;
 DROP TRIGGER source_tweets_text_removed ON source_tweets;
-DROP FUNCTION source_tweets_text_added, source_tweets_text_removed;
+DROP FUNCTION source_tweets_text_added, source_tweets_text_changed, source_tweets_text_removed;
 DROP TABLE source_tweets_to_index;
 DROP TABLE source_tweet_search;
 DROP TRIGGER generated_tweets_text_added ON generated_tweets;
-DROP TRIGGER generated_tweets_text_removed ON generated_tweets;
 DROP TRIGGER generated_tweets_text_changed ON generated_tweets;
-DROP FUNCTION generated_tweets_text_added, generated_tweets_text_removed, generated_tweets_text_changed;
+DROP TRIGGER generated_tweets_text_removed ON generated_tweets;
+DROP FUNCTION generated_tweets_text_added, generated_tweets_text_changed, generated_tweets_text_removed;
 DROP TABLE generated_tweets_to_index;
 DROP TABLE generated_tweet_search;

@@ -1,9 +1,10 @@
 DROP TRIGGER source_tweets_text_added;
+DROP TRIGGER source_tweets_text_changed;
 DROP TRIGGER source_tweets_text_removed;
 DROP TABLE source_tweets_to_index;
 DROP TABLE source_tweet_search;
 DROP TRIGGER generated_tweets_text_added;
-DROP TRIGGER generated_tweets_text_removed;
 DROP TRIGGER generated_tweets_text_changed;
+DROP TRIGGER generated_tweets_text_removed;
 DROP TABLE generated_tweets_to_index;
 DROP TABLE generated_tweet_search;

@@ -10,6 +10,10 @@ INSERT INTO source_tweets_to_index (id) SELECT id FROM source_tweets;
 CREATE TRIGGER source_tweets_text_added AFTER INSERT ON source_tweets BEGIN
     INSERT INTO source_tweets_to_index (id) VALUES (NEW.id);
 END;
+CREATE TRIGGER source_tweets_text_changed AFTER UPDATE OF content ON source_tweets WHEN OLD.content <> NEW.content BEGIN
+    INSERT INTO source_tweets_to_index (id) VALUES (NEW.id) ON CONFLICT (id) DO NOTHING;
+    DELETE FROM source_tweet_search WHERE rowid = NEW.id;
+END;
 CREATE TRIGGER source_tweets_text_removed AFTER DELETE ON source_tweets BEGIN
     DELETE FROM source_tweets_to_index WHERE id = OLD.id;
     DELETE FROM source_tweet_search WHERE rowid = OLD.id;
@@ -24,11 +28,11 @@ INSERT INTO generated_tweets_to_index (id) SELECT id FROM generated_tweets;
 CREATE TRIGGER generated_tweets_text_added AFTER INSERT ON generated_tweets BEGIN
     INSERT INTO generated_tweets_to_index (id) VALUES (NEW.id);
 END;
-CREATE TRIGGER generated_tweets_text_removed AFTER DELETE ON generated_tweets BEGIN
-    DELETE FROM generated_tweets_to_index WHERE id = OLD.id;
-    DELETE FROM generated_tweet_search WHERE rowid = OLD.id;
-END;
 CREATE TRIGGER generated_tweets_text_changed AFTER UPDATE OF content ON generated_tweets WHEN OLD.content <> NEW.content BEGIN
     INSERT INTO generated_tweets_to_index (id) VALUES (NEW.id) ON CONFLICT (id) DO NOTHING;
     DELETE FROM generated_tweet_search WHERE rowid = NEW.id;
+END;
+CREATE TRIGGER generated_tweets_text_removed AFTER DELETE ON generated_tweets BEGIN
+    DELETE FROM generated_tweets_to_index WHERE id = OLD.id;
+    DELETE FROM generated_tweet_search WHERE rowid = OLD.id;
 END;

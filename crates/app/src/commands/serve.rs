@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::use_cases::UseCases;
 use crate::workers::mails::Mails;
 use crate::workers::posts::Posts;
-use crate::workers::{self, settings, supervise, texts};
+use crate::workers::{self, maintenance, settings, supervise};
 use crate::{routes, wiring};
 
 /// The maximum time for requests and deliveries in progress to finish.
@@ -108,9 +108,9 @@ impl Server {
                 let stopped = stopped.clone();
                 move || workers::run(Arc::clone(&mails), stopped.clone())
             })),
-            tokio::spawn(supervise("texts", stopped.clone(), {
-                let (index, stopped) = (store.text_index(), stopped.clone());
-                move || texts::run(index.clone(), stopped.clone())
+            tokio::spawn(supervise("maintenance", stopped.clone(), {
+                let (work, stopped) = (store.maintenance(), stopped.clone());
+                move || maintenance::run(work.clone(), stopped.clone())
             })),
             tokio::spawn(supervise("settings", stopped.clone(), {
                 let (app, store) = (Arc::clone(&app), store.clone());

@@ -3,6 +3,7 @@
 mod connection;
 pub(crate) mod text_index;
 mod tls;
+pub(crate) mod totals;
 mod url;
 
 use std::pin::pin;
@@ -150,6 +151,17 @@ impl LongRead {
     pub(crate) fn connection(&mut self) -> &mut Conn {
         &mut self.connection
     }
+
+    /// Does nothing: a list is one statement, after one that may find candidates.
+    #[expect(clippy::unused_async, reason = "on SQLite there is something to wait for")]
+    pub(crate) async fn begin_snapshot(&mut self) -> diesel::QueryResult<()> {
+        Ok(())
+    }
+
+    #[expect(clippy::unused_async, reason = "on SQLite there is something to wait for")]
+    pub(crate) async fn end_snapshot(self) -> diesel::QueryResult<()> {
+        Ok(())
+    }
 }
 
 /// Rejects a database that only seems to work: one that cannot store every text, one that belongs
@@ -260,9 +272,6 @@ pub(crate) mod dialect {
         };
     }
     pub(crate) use {locked, share_locked, skip_locked};
-
-    /// The condition of the partial index.
-    pub(crate) const NOT_PROCESSED: &str = "NOT is_processed";
 
     /// Whether a column is one of `numbers`.
     macro_rules! among {

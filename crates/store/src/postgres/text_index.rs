@@ -5,11 +5,12 @@ use diesel::sql_types::{Array, BigInt, Text};
 use diesel_async::SimpleAsyncConnection as _;
 
 use super::connection::Conn;
+use crate::ids::{Id, at_most};
 use crate::run_query::RunQueryDsl;
-use crate::texts::{Id, Texts, at_most};
+use crate::texts::{Texts, Waiting};
 
-/// The ids of tweets among which are all whose text contains `part`, or `None` if they are more than
-/// `most` or the index cannot tell. `pattern` is `part` as a LIKE pattern.
+/// Ids of tweets that include all tweets whose text contains `part`. `None` if they are many or the
+/// index cannot tell. `pattern` is `part` as a LIKE pattern.
 pub(crate) async fn may_contain(
     connection: &mut Conn,
     texts: Texts,
@@ -21,10 +22,12 @@ pub(crate) async fn may_contain(
         return Ok(None);
     }
     let (tweets, search, waiting) = (texts.tweets(), texts.search(), texts.waiting());
+    // OFFSET 0 keeps the planner from reading all tweets if it believes that many are waiting.
     let sql = format!(
         "SELECT id FROM {search} WHERE text LIKE lower($1) UNION ALL \
-         SELECT id FROM {waiting} JOIN {tweets} USING (id) WHERE lower(content) LIKE lower($1) \
-         LIMIT $2 + 1"
+         SELECT waiting.id FROM {waiting} AS waiting CROSS JOIN LATERAL \
+         (SELECT content FROM {tweets} WHERE id = waiting.id OFFSET 0) AS tweet \
+         WHERE lower(tweet.content) LIKE lower($1) LIMIT $2 + 1"
     );
     let found: Vec<Id> = diesel::sql_query(sql)
         .bind::<Text, _>(pattern)
@@ -34,50 +37,60 @@ pub(crate) async fn may_contain(
     Ok(at_most(most, found))
 }
 
-/// Creates the indexes if they do not exist, and the extension that they need. The extension may be
-/// in any schema.
-const PREPARE: &str = "
-    DO $$
-    DECLARE
-        place TEXT;
-    BEGIN
-        PERFORM pg_advisory_xact_lock(9181732);
-        CREATE EXTENSION IF NOT EXISTS pg_trgm;
-        SELECT nspname INTO place FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
-        WHERE extname = 'pg_trgm';
-        EXECUTE format('CREATE INDEX IF NOT EXISTS source_tweet_search_text
-            ON source_tweet_search USING gin (text %I.gin_trgm_ops)', place);
-        EXECUTE format('CREATE INDEX IF NOT EXISTS generated_tweet_search_text
-            ON generated_tweet_search USING gin (text %I.gin_trgm_ops)', place);
-    END $$";
+/// The key of the advisory lock of a process that creates the indexes.
+const LOCK: i64 = 0x77_61_67_67_6c_66;
 
-/// Creates the indexes if they do not exist.
+/// Creates the indexes if they do not exist, and the extension that they need. The extension may be
+/// in any schema. A role that does not own the tables may use indexes that exist.
 pub(crate) async fn prepare(connection: &mut Conn) -> QueryResult<()> {
-    connection.batch_execute(PREPARE).await
+    let statement = format!(
+        "DO $$
+        DECLARE
+            place TEXT;
+            kind TEXT;
+        BEGIN
+            PERFORM pg_advisory_xact_lock({LOCK});
+            FOREACH kind IN ARRAY ARRAY['source', 'generated'] LOOP
+                IF to_regclass(kind || '_tweet_search_text') IS NULL THEN
+                    CREATE EXTENSION IF NOT EXISTS pg_trgm;
+                    SELECT nspname INTO place FROM pg_extension
+                        JOIN pg_namespace ON pg_namespace.oid = extnamespace
+                        WHERE extname = 'pg_trgm';
+                    EXECUTE format('CREATE INDEX %I ON %I USING gin (text %I.gin_trgm_ops)',
+                        kind || '_tweet_search_text', kind || '_tweet_search', place);
+                END IF;
+            END LOOP;
+        END $$"
+    );
+    connection.batch_execute(&statement).await
 }
 
-/// Indexes up to `most` waiting tweets, and returns how many they were. Skips tweets that another
-/// process is indexing.
-pub(crate) async fn index_waiting(
+/// The first waiting tweets, at most `most`, without those that another process is indexing.
+///
+/// A change of a text also changes its waiting row, which is locked here. So the next statement
+/// reads texts that do not change until the transaction ends.
+pub(crate) async fn waiting(
     connection: &mut Conn,
     texts: Texts,
     most: u16,
-) -> QueryResult<usize> {
+) -> QueryResult<Vec<Waiting>> {
+    let (tweets, waiting) = (texts.tweets(), texts.waiting());
+    let sql = format!(
+        "SELECT waiting.id, length(tweet.content)::bigint AS length FROM {waiting} AS waiting \
+         JOIN {tweets} AS tweet USING (id) ORDER BY waiting.id LIMIT $1 \
+         FOR UPDATE OF waiting SKIP LOCKED"
+    );
+    diesel::sql_query(sql).bind::<BigInt, _>(i64::from(most)).load(connection).await
+}
+
+/// Indexes waiting tweets.
+pub(crate) async fn index(connection: &mut Conn, texts: Texts, ids: &[i64]) -> QueryResult<()> {
     let (tweets, search, waiting) = (texts.tweets(), texts.search(), texts.waiting());
-    // Whoever changes a text also changes its row here. So the texts of the locked rows do not
-    // change, and the next statement reads what was committed before.
-    let next = format!("SELECT id FROM {waiting} ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED");
-    let rows: Vec<Id> =
-        diesel::sql_query(next).bind::<BigInt, _>(i64::from(most)).load(connection).await?;
-    let ids: Vec<i64> = rows.into_iter().map(|row| row.id).collect();
-    if ids.is_empty() {
-        return Ok(0);
-    }
     let add = format!(
         "INSERT INTO {search} (id, text) SELECT id, lower(content) FROM {tweets} \
          WHERE id = ANY($1) ON CONFLICT (id) DO UPDATE SET text = excluded.text"
     );
     let end = format!("DELETE FROM {waiting} WHERE id = ANY($1)");
-    diesel::sql_query(add).bind::<Array<BigInt>, _>(&ids).execute(connection).await?;
-    diesel::sql_query(end).bind::<Array<BigInt>, _>(&ids).execute(connection).await
+    diesel::sql_query(add).bind::<Array<BigInt>, _>(ids).execute(connection).await?;
+    diesel::sql_query(end).bind::<Array<BigInt>, _>(ids).execute(connection).await.map(drop)
 }

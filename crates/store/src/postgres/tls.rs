@@ -20,6 +20,11 @@ use crate::error::StoreError;
 /// The time limit for reaching a host, if the URL does not specify one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The settings of a session. A query must not continue when nobody waits for it. Parallel workers
+/// and compiled queries pay off only for long queries, and take processors from the others.
+const SESSION: [(&str, &str); 3] =
+    [("statement_timeout", "25s"), ("max_parallel_workers_per_gather", "0"), ("jit", "off")];
+
 /// The connection parameters of a URL.
 #[derive(Clone)]
 pub(super) struct Parameters {
@@ -59,19 +64,20 @@ impl Parameters {
         Ok(Self { config, tls })
     }
 
-    /// Connects with a statement timeout of 25 seconds, unless the URL sets another one. A query
-    /// must not continue when nobody waits for it. Queries are short: starting parallel workers or
-    /// compiling a query would take longer than the query.
+    /// Connects with the settings of [`SESSION`], except those that the URL sets.
     pub(super) fn connect_bounded(
         self,
     ) -> BoxFuture<'static, diesel::ConnectionResult<AsyncPgConnection>> {
-        let is_set = self.config.get_options().is_some_and(|o| o.contains("statement_timeout"));
+        let options = self.config.get_options().unwrap_or_default().to_owned();
         Box::pin(async move {
             let mut connection = self.connect().await?;
-            let short = "SET max_parallel_workers_per_gather = 0; SET jit = off";
-            let bounded = format!("{short}; SET statement_timeout = '25s'");
+            let statements: Vec<String> = SESSION
+                .iter()
+                .filter(|(name, _)| !options.contains(name))
+                .map(|(name, value)| format!("SET {name} = '{value}'"))
+                .collect();
             connection
-                .batch_execute(if is_set { short } else { &bounded })
+                .batch_execute(&statements.join("; "))
                 .await
                 .map_err(ConnectionError::CouldntSetupConfiguration)?;
             Ok(connection)

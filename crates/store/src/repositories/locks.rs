@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 
-use super::dialect::{NOT_PROCESSED, locked, share_locked, skip_locked};
+use super::dialect::{locked, share_locked, skip_locked};
 use super::{Conn, dialect};
 use crate::locked_tweet::LockedTweet;
 use crate::run_query::RunQueryDsl;
@@ -23,7 +23,8 @@ pub(super) async fn waiting_source_tweets(
 ) -> QueryResult<Vec<i64>> {
     skip_locked!(
         source_tweets::table
-            .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(NOT_PROCESSED))
+            // In the words of the partial index, so that SQLite uses it.
+            .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("NOT is_processed"))
             .filter(
                 source_tweets::lease.is_null().or(source_tweets::leased_until.le(now)).or(
                     source_tweets::lease

@@ -5,11 +5,12 @@ use diesel::result::QueryResult;
 use super::{Conn, containing, dialect};
 use crate::texts::Texts;
 
-/// The maximum number of tweets that are found first and then sorted.
+/// The maximum number of tweets that are found first and then sorted. Candidates that are not
+/// checked yet can be more.
 pub(super) const FEW: i64 = 5_000;
 
-/// The ids of tweets among which are all whose text contains `part`, if an index shows that they are
-/// few. If they are many, a list finds enough of them soon by reading the texts in its order.
+/// Ids of tweets that include all tweets whose text contains `part`, if an index finds only a few.
+/// If they are many, a list finds enough of them soon by reading the texts in its order.
 pub(super) async fn few_candidates(
     connection: &mut Conn,
     texts: Texts,

@@ -10,6 +10,7 @@ use waggle_kernel::{Cursor, Direction};
 
 use super::connection::Conn;
 use crate::counts::Count;
+use crate::ids::{Id, at_most};
 use crate::run_query::RunQueryDsl;
 
 /// The numbers of the blocks with tweets. `id >> 12` is the expression of the indexes.
@@ -27,7 +28,8 @@ struct Position {
     id: i64,
 }
 
-/// The counts and ids of the next `most` tweets after `after` in the order of `count`.
+/// The counts and ids of the next `most` tweets after `after` in the order of `count`. On another
+/// database this is `None`, because an index has that order.
 ///
 /// The recursive table is a priority queue. It starts with the first tweet of each block. When a
 /// tweet leaves it, the next tweet of the same block enters.
@@ -82,14 +84,13 @@ pub(crate) async fn with_at_least(
 ) -> QueryResult<Option<Vec<i64>>> {
     let count = count.column();
     let sql = format!(
-        "{BLOCKS} SELECT {count} AS value, id FROM blocks CROSS JOIN source_tweets \
+        "{BLOCKS} SELECT id FROM blocks CROSS JOIN source_tweets \
          INDEXED BY source_tweets_{count} ON id >> 12 = block AND {count} >= ?1 LIMIT ?2 + 1"
     );
-    let found: Vec<Position> = diesel::sql_query(sql)
+    let found: Vec<Id> = diesel::sql_query(sql)
         .bind::<BigInt, _>(least)
         .bind::<BigInt, _>(most)
         .load(connection)
         .await?;
-    let are_few = i64::try_from(found.len()).is_ok_and(|number| number <= most);
-    Ok(are_few.then(|| found.into_iter().map(|position| position.id).collect()))
+    Ok(at_most(most, found))
 }

@@ -5,6 +5,7 @@ mod count_order;
 mod disk;
 mod runtime;
 pub(crate) mod text_index;
+pub(crate) mod totals;
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection as _};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use diesel_async::pooled_connection::{ManagerConfig, RecyclingMethod};
+use diesel_async::{AsyncConnection, TransactionManager as _};
 use futures_util::FutureExt as _;
 use waggle_content::{DeliveryState, PostStatus};
 
@@ -154,6 +156,18 @@ impl LongRead {
     pub(crate) fn connection(&mut self) -> &mut Conn {
         &mut self.connection
     }
+
+    /// Makes all following queries read the same state of the database. If this is dropped before
+    /// [`end_snapshot`](Self::end_snapshot), the pool closes the connection.
+    pub(crate) async fn begin_snapshot(&mut self) -> QueryResult<()> {
+        <Conn as AsyncConnection>::TransactionManager::begin_transaction(&mut *self.connection)
+            .await
+    }
+
+    pub(crate) async fn end_snapshot(mut self) -> QueryResult<()> {
+        <Conn as AsyncConnection>::TransactionManager::commit_transaction(&mut *self.connection)
+            .await
+    }
 }
 
 /// Creates the file, accessible only to its owner, if it does not exist. SQLite gives its other
@@ -266,11 +280,8 @@ pub(crate) mod dialect {
     pub(crate) use unlocked as share_locked;
     pub(crate) use unlocked as skip_locked;
 
-    /// The condition of the partial index, in the same words, so that the planner uses the index.
-    pub(crate) const NOT_PROCESSED: &str = "is_processed = 0";
-
-    /// Whether a column is one of `numbers`. They are one value of the statement, because the number
-    /// of values is limited.
+    /// Whether a column is one of `numbers`. They are one value of the statement, because the
+    /// number of values is limited.
     macro_rules! among {
         ($table:ident :: $column:ident, $numbers:expr) => {
             diesel::dsl::sql::<diesel::sql_types::Bool>(concat!(

@@ -4,14 +4,15 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use super::connection::Conn;
+use crate::ids::{Id, at_most};
 use crate::run_query::RunQueryDsl;
-use crate::texts::{Id, Texts, at_most};
+use crate::texts::{Texts, Waiting};
 
 /// The maximum number of trigrams in a query of the index. More would hardly exclude more tweets.
 const TRIGRAMS: usize = 32;
 
-/// The ids of tweets among which are all whose text contains `part`, or `None` if they are many or
-/// the index cannot tell. `pattern` is `part` as a LIKE pattern.
+/// Ids of tweets that include all tweets whose text contains `part`. `None` if they are many or the
+/// index cannot tell. `pattern` is `part` as a LIKE pattern.
 pub(crate) async fn may_contain(
     connection: &mut Conn,
     texts: Texts,
@@ -63,28 +64,32 @@ fn trigrams(part: &str) -> Option<String> {
     Some(quoted.collect::<Vec<_>>().join(" "))
 }
 
-/// Whether tweets are waiting to be indexed.
-pub(crate) async fn is_any_waiting(connection: &mut Conn, texts: Texts) -> QueryResult<bool> {
-    let sql = format!("SELECT id FROM {} LIMIT 1", texts.waiting());
-    let first: Vec<Id> = diesel::sql_query(sql).load(connection).await?;
-    Ok(!first.is_empty())
-}
-
-/// Indexes up to `most` waiting tweets, and returns how many they were.
-pub(crate) async fn index_waiting(
+/// The first waiting tweets, at most `most`.
+pub(crate) async fn waiting(
     connection: &mut Conn,
     texts: Texts,
     most: u16,
-) -> QueryResult<usize> {
-    let (tweets, search, waiting) = (texts.tweets(), texts.search(), texts.waiting());
-    let next = format!("(SELECT id FROM {waiting} ORDER BY id LIMIT ?1)");
-    let add = format!(
-        "INSERT INTO {search} (rowid, content) SELECT id, content FROM {tweets} WHERE id IN {next}"
+) -> QueryResult<Vec<Waiting>> {
+    let (tweets, waiting) = (texts.tweets(), texts.waiting());
+    let sql = format!(
+        "SELECT waiting.id, length(tweet.content) AS length FROM {waiting} AS waiting \
+         CROSS JOIN {tweets} AS tweet USING (id) ORDER BY waiting.id LIMIT ?1"
     );
-    let end = format!("DELETE FROM {waiting} WHERE id IN {next}");
-    let most = i64::from(most);
-    diesel::sql_query(add).bind::<BigInt, _>(most).execute(connection).await?;
-    diesel::sql_query(end).bind::<BigInt, _>(most).execute(connection).await
+    diesel::sql_query(sql).bind::<BigInt, _>(i64::from(most)).load(connection).await
+}
+
+/// Indexes those of these tweets that are waiting.
+pub(crate) async fn index(connection: &mut Conn, texts: Texts, ids: &[i64]) -> QueryResult<()> {
+    let (tweets, search, waiting) = (texts.tweets(), texts.search(), texts.waiting());
+    let these = "(SELECT value FROM json_each(?1))";
+    let add = format!(
+        "INSERT INTO {search} (rowid, content) SELECT tweet.id, tweet.content FROM {waiting} \
+         CROSS JOIN {tweets} AS tweet USING (id) WHERE tweet.id IN {these}"
+    );
+    let end = format!("DELETE FROM {waiting} WHERE id IN {these}");
+    let ids = serde_json::Value::from(ids).to_string();
+    diesel::sql_query(add).bind::<Text, _>(&ids).execute(connection).await?;
+    diesel::sql_query(end).bind::<Text, _>(&ids).execute(connection).await.map(drop)
 }
 
 #[cfg(test)]

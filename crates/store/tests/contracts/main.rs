@@ -13,6 +13,7 @@
 mod database;
 mod keys;
 mod migrations;
+mod plans;
 mod publishing;
 mod queues;
 mod search;
@@ -25,14 +26,14 @@ pub(crate) struct Fresh {
     pub(crate) store: Store,
     pub(crate) ports: Ports,
     /// Removed at the end of the test.
-    _database: Database,
+    pub(crate) database: Database,
 }
 
 pub(crate) async fn fresh(kind: Kind) -> Fresh {
     let database = Database::new(kind).await;
     let store = Store::open(&database.url).await.unwrap();
     store.migrate(Mode::Run).await.unwrap();
-    Fresh { ports: store.ports(), store, _database: database }
+    Fresh { ports: store.ports(), store, database }
 }
 
 /// Runs each rule on both databases, each time with a new store.
@@ -166,6 +167,10 @@ mod rules {
             waggle_twitter_n8n::testing::each_filter_shows_what_it_means(ports.source_tweets);
         many_tweets_are_listed_and_added_up(ports) =>
             waggle_twitter_n8n::testing::many::many_tweets_are_listed_and_added_up(
+                ports.source_tweets,
+            );
+        concurrent_changes_keep_the_totals(ports) =>
+            waggle_twitter_n8n::testing::many::concurrent_changes_keep_the_totals(
                 ports.source_tweets,
             );
         a_deleted_tweet_is_gone(ports) =>

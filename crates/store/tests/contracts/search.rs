@@ -1,11 +1,14 @@
-//! Searches find texts while they are indexed, after that, and after they are changed.
+//! Searches find texts while they are indexed, after that, and after they are changed; and totals are
+//! right before and after changes are added to them.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use waggle_kernel::{Clock as _, FixedClock};
-use waggle_store::{Mode, Ports, Store, TextIndex};
-use waggle_twitter_n8n::testing::many::{check_many_tweets, record_many_tweets};
+use waggle_store::{Maintenance, Mode, Ports, Store};
+use waggle_twitter_n8n::testing::many::{
+    check_many_tweets, concurrent_changes_keep_the_totals, record_many_tweets,
+};
 use waggle_twitter_n8n::testing::{batch, change, tweets_of};
 use waggle_twitter_n8n::{Action, GeneratedTweet, TweetFilter};
 
@@ -16,15 +19,16 @@ fn noon() -> DateTime<Utc> {
     FixedClock::noon().now()
 }
 
-async fn indexed(kind: Kind) -> (Fresh, TextIndex) {
+async fn indexed(kind: Kind) -> (Fresh, Maintenance) {
     let fresh = fresh(kind).await;
-    let index = fresh.store.text_index();
-    index.prepare().await.unwrap();
+    let index = fresh.store.maintenance();
+    index.prepare_index().await.unwrap();
     (fresh, index)
 }
 
-async fn index_all(index: &TextIndex) {
-    while index.index_waiting(1_000).await.unwrap() > 0 {}
+async fn index_all(index: &Maintenance) {
+    while index.index_texts(1_000).await.unwrap() {}
+    while index.add_up(1_000).await.unwrap() {}
 }
 
 async fn tweets_are_found_while_and_after_they_are_indexed(kind: Kind) {
@@ -32,7 +36,8 @@ async fn tweets_are_found_while_and_after_they_are_indexed(kind: Kind) {
     let tweets = &*fresh.ports.source_tweets;
     record_many_tweets(tweets).await;
 
-    assert_eq!(index.index_waiting(3_000).await.unwrap(), 3_000);
+    assert!(index.index_texts(3_000).await.unwrap(), "the rest still waits");
+    assert!(index.add_up(3).await.unwrap(), "the rest still waits");
     check_many_tweets(tweets).await;
     index_all(&index).await;
     check_many_tweets(tweets).await;
@@ -93,7 +98,8 @@ async fn edits_beside_the_indexer_are_not_lost(kind: Kind) {
         let (index, stopped) = (index.clone(), stopped.clone());
         indexers.push(tokio::spawn(async move {
             while !*stopped.borrow() {
-                index.index_waiting(3).await.unwrap();
+                index.index_texts(3).await.unwrap();
+                tokio::task::yield_now().await;
             }
         }));
     }
@@ -123,8 +129,32 @@ async fn edits_beside_the_indexer_are_not_lost(kind: Kind) {
     }
 }
 
+/// Totals are right while two processes add up changes, and after that.
+async fn totals_stay_true_beside_the_worker(kind: Kind) {
+    let (fresh, maintenance) = indexed(kind).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut workers = Vec::new();
+    for _ in 0..2 {
+        let (maintenance, stopped) = (maintenance.clone(), stopped.clone());
+        workers.push(tokio::spawn(async move {
+            while !*stopped.borrow() {
+                maintenance.add_up(7).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        }));
+    }
+
+    concurrent_changes_keep_the_totals(fresh.ports.source_tweets.clone()).await;
+
+    stop.send(true).unwrap();
+    for worker in workers {
+        worker.await.unwrap();
+    }
+}
+
 /// The scripts that take the schema back to the state before totals and searches.
-const DOWN: [(&str, &str, &str); 3] = [
+const DOWN: [(&str, &str, &str); 4] = [
+    ("0013", include_str!("../../../../migrations/sqlite/0013_statistics/down.sql"), ""),
     (
         "0012",
         include_str!("../../../../migrations/sqlite/0012_search/down.sql"),
@@ -170,8 +200,8 @@ async fn an_upgrade_adds_up_and_finds_what_was_stored_before(kind: Kind) {
 
     store.migrate(Mode::Run).await.unwrap();
 
-    let index = store.text_index();
-    index.prepare().await.unwrap();
+    let index = store.maintenance();
+    index.prepare_index().await.unwrap();
     index_all(&index).await;
     check_many_tweets(&*tweets).await;
 }
@@ -196,6 +226,11 @@ mod sqlite {
     async fn an_upgrade_adds_up_and_finds_what_was_stored_before() {
         super::an_upgrade_adds_up_and_finds_what_was_stored_before(super::Kind::Sqlite).await;
     }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn totals_stay_true_beside_the_worker() {
+        super::totals_stay_true_beside_the_worker(super::Kind::Sqlite).await;
+    }
 }
 
 mod postgres {
@@ -217,5 +252,10 @@ mod postgres {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_upgrade_adds_up_and_finds_what_was_stored_before() {
         super::an_upgrade_adds_up_and_finds_what_was_stored_before(super::Kind::Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn totals_stay_true_beside_the_worker() {
+        super::totals_stay_true_beside_the_worker(super::Kind::Postgres).await;
     }
 }

@@ -22,6 +22,14 @@ const RECORDED: i64 = 13_000;
 /// The recorded tweets that are deleted again, as positions: many in a row, and some at the end.
 const DELETED: [std::ops::Range<i64>; 2] = [4_000..8_300, 12_900..12_950];
 
+const SORTS: [SourceTweetSort; 5] = [
+    SourceTweetSort::Date,
+    SourceTweetSort::Likes,
+    SourceTweetSort::Retweets,
+    SourceTweetSort::Views,
+    SourceTweetSort::TotalEngagement,
+];
+
 fn noon() -> DateTime<Utc> {
     FixedClock::noon().now()
 }
@@ -119,9 +127,9 @@ fn filters() -> Vec<SourceTweetFilter> {
 /// If the implementation breaks the contract.
 pub async fn record_many_tweets(tweets: &dyn SourceTweetRepository) {
     let offers = OfferPolicy { lease: Duration::hours(1), most: 1 };
-    for start in (0..RECORDED).step_by(500) {
-        let reports: Vec<NewSourceTweet> = (start..start + CALL).map(report).collect();
-        tweets.record(&run(start / CALL), &reports, offers, noon()).await.expect("it answers");
+    for call in 0..RECORDED / CALL {
+        let reports: Vec<NewSourceTweet> = (call * CALL..(call + 1) * CALL).map(report).collect();
+        tweets.record(&run(call), &reports, offers, noon()).await.expect("it answers");
     }
     let changed: Vec<NewSourceTweet> = (0..CALL)
         .map(|number| {
@@ -179,11 +187,12 @@ pub async fn check_many_tweets(tweets: &dyn SourceTweetRepository) {
     let deleted: i64 = DELETED.iter().map(|range| range.end - range.start).sum();
     assert_eq!(i64::try_from(all.len()), Ok(RECORDED - deleted));
 
+    check_position_outside(tweets).await;
     for filter in filters() {
         let mut expected: Vec<&SourceTweet> =
             all.iter().filter(|tweet| passes(&filter, tweet)).collect();
         check_totals(tweets, &filter, &expected).await;
-        for sort in [SourceTweetSort::Date, SourceTweetSort::Likes, SourceTweetSort::Views] {
+        for sort in SORTS {
             let key = |tweet: &SourceTweet| (sort.value(tweet), tweet.id.number());
             expected.sort_by_key(|tweet| key(tweet));
             check_pages(tweets, &filter, sort, Direction::Ascending, &expected).await;
@@ -191,6 +200,20 @@ pub async fn check_many_tweets(tweets: &dyn SourceTweetRepository) {
             check_pages(tweets, &filter, sort, Direction::Descending, &expected).await;
         }
     }
+}
+
+/// A position outside what the filter matches is the start or the end of the list.
+async fn check_position_outside(tweets: &dyn SourceTweetRepository) {
+    let filter = SourceTweetFilter { min_likes: Some(50), ..SourceTweetFilter::default() };
+    let after = Some(Cursor { sort_value: 3, id: 70 });
+    let page = PageRequest { limit: Limit::DEFAULT, after };
+    let list = async |direction| {
+        let found = tweets.list(&filter, SourceTweetSort::Likes, direction, page).await;
+        found.expect("it answers").items
+    };
+    assert!(list(Direction::Descending).await.is_empty());
+    let first = list(Direction::Ascending).await;
+    assert_eq!(first.first().map(|tweet| tweet.report.engagement.likes), Some(50));
 }
 
 async fn check_totals(
@@ -238,4 +261,47 @@ async fn check_pages(
         assert_eq!(ids(&mut found.items.iter()), wanted, "{at}");
         assert_eq!(found.next.is_some(), expected.len() > start + rows, "{at}");
     }
+}
+
+/// Totals stay those of the tweets while calls report the same tweets with other counts and in
+/// other runs, and tweets are deleted.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn concurrent_changes_keep_the_totals(tweets: Arc<dyn SourceTweetRepository>) {
+    // A lease that ends at once, so that each run is offered the tweets of the others.
+    let offers = OfferPolicy { lease: Duration::zero(), most: 1_000 };
+    let reports = |shift: i64| -> Vec<NewSourceTweet> {
+        let mut reports: Vec<NewSourceTweet> = (0..150).map(report).collect();
+        for tweet in &mut reports {
+            tweet.engagement.likes += shift;
+        }
+        reports
+    };
+    let mut tasks = Vec::new();
+    for number in 0..4 {
+        let (tweets, reports) = (Arc::clone(&tweets), reports(number));
+        tasks.push(tokio::spawn(async move {
+            for round in 0..5 {
+                let now = noon() + Duration::minutes(round);
+                tweets.record(&run(number), &reports, offers, now).await.expect("it answers");
+            }
+        }));
+    }
+    let deleter = Arc::clone(&tweets);
+    tasks.push(tokio::spawn(async move {
+        for _ in 0..5 {
+            let ids: Vec<SourceTweetId> =
+                all(&*deleter).await.iter().step_by(3).map(|tweet| tweet.id).collect();
+            deleter.delete(&ids).await.expect("it answers");
+        }
+    }));
+    for task in tasks {
+        task.await.expect("it does not panic");
+    }
+
+    let all = all(&*tweets).await;
+    let all: Vec<&SourceTweet> = all.iter().collect();
+    check_totals(&*tweets, &SourceTweetFilter::default(), &all).await;
 }

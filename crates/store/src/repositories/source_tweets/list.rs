@@ -2,7 +2,7 @@
 //!
 //! A list is read in one of two ways. If an index finds that only a few tweets match, those are
 //! sorted. Otherwise the tweets are read in the order of the list until the page is full, which is
-//! soon, because many match.
+//! usually soon, because many match.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -28,13 +28,13 @@ pub(super) async fn page(
     direction: Direction,
     page: PageRequest,
 ) -> QueryResult<Vec<Row>> {
-    let mut few = rare(connection, filter).await?;
+    let mut few = candidates(connection, filter).await?;
     if let Some(count) = count(sort)
         && few.is_none()
     {
         match merged(connection, filter, count, sort, direction, page).await? {
             Merged::Page(rows) => return Ok(rows),
-            Merged::Not(matching) => few = matching,
+            Merged::Sort(matching) => few = matching,
         }
     }
     sorted(narrowed(filter, few.as_deref()), sort, direction, page.after)
@@ -52,7 +52,7 @@ pub(super) async fn totals(
     let (tweets, likes, retweets, views, executions) = if let Some(days) = by_day(filter) {
         days.get_result(connection).await?
     } else {
-        let few = rare(connection, filter).await?;
+        let few = candidates(connection, filter).await?;
         narrowed(filter, few.as_deref())
             .select(sql::<Totals>(
                 "COUNT(*), CAST(COALESCE(SUM(likes), 0) AS BIGINT), \
@@ -96,9 +96,12 @@ const fn least(filter: &SourceTweetFilter, count: Count) -> Option<i64> {
     }
 }
 
-/// The ids of tweets among which are all that pass one condition of the filter, if an index shows
-/// that they are few.
-async fn rare(connection: &mut Conn, filter: &SourceTweetFilter) -> QueryResult<Option<Vec<i64>>> {
+/// Ids of tweets that include all tweets that match, if an index for one of the conditions finds
+/// only a few.
+async fn candidates(
+    connection: &mut Conn,
+    filter: &SourceTweetFilter,
+) -> QueryResult<Option<Vec<i64>>> {
     for count in [Count::Likes, Count::Retweets, Count::Views] {
         if let Some(least) = least(filter, count)
             && let Some(ids) = dialect::with_at_least(connection, count, least, FEW).await?
@@ -109,11 +112,16 @@ async fn rare(connection: &mut Conn, filter: &SourceTweetFilter) -> QueryResult<
     few_candidates(connection, Texts::SourceTweets, filter.search.as_deref()).await
 }
 
-/// What came of reading the tweets in the order of a count.
+/// The maximum number of tweets that are read in the order of a count. Sorting all of them is
+/// faster if fewer than one page of them match.
+const MERGED: i64 = 20_000;
+
+/// The result of reading the tweets in the order of a count.
 enum Merged {
     Page(Vec<Row>),
-    /// It is better to sort: these tweets, if they are known.
-    Not(Option<Vec<i64>>),
+    /// The page is not complete, and it is faster to sort. If they are few, the ids of the tweets
+    /// that match are known.
+    Sort(Option<Vec<i64>>),
 }
 
 /// Reads the tweets in the order of a count until the page is full.
@@ -127,36 +135,40 @@ async fn merged(
 ) -> QueryResult<Merged> {
     let most = one_more(page.limit);
     let mut after = page.after;
-    if let (Some(least), Direction::Ascending) = (least(filter, count), direction) {
+    let least = least(filter, count);
+    if let (Some(least), Direction::Ascending) = (least, direction) {
         let start = Cursor { sort_value: least, id: 0 };
         after = after.filter(|after| after.sort_value >= least).or(Some(start));
     }
     let has_conditions = *filter != SourceTweetFilter::default();
     let mut step = if has_conditions { most * 4 } else { most };
     let mut rows: Vec<Row> = Vec::new();
-    let mut is_known_as_many = false;
+    let mut read = 0;
     loop {
         let next = dialect::next_by_count(connection, count, direction, after, step).await?;
-        let Some(next) = next else { return Ok(Merged::Not(None)) };
+        let Some(next) = next else { return Ok(Merged::Sort(None)) };
         let ids: Vec<i64> = next.iter().map(|&(_, id)| id).collect();
         let query = filtered(filter).filter(dialect::among!(source_tweets::id, &*ids));
         let found: Vec<Row> = sorted(query, sort, direction, None)
-            .limit(most.saturating_sub(number(rows.len())))
+            .limit(most.saturating_sub(length(&rows)))
             .select(Row::as_select())
             .load(connection)
             .await?;
         rows.extend(found);
-        let is_end = number(next.len()) < step;
         let Some(&(sort_value, id)) = next.last() else { return Ok(Merged::Page(rows)) };
-        if is_end || number(rows.len()) >= most {
+        let is_past = |least| direction == Direction::Descending && sort_value < least;
+        if length(&rows) >= most || length(&next) < step || least.is_some_and(is_past) {
             return Ok(Merged::Page(rows));
         }
-        if has_conditions && !is_known_as_many {
+        if has_conditions && read == 0 {
             let few = matching(connection, filter).await?;
             if few.is_some() {
-                return Ok(Merged::Not(few));
+                return Ok(Merged::Sort(few));
             }
-            is_known_as_many = true;
+        }
+        read += step;
+        if read > MERGED {
+            return Ok(Merged::Sort(None));
         }
         after = Some(Cursor { sort_value, id });
         step = (step * 4).min(FEW);
@@ -170,11 +182,11 @@ async fn matching(
 ) -> QueryResult<Option<Vec<i64>>> {
     let query = filtered(filter).select(source_tweets::id).limit(FEW + 1);
     let ids: Vec<i64> = query.load(connection).await?;
-    Ok((number(ids.len()) <= FEW).then_some(ids))
+    Ok((length(&ids) <= FEW).then_some(ids))
 }
 
-fn number(length: usize) -> i64 {
-    i64::try_from(length).unwrap_or(i64::MAX)
+fn length<T>(rows: &[T]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
 }
 
 fn narrowed<'a>(filter: &SourceTweetFilter, few: Option<&[i64]>) -> Boxed<'a> {

@@ -21,7 +21,7 @@ use waggle_twitter_n8n::{
 use self::row::Row;
 use super::readable::{Rows, readable};
 use super::{Conn, Db, Repositories, locks};
-use crate::error::during;
+use crate::error::{StoreError, during};
 use crate::insert_many::CHUNK;
 use crate::run_query::RunQueryDsl;
 use crate::schema::source_tweets;
@@ -32,6 +32,24 @@ pub(super) use self::leases::{distinct, end_leases, open_tweets};
 fn with_ids<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, Row> {
     let query = source_tweets::table.filter(source_tweets::id.eq_any(ids)).order(source_tweets::id);
     query.select(Row::as_select()).load(connection)
+}
+
+impl Repositories {
+    async fn delete_once(&self, ids: &[SourceTweetId]) -> Result<Vec<String>, StoreError> {
+        let mut transaction = self.pools.write().await?;
+        let mut deleted = Vec::new();
+        for chunk in ids.chunks(CHUNK * 10) {
+            let numbers: Vec<i64> = chunk.iter().map(|id| id.number()).collect();
+            let rows: Vec<String> = diesel::delete(source_tweets::table)
+                .filter(source_tweets::id.eq_any(numbers))
+                .returning(source_tweets::tweet_id)
+                .get_results(transaction.connection())
+                .await?;
+            deleted.extend(rows);
+        }
+        transaction.commit().await?;
+        Ok(deleted)
+    }
 }
 
 #[async_trait]
@@ -134,7 +152,9 @@ impl SourceTweetRepository for Repositories {
     ) -> Result<Page<SourceTweet>, PortError> {
         during("listing source tweets", async {
             let mut reader = self.pools.read_long().await?;
+            reader.begin_snapshot().await?;
             let rows = list::page(reader.connection(), filter, sort, direction, page).await?;
+            reader.end_snapshot().await?;
             let tweets = rows.into_iter().map(SourceTweet::from).collect();
             Ok(Page::from_one_more(tweets, page.limit, |tweet| Cursor {
                 sort_value: sort.value(tweet),
@@ -153,22 +173,13 @@ impl SourceTweetRepository for Repositories {
     }
 
     async fn delete(&self, ids: &[SourceTweetId]) -> Result<Vec<String>, PortError> {
-        during("deleting source tweets", async {
-            let mut transaction = self.pools.write().await?;
-            let mut deleted = Vec::new();
-            for chunk in ids.chunks(CHUNK * 10) {
-                let numbers: Vec<i64> = chunk.iter().map(|id| id.number()).collect();
-                let rows: Vec<String> = diesel::delete(source_tweets::table)
-                    .filter(source_tweets::id.eq_any(numbers))
-                    .returning(source_tweets::tweet_id)
-                    .get_results(transaction.connection())
-                    .await?;
-                deleted.extend(rows);
+        let mut tries = 1;
+        loop {
+            match self.delete_once(ids).await {
+                Err(error) if error.is_worth_another_try(tries) => tries += 1,
+                result => return result.map_err(|error| error.during("deleting source tweets")),
             }
-            transaction.commit().await?;
-            Ok(deleted)
-        })
-        .await
+        }
     }
 
     async fn lease(

@@ -1,0 +1,93 @@
+//! How SQLite finds the rows that the statements of workflows need: never by reading all rows, or
+//! all that are not processed.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use diesel::connection::{
+    Connection as _, Instrumentation, InstrumentationEvent, set_default_instrumentation,
+};
+use diesel::prelude::*;
+use waggle_twitter_n8n::testing;
+
+use crate::Fresh;
+use crate::database::Kind;
+
+static STATEMENTS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// The columns that lists of source tweets are ordered by.
+const LIST_ORDERS: [&str; 5] = ["date", "likes", "retweets", "views", "total_engagement"];
+
+fn statements() -> impl std::ops::DerefMut<Target = BTreeSet<String>> {
+    STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps the text of each statement.
+#[expect(clippy::unnecessary_wraps, reason = "Diesel calls it")]
+fn recorder() -> Option<Box<dyn Instrumentation>> {
+    Some(Box::new(|event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            let text = query.to_string();
+            statements().insert(text.split(" -- binds").next().unwrap_or_default().to_owned());
+        }
+    }))
+}
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    detail: String,
+}
+
+async fn sqlite() -> Fresh {
+    crate::fresh(Kind::Sqlite).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_statement_of_a_workflow_reads_all_tweets() {
+    set_default_instrumentation(recorder).unwrap();
+    let fresh = sqlite().await;
+    testing::what_a_run_lets_lapse_is_offered_to_the_next(fresh.ports.source_tweets).await;
+    let fresh = sqlite().await;
+    testing::a_run_that_failed_releases_its_tweets(fresh.ports.source_tweets).await;
+    let fresh = sqlite().await;
+    testing::a_tweet_is_leased_once(fresh.ports.source_tweets).await;
+    let fresh = sqlite().await;
+    let (sources, batches) = (fresh.ports.source_tweets, fresh.ports.batches);
+    testing::a_batch_that_names_nothing_ends_the_runs_of_its_caller(sources, batches).await;
+    let fresh = sqlite().await;
+    let (sources, batches) = (fresh.ports.source_tweets, fresh.ports.batches);
+    testing::a_batch_marks_its_source_tweets(sources, batches).await;
+    let fresh = sqlite().await;
+    testing::a_batch_loses_nothing(fresh.ports.batches).await;
+    let fresh = sqlite().await;
+    let tweets = crate::publishing::approved(&fresh.ports, 1).await;
+    crate::publishing::queued(&fresh.ports, &tweets[0]).await;
+
+    let path = fresh.database.url.trim_start_matches("sqlite://");
+    let mut connection = SqliteConnection::establish(path).unwrap();
+    let asked: Vec<String> = statements().iter().cloned().collect();
+    let mut explained = 0;
+    for statement in asked {
+        let tables = ["source_tweets", "generated_tweets", "campaign_batches", "posts"];
+        let is_about_tweets = tables.iter().any(|table| statement.contains(table));
+        // Totals and filtered lists may read many rows.
+        let is_list = LIST_ORDERS
+            .iter()
+            .any(|column| statement.contains(&format!("ORDER BY `source_tweets`.`{column}`")));
+        let may_read_all = is_list || statement.contains("COUNT(");
+        let reads_nothing = statement.contains("(1=0)");
+        if !is_about_tweets || may_read_all || reads_nothing {
+            continue;
+        }
+        let plan = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"));
+        let Ok(steps) = plan.load::<Step>(&mut connection) else { continue };
+        explained += 1;
+        for Step { detail } in steps {
+            let is_scan = tables.iter().any(|table| detail == format!("SCAN {table}"));
+            let is_wide = detail.contains("(is_processed=?)");
+            assert!(!is_scan && !is_wide, "{detail}: {statement}");
+        }
+    }
+    assert!(explained > 20, "{explained} statements were explained");
+}

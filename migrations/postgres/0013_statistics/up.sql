@@ -1,0 +1,2 @@
+-- Nothing: PostgreSQL gathers the statistics of its planner itself.
+SELECT 1;
