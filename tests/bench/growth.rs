@@ -1,6 +1,6 @@
 //! Measures how rates and response times change as the database grows.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -97,9 +97,7 @@ pub(crate) fn measure(runtime: &Runtime, kind: Kind, database: &Database) {
     );
     let mut raw = Raw::open(runtime, kind, &database.url);
     let begun = Instant::now();
-    while raw.count("source_tweets_to_index") > 0 {
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    raw.wait_for_index();
     drop(raw);
     say("until new texts are indexed", &format!("{:.0} s", begun.elapsed().as_secs_f64()));
     let address = process.base.trim_start_matches("http://").to_owned();

@@ -126,6 +126,7 @@ fn measure(runtime: &tokio::runtime::Runtime, kind: Kind, database: &Database) {
         &format!("{best_again:.0} calls/s = {again} of raw (aim: above 20 %)"),
     );
 
+    raw.wait_for_index();
     measure_batches(&mut raw, &process, &token);
 
     // A filtered list over many tweets.
@@ -135,12 +136,13 @@ fn measure(runtime: &tokio::runtime::Runtime, kind: Kind, database: &Database) {
         .map(|client| (0..missing).map(|call| report(90, client, call)).collect())
         .collect();
     rows_per_second(&bodies, "/api/check-duplicate-tweet", client);
+    raw.wait_for_index();
     for (name, path) in [
         ("newest 50 of 100,000", "/api/v1/source-tweets?limit=50"),
         ("filtered, sorted by likes", "/api/v1/source-tweets?min_views=5000&sort=likes&limit=50"),
         ("one run's tweets", "/api/v1/source-tweets?execution_id=run-0-0-1&limit=50"),
         (
-            "text search, no index",
+            "text search without a match",
             "/api/v1/source-tweets?search=nowhere%20to%20be%20found&limit=50",
         ),
     ] {

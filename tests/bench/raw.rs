@@ -1,7 +1,7 @@
 //! The same multi-row insert and the same lookup, directly on the same database with a plain
 //! client.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::NoTls;
 use tokio_postgres::types::ToSql;
@@ -109,8 +109,15 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// Waits until the server has indexed all source tweets.
+    pub(crate) fn wait_for_index(&mut self) {
+        while self.count("source_tweets_to_index") > 0 {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     /// The number of rows of a table.
-    pub(crate) fn count(&mut self, table: &str) -> i64 {
+    fn count(&mut self, table: &str) -> i64 {
         let text = format!("SELECT COUNT(*) FROM {table}");
         match self {
             Self::Sqlite(connection) => {
