@@ -1,5 +1,5 @@
-//! Adds up source tweets with the totals that the database keeps by day and run, and the changes that
-//! are not in the totals yet.
+//! Adds up source tweets with the totals that the database keeps by day and run, and the changes
+//! that are not in the totals yet.
 
 use std::ops::Range;
 

@@ -7,8 +7,8 @@ use crate::error::{StoreError, during};
 use crate::texts::{Texts, Waiting, portion};
 use crate::{postgres, sqlite};
 
-/// Indexes the texts of tweets, so that searches do not read all texts, and adds up totals of source
-/// tweets.
+/// Indexes the texts of tweets, so that searches do not read all texts, and adds up totals of
+/// source tweets.
 ///
 /// Writing the index takes longer than writing the tweets, and transactions would wait for each
 /// other to change the same totals. So both are done later, in portions. Searches and totals also
@@ -23,7 +23,7 @@ impl Maintenance {
         Self { databases }
     }
 
-    /// Creates the index of texts if it does not exist. On a database with many texts and without the index,
+    /// Creates the index of texts if it does not exist. If many texts are stored without an index,
     /// this takes minutes, and edits and deletions of tweets wait.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! Searches find texts while they are indexed, after that, and after they are changed; and totals are
-//! right before and after changes are added to them.
+//! Searches find texts while they are indexed, after that, and after they are changed; and totals
+//! are right before and after changes are added to them.
 
 use std::sync::Arc;
 
