@@ -7,9 +7,10 @@
 DROP INDEX source_tweets_waiting;
 CREATE INDEX source_tweets_waiting ON source_tweets (id) WHERE NOT is_processed;
 
--- Creates the table of statistics, and nothing else.
+-- Replaces the statistics of an earlier ANALYZE. This creates an empty table, and nothing else.
+DROP TABLE IF EXISTS sqlite_stat4;
+DROP TABLE IF EXISTS sqlite_stat1;
 ANALYZE sqlite_schema;
-DELETE FROM sqlite_stat1;
 INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('source_tweets', 'sqlite_autoindex_source_tweets_1', '1000000 1'),
     ('source_tweets', 'source_tweets_date', '1000000 2 1'),

@@ -77,8 +77,8 @@ pub(crate) async fn waiting(
     let (tweets, waiting) = (texts.tweets(), texts.waiting());
     let sql = format!(
         "SELECT waiting.id, length(tweet.content)::bigint AS length FROM {waiting} AS waiting \
-         JOIN {tweets} AS tweet USING (id) ORDER BY waiting.id LIMIT $1 \
-         FOR UPDATE OF waiting SKIP LOCKED"
+         CROSS JOIN LATERAL (SELECT content FROM {tweets} WHERE id = waiting.id OFFSET 0) AS tweet \
+         ORDER BY waiting.id LIMIT $1 FOR UPDATE OF waiting SKIP LOCKED"
     );
     diesel::sql_query(sql).bind::<BigInt, _>(i64::from(most)).load(connection).await
 }

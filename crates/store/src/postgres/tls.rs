@@ -73,7 +73,7 @@ impl Parameters {
             let mut connection = self.connect().await?;
             let statements: Vec<String> = SESSION
                 .iter()
-                .filter(|(name, _)| !options.contains(name))
+                .filter(|(name, _)| !options.contains(&format!("{name}=")))
                 .map(|(name, value)| format!("SET {name} = '{value}'"))
                 .collect();
             connection

@@ -10,9 +10,10 @@ use crate::run_query::RunQueryDsl;
 /// Adds up to `most` changes to the totals, and returns how many they were. Skips changes that
 /// another process is adding.
 pub(crate) async fn add_up(connection: &mut Conn, most: u16) -> QueryResult<usize> {
-    let sql = "WITH ended AS (DELETE FROM source_tweet_total_changes WHERE id IN (\
-               SELECT id FROM source_tweet_total_changes ORDER BY id LIMIT $1 \
-               FOR UPDATE SKIP LOCKED) RETURNING *), \
+    let sql = "WITH next AS MATERIALIZED (SELECT id FROM source_tweet_total_changes \
+               ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED), \
+               ended AS (DELETE FROM source_tweet_total_changes AS change USING next \
+               WHERE change.id = next.id RETURNING change.*), \
                added AS (INSERT INTO source_tweet_totals AS kept \
                (day, execution_id, tweets, likes, retweets, views) \
                SELECT day, execution_id, SUM(tweets), SUM(likes), SUM(retweets), SUM(views) \
