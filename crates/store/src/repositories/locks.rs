@@ -40,6 +40,39 @@ pub(super) async fn waiting_source_tweets(
     .await
 }
 
+/// Locks source tweets in the order of their X ids, so that two transactions that change the same
+/// ones do not wait for each other.
+pub(super) async fn lock_source_tweets(
+    connection: &mut Conn,
+    tweet_ids: &[&str],
+) -> QueryResult<()> {
+    let _: Vec<i64> = locked!(
+        source_tweets::table
+            .filter(source_tweets::tweet_id.eq_any(tweet_ids))
+            .order(source_tweets::tweet_id)
+            .select(source_tweets::id)
+    )
+    .load(connection)
+    .await?;
+    Ok(())
+}
+
+/// Locks source tweets in the same order, given their ids.
+pub(super) async fn lock_source_tweets_by_id(
+    connection: &mut Conn,
+    ids: &[i64],
+) -> QueryResult<()> {
+    let _: Vec<i64> = locked!(
+        source_tweets::table
+            .filter(source_tweets::id.eq_any(ids))
+            .order(source_tweets::tweet_id)
+            .select(source_tweets::id)
+    )
+    .load(connection)
+    .await?;
+    Ok(())
+}
+
 /// The ids of due posts, oldest first. Rows that another transaction has locked are skipped.
 pub(super) async fn due_posts(
     connection: &mut Conn,

@@ -40,6 +40,7 @@ impl Repositories {
         let mut deleted = Vec::new();
         for chunk in ids.chunks(CHUNK * 10) {
             let numbers: Vec<i64> = chunk.iter().map(|id| id.number()).collect();
+            locks::lock_source_tweets_by_id(transaction.connection(), &numbers).await?;
             let rows: Vec<String> = diesel::delete(source_tweets::table)
                 .filter(source_tweets::id.eq_any(numbers))
                 .returning(source_tweets::tweet_id)

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use waggle_twitter_n8n::{Engagement, NewSourceTweet, OfferPolicy, Run, Sighting};
 
-use super::super::{Conn, Repositories};
+use super::super::{Conn, Repositories, locks};
 use crate::error::StoreError;
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
 use crate::one_of::OneOf;
@@ -279,6 +279,18 @@ impl Repositories {
             let missing: Vec<&str> = new.iter().map(|row| row.tweet_id).collect();
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
+            let mut touched: Vec<&str> = tweets
+                .iter()
+                .filter(|tweet| {
+                    let known = there.get(&tweet.tweet_id);
+                    has_changed(tweet, &there) || known.is_some_and(|known| is_offered(&known))
+                })
+                .map(|tweet| tweet.tweet_id.as_str())
+                .collect();
+            touched.sort_unstable();
+            for chunk in touched.chunks(CHUNK * 10) {
+                locks::lock_source_tweets(connection, chunk).await?;
+            }
             stored = write(connection, new, OnConflict::DoNothing).await?;
             if stored.len() < missing.len() {
                 // Some tweets already existed, or another call stored them first. Their rows show
