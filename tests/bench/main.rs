@@ -179,8 +179,8 @@ fn measure_batches(raw: &mut raw::Raw<'_>, process: &Process, token: &str) {
     say(
         "batches of 3, HTTP",
         &format!(
-            "{best_http:.0} batches/s = {} of raw (aim: above 70 %), {:.0} µs of processor time of \
-             the server for each",
+            "{best_http:.0} batches/s = {} of raw (aim: above 70 %), {:.0} µs of processor time \
+             of the server for each",
             ratio(best_http, best_raw),
             (processor / calls).as_secs_f64() * 1e6,
         ),

@@ -206,6 +206,34 @@ async fn an_upgrade_adds_up_and_finds_what_was_stored_before(kind: Kind) {
     check_many_tweets(&*tweets).await;
 }
 
+/// For a role that may not create the extension, searches find texts without the index, and the
+/// index is created once the extension exists.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_extension_texts_are_found_and_the_index_follows_later() {
+    let database = Database::new(Kind::Postgres).await;
+    let role = format!("plain_{}", database.url.rsplit('/').next().unwrap().replace('?', "_"));
+    let role: String = role.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    let grant = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'plain'; GRANT USAGE, CREATE ON SCHEMA public TO {role}"
+    );
+    execute(&database, Kind::Postgres, &grant).await;
+    let (_, place) = database.url.split_once('@').unwrap();
+    let store = Store::open(&format!("postgresql://{role}:plain@{place}")).await.unwrap();
+    store.migrate(Mode::Run).await.unwrap();
+    let (ports, maintenance) = (store.ports(), store.maintenance());
+    let made = batch("b", &[("t-1", "grey heron")]);
+    ports.batches.receive(&made, noon()).await.unwrap();
+
+    let refused = maintenance.prepare_index().await;
+
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(found(&ports, "HERON").await, ["t-1"]);
+    execute(&database, Kind::Postgres, "CREATE EXTENSION pg_trgm").await;
+    maintenance.prepare_index().await.unwrap();
+    index_all(&maintenance).await;
+    assert_eq!(found(&ports, "HERON").await, ["t-1"]);
+}
+
 mod sqlite {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn tweets_are_found_while_and_after_they_are_indexed() {
