@@ -8,7 +8,7 @@ use waggle_accounts::{AuthEvent, AuthEventFilter, Client, NewAuthEvent};
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{Cursor, Page, PageRequest, PortError};
 
-use super::{Repositories, Transaction, mails, one_more};
+use super::{Repositories, Transaction, columns, mails, one_more};
 use crate::error::during;
 use crate::queues::Queue;
 use crate::run_query::RunQueryDsl;
@@ -97,7 +97,7 @@ impl AuthEventRepository for Repositories {
         during("listing authentication events", async {
             let mut connection = self.pools.read().await?;
             let mut query =
-                auth_events::table.select(EventRow::as_select()).into_boxed::<super::Db>();
+                auth_events::table.select(columns::<EventRow>()).into_boxed::<super::Db>();
             if let Some(kind) = filter.kind {
                 query = query.filter(auth_events::event_type.eq(kind.name()));
             }

@@ -23,7 +23,8 @@ use waggle_twitter_n8n::{
 
 use super::source_tweets::{distinct, end_leases, open_tweets};
 use super::{
-    Conn, Db, Repositories, batch_status, containing, cursor_time, keyset, locks, lower, one_more,
+    Conn, Db, Repositories, batch_status, columns, containing, cursor_time, keyset, locks, lower,
+    one_more,
 };
 use crate::error::{StoreError, column, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
@@ -485,7 +486,7 @@ impl CampaignBatchRepository for Repositories {
             let mut connection = self.pools.read().await?;
             let row: Option<Row> = campaign_batches::table
                 .find(id.number())
-                .select(Row::as_select())
+                .select(columns::<Row>())
                 .first(&mut connection)
                 .await
                 .optional()?;
@@ -511,7 +512,7 @@ impl CampaignBatchRepository for Repositories {
             let connection = reader.connection();
             let rows: Vec<Row> = query
                 .limit(one_more(page.limit))
-                .select(Row::as_select())
+                .select(columns::<Row>())
                 .load(&mut *connection)
                 .await?;
             let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();

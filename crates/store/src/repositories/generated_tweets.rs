@@ -14,10 +14,10 @@ use waggle_twitter_n8n::{
     TweetFilter,
 };
 
-use super::search::few_candidates;
+use super::search::{FIRST, few_candidates};
 use super::{
-    Conn, Db, Repositories, batch_status, containing, cursor_time, dialect, keyset, locks, lower,
-    one_more,
+    Conn, Db, Repositories, batch_status, columns, containing, cursor_time, dialect, keyset, locks,
+    lower, one_more, until,
 };
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
@@ -217,7 +217,9 @@ pub(super) async fn touch(connection: &mut Conn, tweet: i64, now: Time) -> Query
         .map(drop)
 }
 
-fn filtered<'a>(filter: &TweetFilter) -> generated_tweets::BoxedQuery<'a, Db> {
+type Boxed<'a> = generated_tweets::BoxedQuery<'a, Db>;
+
+fn filtered<'a>(filter: &TweetFilter) -> Boxed<'a> {
     let mut query = generated_tweets::table.into_boxed::<Db>();
     if let Some(part) = &filter.search {
         query = query
@@ -255,6 +257,51 @@ fn filtered<'a>(filter: &TweetFilter) -> generated_tweets::BoxedQuery<'a, Db> {
     query
 }
 
+fn sorted(query: Boxed<'_>, direction: Direction, after: Option<Cursor>) -> Boxed<'_> {
+    use generated_tweets::{created_at, id};
+    keyset!(query, created_at, cursor_time, id, direction, after)
+}
+
+/// One tweet more than the page has. It is read in the same ways as a page of source tweets.
+async fn page_of(
+    connection: &mut Conn,
+    filter: &TweetFilter,
+    direction: Direction,
+    page: PageRequest,
+) -> QueryResult<Vec<Row>> {
+    use generated_tweets::{created_at, id};
+    let most = one_more(page.limit);
+    let mut query = filtered(filter);
+    // A batch has so few tweets that all texts are read.
+    if filter.search.is_some() && filter.batch.is_none() {
+        let (created_from, created_before) = (filter.created_from, filter.created_before);
+        let dates = TweetFilter { created_from, created_before, ..TweetFilter::default() };
+        let last: Option<(Time, i64)> = sorted(filtered(&dates), direction, page.after)
+            .offset(FIRST)
+            .select((created_at, id))
+            .first(connection)
+            .await
+            .optional()?;
+        let first = match last {
+            Some(last) => until!(filtered(filter), created_at, id, direction, last),
+            None => filtered(filter),
+        };
+        let rows: Vec<Row> = sorted(first, direction, page.after)
+            .limit(most)
+            .select(columns::<Row>())
+            .load(connection)
+            .await?;
+        if last.is_none() || rows.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
+            return Ok(rows);
+        }
+        let part = filter.search.as_deref();
+        if let Some(ids) = few_candidates(connection, Texts::GeneratedTweets, part).await? {
+            query = query.filter(dialect::among!(generated_tweets::id, ids));
+        }
+    }
+    sorted(query, direction, page.after).limit(most).select(columns::<Row>()).load(connection).await
+}
+
 #[async_trait]
 impl GeneratedTweetRepository for Repositories {
     async fn find(&self, id: GeneratedTweetId) -> Result<Option<GeneratedTweet>, PortError> {
@@ -268,7 +315,7 @@ impl GeneratedTweetRepository for Repositories {
             let rows: Vec<Row> = generated_tweets::table
                 .filter(generated_tweets::id.eq_any(numbers))
                 .order(generated_tweets::id)
-                .select(Row::as_select())
+                .select(columns::<Row>())
                 .load(&mut connection)
                 .await?;
             rows.into_iter().map(TryInto::try_into).collect()
@@ -282,19 +329,9 @@ impl GeneratedTweetRepository for Repositories {
         direction: Direction,
         page: PageRequest,
     ) -> Result<Page<GeneratedTweet>, PortError> {
-        use generated_tweets::{created_at, id};
         during("listing generated tweets", async {
             let mut reader = self.pools.read_long().await?;
-            let connection = reader.connection();
-            let part = filter.search.as_deref();
-            let few = few_candidates(connection, Texts::GeneratedTweets, part).await?;
-            let mut query = filtered(filter);
-            if let Some(ids) = few {
-                query = query.filter(dialect::among!(generated_tweets::id, ids));
-            }
-            let query = keyset!(query, created_at, cursor_time, id, direction, page.after);
-            let rows: Vec<Row> =
-                query.limit(one_more(page.limit)).select(Row::as_select()).load(connection).await?;
+            let rows = page_of(reader.connection(), filter, direction, page).await?;
             let tweets =
                 rows.into_iter().map(GeneratedTweet::try_from).collect::<Result<Vec<_>, _>>()?;
             Ok(Page::from_one_more(tweets, page.limit, |tweet| Cursor {
@@ -349,7 +386,7 @@ impl GeneratedTweetRepository for Repositories {
             let rows: Vec<HistoryRow> = query
                 .order(history::id.desc())
                 .limit(one_more(page.limit))
-                .select(HistoryRow::as_select())
+                .select(columns::<HistoryRow>())
                 .load(&mut connection)
                 .await?;
             let entries =

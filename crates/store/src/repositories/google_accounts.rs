@@ -8,8 +8,8 @@ use waggle_accounts::{GoogleIdentity, ReturnTo, StoredHash, StoredPassword, User
 use waggle_kernel::PortError;
 use waggle_kernel::ids::UserId;
 
-use super::Repositories;
 use super::user_row::UserRow;
+use super::{Repositories, columns};
 use crate::error::during;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{google_accounts, google_sign_ins, users};
@@ -75,7 +75,7 @@ impl GoogleAccounts for Repositories {
                 .inner_join(users::table)
                 .filter(google_accounts::issuer.eq(&google.issuer))
                 .filter(google_accounts::subject.eq(&google.subject))
-                .select(UserRow::as_select())
+                .select(columns::<UserRow>())
                 .first(&mut connection)
                 .await
                 .optional()?;

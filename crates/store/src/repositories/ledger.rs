@@ -18,7 +18,7 @@ use super::outcome::{
     OPEN, ask, known_platforms, lock, mark_published, record_published, settle_delivery, tweet_of,
 };
 use super::readable::{Rows, readable};
-use super::{Conn, Repositories, locks};
+use super::{Conn, Repositories, columns, locks};
 use crate::error::{StoreError, column, during, is_unique_violation};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{deliveries, posts, public_posts};
@@ -294,13 +294,13 @@ fn leased<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, (PostRow, Ve
     Box::pin(async move {
         let rows: Vec<PostRow> = posts::table
             .filter(posts::id.eq_any(ids))
-            .select(PostRow::as_select())
+            .select(columns::<PostRow>())
             .load(connection)
             .await?;
         let doubts: Vec<DoubtRow> = deliveries::table
             .filter(deliveries::post_id.eq_any(ids))
             .filter(deliveries::state.eq_any(IN_DOUBT))
-            .select(DoubtRow::as_select())
+            .select(columns::<DoubtRow>())
             .load(connection)
             .await?;
         let mut by_post: HashMap<i64, Vec<DoubtRow>> = HashMap::new();

@@ -4,7 +4,7 @@
 use diesel::prelude::*;
 
 use super::dialect::{locked, share_locked, skip_locked};
-use super::{Conn, dialect};
+use super::{Conn, columns, dialect};
 use crate::locked_tweet::LockedTweet;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{
@@ -150,7 +150,7 @@ pub(super) async fn lock_batch_by_id(connection: &mut Conn, id: i64) -> QueryRes
 
 /// Locks the generated tweet until the transaction ends, and returns it.
 pub(super) async fn lock_tweet(connection: &mut Conn, id: i64) -> QueryResult<Option<LockedTweet>> {
-    locked!(generated_tweets::table.find(id).select(LockedTweet::as_select()))
+    locked!(generated_tweets::table.find(id).select(columns::<LockedTweet>()))
         .first(connection)
         .await
         .optional()

@@ -9,7 +9,7 @@ use waggle_accounts::{Letter, NewMail, QueuedMail};
 use waggle_kernel::{PortError, SealedSecret, error_chain};
 
 use super::readable::{Rows, readable};
-use super::{Conn, Repositories, locks};
+use super::{Conn, Repositories, columns, locks};
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
 use crate::schema::mails;
@@ -95,7 +95,7 @@ async fn set_aside(connection: &mut Conn, id: i64, why: &str) -> QueryResult<()>
 
 fn with_ids<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, MailRow> {
     let query = mails::table.filter(mails::id.eq_any(ids)).order(mails::id);
-    query.select(MailRow::as_select()).load(connection)
+    query.select(columns::<MailRow>()).load(connection)
 }
 
 #[async_trait]

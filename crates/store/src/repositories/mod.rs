@@ -26,6 +26,8 @@ mod user_row;
 mod users;
 mod verifications;
 
+use diesel::Selectable;
+
 pub(crate) use self::health::check;
 pub(crate) use self::settings::revision as settings_revision;
 use super::{Conn, Db, Pools, Transaction, dialect};
@@ -40,6 +42,13 @@ impl Repositories {
     pub(crate) const fn new(pools: Pools) -> Self {
         Self { pools }
     }
+}
+
+/// The columns of `R`, in place of `R::as_select()`. The type of the latter hides the columns, and
+/// the compiler then proves for each query again that `R` can be read from them, which took more
+/// than half of the time to compile this crate.
+fn columns<R: Selectable<Db>>() -> R::SelectExpression {
+    R::construct_selection()
 }
 
 diesel::define_sql_function! {
@@ -88,6 +97,22 @@ macro_rules! keyset {
     }};
 }
 use keyset;
+
+/// Restricts a query that [`keyset!`] orders to the rows up to one, in the same form.
+macro_rules! until {
+    ($query:expr, $column:expr, $id:expr, $direction:expr, $last:expr) => {{
+        let (value, last_id) = $last;
+        match $direction {
+            waggle_kernel::Direction::Ascending => {
+                $query.filter($column.le(value)).filter($column.lt(value).or($id.le(last_id)))
+            }
+            waggle_kernel::Direction::Descending => {
+                $query.filter($column.ge(value)).filter($column.gt(value).or($id.ge(last_id)))
+            }
+        }
+    }};
+}
+use until;
 
 /// The time in a cursor.
 fn cursor_time(cursor: waggle_kernel::Cursor) -> crate::types::Time {

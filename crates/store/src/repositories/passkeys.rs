@@ -8,7 +8,7 @@ use waggle_accounts::ports::{Challenge, PasskeyRepository};
 use waggle_kernel::PortError;
 use waggle_kernel::ids::{PasskeyId, SessionId, UserId};
 
-use super::Repositories;
+use super::{Repositories, columns};
 use crate::error::{during, is_reference_violation};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{passkey_challenges, passkeys};
@@ -55,7 +55,7 @@ impl PasskeyRepository for Repositories {
             let rows: Vec<PasskeyRow> = passkeys::table
                 .filter(passkeys::user_id.eq(user.number()))
                 .order(passkeys::id)
-                .select(PasskeyRow::as_select())
+                .select(columns::<PasskeyRow>())
                 .load(&mut connection)
                 .await?;
             Ok(rows.into_iter().map(Into::into).collect())

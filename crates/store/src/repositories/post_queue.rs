@@ -13,7 +13,7 @@ use waggle_twitter_n8n::{
 };
 
 use super::generated_tweets::{touch, write_history};
-use super::{Conn, Repositories, locks};
+use super::{Conn, Repositories, columns, locks};
 use crate::error::{StoreError, column, during};
 use crate::queues::Queue;
 use crate::run_query::RunQueryDsl;
@@ -177,7 +177,7 @@ async fn queue(
     let waiting = match &there {
         Some((id, status)) if status == PostStatus::Scheduled.name() => {
             let found: Waiting =
-                posts::table.find(*id).select(Waiting::as_select()).first(connection).await?;
+                posts::table.find(*id).select(columns::<Waiting>()).first(connection).await?;
             Some(found)
         }
         _ => None,

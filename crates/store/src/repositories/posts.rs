@@ -15,7 +15,7 @@ use waggle_twitter_n8n::{HistoryAction, NewHistoryEntry, Status};
 
 use super::generated_tweets::{touch, write_history};
 use super::outcome::{known_platforms, lock, mark_published, record_published, stop, take_id};
-use super::{Conn, Db, Repositories, cursor_time, keyset, one_more};
+use super::{Conn, Db, Repositories, columns, cursor_time, keyset, one_more};
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{deliveries, posts, public_posts, twitter_posts};
@@ -235,7 +235,7 @@ impl PostRepository for Repositories {
                 .left_join(twitter_posts::table)
                 .filter(posts::id.eq(id.number()))
                 .filter(posts::platform.eq_any(known_platforms()))
-                .select((Row::as_select(), Option::<TwitterRow>::as_select()))
+                .select((columns::<Row>(), columns::<Option<TwitterRow>>()))
                 .first(&mut connection)
                 .await
                 .optional()?;
@@ -254,7 +254,7 @@ impl PostRepository for Repositories {
             let mut query = posts::table
                 .left_join(twitter_posts::table)
                 .filter(posts::platform.eq_any(known_platforms()))
-                .select((Row::as_select(), Option::<TwitterRow>::as_select()))
+                .select((columns::<Row>(), columns::<Option<TwitterRow>>()))
                 .into_boxed::<Db>();
             if let Some(status) = filter.status {
                 query = query.filter(posts::status.eq(status.name()));
@@ -290,7 +290,7 @@ impl PostRepository for Repositories {
                 .filter(deliveries::post_id.eq(id.number()))
                 .order(deliveries::attempt)
                 .limit(1_000)
-                .select(DeliveryRow::as_select())
+                .select(columns::<DeliveryRow>())
                 .load(&mut connection)
                 .await?;
             rows.into_iter().map(TryInto::try_into).collect()

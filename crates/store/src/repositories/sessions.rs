@@ -11,7 +11,7 @@ use waggle_kernel::ids::{SessionId, UserId};
 use super::auth_events::{address, write_down};
 use super::revoke::end_sessions;
 use super::user_row::UserRow;
-use super::{Conn, Repositories, locks};
+use super::{Conn, Repositories, columns, locks};
 use crate::error::during;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{sessions, users};
@@ -136,7 +136,7 @@ impl SessionRepository for Repositories {
             let row: Option<(SessionRow, UserRow)> = sessions::table
                 .inner_join(users::table)
                 .filter(sessions::hash.eq(hash.0.to_vec()))
-                .select((SessionRow::as_select(), UserRow::as_select()))
+                .select((columns::<SessionRow>(), columns::<UserRow>()))
                 .first(&mut connection)
                 .await
                 .optional()?;
@@ -198,7 +198,7 @@ impl SessionRepository for Repositories {
                 .filter(sessions::idle_until.gt(Time::from(now)))
                 .filter(sessions::is_pending.eq(false))
                 .order(sessions::id.desc())
-                .select(SessionRow::as_select())
+                .select(columns::<SessionRow>())
                 .load(&mut connection)
                 .await?;
             Ok(rows.into_iter().map(Into::into).collect())

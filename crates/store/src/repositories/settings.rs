@@ -14,7 +14,7 @@ use waggle_settings::{
     SealedAt, Stored, StoredSecret, StoredSetting,
 };
 
-use super::{Conn, Repositories, dialect, one_more};
+use super::{Conn, Repositories, columns, dialect, one_more};
 use crate::error::{StoreError, column, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
 use crate::run_query::RunQueryDsl;
@@ -90,7 +90,7 @@ fn kept(value: Option<String>, sealed: Option<Vec<u8>>, sealed_by: Option<String
 }
 
 /// The three columns that store a value.
-fn columns(kept: Option<&Kept>) -> (Option<&str>, Option<&[u8]>, Option<&str>) {
+fn value_columns(kept: Option<&Kept>) -> (Option<&str>, Option<&[u8]>, Option<&str>) {
     match kept {
         None => (None, None, None),
         Some(Kept::Clear(text)) => (Some(text), None, None),
@@ -159,7 +159,7 @@ async fn write_down(
             .map(|change| {
                 let before = change.from.as_ref();
                 let (from_value, from_sealed, from_sealed_by) =
-                    columns(before.map(|(kept, _)| kept));
+                    value_columns(before.map(|(kept, _)| kept));
                 NewChangeRow {
                     revision: revision.0,
                     key: &change.key,
@@ -168,7 +168,7 @@ async fn write_down(
                     from_sealed,
                     from_sealed_by,
                     from_version: before.map(|(_, version)| version.0),
-                    to_value: columns(change.to.as_ref()).0,
+                    to_value: value_columns(change.to.as_ref()).0,
                     is_set: change.to.is_some(),
                     changed_at: at,
                     changed_by: by,
@@ -208,7 +208,7 @@ async fn write_settings(
         let rows: Vec<NewSettingRow<'_>> = chunk
             .iter()
             .map(|change| {
-                let (value, sealed, sealed_by) = columns(change.to.as_ref());
+                let (value, sealed, sealed_by) = value_columns(change.to.as_ref());
                 NewSettingRow {
                     key: &change.key,
                     value,
@@ -297,7 +297,7 @@ impl SettingRepository for Repositories {
             let (revision, master_key) = state(&mut connection).await?;
             let rows: Vec<SettingRow> = app_settings::table
                 .order(app_settings::key)
-                .select(SettingRow::as_select())
+                .select(columns::<SettingRow>())
                 .load(&mut connection)
                 .await?;
             let settings = rows
@@ -346,7 +346,7 @@ impl SettingRepository for Repositories {
         during("reading the history of settings", async {
             let mut connection = self.pools.read().await?;
             let mut query =
-                setting_changes::table.select(ChangeRow::as_select()).into_boxed::<super::Db>();
+                setting_changes::table.select(columns::<ChangeRow>()).into_boxed::<super::Db>();
             if let Some(key) = key {
                 query = query.filter(setting_changes::key.eq(key));
             }
@@ -372,7 +372,7 @@ impl SettingRepository for Repositories {
             let rows: Vec<ChangeRow> = setting_changes::table
                 .filter(setting_changes::revision.eq(revision.0))
                 .order(setting_changes::id)
-                .select(ChangeRow::as_select())
+                .select(columns::<ChangeRow>())
                 .load(&mut connection)
                 .await?;
             rows.into_iter().map(TryInto::try_into).collect()
@@ -386,12 +386,12 @@ impl SettingRepository for Repositories {
             let (revision, _) = state(&mut connection).await?;
             let now: Vec<SettingRow> = app_settings::table
                 .filter(app_settings::sealed.is_not_null())
-                .select(SettingRow::as_select())
+                .select(columns::<SettingRow>())
                 .load(&mut connection)
                 .await?;
             let before: Vec<ChangeRow> = setting_changes::table
                 .filter(setting_changes::from_sealed.is_not_null())
-                .select(ChangeRow::as_select())
+                .select(columns::<ChangeRow>())
                 .load(&mut connection)
                 .await?;
             let now = now.into_iter().filter_map(|row| {

@@ -13,7 +13,7 @@ use waggle_kernel::{PortError, Scope, Scopes, UnknownName};
 use super::auth_events::write_down;
 use super::revoke::has_session;
 use super::user_row::UserRow;
-use super::{Conn, Repositories, dialect, locks};
+use super::{Conn, Repositories, columns, dialect, locks};
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{api_tokens, users};
@@ -145,7 +145,7 @@ impl TokenRepository for Repositories {
             let row: Option<(Row, Option<UserRow>)> = api_tokens::table
                 .left_join(users::table)
                 .filter(api_tokens::public_id.eq(public_id))
-                .select((Row::as_select(), Option::<UserRow>::as_select()))
+                .select((columns::<Row>(), columns::<Option<UserRow>>()))
                 .first(&mut connection)
                 .await
                 .optional()?;
@@ -159,7 +159,7 @@ impl TokenRepository for Repositories {
             let mut connection = self.pools.read().await?;
             let mut query = api_tokens::table
                 .left_join(users::table)
-                .select((Row::as_select(), Option::<UserRow>::as_select()))
+                .select((columns::<Row>(), columns::<Option<UserRow>>()))
                 .into_boxed::<super::Db>();
             if let Some(owner) = owner {
                 query = query.filter(api_tokens::user_id.eq(owner.number()));

@@ -14,7 +14,7 @@ use waggle_kernel::{Cursor, Page, PageRequest, PortError, Version};
 use super::auth_events::write_down;
 use super::revoke::{end_codes, end_sessions};
 use super::user_row::{UserRow, user};
-use super::{Conn, Repositories, dialect, locks, one_more};
+use super::{Conn, Repositories, columns, dialect, locks, one_more};
 use crate::error::{StoreError, during, is_unique_violation};
 use crate::run_query::RunQueryDsl;
 use crate::schema::users;
@@ -71,7 +71,7 @@ async fn would_lose_rights(connection: &mut Conn, user: &User) -> Result<bool, S
     dialect::lock_users(connection).await?;
     let row: Option<UserRow> = users::table
         .find(user.id.number())
-        .select(UserRow::as_select())
+        .select(columns::<UserRow>())
         .first(connection)
         .await
         .optional()?;
@@ -126,7 +126,7 @@ impl UserRepository for Repositories {
             let mut connection = self.pools.read().await?;
             let row: Option<UserRow> = users::table
                 .find(id.number())
-                .select(UserRow::as_select())
+                .select(columns::<UserRow>())
                 .first(&mut connection)
                 .await
                 .optional()?;
@@ -138,7 +138,7 @@ impl UserRepository for Repositories {
     async fn find_login(&self, login: &Login) -> Result<Option<(User, StoredPassword)>, PortError> {
         during("finding a user by name", async {
             let mut connection = self.pools.read().await?;
-            let query = users::table.select(UserRow::as_select()).into_boxed::<super::Db>();
+            let query = users::table.select(columns::<UserRow>()).into_boxed::<super::Db>();
             let query = match login {
                 Login::Email(address) => query.filter(users::email.eq(address.as_str())),
                 Login::Username(name) => query.filter(users::username_folded.eq(name.folded())),
@@ -173,7 +173,7 @@ impl UserRepository for Repositories {
                 .filter(users::id.gt(after))
                 .order(users::id)
                 .limit(one_more(page.limit))
-                .select(UserRow::as_select())
+                .select(columns::<UserRow>())
                 .load(&mut connection)
                 .await?;
             let rows = rows.into_iter().map(user).collect::<Result<Vec<User>, _>>()?;
@@ -231,14 +231,14 @@ impl UserRepository for Repositories {
                 .filter(users::email_verified_at.is_not_null())
                 .filter(users::is_super_admin.eq(false))
                 .order(users::id)
-                .select(UserRow::as_select())
+                .select(columns::<UserRow>())
                 .load(&mut connection)
                 .await?;
             let unlisted: Vec<UserRow> = users::table
                 .filter(users::is_super_admin.eq(true))
                 .filter(users::email.ne_all(&list).or(users::email_verified_at.is_null()))
                 .order(users::id)
-                .select(UserRow::as_select())
+                .select(columns::<UserRow>())
                 .load(&mut connection)
                 .await?;
             listed.into_iter().chain(unlisted).map(user).collect()

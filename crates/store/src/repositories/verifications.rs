@@ -14,7 +14,7 @@ use waggle_kernel::{Mark, PortError};
 
 use super::auth_events::write_down;
 use super::revoke::{end_codes, end_sessions};
-use super::{Conn, Repositories, locks, users};
+use super::{Conn, Repositories, columns, locks, users};
 use crate::error::{StoreError, column, during, is_unique_violation};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{api_tokens, google_accounts, users as people, verification_codes};
@@ -328,7 +328,7 @@ impl VerificationRepository for Repositories {
                 .filter(verification_codes::expires_at.gt(Time::from(now)))
                 .filter(verification_codes::tries.lt(MOST_TRIES))
                 .set(verification_codes::tries.eq(verification_codes::tries + 1))
-                .returning(CodeRow::as_returning())
+                .returning(columns::<CodeRow>())
                 .get_result(transaction.connection())
                 .await
                 .optional()?;
@@ -351,7 +351,7 @@ impl VerificationRepository for Repositories {
                 .filter(verification_codes::purpose.eq(purpose.name()))
                 .filter(verification_codes::used_at.is_null())
                 .filter(verification_codes::expires_at.gt(Time::from(now)))
-                .select(CodeRow::as_select())
+                .select(columns::<CodeRow>())
                 .first(&mut connection)
                 .await
                 .optional()?;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use waggle_kernel::{Clock as _, FixedClock};
+use waggle_kernel::{Clock as _, Direction, FixedClock, Limit, PageRequest};
 use waggle_store::{Maintenance, Mode, Ports, Store};
 use waggle_twitter_n8n::testing::many::{
     check_many_tweets, concurrent_changes_keep_the_totals, record_many_tweets,
@@ -80,6 +80,52 @@ async fn an_edited_text_is_found_as_it_is(kind: Kind) {
     assert!(found(ports, "heron").await.is_empty());
     assert_eq!(found(ports, "stork").await, ["t-1", "t-2"]);
     assert_eq!(found(ports, "black st").await, ["t-1"]);
+}
+
+/// The first tweets of a list are read without the index, and the others with it: of tweets that
+/// were all stored at the same time, none is missed or found twice.
+async fn a_text_is_found_among_many_tweets(kind: Kind) {
+    const MANY: usize = 2_300;
+    let (fresh, index) = indexed(kind).await;
+    let ports = &fresh.ports;
+    let names: Vec<String> = (0..MANY).map(|number| format!("t-{number:04}")).collect();
+    let bird = |number: usize| match number {
+        40 | 1_170 | 2_260 => "grey heron",
+        _ if number % 7 == 0 => "white stork",
+        _ => "kingfisher",
+    };
+    let texts: Vec<(&str, &str)> =
+        names.iter().enumerate().map(|(number, name)| (&**name, bird(number))).collect();
+    ports.batches.receive(&batch("b", &texts), noon()).await.unwrap();
+
+    for is_indexed in [false, true] {
+        for direction in [Direction::Ascending, Direction::Descending] {
+            for part in ["heron", "STORK", "fisher", "no such bird"] {
+                let matches = |name: &&String| {
+                    let number = name[2..].parse().unwrap();
+                    bird(number).contains(&part.to_lowercase())
+                };
+                let mut expected: Vec<&String> = names.iter().filter(matches).collect();
+                if direction == Direction::Descending {
+                    expected.reverse();
+                }
+                let filter = TweetFilter { search: Some(part.into()), ..TweetFilter::default() };
+                let limit = Limit::new(150).unwrap();
+                let mut page = PageRequest::first(limit);
+                let mut read = Vec::new();
+                loop {
+                    let found = ports.tweets.list(&filter, direction, page).await.unwrap();
+                    read.extend(
+                        found.items.iter().map(|tweet| tweet.view().tweet.tweet_id.clone()),
+                    );
+                    let Some(next) = found.next else { break };
+                    page = PageRequest { after: Some(next), limit };
+                }
+                assert_eq!(read.iter().collect::<Vec<_>>(), expected, "{part} {is_indexed}");
+            }
+        }
+        index_all(&index).await;
+    }
 }
 
 /// Edits and two indexers at the same time: at the end, the index knows the last texts.
@@ -246,6 +292,11 @@ mod sqlite {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_text_is_found_among_many_tweets() {
+        super::a_text_is_found_among_many_tweets(super::Kind::Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn edits_beside_the_indexer_are_not_lost() {
         super::edits_beside_the_indexer_are_not_lost(super::Kind::Sqlite).await;
     }
@@ -270,6 +321,11 @@ mod postgres {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_edited_text_is_found_as_it_is() {
         super::an_edited_text_is_found_as_it_is(super::Kind::Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_text_is_found_among_many_tweets() {
+        super::a_text_is_found_among_many_tweets(super::Kind::Postgres).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

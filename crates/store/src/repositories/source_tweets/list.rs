@@ -2,15 +2,16 @@
 //!
 //! A list is read in one of two ways. If an index finds that only a few tweets match, those are
 //! sorted. Otherwise the tweets are read in the order of the list until the page is full, which is
-//! usually soon, because many match.
+//! usually soon, because many match. A search reads the first tweets of the list before it uses an
+//! index, because a common text is found soonest there.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use waggle_kernel::{Cursor, Direction, PageRequest};
 use waggle_twitter_n8n::{SourceTweetFilter, SourceTweetSort, SourceTweetTotals};
 
-use super::super::search::{FEW, few_candidates};
-use super::super::{Conn, cursor_time, dialect, keyset, one_more};
+use super::super::search::{FEW, FIRST, few_candidates};
+use super::super::{Conn, columns, cursor_time, dialect, keyset, one_more, until};
 use super::filter::{Boxed, filtered};
 use super::row::Row;
 use crate::counts::Count;
@@ -28,6 +29,9 @@ pub(super) async fn page(
     direction: Direction,
     page: PageRequest,
 ) -> QueryResult<Vec<Row>> {
+    if let Some(rows) = first_ones(connection, filter, sort, direction, page).await? {
+        return Ok(rows);
+    }
     let mut few = candidates(connection, filter).await?;
     if let Some(count) = count(sort)
         && few.is_none()
@@ -39,9 +43,40 @@ pub(super) async fn page(
     }
     sorted(narrowed(filter, few.as_deref()), sort, direction, page.after)
         .limit(one_more(page.limit))
-        .select(Row::as_select())
+        .select(columns::<Row>())
         .load(connection)
         .await
+}
+
+/// The page of a search by date, if the first tweets of the list fill it.
+async fn first_ones(
+    connection: &mut Conn,
+    filter: &SourceTweetFilter,
+    sort: SourceTweetSort,
+    direction: Direction,
+    page: PageRequest,
+) -> QueryResult<Option<Vec<Row>>> {
+    use source_tweets::{date, id};
+    if filter.search.is_none() || sort != SourceTweetSort::Date {
+        return Ok(None);
+    }
+    let last: Option<(Time, i64)> = sorted(filtered(&dates(filter)), sort, direction, page.after)
+        .offset(FIRST)
+        .select((date, id))
+        .first(connection)
+        .await
+        .optional()?;
+    let first = match last {
+        Some(last) => until!(filtered(filter), date, id, direction, last),
+        None => filtered(filter),
+    };
+    let rows: Vec<Row> = sorted(first, sort, direction, page.after)
+        .limit(one_more(page.limit))
+        .select(columns::<Row>())
+        .load(connection)
+        .await?;
+    let is_complete = last.is_none() || length(&rows) == one_more(page.limit);
+    Ok(is_complete.then_some(rows))
 }
 
 /// Totals over the tweets that match.
@@ -67,12 +102,16 @@ pub(super) async fn totals(
 
 /// The stored totals that answer the filter: if it selects by date at most.
 fn by_day(filter: &SourceTweetFilter) -> Option<DayTotals> {
-    let (date_from, date_before) = (filter.date_from, filter.date_before);
-    let dates = SourceTweetFilter { date_from, date_before, ..SourceTweetFilter::default() };
-    if *filter != dates {
+    if *filter != dates(filter) {
         return None;
     }
-    DayTotals::between(date_from.map(Time::from), date_before.map(Time::from))
+    DayTotals::between(filter.date_from.map(Time::from), filter.date_before.map(Time::from))
+}
+
+/// The part of a filter that selects by date.
+fn dates(filter: &SourceTweetFilter) -> SourceTweetFilter {
+    let (date_from, date_before) = (filter.date_from, filter.date_before);
+    SourceTweetFilter { date_from, date_before, ..SourceTweetFilter::default() }
 }
 
 /// The count that a list is sorted by, unless it is sorted by date.
@@ -151,7 +190,7 @@ async fn merged(
         let query = filtered(filter).filter(dialect::among!(source_tweets::id, &*ids));
         let found: Vec<Row> = sorted(query, sort, direction, None)
             .limit(most.saturating_sub(length(&rows)))
-            .select(Row::as_select())
+            .select(columns::<Row>())
             .load(connection)
             .await?;
         rows.extend(found);

@@ -20,7 +20,7 @@ use waggle_twitter_n8n::{
 
 use self::row::Row;
 use super::readable::{Rows, readable};
-use super::{Conn, Db, Repositories, locks};
+use super::{Conn, Db, Repositories, columns, locks};
 use crate::error::{StoreError, during};
 use crate::insert_many::CHUNK;
 use crate::run_query::RunQueryDsl;
@@ -31,7 +31,7 @@ pub(super) use self::leases::{distinct, end_leases, open_tweets};
 
 fn with_ids<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, Row> {
     let query = source_tweets::table.filter(source_tweets::id.eq_any(ids)).order(source_tweets::id);
-    query.select(Row::as_select()).load(connection)
+    query.select(columns::<Row>()).load(connection)
 }
 
 impl Repositories {
@@ -135,7 +135,7 @@ impl SourceTweetRepository for Repositories {
             let mut connection = self.pools.read().await?;
             let row: Option<Row> = source_tweets::table
                 .find(id.number())
-                .select(Row::as_select())
+                .select(columns::<Row>())
                 .first(&mut connection)
                 .await
                 .optional()?;

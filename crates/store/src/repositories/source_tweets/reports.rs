@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use waggle_twitter_n8n::{Engagement, NewSourceTweet, OfferPolicy, Run, Sighting};
 
-use super::super::{Conn, Repositories, locks};
+use super::super::{Conn, Repositories, columns, locks};
 use crate::error::StoreError;
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
 use crate::one_of::OneOf;
@@ -126,7 +126,7 @@ async fn known(connection: &mut Conn, ids: &[&str]) -> QueryResult<HashMap<Strin
         let values = chunk.iter().map(|&id| id.to_owned()).collect();
         let rows: Vec<Known> = source_tweets::table
             .filter(OneOf { column: source_tweets::tweet_id, values })
-            .select(Known::as_select())
+            .select(columns::<Known>())
             .load(connection)
             .await?;
         found.extend(rows.into_iter().map(|row| (row.tweet_id.clone(), row)));
