@@ -1,6 +1,7 @@
 //! The PostgreSQL backend: a pure Rust driver, for a database that several replicas can share.
 
 mod connection;
+mod new_batch;
 pub(crate) mod text_index;
 mod tls;
 pub(crate) mod totals;
@@ -247,11 +248,15 @@ pub(crate) mod dialect {
     use diesel::prelude::*;
     use waggle_kernel::{Cursor, Direction};
 
+    pub(crate) use super::new_batch::store_at_once;
     pub(crate) use super::text_index::may_contain;
     use super::{Conn, Pools};
     use crate::counts::Count;
     use crate::error::StoreError;
     use crate::run_query::RunQueryDsl;
+
+    /// Whether a batch and its tweets can be stored in one statement.
+    pub(crate) const STORES_AT_ONCE: bool = true;
 
     /// Locks the rows of a query until the transaction ends.
     macro_rules! locked {

@@ -21,10 +21,10 @@ use waggle_twitter_n8n::{
     NewCampaignBatch, NewGeneratedTweet, Received, RunKey, RunsToEnd, StatusCounts,
 };
 
-use super::source_tweets::{distinct, end_leases, open_tweets};
+use super::source_tweets::{distinct, end_leases, open, open_tweets};
 use super::{
-    Conn, Db, Repositories, batch_status, columns, containing, cursor_time, keyset, locks, lower,
-    one_more,
+    Conn, Db, Repositories, batch_status, columns, containing, cursor_time, dialect, keyset, locks,
+    lower, one_more,
 };
 use crate::error::{StoreError, column, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
@@ -103,10 +103,32 @@ struct NewRow<'a> {
     created_at: Time,
 }
 
+impl<'a> NewRow<'a> {
+    /// The row of a batch that is stored under `name`.
+    fn new(batch: &'a NewCampaignBatch, name: &'a str, now: Time) -> Self {
+        Self {
+            batch_id: name,
+            claimed_batch_id: &batch.batch_id,
+            analysis_summary: &batch.analysis_summary,
+            brand_alignment_score: batch.brand_alignment_score,
+            total_tweets: batch.total_tweets,
+            ready_for_deployment: batch.ready_for_deployment,
+            source_type: &batch.source_type,
+            title: &batch.title,
+            description: &batch.description,
+            generated_at: batch.generated_at.as_deref(),
+            execution_id: batch.execution_id.as_deref(),
+            received_from: &batch.sender.name,
+            unauthenticated: batch.sender.is_unauthenticated,
+            created_at: now,
+        }
+    }
+}
+
+/// A tweet, without its batch.
 #[derive(Insertable)]
 #[diesel(table_name = generated_tweets, treat_none_as_default_value = false)]
 struct NewTweetRow<'a> {
-    campaign_batch_id: i64,
     tweet_id: &'a str,
     kind: &'a str,
     content: &'a str,
@@ -125,6 +147,32 @@ struct NewTweetRow<'a> {
     updated_at: Time,
 }
 
+impl<'a> NewTweetRow<'a> {
+    fn new(tweet: &'a NewGeneratedTweet, now: DateTime<Utc>) -> Self {
+        // The domain determines the initial state of a tweet, and the database assigns the ids.
+        let (id, batch) = (GeneratedTweetId::new(0), CampaignBatchId::new(0));
+        let begun = GeneratedTweet::received(id, batch, tweet.clone(), now);
+        Self {
+            tweet_id: &tweet.tweet_id,
+            kind: &tweet.kind,
+            content: &tweet.content,
+            character_count: i64::from(begun.character_count()),
+            claimed_character_count: tweet.claimed_character_count,
+            engagement_hook: &tweet.engagement_hook,
+            coophive_elements: &tweet.coophive_elements,
+            discord_voice_patterns: &tweet.discord_voice_patterns,
+            theme_connection: &tweet.theme_connection,
+            ready_for_deployment: begun.ready_for_deployment(),
+            claimed_ready: tweet.claimed_ready,
+            fingerprint: tweet.fingerprint(),
+            status: begun.status().name(),
+            is_edited: tweet.is_edited,
+            created_at: now.into(),
+            updated_at: now.into(),
+        }
+    }
+}
+
 /// Inserts a batch under `name`. Returns `None` if a batch with that name exists.
 async fn insert_batch(
     connection: &mut Conn,
@@ -132,25 +180,9 @@ async fn insert_batch(
     name: &str,
     now: Time,
 ) -> QueryResult<Option<i64>> {
-    let row = NewRow {
-        batch_id: name,
-        claimed_batch_id: &batch.batch_id,
-        analysis_summary: &batch.analysis_summary,
-        brand_alignment_score: batch.brand_alignment_score,
-        total_tweets: batch.total_tweets,
-        ready_for_deployment: batch.ready_for_deployment,
-        source_type: &batch.source_type,
-        title: &batch.title,
-        description: &batch.description,
-        generated_at: batch.generated_at.as_deref(),
-        execution_id: batch.execution_id.as_deref(),
-        received_from: &batch.sender.name,
-        unauthenticated: batch.sender.is_unauthenticated,
-        created_at: now,
-    };
     insert_many(
         campaign_batches::table,
-        vec![row],
+        vec![NewRow::new(batch, name, now)],
         campaign_batches::batch_id,
         OnConflict::DoNothing,
         campaign_batches::id,
@@ -169,34 +201,9 @@ async fn insert_tweets(
     for chunk in tweets.chunks(CHUNK) {
         let rows = chunk
             .iter()
-            .map(|&tweet| {
-                // The domain determines the initial state of a tweet, and the database assigns its
-                // id.
-                let begun = GeneratedTweet::received(
-                    GeneratedTweetId::new(0),
-                    CampaignBatchId::new(batch),
-                    tweet.clone(),
-                    now,
-                );
-                NewTweetRow {
-                    campaign_batch_id: batch,
-                    tweet_id: &tweet.tweet_id,
-                    kind: &tweet.kind,
-                    content: &tweet.content,
-                    character_count: i64::from(begun.character_count()),
-                    claimed_character_count: tweet.claimed_character_count,
-                    engagement_hook: &tweet.engagement_hook,
-                    coophive_elements: &tweet.coophive_elements,
-                    discord_voice_patterns: &tweet.discord_voice_patterns,
-                    theme_connection: &tweet.theme_connection,
-                    ready_for_deployment: begun.ready_for_deployment(),
-                    claimed_ready: tweet.claimed_ready,
-                    fingerprint: tweet.fingerprint(),
-                    status: begun.status().name(),
-                    is_edited: tweet.is_edited,
-                    created_at: now.into(),
-                    updated_at: now.into(),
-                }
+            .map(|tweet| {
+                let of_batch = generated_tweets::campaign_batch_id.eq(batch);
+                (of_batch, NewTweetRow::new(tweet, now))
             })
             .collect();
         let _: Vec<i64> = insert_many(
@@ -252,6 +259,12 @@ async fn latest_number(connection: &mut Conn, batch_id: &str) -> QueryResult<u32
     Ok(number.and_then(|rest| rest.strip_prefix("-v")).and_then(|n| n.parse().ok()).unwrap_or(1))
 }
 
+/// Whether the batch names neither a run nor source tweets, so that it ends the open runs of its
+/// caller.
+fn names_nothing(batch: &NewCampaignBatch) -> bool {
+    batch.execution_id.is_none() && batch.source_tweet_ids.is_empty() && !batch.has_unreadable_names
+}
+
 /// The effects of a batch on source tweets.
 #[derive(Default)]
 struct Linked {
@@ -288,10 +301,7 @@ async fn link_sources(
         linked.unknown_source_tweets += chunk.len() - by_name.len();
         ids.extend(by_name);
     }
-    let names_nothing = named.execution_id.is_none()
-        && named.source_tweet_ids.is_empty()
-        && !named.has_unreadable_names;
-    if names_nothing {
+    if names_nothing(named) {
         ids = open_tweets(connection, &RunsToEnd::OfSender(named.sender.clone()), now).await?;
     }
     ids.sort_unstable();
@@ -310,7 +320,7 @@ async fn link_sources(
             .await?;
     }
     let runs = end_leases(connection, &ids, LeaseOutcome::Processed, now).await?;
-    if names_nothing {
+    if names_nothing(named) {
         linked.ended_runs = distinct(&runs);
     }
     linked.processed = ids.len();
@@ -410,11 +420,50 @@ fn filtered<'a>(filter: &BatchFilter) -> campaign_batches::BoxedQuery<'a, Db> {
 }
 
 impl Repositories {
+    /// Stores a batch in one statement. `None` if nothing was stored, because the batch needs
+    /// more than that: it names source tweets or has ended a run, its name is taken, or the
+    /// connection was lost.
+    async fn receive_at_once(
+        &self,
+        batch: &NewCampaignBatch,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Received>, StoreError> {
+        let is_simple = !batch.tweets.is_empty() && batch.tweets.len() <= CHUNK;
+        if !(dialect::STORES_AT_ONCE && is_simple && names_nothing(batch)) {
+            return Ok(None);
+        }
+        let open = open(&RunsToEnd::OfSender(batch.sender.clone()), now.into());
+        let row = NewRow::new(batch, &batch.batch_id, now.into());
+        let tweets = batch.tweets.iter().map(|tweet| NewTweetRow::new(tweet, now)).collect();
+        let mut connection = self.pools.read().await?;
+        let stored = dialect::store_at_once(&mut connection, row, tweets, open).await;
+        let id = match stored.map_err(StoreError::from) {
+            Ok(Some(id)) => id,
+            Ok(None) => return Ok(None),
+            // If it was stored, it is found.
+            Err(error) if error.is_about_lost_connection() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Received {
+            id: CampaignBatchId::new(id),
+            batch_id: batch.batch_id.clone(),
+            stored: u32::try_from(batch.tweets.len()).unwrap_or(u32::MAX),
+            known: 0,
+            processed_source_tweets: 0,
+            ended_runs: 0,
+            is_run_unknown: false,
+            unknown_source_tweets: 0,
+        }))
+    }
+
     async fn receive_once(
         &self,
         batch: &NewCampaignBatch,
         now: DateTime<Utc>,
     ) -> Result<Received, StoreError> {
+        if let Some(received) = self.receive_at_once(batch, now).await? {
+            return Ok(received);
+        }
         let mut transaction = self.pools.write().await?;
         let connection = transaction.connection();
         let all: Vec<&NewGeneratedTweet> = batch.tweets.iter().collect();

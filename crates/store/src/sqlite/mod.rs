@@ -270,6 +270,21 @@ pub(crate) mod dialect {
     use super::{Conn, Pools};
     use crate::error::StoreError;
 
+    /// Whether a batch and its tweets can be stored in one statement: an INSERT cannot be a part of
+    /// another statement.
+    pub(crate) const STORES_AT_ONCE: bool = false;
+
+    /// Does nothing, see [`STORES_AT_ONCE`].
+    #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
+    pub(crate) async fn store_at_once<B, T, O>(
+        _connection: &mut Conn,
+        _batch: B,
+        _tweets: Vec<T>,
+        _unless: O,
+    ) -> QueryResult<Option<i64>> {
+        Ok(None)
+    }
+
     /// Does nothing to a query: the single writer makes locks unnecessary.
     macro_rules! unlocked {
         ($query:expr) => {

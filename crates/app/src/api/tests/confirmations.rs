@@ -1,15 +1,55 @@
 //! Successes that need a mailed code, an authenticator app or a passkey.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use expect_test::expect;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
-use waggle_accounts::Role;
+use url::Url;
+use waggle_accounts::ports::IdentityProvider;
+use waggle_accounts::{
+    Callback, Client, Finished, GoogleIdentity, GoogleProfile, GoogleSignIn, IdentityError, Role,
+    SignInSecrets,
+};
 use waggle_kernel::{Actor, Clock as _};
 use waggle_settings::{Action, Given, Wish};
 use waggle_system::SystemClock;
 
 use super::authenticator::{Authenticator, Lie};
 use super::{PASSWORD, Server};
+
+/// Google, where Ada of hive.example has signed in.
+struct Google;
+
+#[async_trait]
+impl IdentityProvider for Google {
+    async fn address(
+        &self,
+        secrets: &SignInSecrets,
+        _domain: Option<String>,
+    ) -> Result<Url, IdentityError> {
+        Ok(format!("https://google.example/?state={}", secrets.state).parse().unwrap())
+    }
+
+    async fn profile(
+        &self,
+        _code: &str,
+        _secrets: &SignInSecrets,
+    ) -> Result<GoogleProfile, IdentityError> {
+        Ok(GoogleProfile {
+            identity: GoogleIdentity {
+                issuer: "https://google.example".into(),
+                subject: "7".into(),
+            },
+            email: "ada@hive.example".parse().unwrap(),
+            hosted_domain: Some("hive.example".into()),
+            first_name: "Ada".parse().unwrap(),
+            last_name: "Lovelace".parse().unwrap(),
+        })
+    }
+}
 
 const ORIGIN: &str = "http://localhost:8080";
 
@@ -77,6 +117,41 @@ async fn a_mailed_code_completes_a_registration() {
         200 {"user":{"id":1,"username":"ada","email":"ada@hive.example",
         "email_verified_at":"<time>","first_name":"","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
+        "has_second_factor":false,"date_joined":"<time>","last_login":null,"version":1},
+        "ends_at":"<time>","needs":null}"#]]
+    .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_mailed_code_completes_the_first_sign_in_with_google() {
+    let server = Server::empty().await;
+    let (own, policy) = (&server.app.people.google, server.app.policy());
+    let google = GoogleSignIn {
+        provider: Arc::new(Google),
+        accounts: own.accounts.clone(),
+        users: own.users.clone(),
+        codes: own.codes.clone(),
+        clock: own.clock.clone(),
+        entropy: own.entropy.clone(),
+    };
+    let begun = google.begin("/", &Client::default(), &policy).await.unwrap();
+    let (_, state) = begun.url.query_pairs().next().unwrap();
+    let callback = Callback { state: state.into_owned(), outcome: Ok("code".to_owned()) };
+    let browser = Some(begun.browser.expose_secret());
+    let finished = google.finish(browser, &callback, &Client::default(), &policy).await.unwrap();
+    let Finished::CodeSent(issued) = finished else { panic!("the user is known") };
+
+    let said = server
+        .call("POST /auth/google/confirm")
+        .nobody()
+        .body(json!({ "flow": issued.flow.text(), "code": server.mailed_code().await }))
+        .said()
+        .await;
+
+    expect![[r#"
+        200 {"user":{"id":1,"username":"ada","email":"ada@hive.example",
+        "email_verified_at":"<time>","first_name":"Ada","last_name":"Lovelace",
+        "role":"viewer","is_active":true,"is_super_admin":false,"has_password":false,
         "has_second_factor":false,"date_joined":"<time>","last_login":null,"version":1},
         "ends_at":"<time>","needs":null}"#]]
     .assert_eq(&said);

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use waggle_twitter_n8n::{LeaseOutcome, RunKey, RunsToEnd};
 
 use super::super::{Conn, Db};
@@ -55,13 +56,21 @@ pub(in super::super) async fn open_tweets(
     runs: &RunsToEnd,
     now: Time,
 ) -> QueryResult<Vec<i64>> {
+    open(runs, now).load(connection).await
+}
+
+/// The ids of the open source tweets of these runs.
+pub(in super::super) fn open<'a>(
+    runs: &RunsToEnd,
+    now: Time,
+) -> source_tweets::BoxedQuery<'a, Db, BigInt> {
     let of_run = source_tweets::lease.eq(source_tweets::run_key.nullable());
     let query = source_tweets::table
         .filter(source_tweets::is_processed.eq(false))
         .order(source_tweets::id)
         .select(source_tweets::id)
         .into_boxed::<Db>();
-    let query = match runs {
+    match runs {
         RunsToEnd::Named(name) => {
             let key = RunKey::Execution(name.clone()).stored();
             query
@@ -83,8 +92,7 @@ pub(in super::super) async fn open_tweets(
                 query.filter(is_same.or(is_near.and(source_tweets::unauthenticated)))
             }
         }
-    };
-    query.load(connection).await
+    }
 }
 
 /// The number of distinct runs.

@@ -27,7 +27,7 @@ use crate::run_query::RunQueryDsl;
 use crate::schema::source_tweets;
 use crate::types::Time;
 
-pub(super) use self::leases::{distinct, end_leases, open_tweets};
+pub(super) use self::leases::{distinct, end_leases, open, open_tweets};
 
 fn with_ids<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, Row> {
     let query = source_tweets::table.filter(source_tweets::id.eq_any(ids)).order(source_tweets::id);
