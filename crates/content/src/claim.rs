@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use waggle_kernel::ids::PostId;
 
-use crate::delivery::{Doubt, OpenDelivery};
+use crate::delivery::{EarlierAttempts, OpenDelivery};
 use crate::post::PublishablePost;
 
 /// A worker's request to lease due posts.
@@ -30,7 +30,7 @@ pub struct Claimed {
     pub open: Option<OpenDelivery>,
     /// Set if an attempt of this round may have reached the platform. A round begins when a person
     /// puts the post back into the queue. Outcomes that were resolved before that do not count.
-    pub doubt: Option<Doubt>,
+    pub earlier: Option<EarlierAttempts>,
 }
 
 /// A queued post that could not be read.

@@ -213,7 +213,7 @@ pub fn attribute(finding: Finding, ownership: &Ownership) -> Finding {
 
 /// When to check for a post whose outcome is unknown, and when to resend it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DoubtPolicy {
+pub struct ReconcilePolicy {
     /// How long the platform may take to show a post. It is not checked before that.
     pub first_look_after: Duration,
     /// How long to wait before a second check confirms an absence.
@@ -222,7 +222,7 @@ pub struct DoubtPolicy {
     pub resend_within: Duration,
 }
 
-impl DoubtPolicy {
+impl ReconcilePolicy {
     /// For a platform that shows posts immediately and always gives a correct answer.
     pub const IMMEDIATE: Self = Self {
         first_look_after: Duration::zero(),
@@ -242,7 +242,7 @@ impl DoubtPolicy {
 
 /// Earlier attempts of the same round may have reached the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doubt {
+pub struct EarlierAttempts {
     /// The platform's position before the first of them; [`None`] if it was not known before each.
     pub since: Option<Marker>,
 }
@@ -369,11 +369,11 @@ pub fn decide(
 /// How long the platform has had to show the post is measured by its own clock
 /// ([`Finding::Absent`]). The local clock may be wrong, or may be changed in the meantime. That
 /// must not make a post that is not shown yet count as absent.
-pub fn decide_doubt(
+pub fn decide_unknown(
     finding: Finding,
     open: &OpenDelivery,
     attempts: u32,
-    policy: &DoubtPolicy,
+    policy: &ReconcilePolicy,
     patience: Duration,
     now: DateTime<Utc>,
 ) -> Settlement {
@@ -485,7 +485,7 @@ mod tests {
         }
     }
 
-    const CAREFUL: DoubtPolicy = DoubtPolicy {
+    const CAREFUL: ReconcilePolicy = ReconcilePolicy {
         first_look_after: Duration::seconds(20),
         second_look_after: Duration::seconds(120),
         resend_within: Duration::seconds(600),
@@ -504,7 +504,7 @@ mod tests {
     /// The settlement of a post that is absent after this many seconds by the platform's clock.
     fn absent(open: &OpenDelivery, after: i64) -> Settlement {
         let finding = Finding::Absent { after: Duration::seconds(after) };
-        decide_doubt(finding, open, 1, &CAREFUL, PATIENCE, FixedClock::noon().now())
+        decide_unknown(finding, open, 1, &CAREFUL, PATIENCE, FixedClock::noon().now())
     }
 
     const PATIENCE: Duration = Duration::hours(6);
@@ -544,7 +544,7 @@ mod tests {
         let now = FixedClock::noon().now();
         let look = |open: &OpenDelivery| {
             let silent = Finding::TryLater { reason: "away".into() };
-            decide_doubt(silent, open, 1, &CAREFUL, PATIENCE, now)
+            decide_unknown(silent, open, 1, &CAREFUL, PATIENCE, now)
         };
 
         let first = look(&open(0, 0));
@@ -559,7 +559,7 @@ mod tests {
         let noon = FixedClock::noon().now();
         let look = |now| {
             let refused = Finding::Channel { reason: "401".into() };
-            decide_doubt(refused, &open(0, MOST_LOOKS - 1), 1, &CAREFUL, PATIENCE, now)
+            decide_unknown(refused, &open(0, MOST_LOOKS - 1), 1, &CAREFUL, PATIENCE, now)
         };
 
         let soon = look(noon);
@@ -575,9 +575,9 @@ mod tests {
     fn requests_that_never_arrive_eventually_fail() {
         let now = FixedClock::noon().now();
         let finding = Finding::Absent { after: Duration::zero() };
-        let policy = &DoubtPolicy::IMMEDIATE;
+        let policy = &ReconcilePolicy::IMMEDIATE;
 
-        let settlement = decide_doubt(finding, &open(0, 0), MOST_ATTEMPTS, policy, PATIENCE, now);
+        let settlement = decide_unknown(finding, &open(0, 0), MOST_ATTEMPTS, policy, PATIENCE, now);
 
         let absent = matches!(settlement, Settlement::Failed { state: DeliveryState::Absent, .. });
         assert!(absent, "{settlement:?}");

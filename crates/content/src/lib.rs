@@ -28,9 +28,9 @@ mod publish_due;
 
 pub use claim::{ClaimRequest, Claimed, ClaimedPosts, Recorded, Timing, Unreadable};
 pub use delivery::{
-    Delivery, DeliveryState, Doubt, DoubtPolicy, Finding, Lookalike, Looked, MOST_ATTEMPTS, Mark,
-    Marker, OpenDelivery, Outcome, Ownership, Prepared, Settlement, attribute, decide,
-    decide_doubt,
+    Delivery, DeliveryState, EarlierAttempts, Finding, Lookalike, Looked, MOST_ATTEMPTS, Mark,
+    Marker, OpenDelivery, Outcome, Ownership, Prepared, ReconcilePolicy, Settlement, attribute,
+    decide, decide_unknown,
 };
 pub use platform::Platform;
 pub use post::{

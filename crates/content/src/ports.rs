@@ -10,7 +10,7 @@ use waggle_kernel::{Page, PageRequest, PortError};
 
 use crate::claim::{ClaimRequest, Claimed, ClaimedPosts, Recorded, Timing};
 use crate::delivery::{
-    Delivery, DoubtPolicy, Finding, Mark, Marker, Outcome, Ownership, Prepared, Settlement,
+    Delivery, Finding, Mark, Marker, Outcome, Ownership, Prepared, ReconcilePolicy, Settlement,
 };
 use crate::platform::Platform;
 use crate::post::{Changed, Post, PostFilter, PublishablePost, Resolution};
@@ -26,7 +26,7 @@ pub trait Publisher: Send + Sync {
     fn channel(&self) -> String;
 
     /// How to reconcile a post whose outcome is unknown.
-    fn doubt_policy(&self) -> DoubtPolicy;
+    fn reconcile_policy(&self) -> ReconcilePolicy;
 
     /// Builds the exact request, without sending anything.
     ///

@@ -18,7 +18,7 @@ use crate::claim::{ClaimRequest, ClaimedPosts};
 use crate::claim::{Claimed, Recorded, Timing};
 use crate::delivery::{
     DeliveryState, Finding, Looked, Mark, OWNER_AFTER, OpenDelivery, Outcome, Prepared, Settlement,
-    attribute, decide, decide_doubt,
+    attribute, decide, decide_unknown,
 };
 use crate::platform::Platform;
 use crate::ports::{Connections, Ledger, LedgerError, Publisher};
@@ -133,16 +133,16 @@ impl PublishDue {
         } else {
             publisher.send(&prepared).await
         };
-        let settlement = match (outcome, &claimed.doubt) {
-            (Outcome::Duplicate { reason }, Some(doubt)) => {
-                let finding = publisher.find(&prepared, doubt.since.clone()).await;
+        let settlement = match (outcome, &claimed.earlier) {
+            (Outcome::Duplicate { reason }, Some(earlier)) => {
+                let finding = publisher.find(&prepared, earlier.since.clone()).await;
                 match self.attributed(claimed.post.id, &prepared, finding).await? {
                     Finding::Found { id, url } => Settlement::Published { id, url },
                     _ => Settlement::Ask { reason },
                 }
             }
             (outcome, _) => {
-                let first_look_after = publisher.doubt_policy().first_look_after;
+                let first_look_after = publisher.reconcile_policy().first_look_after;
                 decide(outcome, claimed.attempts + 1, self.clock.now(), first_look_after)
             }
         };
@@ -161,7 +161,7 @@ impl PublishDue {
         publisher: &dyn Publisher,
         timing: Timing,
     ) -> Result<Settlement, PublishDueError> {
-        let policy = publisher.doubt_policy();
+        let policy = publisher.reconcile_policy();
         let first_look = open.started_at + policy.first_look_after;
         if self.clock.now() < first_look {
             return Ok(Settlement::Look {
@@ -175,12 +175,12 @@ impl PublishDue {
             let reason = "the post was sent with an account other than the one connected now";
             Finding::CannotTell { reason: reason.to_owned() }
         } else {
-            let since = claimed.doubt.as_ref().and_then(|doubt| doubt.since.clone());
+            let since = claimed.earlier.as_ref().and_then(|earlier| earlier.since.clone());
             let finding = publisher.find(&open.prepared, since).await;
             self.attributed(claimed.post.id, &open.prepared, finding).await?
         };
         let (attempts, now) = (claimed.attempts, self.clock.now());
-        Ok(decide_doubt(finding, open, attempts, &policy, timing.missed_after, now))
+        Ok(decide_unknown(finding, open, attempts, &policy, timing.missed_after, now))
     }
 
     /// Narrows a finding to this post: the ledger knows which ids belong to other posts.
@@ -250,8 +250,8 @@ mod tests {
     use waggle_kernel::{FixedClock, Publication};
 
     use super::*;
-    use crate::delivery::Doubt;
-    use crate::delivery::{DoubtPolicy, Lookalike, Marker, Ownership};
+    use crate::delivery::EarlierAttempts;
+    use crate::delivery::{Lookalike, Marker, Ownership, ReconcilePolicy};
     use crate::ports::{Connected, MockConnections, MockLedger, MockPublisher};
     use crate::post::PublishablePost;
 
@@ -280,7 +280,7 @@ mod tests {
             lease_until: now + Duration::seconds(60),
             attempts: 0,
             open: None,
-            doubt: None,
+            earlier: None,
         }
     }
 
@@ -293,18 +293,18 @@ mod tests {
             looks: 0,
             absences: 0,
         };
-        Claimed { open: Some(open), doubt: Some(doubt()), ..claimed }
+        Claimed { open: Some(open), earlier: Some(earlier()), ..claimed }
     }
 
-    fn doubt() -> Doubt {
-        Doubt { since: Some(Marker("7".into())) }
+    fn earlier() -> EarlierAttempts {
+        EarlierAttempts { since: Some(Marker("7".into())) }
     }
 
     fn sandbox() -> MockPublisher {
         let mut publisher = MockPublisher::new();
         publisher.expect_platform().return_const(Platform::Sandbox);
         publisher.expect_channel().return_const("sandbox");
-        publisher.expect_doubt_policy().return_const(DoubtPolicy::IMMEDIATE);
+        publisher.expect_reconcile_policy().return_const(ReconcilePolicy::IMMEDIATE);
         publisher.expect_prepare().returning(|post| Ok(prepared(&post.publication.text)));
         publisher.expect_mark().returning(|| Mark::At(Marker("7".into())));
         publisher
@@ -443,7 +443,7 @@ mod tests {
         publisher
             .expect_find()
             .returning(|_, _| Finding::Found { id: "s-1".into(), url: String::new() });
-        let claimed = Claimed { doubt: Some(doubt()), ..claimed("words", "words") };
+        let claimed = Claimed { earlier: Some(earlier()), ..claimed("words", "words") };
 
         let settled = publish(ledger_that_takes_all(), publisher).deliver(&claimed).await.unwrap();
 

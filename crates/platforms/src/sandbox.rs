@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use waggle_content::ports::Publisher;
 use waggle_content::{
-    DoubtPolicy, Finding, Mark, Marker, Outcome, Platform, Prepared, PublishablePost,
+    Finding, Mark, Marker, Outcome, Platform, Prepared, PublishablePost, ReconcilePolicy,
 };
 use waggle_kernel::{Clock, named_enum};
 
@@ -121,8 +121,8 @@ impl Publisher for Sandbox {
         "sandbox".to_owned()
     }
 
-    fn doubt_policy(&self) -> DoubtPolicy {
-        DoubtPolicy::IMMEDIATE
+    fn reconcile_policy(&self) -> ReconcilePolicy {
+        ReconcilePolicy::IMMEDIATE
     }
 
     fn prepare(&self, post: &PublishablePost) -> Result<Prepared, String> {

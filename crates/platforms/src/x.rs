@@ -28,7 +28,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 use waggle_content::ports::Publisher;
 use waggle_content::{
-    DoubtPolicy, Finding, Mark, Marker, Outcome, Platform, Prepared, PublishablePost,
+    Finding, Mark, Marker, Outcome, Platform, Prepared, PublishablePost, ReconcilePolicy,
 };
 use waggle_kernel::{Clock, Entropy, error_chain, hex};
 
@@ -73,7 +73,7 @@ const FIELDS: &str = "created_at,entities,referenced_tweets";
 pub struct X {
     base: Url,
     credentials: XCredentials,
-    doubt: DoubtPolicy,
+    reconcile: ReconcilePolicy,
     client: Client,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -96,8 +96,9 @@ struct Answer {
 }
 
 impl X {
-    /// Creates a publisher that calls X at `base`. Each request takes at most `timeout`. `doubt`
-    /// says how unknown outcomes are reconciled, because X does not say how far its timelines lag.
+    /// Creates a publisher that calls X at `base`. Each request takes at most `timeout`.
+    /// `reconcile` says how unknown outcomes are reconciled, because X does not say how far its
+    /// timelines lag.
     ///
     /// # Errors
     ///
@@ -106,7 +107,7 @@ impl X {
         base: Url,
         credentials: XCredentials,
         timeout: Duration,
-        doubt: DoubtPolicy,
+        reconcile: ReconcilePolicy,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, reqwest::Error> {
@@ -121,7 +122,7 @@ impl X {
             .build()?;
         let time = PlatformTime::new(Arc::clone(&clock));
         let own_id = OnceCell::new();
-        Ok(Self { base, credentials, doubt, client, clock, entropy, own_id, time })
+        Ok(Self { base, credentials, reconcile, client, clock, entropy, own_id, time })
     }
 
     async fn call(
@@ -262,8 +263,8 @@ impl Publisher for X {
         format!("x:{host}{port}:{}", self.credentials.account())
     }
 
-    fn doubt_policy(&self) -> DoubtPolicy {
-        self.doubt
+    fn reconcile_policy(&self) -> ReconcilePolicy {
+        self.reconcile
     }
 
     fn prepare(&self, post: &PublishablePost) -> Result<Prepared, String> {

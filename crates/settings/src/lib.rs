@@ -88,8 +88,8 @@ pub use stored::{
     StoredSecret, StoredSetting,
 };
 pub use values::{
-    Address, ApiUrl, BaseUrl, Boolean, Decimal, Domain, DoubtSeconds, Email, FaultName, HostName,
-    Integer, Item, LIMIT_NAMES, LimitRule, List, MOST_ITEMS, MOST_TEXT, Network, RoleName, Seconds,
-    Secret, Text,
+    Address, ApiUrl, BaseUrl, Boolean, Decimal, Domain, Email, FaultName, HostName, Integer, Item,
+    LIMIT_NAMES, LimitRule, List, MOST_ITEMS, MOST_TEXT, Network, ReconcileSeconds, RoleName,
+    Seconds, Secret, SiteUrl, Text,
 };
 pub use vault::{InvalidMasterKey, KeyId, MasterKey, MasterKeys, Place, Sealed, SealedError};

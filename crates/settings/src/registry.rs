@@ -7,8 +7,8 @@
 use crate::declaration::{Declaration, Group};
 use crate::kind::{Field, SettingType, canonical};
 use crate::values::{
-    Address, ApiUrl, BaseUrl, Boolean, Decimal, Domain, DoubtSeconds, Email, FaultName, HostName,
-    Integer, LimitRule, List, Network, RoleName, Seconds, Secret, SiteUrl, Text,
+    Address, ApiUrl, BaseUrl, Boolean, Decimal, Domain, Email, FaultName, HostName, Integer,
+    LimitRule, List, Network, ReconcileSeconds, RoleName, Seconds, Secret, SiteUrl, Text,
 };
 
 macro_rules! settings {
@@ -125,7 +125,7 @@ settings! {
         /// `second_look_after`: how long after that it looks again. `resend_within`: how long after
         /// the attempt a post that is not there can be sent again automatically. Each value can be
         /// longer than its default, up to 3600, but never shorter.
-        twitter_doubt: DoubtSeconds = "TWITTER_DOUBT_SECONDS",
+        twitter_reconcile: ReconcileSeconds = "TWITTER_RECONCILE_SECONDS",
             default "{\"first_look_after\":20,\"second_look_after\":120,\"resend_within\":600}";
     }
     Sandbox {

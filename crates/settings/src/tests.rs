@@ -18,9 +18,9 @@ use crate::revision::Revision;
 use crate::stored::{Action, Kept, NewChange, NewChanges, Resealed, Stored, StoredSecret};
 use crate::testing::{MemoryKeys, MemorySettings, Variables};
 use crate::{
-    Boolean, Decimal, DoubtSeconds, Email, FaultName, Given, HostName, Integer, KeyId, List,
-    Network, Past, Problem, Seconds, Secret, SettingsError, SettingsManager, SettingsPorts, Source,
-    Text, Unreadable, Values, Wish, registry,
+    Boolean, Decimal, Email, FaultName, Given, HostName, Integer, KeyId, List, Network, Past,
+    Problem, ReconcileSeconds, Seconds, Secret, SettingsError, SettingsManager, SettingsPorts,
+    Source, Text, Unreadable, Values, Wish, registry,
 };
 
 struct Bench {
@@ -277,7 +277,7 @@ proptest! {
         same::<Email>(&format!("Some One <some{a}@example.com>"))?;
         same::<crate::BaseUrl>(&format!("https://host{a}.example.com/{b}"))?;
         same::<Secret>(&secret)?;
-        same::<DoubtSeconds>(&json!({
+        same::<ReconcileSeconds>(&json!({
             "first_look_after": seconds, "second_look_after": seconds, "resend_within": seconds,
         }).to_string())?;
     }
@@ -881,7 +881,7 @@ async fn json_values_must_match_the_kind_of_the_setting() {
         ("TWITTER_API_URL", json!("http://api.x.com")),
         ("TWITTER_API_URL", json!("https://user:secret@api.x.com")),
         (
-            "TWITTER_DOUBT_SECONDS",
+            "TWITTER_RECONCILE_SECONDS",
             json!({ "first_look_after": 1, "second_look_after": 120, "resend_within": 600 }),
         ),
         ("DEFAULT_FROM_EMAIL", json!("a@b\r\nBcc: c@d")),

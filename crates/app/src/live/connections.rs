@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use secrecy::ExposeSecret as _;
 use tracing::error;
 use waggle_content::ports::{Connected, Connections, Publisher};
-use waggle_content::{DoubtPolicy, Platform, Timing};
+use waggle_content::{Platform, ReconcilePolicy, Timing};
 use waggle_kernel::{Clock, Entropy};
 use waggle_platforms::{Fault, OAuth1, Sandbox, X, XCredentials};
-use waggle_settings::{ApiUrl, DoubtSeconds, Secret, SettingsManager, Values};
+use waggle_settings::{ApiUrl, ReconcileSeconds, Secret, SettingsManager, Values};
 use waggle_twitter_n8n::NoDestination;
 use waggle_twitter_n8n::ports::Destinations;
 
@@ -46,7 +46,7 @@ struct XValues {
     token: Option<Secret>,
     token_secret: Option<Secret>,
     bearer: Option<Secret>,
-    doubt: DoubtSeconds,
+    reconcile: ReconcileSeconds,
     request: chrono::Duration,
 }
 
@@ -59,7 +59,7 @@ impl XValues {
             token: values.twitter_access_token.clone(),
             token_secret: values.twitter_access_token_secret.clone(),
             bearer: values.twitter_oauth2_token.clone(),
-            doubt: values.twitter_doubt,
+            reconcile: values.twitter_reconcile,
             request: values.publish_request.duration(),
         }
     }
@@ -95,13 +95,13 @@ impl Maker {
     fn x_of(&self, values: &XValues) -> Result<Option<X>, reqwest::Error> {
         let Some(credentials) = values.credentials() else { return Ok(None) };
         let timeout = values.request.to_std().unwrap_or_default();
-        let doubt = DoubtPolicy {
-            first_look_after: values.doubt.first_look_after,
-            second_look_after: values.doubt.second_look_after,
-            resend_within: values.doubt.resend_within,
+        let reconcile = ReconcilePolicy {
+            first_look_after: values.reconcile.first_look_after,
+            second_look_after: values.reconcile.second_look_after,
+            resend_within: values.reconcile.resend_within,
         };
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
-        X::new(values.url.url().clone(), credentials, timeout, doubt, clock, entropy).map(Some)
+        X::new(values.url.url().clone(), credentials, timeout, reconcile, clock, entropy).map(Some)
     }
 
     fn connect(&self, values: Arc<Values>, before: Option<&Current>) -> Current {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 use waggle_content::ports::Publisher as _;
 use waggle_content::{
-    DoubtPolicy, Finding, Mark, Marker, Outcome, Platform, Prepared, PublishablePost,
+    Finding, Mark, Marker, Outcome, Platform, Prepared, PublishablePost, ReconcilePolicy,
 };
 use waggle_kernel::ids::PostId;
 use waggle_kernel::{Clock as _, FixedClock, MockEntropy, Publication};
@@ -59,7 +59,8 @@ fn x(base: Url, credentials: XCredentials) -> X {
     entropy.expect_bytes().returning(|| Ok([7; 32]));
     let timeout = Duration::from_secs(5);
     let clock = Arc::new(FixedClock::noon());
-    X::new(base, credentials, timeout, DoubtPolicy::IMMEDIATE, clock, Arc::new(entropy)).unwrap()
+    X::new(base, credentials, timeout, ReconcilePolicy::IMMEDIATE, clock, Arc::new(entropy))
+        .unwrap()
 }
 
 fn bearer() -> XCredentials {

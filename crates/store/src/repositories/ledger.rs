@@ -8,8 +8,9 @@ use diesel::prelude::*;
 use serde_json::Value;
 use waggle_content::ports::{Ledger, LedgerError};
 use waggle_content::{
-    ClaimRequest, Claimed, ClaimedPosts, DeliveryState, Doubt, Looked, Marker, OpenDelivery,
-    Ownership, Platform, PostStatus, Prepared, PublishablePost, Recorded, Settlement, Unreadable,
+    ClaimRequest, Claimed, ClaimedPosts, DeliveryState, EarlierAttempts, Looked, Marker,
+    OpenDelivery, Ownership, Platform, PostStatus, Prepared, PublishablePost, Recorded, Settlement,
+    Unreadable,
 };
 use waggle_kernel::ids::{DeliveryId, PostId};
 use waggle_kernel::{PortError, Publication, error_chain};
@@ -39,7 +40,7 @@ struct PostRow {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = deliveries)]
-struct DoubtRow {
+struct UnsettledRow {
     id: i64,
     post_id: i64,
     round: i64,
@@ -56,20 +57,20 @@ struct DoubtRow {
 }
 
 /// The states of attempts that may have reached the platform, or once seemed to.
-const IN_DOUBT: [&str; 3] = ["in_flight", "unknown", "absent"];
+const UNSETTLED: [&str; 3] = ["in_flight", "unknown", "absent"];
 /// The maximum length of a stored reason, in characters.
 const MOST_REASON: usize = 1_000;
 
-impl DoubtRow {
+impl UnsettledRow {
     fn is_open(&self) -> bool {
         OPEN.contains(&self.state.as_str())
     }
 }
 
-impl TryFrom<DoubtRow> for OpenDelivery {
+impl TryFrom<UnsettledRow> for OpenDelivery {
     type Error = StoreError;
 
-    fn try_from(row: DoubtRow) -> Result<Self, StoreError> {
+    fn try_from(row: UnsettledRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: DeliveryId::new(row.id),
             prepared: Prepared {
@@ -89,20 +90,21 @@ impl TryFrom<DoubtRow> for OpenDelivery {
 
 /// The unknown outcome of the current round, if there is one. An open delivery belongs to the
 /// current round, whatever its own number is.
-fn doubt(doubts: &[DoubtRow], round: i64) -> Option<Doubt> {
-    let of_round = || doubts.iter().filter(|row| row.round == round || row.is_open());
+fn earlier(unsettled: &[UnsettledRow], round: i64) -> Option<EarlierAttempts> {
+    let of_round = || unsettled.iter().filter(|row| row.round == round || row.is_open());
     let first = of_round().min_by_key(|row| row.id)?;
     let is_known = of_round().all(|row| row.marker.is_some());
-    Some(Doubt { since: first.marker.clone().filter(|_| is_known).map(Marker) })
+    Some(EarlierAttempts { since: first.marker.clone().filter(|_| is_known).map(Marker) })
 }
 
 fn claimed(
     row: PostRow,
-    doubts: Vec<DoubtRow>,
+    unsettled: Vec<UnsettledRow>,
     lease_until: DateTime<Utc>,
 ) -> Result<Claimed, StoreError> {
-    let doubt = doubt(&doubts, row.round);
-    let open = doubts.into_iter().find(DoubtRow::is_open).map(TryInto::try_into).transpose()?;
+    let earlier = earlier(&unsettled, row.round);
+    let open =
+        unsettled.into_iter().find(UnsettledRow::is_open).map(TryInto::try_into).transpose()?;
     Ok(Claimed {
         post: PublishablePost {
             id: PostId::new(row.id),
@@ -115,7 +117,7 @@ fn claimed(
         lease_until,
         attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
         open,
-        doubt,
+        earlier,
     })
 }
 
@@ -275,9 +277,9 @@ async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedP
     let (mut rows, mut unreadable) = readable(connection, &ids, leased).await?;
     rows.sort_by_key(|(row, _)| ids.iter().position(|id| *id == row.id));
     let mut result = ClaimedPosts::default();
-    for (row, doubts) in rows {
+    for (row, unsettled) in rows {
         let post = row.id;
-        match claimed(row, doubts, request.lease_until) {
+        match claimed(row, unsettled, request.lease_until) {
             Ok(claimed) => result.posts.push(claimed),
             Err(error) => unreadable.push((post, error_chain(&error))),
         }
@@ -290,28 +292,28 @@ async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedP
 }
 
 /// The posts with these ids, each with its attempts that may have reached the platform.
-fn leased<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, (PostRow, Vec<DoubtRow>)> {
+fn leased<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, (PostRow, Vec<UnsettledRow>)> {
     Box::pin(async move {
         let rows: Vec<PostRow> = posts::table
             .filter(posts::id.eq_any(ids))
             .select(columns::<PostRow>())
             .load(connection)
             .await?;
-        let doubts: Vec<DoubtRow> = deliveries::table
+        let unsettled: Vec<UnsettledRow> = deliveries::table
             .filter(deliveries::post_id.eq_any(ids))
-            .filter(deliveries::state.eq_any(IN_DOUBT))
-            .select(columns::<DoubtRow>())
+            .filter(deliveries::state.eq_any(UNSETTLED))
+            .select(columns::<UnsettledRow>())
             .load(connection)
             .await?;
-        let mut by_post: HashMap<i64, Vec<DoubtRow>> = HashMap::new();
-        for doubt in doubts {
-            by_post.entry(doubt.post_id).or_default().push(doubt);
+        let mut by_post: HashMap<i64, Vec<UnsettledRow>> = HashMap::new();
+        for row in unsettled {
+            by_post.entry(row.post_id).or_default().push(row);
         }
-        let with_doubts = |row: PostRow| {
-            let doubts = by_post.remove(&row.id).unwrap_or_default();
-            (row, doubts)
+        let with_unsettled = |row: PostRow| {
+            let unsettled = by_post.remove(&row.id).unwrap_or_default();
+            (row, unsettled)
         };
-        Ok(rows.into_iter().map(with_doubts).collect())
+        Ok(rows.into_iter().map(with_unsettled).collect())
     })
 }
 

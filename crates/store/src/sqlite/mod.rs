@@ -207,13 +207,13 @@ fn is_foreign(path: &Path) -> Result<bool, StoreError> {
 pub(crate) async fn end_all_leases(pools: &Pools, now: DateTime<Utc>) -> Result<(), StoreError> {
     let now = Time::from(now);
     let mut transaction = pools.write().await?;
-    let in_doubt = deliveries::table
+    let unknown = deliveries::table
         .filter(deliveries::state.eq(DeliveryState::Unknown.name()))
         .select(deliveries::post_id);
     let query = diesel::update(posts::table)
         .filter(posts::due_at.gt(now))
         .filter(posts::status.eq(PostStatus::Publishing.name()))
-        .filter(posts::id.ne_all(in_doubt))
+        .filter(posts::id.ne_all(unknown))
         .set(posts::due_at.eq(now));
     diesel_async::RunQueryDsl::execute(query, transaction.connection()).await?;
     transaction.commit().await

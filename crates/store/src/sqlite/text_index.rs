@@ -51,17 +51,28 @@ pub(crate) async fn may_contain(
     Ok(at_most(most, found))
 }
 
-/// The query of the index for texts that contain all trigrams of `part`, or `None` if it has fewer
-/// than three characters. Trigrams that overlap only partly are enough: they cover `part`.
+/// The query of the index for texts that contain the trigrams of the words of `part`, or `None` if
+/// `part` has fewer than three characters. Trigrams with a space in them are left out if others
+/// remain: they are in most texts, so that they cost most and exclude least.
 fn trigrams(part: &str) -> Option<String> {
-    let chars: Vec<char> = part.chars().collect();
-    let last = chars.windows(3).last()?;
-    let trigrams = chars.chunks_exact(3).take(TRIGRAMS).chain([last]);
-    let quoted = trigrams.map(|trigram| {
+    let words = part.split(char::is_whitespace);
+    let mut trigrams: Vec<String> = words.flat_map(covering).collect();
+    if trigrams.is_empty() {
+        trigrams = covering(part);
+    }
+    trigrams.truncate(TRIGRAMS);
+    (!trigrams.is_empty()).then(|| trigrams.join(" "))
+}
+
+/// Trigrams that cover a text, in quotes. That they overlap only partly is enough.
+fn covering(text: &str) -> Vec<String> {
+    let chars: Vec<char> = text.chars().collect();
+    let trigrams = chars.chunks_exact(3).chain(chars.windows(3).last());
+    let quoted = |trigram: &[char]| {
         let text: String = trigram.iter().collect();
         format!("\"{}\"", text.replace('"', "\"\""))
-    });
-    Some(quoted.collect::<Vec<_>>().join(" "))
+    };
+    trigrams.map(quoted).collect()
 }
 
 /// The first waiting tweets, at most `most`.
@@ -97,9 +108,12 @@ mod tests {
     use super::trigrams;
 
     #[test]
-    fn trigrams_cover_a_text() {
-        assert_eq!(trigrams("abc").as_deref(), Some("\"abc\" \"abc\""));
-        assert_eq!(trigrams("Über \"x").as_deref(), Some("\"Übe\" \"r \"\"\" \" \"\"x\""));
+    fn trigrams_cover_the_words_of_a_text() {
+        let of = |part| trigrams(part).unwrap_or_default();
+        assert_eq!(of("abc"), "\"abc\" \"abc\"");
+        assert_eq!(of("Über\"x"), "\"Übe\" \"r\"\"x\" \"r\"\"x\"");
+        assert_eq!(of("stands in water"), "\"sta\" \"nds\" \"nds\" \"wat\" \"ter\"");
+        assert_eq!(of("a b"), "\"a b\" \"a b\"");
         assert_eq!(trigrams("日本"), None);
     }
 }

@@ -4,6 +4,30 @@ use waggle_store::{Mode, Store};
 
 use crate::database::{Database, Kind};
 
+/// Executes statements on a separate connection.
+pub(crate) async fn execute(database: &Database, kind: Kind, statements: &str) {
+    match kind {
+        Kind::Sqlite => {
+            use diesel::connection::{Connection as _, SimpleConnection as _};
+            let path = database.url.trim_start_matches("sqlite://");
+            let mut connection = diesel::SqliteConnection::establish(path).unwrap();
+            connection.batch_execute(statements).unwrap();
+        }
+        Kind::Postgres => {
+            use diesel_async::{AsyncConnection as _, SimpleAsyncConnection as _};
+            let mut connection =
+                diesel_async::AsyncPgConnection::establish(&database.url).await.unwrap();
+            connection.batch_execute(statements).await.unwrap();
+        }
+    }
+}
+
+/// Takes back a migration with its `down` script.
+pub(crate) async fn undo(database: &Database, kind: Kind, version: &str, down: &str) {
+    let record = format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'");
+    execute(database, kind, &format!("{down}; {record}")).await;
+}
+
 async fn replicas_start_together(kind: Kind) {
     let database = Database::new(kind).await;
     let mut tasks = Vec::new();
@@ -37,6 +61,27 @@ async fn faked_steps_are_recorded_and_not_run(kind: Kind) {
     assert!(store.migration_status().await.unwrap().iter().all(|step| step.applied));
     assert!(store.migrate(Mode::Run).await.unwrap().is_empty());
     assert!(store.ports().tokens.list(None).await.is_err(), "there are no tables");
+}
+
+async fn a_renamed_setting_keeps_its_value(kind: Kind) {
+    let database = Database::new(kind).await;
+    let store = Store::open(&database.url).await.unwrap();
+    store.migrate(Mode::Run).await.unwrap();
+    // It is the same on both databases.
+    let down = include_str!("../../../../migrations/sqlite/0014_reconcile_setting/down.sql");
+    undo(&database, kind, "0014", down).await;
+    let time = if kind == Kind::Sqlite { "0" } else { "now()" };
+    let insert = format!(
+        "INSERT INTO app_settings (key, value, version, created_at, updated_at, updated_by) \
+         VALUES ('TWITTER_DOUBT_SECONDS', 'x', 0, {time}, {time}, '')"
+    );
+    execute(&database, kind, &insert).await;
+
+    store.migrate(Mode::Run).await.unwrap();
+
+    let stored = store.ports().settings.load().await.unwrap();
+    let keys: Vec<&str> = stored.settings.iter().map(|setting| &*setting.key).collect();
+    assert_eq!(keys, ["TWITTER_RECONCILE_SECONDS"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,4 +124,14 @@ async fn an_invalid_url_is_rejected_without_repeating_it() {
 
         assert!(!error.to_string().contains("hush"), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_setting_renamed_on_sqlite_keeps_its_value() {
+    a_renamed_setting_keeps_its_value(Kind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_setting_renamed_on_postgres_keeps_its_value() {
+    a_renamed_setting_keeps_its_value(Kind::Postgres).await;
 }

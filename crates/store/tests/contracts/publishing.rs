@@ -9,8 +9,8 @@ use serde_json::json;
 use waggle_content::ClaimRequest;
 use waggle_content::ports::LedgerError;
 use waggle_content::{
-    Changed, Claimed, DeliveryState, Doubt, Looked, Marker, Platform, PostStatus, Prepared,
-    Recorded, Resolution, Settlement,
+    Changed, Claimed, DeliveryState, EarlierAttempts, Looked, Marker, Platform, PostStatus,
+    Prepared, Recorded, Resolution, Settlement,
 };
 use waggle_kernel::ids::{DeliveryId, PostId, Version};
 use waggle_kernel::{Actor, Clock as _, FixedClock};
@@ -387,7 +387,7 @@ async fn what_a_dead_worker_left_open_is_found_by_the_next(ports: Ports) {
     ports.ledger.settle(&looking, Some(delivery), &absent, now).await.unwrap();
     let again = claim_one(&ports, now).await;
     assert_eq!(again.open, None);
-    assert_eq!(again.doubt, Some(Doubt { since: Some(Marker("7".to_owned())) }));
+    assert_eq!(again.earlier, Some(EarlierAttempts { since: Some(Marker("7".to_owned())) }));
     let second = begun(&ports, &again, now).await;
     ports.ledger.settle(&again, Some(second), &out(), now).await.unwrap();
     let states: Vec<DeliveryState> =
@@ -575,7 +575,7 @@ async fn what_was_resolved_belongs_to_its_round(ports: Ports) {
 
     let next = claim_one(&ports, noon()).await;
 
-    assert_eq!((next.doubt, next.open, next.attempts), (None, None, 0));
+    assert_eq!((next.earlier, next.open, next.attempts), (None, None, 0));
 }
 
 async fn a_failed_delivery_keeps_its_true_end(ports: Ports) {

@@ -13,6 +13,7 @@ use waggle_twitter_n8n::testing::{batch, change, tweets_of};
 use waggle_twitter_n8n::{Action, GeneratedTweet, TweetFilter};
 
 use crate::database::{Database, Kind};
+use crate::migrations::{execute, undo};
 use crate::{Fresh, fresh};
 
 fn noon() -> DateTime<Utc> {
@@ -91,7 +92,7 @@ async fn a_text_is_found_among_many_tweets(kind: Kind) {
     let names: Vec<String> = (0..MANY).map(|number| format!("t-{number:04}")).collect();
     let bird = |number: usize| match number {
         40 | 1_170 | 2_260 => "grey heron",
-        _ if number % 7 == 0 => "white stork",
+        _ if number.is_multiple_of(7) => "white stork",
         _ => "kingfisher",
     };
     let texts: Vec<(&str, &str)> =
@@ -214,32 +215,13 @@ const DOWN: [(&str, &str, &str); 4] = [
     ("0010", include_str!("../../../../migrations/sqlite/0010_count_order/down.sql"), ""),
 ];
 
-/// Executes statements on a separate connection.
-async fn execute(database: &Database, kind: Kind, statements: &str) {
-    match kind {
-        Kind::Sqlite => {
-            use diesel::connection::{Connection as _, SimpleConnection as _};
-            let path = database.url.trim_start_matches("sqlite://");
-            let mut connection = diesel::SqliteConnection::establish(path).unwrap();
-            connection.batch_execute(statements).unwrap();
-        }
-        Kind::Postgres => {
-            use diesel_async::{AsyncConnection as _, SimpleAsyncConnection as _};
-            let mut connection =
-                diesel_async::AsyncPgConnection::establish(&database.url).await.unwrap();
-            connection.batch_execute(statements).await.unwrap();
-        }
-    }
-}
-
 async fn an_upgrade_adds_up_and_finds_what_was_stored_before(kind: Kind) {
     let database = Database::new(kind).await;
     let store = Store::open(&database.url).await.unwrap();
     store.migrate(Mode::Run).await.unwrap();
     for (version, sqlite, postgres) in DOWN {
         let down = if kind == Kind::Sqlite { sqlite } else { postgres };
-        let record = format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'");
-        execute(&database, kind, &format!("{down}; {record}")).await;
+        undo(&database, kind, version, down).await;
     }
     let tweets = store.ports().source_tweets;
     record_many_tweets(&*tweets).await;
