@@ -440,7 +440,7 @@ pub struct ClaimedMails {
 #[async_trait]
 pub trait MailQueue: Send + Sync {
     /// Leases up to `most` mails that are due at `now`, until `until`. No other process gets them
-    /// in the meantime. Expired mails are removed. A mail that cannot be read is given up; the
+    /// in the meantime. Expired mails are removed. An email that cannot be read is given up; the
     /// others are still returned.
     async fn claim(
         &self,
@@ -449,22 +449,22 @@ pub trait MailQueue: Send + Sync {
         most: u16,
     ) -> Result<ClaimedMails, PortError>;
 
-    /// Removes a mail that was sent.
+    /// Removes an email that was sent.
     async fn sent(&self, id: i64) -> Result<(), PortError>;
 
-    /// Returns a mail to the queue until `at`, with the reason.
+    /// Returns an email to the queue until `at`, with the reason.
     async fn later(&self, id: i64, at: DateTime<Utc>, why: &NotSent) -> Result<(), PortError>;
 
-    /// Stops trying to send a mail, but keeps it for the operator to see.
+    /// Stops trying to send an email, but keeps it for the operator to see.
     async fn give_up(&self, id: i64, why: &NotSent) -> Result<(), PortError>;
 }
 
-/// An attempt to send a mail that did not succeed.
+/// An attempt to send an email that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotSent {
     /// The reason, in the mail server's words if it gave one.
     pub reason: String,
-    /// Whether the mail may have been sent anyway. Such outcomes are counted.
+    /// Whether the email may have been sent anyway. Such outcomes are counted.
     pub is_unknown: bool,
 }
 
@@ -472,7 +472,7 @@ pub struct NotSent {
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Sends a mail. When this returns, the mail server has accepted it.
+    /// Sends an email. When this returns, the mail server has accepted it.
     ///
     /// # Errors
     ///

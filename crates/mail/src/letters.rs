@@ -17,10 +17,10 @@ pub struct Sender {
     public_url: Option<Url>,
 }
 
-/// Why a mail could not be written.
+/// Why an email could not be written.
 #[derive(Debug, Error)]
 pub(crate) enum WriteError {
-    /// The mail library does not accept the address.
+    /// The email library does not accept the address.
     #[error("the email address is invalid")]
     Address(#[from] lettre::address::AddressError),
     #[error("the template failed")]

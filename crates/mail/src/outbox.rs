@@ -10,7 +10,7 @@ use waggle_kernel::PortError;
 
 use crate::letters::Sender;
 
-/// Writes every mail into a folder, as `<time>-<number>.eml`. On Unix, only the owner can read the
+/// Writes every email into a folder, as `<time>-<number>.eml`. On Unix, only the owner can read the
 /// files.
 #[derive(Debug)]
 pub struct Outbox {

@@ -1,8 +1,8 @@
 //! Sends mails by SMTP (RFC 5321) over TLS, each on its own connection.
 //!
-//! If a conversation ends before the server has the whole mail, the mail was not sent. After that,
+//! If a conversation ends before the server has the whole mail, the email was not sent. After that,
 //! only the server's reply tells the outcome. If the reply is missing or cannot be read, the
-//! outcome is unknown: the mail may have been sent.
+//! outcome is unknown: the email may have been sent.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -31,8 +31,8 @@ use crate::letters::Sender;
 /// after that.
 const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the server can take until it is ready for the mail, and then until it replies to the
-/// mail. Together with connecting, this is less than the lease of a mail.
+/// How long the server can take until it is ready for the email, and then until it replies to the
+/// mail. Together with connecting, this is less than the lease of an email.
 const PATIENCE_BEFORE: Duration = Duration::from_mins(1);
 const PATIENCE_AFTER: Duration = Duration::from_secs(90);
 /// The timeout of a test mail, for which somebody is waiting.
@@ -102,7 +102,7 @@ impl fmt::Display for Reply {
     }
 }
 
-/// Why a mail server did not accept a mail.
+/// Why a mail server did not accept an email.
 #[derive(Debug, Error)]
 pub enum SmtpError {
     #[error("the mail server answered: {0}")]
@@ -167,7 +167,7 @@ impl From<Error> for SmtpError {
 /// The point at which a conversation ended without success.
 #[derive(Debug)]
 enum Ended {
-    /// The server does not have the mail.
+    /// The server does not have the email.
     Before(SmtpError),
     /// The server received the whole mail and rejected it.
     Refused(SmtpError),
@@ -194,7 +194,7 @@ impl Smtp {
         Ok(Self { server, account, sender })
     }
 
-    /// Sends a mail at once, as a test.
+    /// Sends an email at once, as a test.
     pub async fn try_out(&self, mail: &Mail) -> Result<(), SmtpError> {
         let message = self.sender.write(mail);
         let message = message.map_err(|error| SmtpError::Letter(error.to_string()))?;
@@ -233,7 +233,7 @@ impl Smtp {
         let reply = after.await.map_err(Ended::Unknown)?;
         match reply.code {
             200..300 => {
-                // The server has accepted the mail, so the result of QUIT does not matter.
+                // The server has accepted the email, so the result of QUIT does not matter.
                 tokio::spawn(async move { within(PATIENCE, client.quit()).await });
                 Ok(())
             }
@@ -242,7 +242,7 @@ impl Smtp {
         }
     }
 
-    /// Runs the conversation up to the point where the server is ready for the mail.
+    /// Runs the conversation up to the point where the server is ready for the email.
     async fn until_data<T: AsyncRead + AsyncWrite + Unpin>(
         &self,
         client: &mut SmtpClient<T>,
@@ -329,7 +329,7 @@ impl Mailer for Smtp {
 
 /// Returns whether the server says that the recipient's address is wrong, with an enhanced status
 /// code 5.1.x (RFC 3463). All other errors, such as a wrong password, a quota or a policy, may be
-/// fixed while the mail waits.
+/// fixed while the email waits.
 const fn is_about_recipient(error: &SmtpError) -> bool {
     let SmtpError::Refused(reply) = error else { return false };
     matches!(reply.code, 550 | 551 | 553) && matches!(reply.enhanced, [5, 1, 1 | 2 | 3 | 6 | 10])

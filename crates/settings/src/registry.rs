@@ -135,7 +135,7 @@ settings! {
     }
     Mail {
         /// The mail server. If it is not set and `EMAIL_HOST_USER` is, the mail server is
-        /// `smtp.gmail.com`. If neither is set, every mail is written to a file in `outbox` in the
+        /// `smtp.gmail.com`. If neither is set, every email is written to a file in `outbox` in the
         /// data folder, and a line to the log.
         email_host: Option<HostName> = "EMAIL_HOST", receives "EMAIL_HOST_PASSWORD";
         /// The port of the mail server.
@@ -144,14 +144,14 @@ settings! {
         /// `EMAIL_USE_TLS` is on.
         email_use_ssl: Option<Boolean> = "EMAIL_USE_SSL";
         /// Whether TLS starts with STARTTLS, as on port 587. If `EMAIL_USE_SSL` is also on,
-        /// `EMAIL_USE_SSL` takes precedence. With both off, mail is sent unencrypted, and the mail
+        /// `EMAIL_USE_SSL` takes precedence. With both off, mail is sent unencrypted, and the email
         /// server must be on this machine.
         email_use_tls: Boolean = "EMAIL_USE_TLS", default "false";
         /// The user name for the mail server.
         email_host_user: Option<Text> = "EMAIL_HOST_USER";
         /// The password for the mail server.
         email_host_password: Option<Secret> = "EMAIL_HOST_PASSWORD";
-        /// The sender of every mail. If not set, `EMAIL_HOST_USER` is the sender, if it is an
+        /// The sender of every email. If not set, `EMAIL_HOST_USER` is the sender, if it is an
         /// address.
         default_from_email: Option<Email> = "DEFAULT_FROM_EMAIL";
     }
@@ -221,8 +221,8 @@ settings! {
         super_admin_emails: List<Address> = "SUPER_ADMIN_EMAILS", default "[]";
         /// Whether super admins are accepted whatever their domain.
         admin_bypass: Boolean = "ADMIN_BYPASS", default "false";
-        /// Who gets a mail when somebody tries to sign in with a Google account of a domain that is
-        /// not allowed.
+        /// Who gets an email when somebody tries to sign in with a Google account of a domain that
+        /// is not allowed.
         security_admin_emails: List<Address> = "SECURITY_ADMIN_EMAILS", default "[]";
         /// Who gets the mails for super admins if `SUPER_ADMIN_EMAILS` is empty.
         admin_notification_emails: List<Address> = "ADMIN_NOTIFICATION_EMAILS", default "[]";

@@ -47,7 +47,7 @@ pub struct Issued {
     pub expires_at: DateTime<Utc>,
 }
 
-/// The proof of having received a mail.
+/// The proof of having received an email.
 pub enum Presented {
     /// A code, presented by the client that requested it.
     Code {

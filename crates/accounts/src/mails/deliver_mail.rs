@@ -8,10 +8,10 @@ use waggle_kernel::{Clock, PortError, ServerKeys, error_chain};
 use crate::mails::mail::{MailFailure, QueuedMail};
 use crate::ports::{ClaimedMails, MailQueue, Mailer, NotSent};
 
-/// How long a process leases a mail before another process can take it. This is longer than the
-/// timeouts of sending a mail.
+/// How long a process leases an email before another process can take it. This is longer than the
+/// timeouts of sending an email.
 const LEASE: Duration = Duration::minutes(5);
-/// How often a mail is sent if its outcome stays unknown, and the minimum pause in between. The
+/// How often an email is sent if its outcome stays unknown, and the minimum pause in between. The
 /// recipient may get a copy each time.
 const MOST_UNKNOWN: u32 = 3;
 const UNKNOWN_PAUSE: Duration = Duration::minutes(1);
@@ -29,12 +29,12 @@ pub struct DeliverMail {
 #[derive(Debug)]
 pub enum Delivered {
     Sent,
-    /// The mail will be tried again.
+    /// The email will be tried again.
     Later {
         at: DateTime<Utc>,
         why: MailFailure,
     },
-    /// The mail will not be tried again.
+    /// The email will not be tried again.
     GivenUp {
         why: MailFailure,
     },
@@ -47,11 +47,11 @@ impl DeliverMail {
         self.queue.claim(now, now + LEASE, most).await
     }
 
-    /// Sends one mail and records the outcome.
+    /// Sends one email and records the outcome.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if the outcome cannot be stored. The mail is then tried again, and may arrive
+    /// [`PortError`] if the outcome cannot be stored. The email is then tried again, and may arrive
     /// twice.
     pub async fn deliver(&self, mail: &QueuedMail) -> Result<Delivered, PortError> {
         let sent = match mail.open(&*self.keys).await {

@@ -10,10 +10,10 @@ use waggle_kernel::{PortError, SealedSecret, ServerKeys};
 use crate::codes::code::{Code, Link, Purpose};
 use crate::people::address::Address;
 
-/// How long a mail without a code is tried.
+/// How long an email without a code is tried.
 const PATIENCE: Duration = Duration::days(3);
 
-/// The content of a mail.
+/// The content of an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Letter {
     /// A code and a link, for one purpose.
@@ -68,7 +68,7 @@ pub enum Letter {
     /// No more codes are accepted for a while, after too many wrong ones. This is sent to the super
     /// admins.
     CodesAttacked,
-    /// A test of the mail settings.
+    /// A test of the email settings.
     Test,
 }
 
@@ -143,7 +143,7 @@ impl Letter {
     }
 }
 
-/// The secrets in a mail.
+/// The secrets in an email.
 #[derive(Debug, Clone)]
 pub struct Proof {
     pub code: Code,
@@ -162,7 +162,7 @@ impl Proof {
     }
 }
 
-/// A mail to be queued, in the transaction that is the reason for it.
+/// An email to be queued, in the transaction that is the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMail {
     pub to: Address,
@@ -170,17 +170,17 @@ pub struct NewMail {
     /// The sealed code and link, if any.
     pub proof: Option<SealedSecret>,
     pub created_at: DateTime<Utc>,
-    /// When the mail expires.
+    /// When the email expires.
     pub useless_at: DateTime<Utc>,
 }
 
 impl NewMail {
-    /// Creates a mail without a secret.
+    /// Creates an email without a secret.
     pub fn notice(to: Address, letter: Letter, now: DateTime<Utc>) -> Self {
         Self { to, letter, proof: None, created_at: now, useless_at: now + PATIENCE }
     }
 
-    /// Creates a mail with a code. The mail expires together with the code.
+    /// Creates an email with a code. The email expires together with the code.
     ///
     /// # Errors
     ///
@@ -199,7 +199,7 @@ impl NewMail {
     }
 }
 
-/// Returns the place that the proof is sealed for. It is bound to the mail's kind and recipient.
+/// Returns the place that the proof is sealed for. It is bound to the email's kind and recipient.
 fn place(to: &Address, letter: &Letter) -> String {
     format!("mail {} {to}", letter.name())
 }
@@ -213,7 +213,7 @@ pub struct QueuedMail {
     /// The sealed code and link, if any.
     pub proof: Option<SealedSecret>,
     pub created_at: DateTime<Utc>,
-    /// When the mail expires.
+    /// When the email expires.
     pub useless_at: DateTime<Utc>,
     /// How often sending it was tried, including this time.
     pub tries: u32,
@@ -222,7 +222,7 @@ pub struct QueuedMail {
 }
 
 impl QueuedMail {
-    /// Opens the sealed code and link, and returns the mail to be sent.
+    /// Opens the sealed code and link, and returns the email to be sent.
     ///
     /// # Errors
     ///
@@ -247,10 +247,10 @@ impl QueuedMail {
     }
 }
 
-/// A mail to be sent.
+/// An email to be sent.
 #[derive(Debug, Clone)]
 pub struct Mail {
-    /// Unique in this installation. It stays the same when the mail is sent again.
+    /// Unique in this installation. It stays the same when the email is sent again.
     pub number: i64,
     pub to: Address,
     pub letter: Letter,
@@ -258,7 +258,7 @@ pub struct Mail {
     pub written_at: DateTime<Utc>,
 }
 
-/// Why a mail was not sent.
+/// Why an email was not sent.
 #[derive(Debug)]
 pub enum MailFailure {
     /// The server may accept it later.

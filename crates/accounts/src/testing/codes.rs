@@ -394,7 +394,7 @@ pub async fn mails_wait_until_they_are_taken(
     let again = claim(later, 20).await;
     let again: Vec<_> = again.iter().map(|mail| (mail.id, mail.tries, mail.unknown_ends)).collect();
     assert_eq!(again, [(id(1), 2, 1)]);
-    // The process that leased them has died. The mail with the code has expired.
+    // The process that leased them has died. The email with the code has expired.
     let rest = claim(noon() + CODE_LIFE, 20).await;
     assert_eq!(rest.len(), 10, "{rest:?}");
     assert!(rest.iter().all(|mail| mail.letter != Letter::Code(Purpose::PasswordReset)));

@@ -41,8 +41,8 @@ impl QueueWork for Mails {
 
     async fn announced(&self) {
         self.queues.filled(Queue::Mails).await;
-        // The request that queued the mail ends first: otherwise it would compete with this worker
-        // for the database, and its response time would show that there was a mail to queue.
+        // The request that queued the email ends first: otherwise it would compete with this worker
+        // for the database, and its response time would show that there was an email to queue.
         tokio::time::sleep(SETTLE).await;
     }
 

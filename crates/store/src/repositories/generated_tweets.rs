@@ -17,7 +17,7 @@ use waggle_twitter_n8n::{
 use super::search::{FIRST, few_candidates};
 use super::{
     Conn, Db, Repositories, batch_status, columns, containing, cursor_time, dialect, keyset, locks,
-    lower, one_more, until,
+    lower, one_more,
 };
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
@@ -269,29 +269,25 @@ async fn page_of(
     direction: Direction,
     page: PageRequest,
 ) -> QueryResult<Vec<Row>> {
-    use generated_tweets::{created_at, id};
     let most = one_more(page.limit);
     let mut query = filtered(filter);
     // A batch has so few tweets that all texts are read.
     if filter.search.is_some() && filter.batch.is_none() {
         let (created_from, created_before) = (filter.created_from, filter.created_before);
         let dates = TweetFilter { created_from, created_before, ..TweetFilter::default() };
-        let last: Option<(Time, i64)> = sorted(filtered(&dates), direction, page.after)
-            .offset(FIRST)
-            .select((created_at, id))
-            .first(connection)
-            .await
-            .optional()?;
-        let first = match last {
-            Some(last) => until!(filtered(filter), created_at, id, direction, last),
-            None => filtered(filter),
-        };
-        let rows: Vec<Row> = sorted(first, direction, page.after)
+        let first: Vec<i64> = sorted(filtered(&dates), direction, page.after)
+            .limit(FIRST)
+            .select(generated_tweets::id)
+            .load(connection)
+            .await?;
+        let is_all = i64::try_from(first.len()).unwrap_or(FIRST) < FIRST;
+        let among_first = filtered(filter).filter(dialect::among!(generated_tweets::id, first));
+        let rows: Vec<Row> = sorted(among_first, direction, page.after)
             .limit(most)
             .select(columns::<Row>())
             .load(connection)
             .await?;
-        if last.is_none() || rows.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
+        if is_all || rows.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
             return Ok(rows);
         }
         let part = filter.search.as_deref();
@@ -331,7 +327,9 @@ impl GeneratedTweetRepository for Repositories {
     ) -> Result<Page<GeneratedTweet>, PortError> {
         during("listing generated tweets", async {
             let mut reader = self.pools.read_long().await?;
+            reader.begin_snapshot().await?;
             let rows = page_of(reader.connection(), filter, direction, page).await?;
+            reader.end_snapshot().await?;
             let tweets =
                 rows.into_iter().map(GeneratedTweet::try_from).collect::<Result<Vec<_>, _>>()?;
             Ok(Page::from_one_more(tweets, page.limit, |tweet| Cursor {

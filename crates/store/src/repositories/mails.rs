@@ -15,7 +15,7 @@ use crate::run_query::RunQueryDsl;
 use crate::schema::mails;
 use crate::types::Time;
 
-/// How long a mail that was given up is kept for the operator.
+/// How long an email that was given up is kept for the operator.
 const KEPT: Duration = Duration::days(30);
 /// The maximum length of a stored error, in characters.
 const MOST_ERROR: usize = 500;
@@ -78,8 +78,8 @@ fn within_bounds(why: &str) -> String {
     why.chars().take(MOST_ERROR).collect()
 }
 
-/// Removes a mail from the queue, but keeps it for the operator. Its secret is removed, because it
-/// is no longer needed.
+/// Removes an email from the queue, but keeps it for the operator. Its secret is removed, because
+/// it is no longer needed.
 async fn set_aside(connection: &mut Conn, id: i64, why: &str) -> QueryResult<()> {
     diesel::update(mails::table.find(id))
         .set((

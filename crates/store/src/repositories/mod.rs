@@ -98,22 +98,6 @@ macro_rules! keyset {
 }
 use keyset;
 
-/// Restricts a query that [`keyset!`] orders to the rows up to one, in the same form.
-macro_rules! until {
-    ($query:expr, $column:expr, $id:expr, $direction:expr, $last:expr) => {{
-        let (value, last_id) = $last;
-        match $direction {
-            waggle_kernel::Direction::Ascending => {
-                $query.filter($column.le(value)).filter($column.lt(value).or($id.le(last_id)))
-            }
-            waggle_kernel::Direction::Descending => {
-                $query.filter($column.ge(value)).filter($column.gt(value).or($id.ge(last_id)))
-            }
-        }
-    }};
-}
-use until;
-
 /// The time in a cursor.
 fn cursor_time(cursor: waggle_kernel::Cursor) -> crate::types::Time {
     crate::types::Time(

@@ -7,7 +7,7 @@ use crate::texts::Texts;
 
 /// The number of tweets whose texts a search reads first, in the order of the list. A text that
 /// is common enough fills the page with them, without an index.
-pub(super) const FIRST: i64 = 1_000;
+pub(super) const FIRST: i64 = 400;
 
 /// The maximum number of tweets that are found first and then sorted. Candidates that are not
 /// checked yet can be more.

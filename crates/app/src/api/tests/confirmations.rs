@@ -54,7 +54,7 @@ impl IdentityProvider for Google {
 const ORIGIN: &str = "http://localhost:8080";
 
 impl Server {
-    /// The code in the mail that was queued last.
+    /// The code in the email that was queued last.
     async fn mailed_code(&self) -> String {
         let deliver = &self.app.people.deliver_mail;
         let mail = deliver.claim(8).await.unwrap().mails.pop().unwrap();

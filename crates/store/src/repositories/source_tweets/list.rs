@@ -11,7 +11,7 @@ use waggle_kernel::{Cursor, Direction, PageRequest};
 use waggle_twitter_n8n::{SourceTweetFilter, SourceTweetSort, SourceTweetTotals};
 
 use super::super::search::{FEW, FIRST, few_candidates};
-use super::super::{Conn, columns, cursor_time, dialect, keyset, one_more, until};
+use super::super::{Conn, columns, cursor_time, dialect, keyset, one_more};
 use super::filter::{Boxed, filtered};
 use super::row::Row;
 use crate::counts::Count;
@@ -56,26 +56,20 @@ async fn first_ones(
     direction: Direction,
     page: PageRequest,
 ) -> QueryResult<Option<Vec<Row>>> {
-    use source_tweets::{date, id};
     if filter.search.is_none() || sort != SourceTweetSort::Date {
         return Ok(None);
     }
-    let last: Option<(Time, i64)> = sorted(filtered(&dates(filter)), sort, direction, page.after)
-        .offset(FIRST)
-        .select((date, id))
-        .first(connection)
-        .await
-        .optional()?;
-    let first = match last {
-        Some(last) => until!(filtered(filter), date, id, direction, last),
-        None => filtered(filter),
-    };
-    let rows: Vec<Row> = sorted(first, sort, direction, page.after)
+    let first: Vec<i64> = sorted(filtered(&dates(filter)), sort, direction, page.after)
+        .limit(FIRST)
+        .select(source_tweets::id)
+        .load(connection)
+        .await?;
+    let rows: Vec<Row> = sorted(narrowed(filter, Some(&first)), sort, direction, page.after)
         .limit(one_more(page.limit))
         .select(columns::<Row>())
         .load(connection)
         .await?;
-    let is_complete = last.is_none() || length(&rows) == one_more(page.limit);
+    let is_complete = length(&first) < FIRST || length(&rows) == one_more(page.limit);
     Ok(is_complete.then_some(rows))
 }
 
