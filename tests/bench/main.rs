@@ -175,7 +175,7 @@ fn measure_batches(raw: &mut raw::Raw<'_>, process: &Process, token: &str) {
         best_http = best_http.max(rate);
     }
     let calls = u32::try_from(ROUNDS * BATCHES * CLIENTS).expect("it is small");
-    say("batches of 3, raw", &format!("{best_raw:.0} batches/s"));
+    say("batches of 3, a transaction, raw", &format!("{best_raw:.0} batches/s"));
     say(
         "batches of 3, HTTP",
         &format!(

@@ -1,4 +1,5 @@
-//! The statements that store a batch of three generated tweets, sent by a plain client.
+//! The statements that store a batch of three generated tweets, sent by a plain client as a
+//! transaction. This is what Waggle does on SQLite; on PostgreSQL, it sends one statement instead.
 
 use std::time::Instant;
 
