@@ -618,6 +618,20 @@ pub async fn a_batch_loses_nothing(batches: Arc<dyn CampaignBatchRepository>) {
     assert_eq!(found.analysis_summary, one.analysis_summary);
     assert_eq!(found.counts.of(Status::BrandAligned), 2);
     assert_eq!(found.status, BatchStatus::Draft);
+    // Implementations store batches of different sizes in different ways.
+    for size in [0_u32, 1, 11, 100, 101] {
+        let ids: Vec<String> = (0..size).map(|number| format!("t-{number}")).collect();
+        let tweets: Vec<(&str, &str)> = ids.iter().map(|id| (&**id, &**id)).collect();
+        let sized = batch(&format!("of {size}"), &tweets);
+
+        let first = receive(&sized).await;
+        let replay = receive(&sized).await;
+
+        assert_eq!((first.stored, first.known), (size, 0));
+        assert_eq!((replay.stored, replay.known, replay.id), (0, size, first.id));
+        let found = batches.find(first.id).await.expect("it answers").expect("it is there");
+        assert_eq!(found.counts.of(Status::BrandAligned), i64::from(size));
+    }
 }
 
 /// The same batch, submitted concurrently, is stored once. Different batches are all stored.
