@@ -153,7 +153,8 @@ impl LongRead {
         &mut self.connection
     }
 
-    /// Does nothing: a list is one statement, after one that may find candidates.
+    /// Does nothing: what a later statement of a list does not find any more is left out, and what
+    /// is new is on the next load.
     #[expect(clippy::unused_async, reason = "on SQLite there is something to wait for")]
     pub(crate) async fn begin_snapshot(&mut self) -> diesel::QueryResult<()> {
         Ok(())

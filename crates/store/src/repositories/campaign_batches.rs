@@ -420,9 +420,10 @@ fn filtered<'a>(filter: &BatchFilter) -> campaign_batches::BoxedQuery<'a, Db> {
 }
 
 impl Repositories {
-    /// Stores a batch in one statement. `None` if nothing was stored, because the batch needs
-    /// more than that: it names source tweets or has ended a run, its name is taken, or the
-    /// connection was lost.
+    /// Stores a batch in one statement. `None` if a transaction has to store it, because it names
+    /// source tweets or ends a run, its name is taken, or the connection was lost. In the last case
+    /// the batch may be stored already: then the transaction finds its tweets, and they count as
+    /// known.
     async fn receive_at_once(
         &self,
         batch: &NewCampaignBatch,
@@ -440,7 +441,6 @@ impl Repositories {
         let id = match stored.map_err(StoreError::from) {
             Ok(Some(id)) => id,
             Ok(None) => return Ok(None),
-            // If it was stored, it is found.
             Err(error) if error.is_about_lost_connection() => return Ok(None),
             Err(error) => return Err(error),
         };

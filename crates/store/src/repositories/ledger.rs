@@ -40,7 +40,7 @@ struct PostRow {
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = deliveries)]
-struct UnsettledRow {
+struct EarlierRow {
     id: i64,
     post_id: i64,
     round: i64,
@@ -57,20 +57,20 @@ struct UnsettledRow {
 }
 
 /// The states of attempts that may have reached the platform, or once seemed to.
-const UNSETTLED: [&str; 3] = ["in_flight", "unknown", "absent"];
+const MAY_HAVE_ARRIVED: [&str; 3] = ["in_flight", "unknown", "absent"];
 /// The maximum length of a stored reason, in characters.
 const MOST_REASON: usize = 1_000;
 
-impl UnsettledRow {
+impl EarlierRow {
     fn is_open(&self) -> bool {
         OPEN.contains(&self.state.as_str())
     }
 }
 
-impl TryFrom<UnsettledRow> for OpenDelivery {
+impl TryFrom<EarlierRow> for OpenDelivery {
     type Error = StoreError;
 
-    fn try_from(row: UnsettledRow) -> Result<Self, StoreError> {
+    fn try_from(row: EarlierRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: DeliveryId::new(row.id),
             prepared: Prepared {
@@ -88,10 +88,10 @@ impl TryFrom<UnsettledRow> for OpenDelivery {
     }
 }
 
-/// The unknown outcome of the current round, if there is one. An open delivery belongs to the
-/// current round, whatever its own number is.
-fn earlier(unsettled: &[UnsettledRow], round: i64) -> Option<EarlierAttempts> {
-    let of_round = || unsettled.iter().filter(|row| row.round == round || row.is_open());
+/// The attempts of the current round that may have reached the platform, if there are any. An open
+/// delivery belongs to the current round, whatever its own number is.
+fn earlier(attempts: &[EarlierRow], round: i64) -> Option<EarlierAttempts> {
+    let of_round = || attempts.iter().filter(|row| row.round == round || row.is_open());
     let first = of_round().min_by_key(|row| row.id)?;
     let is_known = of_round().all(|row| row.marker.is_some());
     Some(EarlierAttempts { since: first.marker.clone().filter(|_| is_known).map(Marker) })
@@ -99,12 +99,11 @@ fn earlier(unsettled: &[UnsettledRow], round: i64) -> Option<EarlierAttempts> {
 
 fn claimed(
     row: PostRow,
-    unsettled: Vec<UnsettledRow>,
+    attempts: Vec<EarlierRow>,
     lease_until: DateTime<Utc>,
 ) -> Result<Claimed, StoreError> {
-    let earlier = earlier(&unsettled, row.round);
-    let open =
-        unsettled.into_iter().find(UnsettledRow::is_open).map(TryInto::try_into).transpose()?;
+    let earlier = earlier(&attempts, row.round);
+    let open = attempts.into_iter().find(EarlierRow::is_open).map(TryInto::try_into).transpose()?;
     Ok(Claimed {
         post: PublishablePost {
             id: PostId::new(row.id),
@@ -277,9 +276,9 @@ async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedP
     let (mut rows, mut unreadable) = readable(connection, &ids, leased).await?;
     rows.sort_by_key(|(row, _)| ids.iter().position(|id| *id == row.id));
     let mut result = ClaimedPosts::default();
-    for (row, unsettled) in rows {
+    for (row, attempts) in rows {
         let post = row.id;
-        match claimed(row, unsettled, request.lease_until) {
+        match claimed(row, attempts, request.lease_until) {
             Ok(claimed) => result.posts.push(claimed),
             Err(error) => unreadable.push((post, error_chain(&error))),
         }
@@ -292,28 +291,28 @@ async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedP
 }
 
 /// The posts with these ids, each with its attempts that may have reached the platform.
-fn leased<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, (PostRow, Vec<UnsettledRow>)> {
+fn leased<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, (PostRow, Vec<EarlierRow>)> {
     Box::pin(async move {
         let rows: Vec<PostRow> = posts::table
             .filter(posts::id.eq_any(ids))
             .select(columns::<PostRow>())
             .load(connection)
             .await?;
-        let unsettled: Vec<UnsettledRow> = deliveries::table
+        let attempts: Vec<EarlierRow> = deliveries::table
             .filter(deliveries::post_id.eq_any(ids))
-            .filter(deliveries::state.eq_any(UNSETTLED))
-            .select(columns::<UnsettledRow>())
+            .filter(deliveries::state.eq_any(MAY_HAVE_ARRIVED))
+            .select(columns::<EarlierRow>())
             .load(connection)
             .await?;
-        let mut by_post: HashMap<i64, Vec<UnsettledRow>> = HashMap::new();
-        for row in unsettled {
+        let mut by_post: HashMap<i64, Vec<EarlierRow>> = HashMap::new();
+        for row in attempts {
             by_post.entry(row.post_id).or_default().push(row);
         }
-        let with_unsettled = |row: PostRow| {
-            let unsettled = by_post.remove(&row.id).unwrap_or_default();
-            (row, unsettled)
+        let with_attempts = |row: PostRow| {
+            let attempts = by_post.remove(&row.id).unwrap_or_default();
+            (row, attempts)
         };
-        Ok(rows.into_iter().map(with_unsettled).collect())
+        Ok(rows.into_iter().map(with_attempts).collect())
     })
 }
 

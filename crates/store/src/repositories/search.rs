@@ -5,8 +5,8 @@ use diesel::result::QueryResult;
 use super::{Conn, containing, dialect};
 use crate::texts::Texts;
 
-/// The number of tweets whose texts a search reads first, in the order of the list. A text that
-/// is common enough fills the page with them, without an index.
+/// The number of tweets whose texts a search by date reads first, in the order of the list. A text
+/// that is common enough fills the page with them, without an index.
 pub(super) const FIRST: i64 = 400;
 
 /// The maximum number of tweets that are found first and then sorted. Candidates that are not

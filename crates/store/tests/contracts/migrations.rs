@@ -71,6 +71,12 @@ async fn a_renamed_setting_keeps_its_value(kind: Kind) {
     let down = include_str!("../../../../migrations/sqlite/0014_reconcile_setting/down.sql");
     undo(&database, kind, "0014", down).await;
     let time = if kind == Kind::Sqlite { "0" } else { "now()" };
+    let change = format!(
+        "INSERT INTO setting_changes (revision, key, action, is_set, changed_at, changed_by) \
+         VALUES (1, 'TWITTER_DOUBT_SECONDS', 'set', {}, {time}, '')",
+        if kind == Kind::Sqlite { "1" } else { "true" }
+    );
+    execute(&database, kind, &change).await;
     let insert = format!(
         "INSERT INTO app_settings (key, value, version, created_at, updated_at, updated_by) \
          VALUES ('TWITTER_DOUBT_SECONDS', 'x', 0, {time}, {time}, '')"
@@ -79,9 +85,13 @@ async fn a_renamed_setting_keeps_its_value(kind: Kind) {
 
     store.migrate(Mode::Run).await.unwrap();
 
-    let stored = store.ports().settings.load().await.unwrap();
-    let keys: Vec<&str> = stored.settings.iter().map(|setting| &*setting.key).collect();
-    assert_eq!(keys, ["TWITTER_RECONCILE_SECONDS"]);
+    let settings = store.ports().settings;
+    let stored = settings.load().await.unwrap().settings;
+    let [setting] = &*stored else { panic!("{stored:?}") };
+    assert_eq!(setting.key, "TWITTER_RECONCILE_SECONDS");
+    assert_eq!(setting.value, waggle_settings::Kept::Clear("x".to_owned()));
+    let changes = settings.changes(waggle_settings::Revision(1)).await.unwrap();
+    assert_eq!(changes[0].key, "TWITTER_RECONCILE_SECONDS");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
