@@ -2,8 +2,8 @@
 //!
 //! A list is read in one of two ways. If an index finds that only a few tweets match, those are
 //! sorted. Otherwise the tweets are read in the order of the list until the page is full, which is
-//! usually soon, because many match. A search by date reads the first tweets of the list before that,
-//! because a common text is found soonest there.
+//! usually soon, because many match. A search by date reads the first tweets of the list before
+//! that, because a common text is found soonest there.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
