@@ -17,6 +17,7 @@ const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activi
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_that_postgres_ends_are_replaced_and_never_a_500() {
     let waggle = Waggle::start(Kind::Postgres).await;
+    let mut stored = Vec::new();
     for round in 0..3 {
         // Use every connection of the pool once.
         let calls = (0..16).map(|_| waggle.get("/api/v1/posts"));
@@ -26,9 +27,12 @@ async fn sessions_that_postgres_ends_are_replaced_and_never_a_500() {
         let mut statuses = Vec::new();
         for number in 0..10 {
             let read = waggle.get("/api/v1/posts").await.status;
-            let body = json!({ "campaign_batch": format!("b-{round}-{number}"), "tweets": [] });
-            let write = waggle.post("/api/receive-tweets", body).await.status;
+            let name = format!("b-{round}-{number}");
+            let write = waggle.post("/api/receive-tweets", of_one_tweet(&name)).await.status;
             statuses.extend([read, write]);
+            if write == 200 {
+                stored.push(name);
+            }
         }
 
         assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
@@ -36,6 +40,17 @@ async fn sessions_that_postgres_ends_are_replaced_and_never_a_500() {
         assert!(served >= 18, "{statuses:?}");
         assert_eq!(statuses.last(), Some(&200), "{statuses:?}");
     }
+    let tweets = waggle.get("/api/v1/generated-tweets?limit=200").await.ok();
+    for name in stored {
+        let is_of_batch = |tweet: &&serde_json::Value| tweet["tweet_id"] == json!(name);
+        let count = tweets["items"].as_array().unwrap().iter().filter(is_of_batch).count();
+        assert_eq!(count, 1, "{name}");
+    }
+}
+
+/// A batch with one tweet, which has the name of the batch as its id.
+fn of_one_tweet(name: &str) -> serde_json::Value {
+    json!({ "campaign_batch": name, "tweets": [{ "id": name, "content": format!("of {name}") }] })
 }
 
 /// The error output of a server that must fail to start.
@@ -128,8 +143,7 @@ async fn a_read_only_database_is_reported_and_reads_still_work() {
                = on', current_database()); END $$";
     execute(&waggle.database, sql).await.unwrap();
     execute(&waggle.database, END_SESSIONS).await.unwrap();
-    let hand_in =
-        || waggle.post("/api/receive-tweets", json!({ "campaign_batch": "b", "tweets": [] }));
+    let hand_in = || waggle.post("/api/receive-tweets", of_one_tweet("b"));
 
     // The first call may fail because its session was ended.
     hand_in().await;

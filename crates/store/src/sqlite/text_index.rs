@@ -51,15 +51,13 @@ pub(crate) async fn may_contain(
     Ok(at_most(most, found))
 }
 
-/// The query of the index for texts that contain the trigrams of the words of `part`, or `None` if
-/// `part` has fewer than three characters. Trigrams with a space in them are left out if others
-/// remain: they are in most texts, so that they cost most and exclude least.
+/// The query of the index for texts that contain the trigrams of `part`, or `None` if it has fewer
+/// than three characters. Trigrams with a space in them are left out if each word has trigrams of
+/// its own: they are in most texts, so that they cost most and exclude least.
 fn trigrams(part: &str) -> Option<String> {
-    let words = part.split(char::is_whitespace);
-    let mut trigrams: Vec<String> = words.flat_map(covering).collect();
-    if trigrams.is_empty() {
-        trigrams = covering(part);
-    }
+    let of_words: Vec<Vec<String>> = part.split_whitespace().map(covering).collect();
+    let mut trigrams =
+        if of_words.iter().any(Vec::is_empty) { covering(part) } else { of_words.concat() };
     trigrams.truncate(TRIGRAMS);
     (!trigrams.is_empty()).then(|| trigrams.join(" "))
 }
@@ -112,8 +110,11 @@ mod tests {
         let of = |part| trigrams(part).unwrap_or_default();
         assert_eq!(of("abc"), "\"abc\" \"abc\"");
         assert_eq!(of("Über\"x"), "\"Übe\" \"r\"\"x\" \"r\"\"x\"");
-        assert_eq!(of("stands in water"), "\"sta\" \"nds\" \"nds\" \"wat\" \"ter\"");
+        assert_eq!(of("stands water"), "\"sta\" \"nds\" \"nds\" \"wat\" \"ter\"");
         assert_eq!(of("a b"), "\"a b\" \"a b\"");
+        assert_eq!(of("of AI and"), "\"of \" \"AI \" \"and\" \"and\"");
+        assert_eq!(of(" and "), "\"and\" \"and\"");
+        assert_eq!(trigrams("   "), None);
         assert_eq!(trigrams("日本"), None);
     }
 }

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use waggle_kernel::{Clock as _, Direction, FixedClock, Limit, PageRequest};
 use waggle_store::{Maintenance, Mode, Ports, Store};
 use waggle_twitter_n8n::testing::many::{
     check_many_tweets, concurrent_changes_keep_the_totals, record_many_tweets,
 };
 use waggle_twitter_n8n::testing::{batch, change, tweets_of};
-use waggle_twitter_n8n::{Action, GeneratedTweet, TweetFilter};
+use waggle_twitter_n8n::{Action, GeneratedTweet, Status, TweetFilter};
 
 use crate::database::{Database, Kind};
 use crate::migrations::{execute, undo};
@@ -125,6 +125,43 @@ async fn a_text_is_found_among_many_tweets(kind: Kind) {
                 assert_eq!(read.iter().collect::<Vec<_>>(), expected, "{part} {is_indexed}");
             }
         }
+        index_all(&index).await;
+    }
+}
+
+/// A search that also selects by date and status, among more tweets than are read without the
+/// index.
+async fn a_search_keeps_the_other_conditions(kind: Kind) {
+    let (fresh, index) = indexed(kind).await;
+    let ports = &fresh.ports;
+    for day in 0..3 {
+        let names: Vec<String> = (0..500).map(|number| format!("t-{day}-{number}")).collect();
+        let texts: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "grey heron")).collect();
+        let time = noon() + TimeDelta::days(day);
+        ports.batches.receive(&batch(&format!("b-{day}"), &texts), time).await.unwrap();
+    }
+    let count = async |filter: TweetFilter| {
+        let filter = TweetFilter { search: Some("heron".to_owned()), ..filter };
+        let limit = Limit::new(200).unwrap();
+        let (mut page, mut count) = (PageRequest::first(limit), 0);
+        loop {
+            let found = ports.tweets.list(&filter, Direction::Descending, page).await.unwrap();
+            count += found.items.len();
+            let Some(next) = found.next else { return count };
+            page = PageRequest { after: Some(next), limit };
+        }
+    };
+    let none = TweetFilter::default;
+
+    for _ in ["waiting", "indexed"] {
+        let (from, before) = (noon() + TimeDelta::days(1), noon() + TimeDelta::days(2));
+        assert_eq!(count(none()).await, 1_500);
+        assert_eq!(count(TweetFilter { created_from: Some(from), ..none() }).await, 1_000);
+        assert_eq!(count(TweetFilter { created_before: Some(before), ..none() }).await, 1_000);
+        let (created_from, created_before) = (Some(from), Some(before));
+        let day = TweetFilter { created_from, created_before, ..none() };
+        assert_eq!(count(day).await, 500);
+        assert_eq!(count(TweetFilter { status: Some(Status::Posted), ..none() }).await, 0);
         index_all(&index).await;
     }
 }
@@ -279,6 +316,11 @@ mod sqlite {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_search_keeps_the_other_conditions() {
+        super::a_search_keeps_the_other_conditions(super::Kind::Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn edits_beside_the_indexer_are_not_lost() {
         super::edits_beside_the_indexer_are_not_lost(super::Kind::Sqlite).await;
     }
@@ -308,6 +350,11 @@ mod postgres {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_text_is_found_among_many_tweets() {
         super::a_text_is_found_among_many_tweets(super::Kind::Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_search_keeps_the_other_conditions() {
+        super::a_search_keeps_the_other_conditions(super::Kind::Postgres).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -117,6 +117,18 @@ fn filters() -> Vec<SourceTweetFilter> {
         SourceTweetFilter { search: text("stands ÄGÄISCH in"), status: text("error"), ..none() },
         SourceTweetFilter { search: text("stands in the water"), ..none() },
         SourceTweetFilter { search: text("7 "), ..none() },
+        SourceTweetFilter {
+            search: text("herring"),
+            date_from: Some(noon() + Duration::hours(20)),
+            date_before: Some(noon() + Duration::hours(200)),
+            ..none()
+        },
+        SourceTweetFilter {
+            search: text("heron"),
+            date_from: Some(noon() + Duration::hours(30)),
+            ..none()
+        },
+        SourceTweetFilter { search: text("herring"), execution_id: text("run-3"), ..none() },
     ]
 }
 

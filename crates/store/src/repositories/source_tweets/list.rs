@@ -56,7 +56,9 @@ async fn first_ones(
     direction: Direction,
     page: PageRequest,
 ) -> QueryResult<Option<Vec<Row>>> {
-    if filter.search.is_none() || sort != SourceTweetSort::Date {
+    // The tweets of one run and those with a prefix of an id are few, and have an index.
+    let is_selective = filter.execution_id.is_some() || filter.tweet_id.is_some();
+    if filter.search.is_none() || is_selective || sort != SourceTweetSort::Date {
         return Ok(None);
     }
     let first: Vec<i64> = sorted(filtered(&dates(filter)), sort, direction, page.after)
