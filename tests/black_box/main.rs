@@ -294,7 +294,7 @@ pub(crate) async fn count(database: &Database, sql: &str) -> i64 {
     postgres(database).await.query_one(sql, &[]).await.unwrap().get(0)
 }
 
-async fn postgres(database: &Database) -> tokio_postgres::Client {
+pub(crate) async fn postgres(database: &Database) -> tokio_postgres::Client {
     let (client, connection) =
         tokio_postgres::connect(&database.url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);

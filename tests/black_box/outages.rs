@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::database::{Database, Folder, Kind, server};
 use crate::process::{Process, command, token};
-use crate::{Waggle, answer, execute, on_both, process, run};
+use crate::{Waggle, answer, count, execute, on_both, postgres, process, run};
 
 const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                             WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -51,6 +51,32 @@ async fn sessions_that_postgres_ends_are_replaced_and_never_a_500() {
 /// A batch with one tweet, which has the name of the batch as its id.
 fn of_one_tweet(name: &str) -> serde_json::Value {
     json!({ "campaign_batch": name, "tweets": [{ "id": name, "content": format!("of {name}") }] })
+}
+
+/// The session ends while its statement waits for another batch of the same name, which is not
+/// committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_whose_session_is_ended_is_stored_by_the_same_call() {
+    const END_WAITING: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                               WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waggle = Waggle::start(Kind::Postgres).await;
+    let other = postgres(&waggle.database).await;
+    let namesake = "BEGIN; INSERT INTO campaign_batches (batch_id, claimed_batch_id, \
+                    analysis_summary, total_tweets, ready_for_deployment, source_type, title, \
+                    description, received_from, unauthenticated, created_at) \
+                    VALUES ('b', 'b', '{}', 0, 0, '', '', '', '', false, now())";
+    other.batch_execute(namesake).await.unwrap();
+
+    let end = async {
+        let begun = std::time::Instant::now();
+        while count(&waggle.database, END_WAITING).await == 0 {
+            assert!(begun.elapsed() < crate::process::PATIENCE, "nothing waits");
+        }
+        other.batch_execute("ROLLBACK").await.unwrap();
+    };
+    let (stored, ()) = tokio::join!(waggle.post("/api/receive-tweets", of_one_tweet("b")), end);
+
+    assert_eq!(stored.ok()["stored_count"], 1);
 }
 
 /// The error output of a server that must fail to start.
