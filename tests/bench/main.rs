@@ -155,26 +155,47 @@ fn measure(runtime: &tokio::runtime::Runtime, kind: Kind, database: &Database) {
     say("memory after that (RSS)", &format!("{:.1} MB", memory_mb(process.id(), "VmRSS:")));
 }
 
-/// New batches of three generated tweets, raw and over HTTP in turn.
+/// New batches of three generated tweets, raw and over HTTP in turn; and batches of which each ends
+/// a run that was told of one new source tweet.
 fn measure_batches(raw: &mut raw::Raw<'_>, process: &Process, token: &str) {
     const BATCHES: usize = 500;
     let address = process.base.trim_start_matches("http://").to_owned();
     let client = || Client::connect(&address, token);
     // `wgl_<public id>_<secret>`
     let public_id = token.split('_').nth(1).expect("a token has three parts");
-    let (mut best_raw, mut best_http) = (0.0_f64, 0.0_f64);
-    let mut processor = Duration::ZERO;
+    let bodies = |of: &dyn Fn(usize, usize) -> Value| -> Vec<Vec<Vec<u8>>> {
+        let body = |client, call| of(client, call).to_string().into_bytes();
+        (0..CLIENTS).map(|client| (0..BATCHES).map(|call| body(client, call)).collect()).collect()
+    };
+    let send = |bodies: &[Vec<Vec<u8>>]| {
+        let before = processor_time(process.id());
+        let rate = rows_per_second(bodies, "/api/receive-tweets", client) / per_call();
+        (rate, processor_time(process.id()).saturating_sub(before))
+    };
+    let (mut best_raw, mut best_http, mut best_ending) = (0.0_f64, 0.0_f64, 0.0_f64);
+    let (mut processor, mut processor_ending) = (Duration::ZERO, Duration::ZERO);
     for round in 0..ROUNDS {
         best_raw = best_raw.max(raw.batches(round, BATCHES * CLIENTS, public_id));
-        let bodies: Vec<Vec<Vec<u8>>> = (0..CLIENTS)
-            .map(|client| (0..BATCHES).map(|call| batch(round, client, call)).collect())
-            .collect();
-        let before = processor_time(process.id());
-        let rate = rows_per_second(&bodies, "/api/receive-tweets", client) / per_call();
-        processor += processor_time(process.id()).saturating_sub(before);
+        let (rate, took) =
+            send(&bodies(&|client, call| batch(&format!("batch-{round}-{client}-{call}"), None)));
         best_http = best_http.max(rate);
+        processor += took;
+
+        let run = |client, call| format!("one-{round}-{client}-{call}");
+        let reports = bodies(&|client, call| {
+            let number = ((200 + round) * CLIENTS + client) * 100_000 + call;
+            report_of(&run(client, call), [source_tweet(number * ROWS)])
+        });
+        rows_per_second(&reports, "/api/check-duplicate-tweet", client);
+        let (rate, took) = send(&bodies(&|client, call| {
+            let run = run(client, call);
+            batch(&run, Some(&run))
+        }));
+        best_ending = best_ending.max(rate);
+        processor_ending += took;
     }
     let calls = u32::try_from(ROUNDS * BATCHES * CLIENTS).expect("it is small");
+    let each = |processor: Duration| (processor / calls).as_secs_f64() * 1e6;
     say("batches of 3, a transaction, raw", &format!("{best_raw:.0} batches/s"));
     say(
         "batches of 3, HTTP",
@@ -182,7 +203,14 @@ fn measure_batches(raw: &mut raw::Raw<'_>, process: &Process, token: &str) {
             "{best_http:.0} batches/s = {} of raw (aim: above 70 %), {:.0} µs of processor time \
              of the server for each",
             ratio(best_http, best_raw),
-            (processor / calls).as_secs_f64() * 1e6,
+            each(processor),
+        ),
+    );
+    say(
+        "batches of 3 that end a run, HTTP",
+        &format!(
+            "{best_ending:.0} batches/s, {:.0} µs of processor time of the server for each",
+            each(processor_ending),
         ),
     );
 }
@@ -273,35 +301,38 @@ pub(crate) fn content(number: usize) -> String {
 }
 
 fn report(round: usize, client: usize, call: usize) -> Vec<u8> {
-    let tweets: Vec<Value> = (0..ROWS)
-        .map(|row| {
-            let number = ((round * CLIENTS + client) * 100_000 + call) * ROWS + row;
-            json!({
-                "Tweet ID": format!("1{number:018}"),
-                "URL": format!("https://x.com/example/status/{number}"),
-                "Content": content(number),
-                "Likes": number % 1_000,
-                "Retweets": number % 100,
-                "Replies": number % 10,
-                "Quotes": number % 5,
-                "Views": number % 10_000,
-                "Date": "Thu Aug 14 14:30:31 +0000 2025",
-                "Status": "success",
-                "Tweet": format!("https://twitter.com/example/status/{number}"),
-            })
-        })
-        .collect();
-    json!({
-        "execution_id": format!("run-{round}-{client}-{call}"),
-        "source_url": "https://n8n.example.com",
-        "tweets": tweets,
-    })
-    .to_string()
-    .into_bytes()
+    let first = ((round * CLIENTS + client) * 100_000 + call) * ROWS;
+    let tweets = (first..first + ROWS).map(source_tweet);
+    report_of(&format!("run-{round}-{client}-{call}"), tweets).to_string().into_bytes()
 }
 
-fn batch(round: usize, client: usize, call: usize) -> Vec<u8> {
-    let name = format!("batch-{round}-{client}-{call}");
+/// What a run reports.
+fn report_of(run: &str, tweets: impl IntoIterator<Item = Value>) -> Value {
+    json!({
+        "execution_id": run,
+        "source_url": "https://n8n.example.com",
+        "tweets": tweets.into_iter().collect::<Vec<_>>(),
+    })
+}
+
+fn source_tweet(number: usize) -> Value {
+    json!({
+        "Tweet ID": format!("1{number:018}"),
+        "URL": format!("https://x.com/example/status/{number}"),
+        "Content": content(number),
+        "Likes": number % 1_000,
+        "Retweets": number % 100,
+        "Replies": number % 10,
+        "Quotes": number % 5,
+        "Views": number % 10_000,
+        "Date": "Thu Aug 14 14:30:31 +0000 2025",
+        "Status": "success",
+        "Tweet": format!("https://twitter.com/example/status/{number}"),
+    })
+}
+
+/// A batch of three tweets, made from the source tweets of `run`.
+fn batch(name: &str, run: Option<&str>) -> Value {
     let tweets: Vec<Value> = (0..3)
         .map(|row| {
             json!({
@@ -318,7 +349,10 @@ fn batch(round: usize, client: usize, call: usize) -> Vec<u8> {
         })
         .collect();
     let summary = json!({ "brand_alignment_score": 9.1 });
-    json!({ "campaign_batch": name, "analysis_summary": summary, "tweets": tweets })
-        .to_string()
-        .into_bytes()
+    let mut batch =
+        json!({ "campaign_batch": name, "analysis_summary": summary, "tweets": tweets });
+    if let Some(run) = run {
+        batch["execution_id"] = json!(run);
+    }
+    batch
 }

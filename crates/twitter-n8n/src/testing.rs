@@ -588,6 +588,29 @@ pub async fn a_batch_that_names_nothing_ends_the_runs_of_its_caller(
     assert_eq!(tweets.totals(&open).await.expect("it answers").tweets, 1);
 }
 
+/// A batch ends runs with any number of source tweets.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn a_batch_ends_runs_with_many_source_tweets(
+    tweets: Arc<dyn SourceTweetRepository>,
+    batches: Arc<dyn CampaignBatchRepository>,
+) {
+    for run in 0..15 {
+        let reports: Vec<NewSourceTweet> = (run * 100..(run + 1) * 100).map(report).collect();
+        let run = execution(&run.to_string());
+        tweets.record(&run, &reports, OFFERS, noon()).await.expect("it answers");
+    }
+
+    let received = batches.receive(&batch("b", &[("t", "t")]), noon()).await.expect("it answers");
+
+    assert_eq!((received.processed_source_tweets, received.ended_runs), (1_500, 15));
+    assert_eq!(batches.sources(received.id).await.expect("it answers").len(), 1_000);
+    let open = SourceTweetFilter { is_processed: Some(false), ..SourceTweetFilter::default() };
+    assert_eq!(tweets.totals(&open).await.expect("it answers").tweets, 0);
+}
+
 /// A batch is stored once. A replay stores nothing. Other content with the same name is stored
 /// under another name.
 ///
@@ -688,6 +711,45 @@ pub async fn a_batch_marks_its_source_tweets(
     assert_eq!(sources, ["1000", "1001", "1002", "1004"]);
     let processed = SourceTweetFilter { is_processed: Some(true), ..SourceTweetFilter::default() };
     assert_eq!(tweets.totals(&processed).await.expect("it answers").tweets, 4);
+    let of_run =
+        NewCampaignBatch { execution_id: Some("two".to_owned()), ..batch("of two", &[("t", "t")]) };
+    let received = batches.receive(&of_run, noon()).await.expect("the store answers");
+    assert_eq!((received.processed_source_tweets, received.ended_runs), (3, 0));
+    let sources = batches.sources(received.id).await.expect("it answers");
+    assert_eq!(sources, ["1003", "1004", "1005"]);
+    assert_eq!(tweets.totals(&processed).await.expect("it answers").tweets, 6);
+}
+
+/// Batches of one run, each submitted several times at once, are stored once each, with all source
+/// tweets of the run.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn concurrent_batches_of_a_run_are_stored_once(
+    tweets: Arc<dyn SourceTweetRepository>,
+    batches: Arc<dyn CampaignBatchRepository>,
+) {
+    tweets.record(&execution("one"), &reports(5), OFFERS, noon()).await.expect("it answers");
+    let mut tasks = Vec::new();
+    for number in 0..24 {
+        let batches = Arc::clone(&batches);
+        let name = format!("batch {}", number % 3);
+        tasks.push(tokio::spawn(async move {
+            let execution_id = Some("one".to_owned());
+            let new = NewCampaignBatch { execution_id, ..batch(&name, &[("t-1", "text")]) };
+            batches.receive(&new, noon()).await
+        }));
+    }
+    let mut stored = 0;
+    for task in tasks {
+        let received = task.await.expect("it does not panic").expect("the store answers");
+        assert_eq!(received.processed_source_tweets, if received.stored > 0 { 5 } else { 0 });
+        assert_eq!(batches.sources(received.id).await.expect("it answers").len(), 5);
+        stored += received.stored;
+    }
+
+    assert_eq!(stored, 3);
 }
 
 /// A batch is saved only over the version that was read, and is found by the right filters.

@@ -249,7 +249,7 @@ pub(crate) mod dialect {
     use diesel::prelude::*;
     use waggle_kernel::{Cursor, Direction};
 
-    pub(crate) use super::new_batch::store_at_once;
+    pub(crate) use super::new_batch::{MOST_SOURCES, store_at_once};
     pub(crate) use super::text_index::may_contain;
     use super::{Conn, Pools};
     use crate::counts::Count;

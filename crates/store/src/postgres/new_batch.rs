@@ -1,4 +1,4 @@
-//! Stores a batch and its tweets in one statement.
+//! Stores a batch, its tweets and what it did to source tweets in one statement.
 
 use diesel::insertable::InsertValues;
 use diesel::pg::Pg;
@@ -10,17 +10,22 @@ use super::connection::Conn;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{campaign_batches, generated_tweets};
 
-/// Stores a batch and its tweets (at least one), unless a batch with its name exists or `unless`
-/// finds a row. Returns the id of the batch, or `None` if nothing was stored.
+/// Stores a batch and its tweets (at least one), links it to `sources` (ids of source tweets), and
+/// marks these as processed. Returns the id of the batch, the number of source tweets, and the
+/// number of their runs; `None` if nothing was stored, because a batch with its name exists, there
+/// are more than [`MOST_SOURCES`], or `needs_sources` and there are none.
 ///
-/// A transaction of separate statements takes five round trips to the server. This takes one, or
-/// two with more than ten tweets, because such a statement is prepared each time.
+/// A transaction of separate statements takes five to eight round trips to the server. This takes
+/// one, or two with more than ten tweets, because such a statement is prepared each time. It takes
+/// its locks in the same order as the transaction: first the name of the batch, for which a
+/// repeated call waits, then the source tweets.
 pub(crate) async fn store_at_once<B, T, O, VB, VT>(
     connection: &mut Conn,
     batch: B,
     tweets: Vec<T>,
-    unless: O,
-) -> QueryResult<Option<i64>>
+    sources: O,
+    needs_sources: bool,
+) -> QueryResult<Option<(i64, i64, i64)>>
 where
     B: Insertable<campaign_batches::table, Values = ValuesClause<VB, campaign_batches::table>>,
     T: Insertable<generated_tweets::table, Values = ValuesClause<VT, generated_tweets::table>>,
@@ -30,16 +35,21 @@ where
 {
     let batch = batch.values().values;
     let tweets = tweets.into_iter().map(|tweet| tweet.values().values).collect();
+    let query = NewBatch { batch, tweets, sources, needs_sources };
     // All results are read, until the server says that the statement is committed. It sends the row
     // before that.
-    let ids: Vec<i64> = NewBatch { batch, tweets, unless }.get_results(connection).await?;
-    Ok(ids.into_iter().next())
+    let rows: Vec<(i64, i64, i64)> = query.get_results(connection).await?;
+    Ok(rows.into_iter().next())
 }
+
+/// The maximum number of source tweets, because a statement must end in time.
+pub(crate) const MOST_SOURCES: i64 = 1_000;
 
 struct NewBatch<B, T, O> {
     batch: B,
     tweets: Vec<T>,
-    unless: O,
+    sources: O,
+    needs_sources: bool,
 }
 
 impl<B, T, O> QueryFragment<Pg> for NewBatch<B, T, O>
@@ -53,14 +63,18 @@ where
         if self.tweets.len() > 10 {
             out.unsafe_to_cache_prepared();
         }
-        out.push_sql("WITH batch AS (INSERT INTO campaign_batches (");
+        out.push_sql("WITH sources AS (");
+        self.sources.walk_ast(out.reborrow())?;
+        out.push_sql("), batch AS (INSERT INTO campaign_batches (");
         self.batch.column_names(out.reborrow())?;
         out.push_sql(") SELECT ");
         self.batch.walk_ast(out.reborrow())?;
-        out.push_sql(" WHERE NOT EXISTS (");
-        self.unless.walk_ast(out.reborrow())?;
+        let least = i64::from(self.needs_sources);
+        out.push_sql(&format!(
+            " WHERE (SELECT COUNT(*) FROM sources) BETWEEN {least} AND {MOST_SOURCES}"
+        ));
         out.push_sql(
-            ") ON CONFLICT (batch_id) DO NOTHING RETURNING id), \
+            " ON CONFLICT (batch_id) DO NOTHING RETURNING id), \
              tweets AS (INSERT INTO generated_tweets (campaign_batch_id, ",
         );
         let mut tweets = self.tweets.iter();
@@ -73,7 +87,17 @@ where
             out.push_sql("), (");
             tweet.walk_ast(out.reborrow())?;
         }
-        out.push_sql(")) AS tweet) SELECT id FROM batch");
+        // By the ids in an array, the planner always finds the tweets with the index.
+        out.push_sql(
+            ")) AS tweet), processed AS (UPDATE source_tweets SET is_processed = TRUE, \
+             lease = NULL, leased_until = NULL FROM batch \
+             WHERE source_tweets.id = ANY(ARRAY(SELECT id FROM sources)) \
+             RETURNING source_tweets.id, source_tweets.run_key), \
+             links AS (INSERT INTO campaign_batch_sources (campaign_batch_id, source_tweet_id) \
+             SELECT batch.id, processed.id FROM batch CROSS JOIN processed) \
+             SELECT id, (SELECT COUNT(*) FROM processed), \
+             (SELECT COUNT(DISTINCT run_key) FROM processed) FROM batch",
+        );
         Ok(())
     }
 }
@@ -85,5 +109,5 @@ impl<B, T, O> QueryId for NewBatch<B, T, O> {
 }
 
 impl<B, T, O> Query for NewBatch<B, T, O> {
-    type SqlType = BigInt;
+    type SqlType = (BigInt, BigInt, BigInt);
 }

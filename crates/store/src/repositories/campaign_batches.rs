@@ -286,7 +286,7 @@ async fn link_sources(
     let mut linked = Linked::default();
     let mut ids: Vec<i64> = Vec::new();
     if let Some(execution) = &named.execution_id {
-        ids = of_run(connection, execution).await?;
+        ids = of_run(execution).load(connection).await?;
         if ids.is_empty() {
             ids = of_nameless_run(connection, execution, named, now).await?;
         }
@@ -328,13 +328,12 @@ async fn link_sources(
 }
 
 /// The source tweets that a run with this name was told are new.
-async fn of_run(connection: &mut Conn, execution: &str) -> QueryResult<Vec<i64>> {
+fn of_run<'a>(execution: &str) -> source_tweets::BoxedQuery<'a, Db, BigInt> {
     source_tweets::table
-        .filter(source_tweets::execution_id.eq(execution))
+        .filter(source_tweets::execution_id.eq(execution.to_owned()))
         .filter(source_tweets::run_key.eq(RunKey::Execution(execution.to_owned()).stored()))
         .select(source_tweets::id)
-        .load(connection)
-        .await
+        .into_boxed::<Db>()
 }
 
 /// The open source tweets of the caller's unnamed runs to which Waggle assigned this name.
@@ -421,25 +420,30 @@ fn filtered<'a>(filter: &BatchFilter) -> campaign_batches::BoxedQuery<'a, Db> {
 
 impl Repositories {
     /// Stores a batch in one statement. `None` if a transaction has to store it, because it names
-    /// source tweets or ends a run, its name is taken, or the connection was lost. In the last case
-    /// the batch may be stored already: then the transaction finds its tweets, and they count as
-    /// known.
+    /// source tweets or a run without any, it ends runs with very many, its name is taken, or the
+    /// connection was lost. In the last case the batch may be stored already: then the transaction
+    /// finds its tweets, and they count as known.
     async fn receive_at_once(
         &self,
         batch: &NewCampaignBatch,
         now: DateTime<Utc>,
     ) -> Result<Option<Received>, StoreError> {
         let is_simple = !batch.tweets.is_empty() && batch.tweets.len() <= CHUNK;
-        if !(dialect::STORES_AT_ONCE && is_simple && names_nothing(batch)) {
+        let names_sources = !batch.source_tweet_ids.is_empty() || batch.has_unreadable_names;
+        if !dialect::STORES_AT_ONCE || !is_simple || names_sources {
             return Ok(None);
         }
-        let open = open(&RunsToEnd::OfSender(batch.sender.clone()), now.into());
+        let (sources, is_named) = match &batch.execution_id {
+            Some(execution) => (of_run(execution), true),
+            None => (open(&RunsToEnd::OfSender(batch.sender.clone()), now.into()), false),
+        };
+        let sources = sources.limit(dialect::MOST_SOURCES + 1);
         let row = NewRow::new(batch, &batch.batch_id, now.into());
         let tweets = batch.tweets.iter().map(|tweet| NewTweetRow::new(tweet, now)).collect();
         let mut connection = self.pools.read().await?;
-        let stored = dialect::store_at_once(&mut connection, row, tweets, open).await;
-        let id = match stored.map_err(StoreError::from) {
-            Ok(Some(id)) => id,
+        let stored = dialect::store_at_once(&mut connection, row, tweets, sources, is_named).await;
+        let (id, processed, runs) = match stored.map_err(StoreError::from) {
+            Ok(Some(stored)) => stored,
             Ok(None) => return Ok(None),
             Err(error) if error.is_about_lost_connection() => return Ok(None),
             Err(error) => return Err(error),
@@ -449,8 +453,8 @@ impl Repositories {
             batch_id: batch.batch_id.clone(),
             stored: u32::try_from(batch.tweets.len()).unwrap_or(u32::MAX),
             known: 0,
-            processed_source_tweets: 0,
-            ended_runs: 0,
+            processed_source_tweets: u32::try_from(processed).unwrap_or(u32::MAX),
+            ended_runs: if is_named { 0 } else { u32::try_from(runs).unwrap_or(u32::MAX) },
             is_run_unknown: false,
             unknown_source_tweets: 0,
         }))

@@ -273,6 +273,8 @@ pub(crate) mod dialect {
     /// Whether a batch and its tweets can be stored in one statement: an INSERT cannot be a part of
     /// another statement.
     pub(crate) const STORES_AT_ONCE: bool = false;
+    /// The maximum number of source tweets of such a batch.
+    pub(crate) const MOST_SOURCES: i64 = 0;
 
     /// Does nothing, see [`STORES_AT_ONCE`].
     #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
@@ -280,8 +282,9 @@ pub(crate) mod dialect {
         _connection: &mut Conn,
         _batch: B,
         _tweets: Vec<T>,
-        _unless: O,
-    ) -> QueryResult<Option<i64>> {
+        _sources: O,
+        _needs_sources: bool,
+    ) -> QueryResult<Option<(i64, i64, i64)>> {
         Ok(None)
     }
 

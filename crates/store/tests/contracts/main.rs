@@ -199,6 +199,14 @@ mod rules {
             waggle_twitter_n8n::testing::a_batch_marks_its_source_tweets(
                 ports.source_tweets, ports.batches,
             );
+        a_batch_ends_runs_with_many_source_tweets(ports) =>
+            waggle_twitter_n8n::testing::a_batch_ends_runs_with_many_source_tweets(
+                ports.source_tweets, ports.batches,
+            );
+        concurrent_batches_of_a_run_are_stored_once(ports) =>
+            waggle_twitter_n8n::testing::concurrent_batches_of_a_run_are_stored_once(
+                ports.source_tweets, ports.batches,
+            );
         a_batch_is_saved_only_over_its_version(ports) =>
             waggle_twitter_n8n::testing::a_batch_is_saved_only_over_its_version(ports.batches);
         a_tweet_is_saved_only_over_its_version(ports) =>
