@@ -17,8 +17,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-const DOMAINS: [&str; 4] =
-    ["waggle-accounts", "waggle-content", "waggle-settings", "waggle-twitter-n8n"];
+const DOMAINS: [&str; 5] =
+    ["waggle-accounts", "waggle-audit", "waggle-content", "waggle-settings", "waggle-twitter-n8n"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()

@@ -163,6 +163,9 @@ fn measure_batches(raw: &mut raw::Raw<'_>, process: &Process, token: &str) {
     let client = || Client::connect(&address, token);
     // `wgl_<public id>_<secret>`
     let public_id = token.split('_').nth(1).expect("a token has three parts");
+    // Ends the runs that reported the tweets before.
+    client().post("/api/receive-tweets", batch("last", None).to_string().as_bytes());
+    raw.vacuum("source_tweets");
     let bodies = |of: &dyn Fn(usize, usize) -> Value| -> Vec<Vec<Vec<u8>>> {
         let body = |client, call| of(client, call).to_string().into_bytes();
         (0..CLIENTS).map(|client| (0..BATCHES).map(|call| body(client, call)).collect()).collect()

@@ -116,6 +116,14 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// Removes what is left of changed rows of a table, on PostgreSQL.
+    pub(crate) fn vacuum(&mut self, table: &str) {
+        if let Self::Postgres(runtime, clients) = self {
+            let vacuum = format!("VACUUM ANALYZE {table}");
+            runtime.block_on(clients[0].batch_execute(&vacuum)).expect("it is SQL");
+        }
+    }
+
     /// The number of rows of a table.
     fn count(&mut self, table: &str) -> i64 {
         let text = format!("SELECT COUNT(*) FROM {table}");

@@ -255,7 +255,37 @@ async fn json_logs_have_one_object_per_line() {
     );
 }
 
+/// A change of an event is found, even by somebody who can change the whole database.
+async fn a_changed_event_is_found(kind: Kind) {
+    let mut waggle = Waggle::start(kind).await;
+    let tweet = waggle.batch("b", &["one"]).await[0];
+    waggle.act(tweet, "approve").await.ok();
+    // The end of the chain is signed when the server stops.
+    assert_eq!(waggle.process.terminate(), Some(0));
+    let database = &waggle.database;
+
+    let intact = json(database, &["audit", "verify", "--json"]);
+    let key = run(database, &["audit", "key"]);
+    let triggers = match kind {
+        Kind::Sqlite => "DROP TRIGGER events_stay;",
+        Kind::Postgres => "SET session_replication_role = replica;",
+    };
+    let change = "UPDATE events SET actor = 'user:1' WHERE kind = 'tweet.approved'";
+    assert!(execute(database, change).await.is_err());
+    execute(database, &format!("{triggers}{change}")).await.unwrap();
+    let changed = run(database, &["audit", "verify"]);
+
+    assert_eq!(intact["intact"], true, "{intact}");
+    assert_eq!(intact["signed_to"], intact["end"], "{intact}");
+    assert_eq!(String::from_utf8(key.stdout).unwrap().trim().len(), 64);
+    assert_eq!(changed.status.code(), Some(1));
+    let said = String::from_utf8(changed.stdout).unwrap();
+    assert!(said.contains("was changed, or the events before it were"), "{said}");
+    assert!(said.contains("NOT intact"), "{said}");
+}
+
 on_both! {
+    a_changed_event_is_found,
     tokens_are_created_listed_and_revoked,
     migrations_are_applied_and_listed,
     invalid_settings_in_the_environment_stop_the_start,

@@ -3,6 +3,7 @@
 mod accounts;
 mod campaign_batches;
 mod done;
+mod events;
 mod export;
 mod generated_tweets;
 mod joining;
@@ -52,6 +53,7 @@ pub(crate) fn all() -> (
     posts::PostsApi,
     sandbox::SandboxApi,
     settings::SettingsApi,
+    events::EventsApi,
 ) {
     (
         accounts::AccountsApi,
@@ -64,5 +66,6 @@ pub(crate) fn all() -> (
         posts::PostsApi,
         sandbox::SandboxApi,
         settings::SettingsApi,
+        events::EventsApi,
     )
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod database;
 mod demo;
 mod input;
@@ -48,6 +49,8 @@ enum Command {
     SuperAdmins(super_admins::Arguments),
     /// Show and change settings.
     Settings(settings::Arguments),
+    /// Verify the record of all events.
+    Audit(audit::Arguments),
     /// Print the document of the HTTP API (OpenAPI 3.1).
     Openapi,
     /// Run the main workflow over HTTP on a separate server, and print the result of each step.
@@ -90,6 +93,7 @@ fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
             }
             Command::Users(command) => users::run(&config, command, arguments.json).await,
             Command::Settings(command) => settings::run(&config, command, arguments.json).await,
+            Command::Audit(command) => audit::run(&config, command, arguments.json).await,
             Command::Openapi => {
                 print(&format!("{:#}", routes::api_document()));
                 Ok(ExitCode::SUCCESS)

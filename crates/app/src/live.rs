@@ -3,6 +3,7 @@
 pub(crate) mod connections;
 pub(crate) mod effects;
 pub(crate) mod google;
+pub(crate) mod head_signer;
 pub(crate) mod mailer;
 pub(crate) mod passkeys;
 pub(crate) mod policy;

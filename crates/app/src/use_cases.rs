@@ -7,6 +7,7 @@ use waggle_accounts::{
     AccountPolicy, ChangeAddress, DeliverMail, GoogleSignIn, ManageUsers, Passkeys, Register,
     ResetPassword, SecondFactor, Sessions, SignIn, Tokens,
 };
+use waggle_audit::{BrowseEvents, ExtendChain, SignHeads};
 use waggle_content::{ManagePosts, PublishDue};
 use waggle_settings::SettingsManager;
 use waggle_store::Store;
@@ -35,6 +36,9 @@ pub(crate) struct UseCases {
     pub(crate) publish_due: PublishDue,
     pub(crate) super_admins: Arc<SuperAdmins>,
     pub(crate) connections: Arc<LiveConnections>,
+    pub(crate) chain: Arc<ExtendChain>,
+    pub(crate) heads: SignHeads,
+    pub(crate) events: BrowseEvents,
     /// The database, whose health is checked.
     pub(crate) store: Store,
     /// Set when the process is about to end: it is no longer ready for requests.

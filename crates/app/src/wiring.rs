@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use thiserror::Error;
 use waggle_accounts::ports::PasswordHasher;
+use waggle_audit::{BrowseEvents, ExtendChain, SignHeads};
 use waggle_content::{ManagePosts, PublishDue};
 use waggle_kernel::{Actor, Clock, Entropy};
 use waggle_settings::ports::{Environment, SettingsObserver};
@@ -22,6 +23,7 @@ use waggle_twitter_n8n::{
 use crate::config::Config;
 use crate::live::connections::{LiveConnections, Maker};
 use crate::live::effects::Effects;
+use crate::live::head_signer::MasterHeadSigner;
 use crate::live::super_admins::SuperAdmins;
 use crate::use_cases::UseCases;
 
@@ -96,10 +98,11 @@ pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases
             entropy: Arc::clone(&entropy),
         },
     ));
+    let chain = Arc::new(ExtendChain { log: ports.events.clone() });
     let people = people::people(store, &settings, hasher, config.data_dir.join("outbox"));
     Ok(UseCases {
         people,
-        settings,
+        settings: Arc::clone(&settings),
         check_duplicates: CheckDuplicates {
             source_tweets: ports.source_tweets.clone(),
             clock: clock.clone(),
@@ -117,7 +120,18 @@ pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases
             clock: clock.clone(),
         },
         posts: ManagePosts { posts: ports.posts, clock: clock.clone() },
-        publish_due: PublishDue { ledger: ports.ledger, connections: connections.clone(), clock },
+        publish_due: PublishDue {
+            ledger: ports.ledger,
+            connections: connections.clone(),
+            clock: clock.clone(),
+        },
+        heads: SignHeads {
+            log: ports.events.clone(),
+            signer: Arc::new(MasterHeadSigner { settings: Arc::clone(&settings) }),
+            clock,
+        },
+        events: BrowseEvents { log: ports.events, chain: chain.clone() },
+        chain,
         super_admins,
         connections,
         store: store.clone(),

@@ -23,6 +23,7 @@ mod delivery;
 mod platform;
 pub mod ports;
 mod post;
+mod post_event;
 mod posts;
 mod publish_due;
 
@@ -37,5 +38,6 @@ pub use post::{
     Changed, Metrics, Post, PostFilter, PostStatus, PublicAddress, PublishablePost, Resolution,
     TwitterDetails,
 };
+pub use post_event::{POST, PostState};
 pub use posts::{ManagePosts, ManagePostsError};
 pub use publish_due::{PublishDue, PublishDueError, Settled};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use waggle_kernel::ids::{DeliveryId, PostId, Version};
-use waggle_kernel::{Page, PageRequest, PortError};
+use waggle_kernel::{ActorRef, Page, PageRequest, PortError};
 
 use crate::claim::{ClaimRequest, Claimed, ClaimedPosts, Recorded, Timing};
 use crate::delivery::{
@@ -176,7 +176,7 @@ pub trait PostRepository: Send + Sync {
         &self,
         id: PostId,
         expected: Option<Version>,
-        actor: &str,
+        by: &ActorRef,
         now: DateTime<Utc>,
     ) -> Result<Changed, PortError>;
 
@@ -187,7 +187,7 @@ pub trait PostRepository: Send + Sync {
         id: PostId,
         expected: Option<Version>,
         resolution: &Resolution,
-        actor: &str,
+        by: &ActorRef,
         now: DateTime<Utc>,
     ) -> Result<Changed, PortError>;
 }

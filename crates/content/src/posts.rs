@@ -77,7 +77,7 @@ impl ManagePosts {
         actor.require(Scope::Publish)?;
         self.existing(id).await?;
         let now = self.clock.now();
-        let changed = self.posts.cancel(id, expected, &actor.to_string(), now).await?;
+        let changed = self.posts.cancel(id, expected, &actor.reference(), now).await?;
         self.changed(id, changed, "cancel", "scheduled").await
     }
 
@@ -111,8 +111,8 @@ impl ManagePosts {
             return Err(ManagePostsError::IsPublic { id: post.platform_post_id });
         }
         let now = self.clock.now();
-        let actor = actor.to_string();
-        let changed = self.posts.resolve(id, expected, resolution, &actor, now).await?;
+        let by = actor.reference();
+        let changed = self.posts.resolve(id, expected, resolution, &by, now).await?;
         self.changed(id, changed, "resolve", "unknown").await
     }
 

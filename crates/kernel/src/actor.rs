@@ -90,8 +90,10 @@ impl FromIterator<Scope> for Scopes {
 /// The kind of an [`Actor`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActorKind {
-    /// Waggle itself: the worker, or the command line on the host.
+    /// Waggle itself, in the background.
     System,
+    /// A person on the host, with Waggle's command line.
+    Command,
     /// A signed-in user.
     User {
         id: UserId,
@@ -116,19 +118,30 @@ pub enum ActorKind {
 pub struct Actor {
     kind: ActorKind,
     scopes: Scopes,
+    request_id: String,
 }
 
 impl Actor {
     /// Waggle itself, with all scopes.
     #[must_use]
     pub const fn system() -> Self {
-        Self { kind: ActorKind::System, scopes: Scopes::of(&[Scope::Admin]) }
+        Self::new(ActorKind::System, Scopes::of(&[Scope::Admin]))
+    }
+
+    /// A person on the host, who uses the command line, with all scopes.
+    #[must_use]
+    pub const fn command() -> Self {
+        Self::new(ActorKind::Command, Scopes::of(&[Scope::Admin]))
+    }
+
+    const fn new(kind: ActorKind, scopes: Scopes) -> Self {
+        Self { kind, scopes, request_id: String::new() }
     }
 
     /// A signed-in user.
     #[must_use]
     pub fn user(id: UserId, name: impl Into<String>, scopes: Scopes) -> Self {
-        Self { kind: ActorKind::User { id, name: name.into() }, scopes }
+        Self::new(ActorKind::User { id, name: name.into() }, scopes)
     }
 
     /// Whether the actor is this user.
@@ -140,13 +153,13 @@ impl Actor {
     /// A program that authenticated with an API token.
     #[must_use]
     pub fn token(id: TokenId, name: impl Into<String>, scopes: Scopes) -> Self {
-        Self { kind: ActorKind::Token { id, name: name.into() }, scopes }
+        Self::new(ActorKind::Token { id, name: name.into() }, scopes)
     }
 
     /// A caller from a trusted network. Its only scope is [`Scope::Ingest`].
     #[must_use]
     pub const fn trusted_network(address: IpAddr) -> Self {
-        Self { kind: ActorKind::TrustedNetwork { address }, scopes: Scopes::of(&[Scope::Ingest]) }
+        Self::new(ActorKind::TrustedNetwork { address }, Scopes::of(&[Scope::Ingest]))
     }
 
     /// Returns the actor with `scopes` instead of its own.
@@ -154,6 +167,26 @@ impl Actor {
     pub fn limited_to(mut self, scopes: Scopes) -> Self {
         self.scopes = scopes;
         self
+    }
+
+    /// Returns the actor as it acts in the request with this id.
+    #[must_use]
+    pub fn in_request(mut self, request_id: impl Into<String>) -> Self {
+        self.request_id = request_id.into();
+        self
+    }
+
+    /// The actor as events name it.
+    #[must_use]
+    pub fn reference(&self) -> ActorRef {
+        let key = match &self.kind {
+            ActorKind::System => "system".to_owned(),
+            ActorKind::Command => "command".to_owned(),
+            ActorKind::User { id, .. } => format!("user:{id}"),
+            ActorKind::Token { id, .. } => format!("token:{id}"),
+            ActorKind::TrustedNetwork { .. } => "network".to_owned(),
+        };
+        ActorRef { key, shown: self.to_string(), request_id: self.request_id.clone() }
     }
 
     /// The kind of the actor.
@@ -179,15 +212,28 @@ impl Actor {
 }
 
 impl fmt::Display for Actor {
-    /// A short name for history entries: `system`, `user:1:joe`, `token:3:n8n`, `network:10.0.0.7`.
+    /// A short name for history entries: `system`, `command`, `user:1:joe`, `token:3:n8n`,
+    /// `network:10.0.0.7`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             ActorKind::System => formatter.write_str("system"),
+            ActorKind::Command => formatter.write_str("command"),
             ActorKind::User { id, name } => write!(formatter, "user:{id}:{name}"),
             ActorKind::Token { id, name } => write!(formatter, "token:{id}:{name}"),
             ActorKind::TrustedNetwork { address } => write!(formatter, "network:{address}"),
         }
     }
+}
+
+/// An actor as events name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActorRef {
+    /// Who it is, without personal data: `system`, `command`, `network`, `user:1`, `token:3`.
+    pub key: String,
+    /// The same with a name or an address: `user:1:joe`, `network:10.0.0.7`.
+    pub shown: String,
+    /// The id of the request in which the actor acts; empty if there is none.
+    pub request_id: String,
 }
 
 /// The actor lacks a required scope.

@@ -17,6 +17,7 @@ mod budget;
 mod clock;
 mod entropy;
 mod error_chain;
+mod event;
 mod hex;
 pub mod ids;
 mod keys;
@@ -26,7 +27,7 @@ mod port_error;
 mod publication;
 mod text;
 
-pub use actor::{Actor, ActorKind, Forbidden, Scope, Scopes};
+pub use actor::{Actor, ActorKind, ActorRef, Forbidden, Scope, Scopes};
 #[cfg(any(test, feature = "testing"))]
 pub use budget::MockLimits;
 pub use budget::{Budget, Exhausted, Limits};
@@ -37,6 +38,7 @@ pub use entropy::Entropy;
 #[cfg(any(test, feature = "testing"))]
 pub use entropy::MockEntropy;
 pub use error_chain::error_chain;
+pub use event::{Event, NewEvent, ObjectRef, event_time};
 pub use hex::hex;
 pub use ids::Version;
 #[cfg(any(test, feature = "testing"))]

@@ -96,19 +96,27 @@ impl MasterKey {
 
     /// The keyed hash of `secret`, with a key that is derived from this one.
     fn keyed(&self, secret: &SecretString) -> Hmac<Sha256> {
-        let of = |key: &[u8; 32]| {
-            // A key shorter than a block is padded with zeros. (RFC 2104, 2)
-            let mut block = [0; 64];
-            block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-            <Hmac<Sha256> as hmac::KeyInit>::new(&block.into())
-        };
-        let own = of(self.key.expose_secret()).chain_update(b"waggle keyed hash 1").finalize();
-        of(&own.into_bytes().into()).chain_update(secret.expose_secret())
+        let own = keyed_hash(self.key.expose_secret()).chain_update(b"waggle keyed hash 1");
+        keyed_hash(&own.finalize().into_bytes().into()).chain_update(secret.expose_secret())
+    }
+
+    /// A key for another purpose that is derived from this one.
+    fn derived(&self, purpose: &str) -> SecretBox<[u8; 32]> {
+        let keyed = keyed_hash(self.key.expose_secret()).chain_update(b"waggle derived key 1");
+        let bytes = keyed.chain_update(purpose).finalize().into_bytes();
+        SecretBox::new(Box::new(bytes.into()))
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&Key::from(*self.key.expose_secret()))
     }
+}
+
+fn keyed_hash(key: &[u8; 32]) -> Hmac<Sha256> {
+    // A key shorter than a block is padded with zeros. (RFC 2104, 2)
+    let mut block = [0; 64];
+    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    <Hmac<Sha256> as hmac::KeyInit>::new(&block.into())
 }
 
 fn hexadecimal(text: &str) -> Option<Vec<u8>> {
@@ -206,6 +214,15 @@ impl MasterKeys {
     pub fn mark(&self, secret: &SecretString) -> Result<(KeyId, [u8; 32]), PortError> {
         let key = self.newest().ok_or_else(no_key)?;
         Ok((key.id.clone(), key.keyed(secret).finalize().into_bytes().into()))
+    }
+
+    /// A key for another purpose that is derived from the newest key.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if there is no key.
+    pub fn derive(&self, purpose: &str) -> Result<SecretBox<[u8; 32]>, PortError> {
+        Ok(self.newest().ok_or_else(no_key)?.derived(purpose))
     }
 
     /// Whether `secret` has this hash with the key named `key`. The hashes are compared in constant

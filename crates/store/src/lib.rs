@@ -45,6 +45,7 @@ use waggle_accounts::ports::{
     AuthEventRepository, GoogleAccounts, MailQueue, PasskeyRepository, SecondFactorRepository,
     SessionRepository, TokenRepository, UserRepository, VerificationRepository,
 };
+use waggle_audit::ports::EventLog;
 use waggle_content::ports::{Ledger, PostRepository};
 use waggle_kernel::Limits;
 use waggle_settings::ports::{SettingChanges, SettingRepository};
@@ -92,6 +93,8 @@ pub struct Ports {
     /// Leases of posts, and attempts to publish them.
     pub ledger: Arc<dyn Ledger>,
     pub posts: Arc<dyn PostRepository>,
+    /// The chain of all events.
+    pub events: Arc<dyn EventLog>,
 }
 
 impl Ports {
@@ -114,6 +117,7 @@ impl Ports {
             + PostQueue
             + Ledger
             + PostRepository
+            + EventLog
             + 'static,
     {
         let repositories = Arc::new(repositories);
@@ -134,7 +138,8 @@ impl Ports {
             tweets: repositories.clone(),
             queue: repositories.clone(),
             ledger: repositories.clone(),
-            posts: repositories,
+            posts: repositories.clone(),
+            events: repositories,
         }
     }
 }

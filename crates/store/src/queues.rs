@@ -11,6 +11,8 @@ pub enum Queue {
     Mails,
     /// Posts to publish.
     Posts,
+    /// Events to append to the chain.
+    Events,
 }
 
 /// The queues that the workers of this process wait for. Additions by other processes are not
@@ -19,6 +21,7 @@ pub enum Queue {
 pub struct Queues {
     mails: Arc<Notify>,
     posts: Arc<Notify>,
+    events: Arc<Notify>,
 }
 
 impl Queues {
@@ -36,6 +39,7 @@ impl Queues {
         match queue {
             Queue::Mails => &self.mails,
             Queue::Posts => &self.posts,
+            Queue::Events => &self.events,
         }
     }
 }

@@ -175,17 +175,73 @@ table! {
     use diesel::sql_types::{BigInt, Nullable, Text};
     use crate::types::UtcMicros;
 
-    generated_tweet_history (id) {
+    new_events (id) {
         id -> BigInt,
-        generated_tweet_id -> BigInt,
-        action -> Text,
+        kind -> Text,
+        object_kind -> Text,
+        object_id -> Text,
+        version -> Nullable<BigInt>,
         actor -> Text,
+        user_id -> Nullable<BigInt>,
+        request_id -> Text,
         at -> UtcMicros,
-        from_status -> Text,
-        to_status -> Text,
-        content_before -> Nullable<Text>,
-        content_after -> Nullable<Text>,
-        note -> Nullable<Text>,
+        change -> Nullable<Text>,
+        personal -> Nullable<Text>,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+    use crate::types::UtcMicros;
+
+    events (position) {
+        position -> BigInt,
+        kind -> Text,
+        object_kind -> Text,
+        object_id -> Text,
+        version -> Nullable<BigInt>,
+        actor -> Text,
+        user_id -> Nullable<BigInt>,
+        request_id -> Text,
+        at -> UtcMicros,
+        change_hash -> Nullable<Binary>,
+        personal_hash -> Nullable<Binary>,
+        hash -> Binary,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+
+    event_details (position) {
+        position -> BigInt,
+        change_salt -> Nullable<Binary>,
+        change -> Nullable<Text>,
+        personal_salt -> Nullable<Binary>,
+        personal -> Nullable<Text>,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Binary};
+
+    event_chain (id) {
+        id -> BigInt,
+        position -> BigInt,
+        hash -> Binary,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Binary, Text};
+    use crate::types::UtcMicros;
+
+    event_heads (position) {
+        position -> BigInt,
+        hash -> Binary,
+        signed_at -> UtcMicros,
+        key -> Text,
+        signature -> Binary,
     }
 }
 

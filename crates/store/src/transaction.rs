@@ -35,6 +35,8 @@ impl Transaction {
         for queue in self.filled {
             self.queues.announce(queue);
         }
+        // Almost every change writes events.
+        self.queues.announce(Queue::Events);
         Ok(())
     }
 }

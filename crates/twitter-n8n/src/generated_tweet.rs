@@ -1,11 +1,11 @@
 //! Generated tweets: drafted by a workflow, reviewed by people.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
-use waggle_kernel::{Actor, ContentHash, Publication, hex};
+use waggle_kernel::{Actor, ContentHash, Publication, event_time, hex};
 use waggle_text::{MOST, refused_character, weighted_length};
 
 use crate::status::{Action, Status};
@@ -173,6 +173,23 @@ impl GeneratedTweet {
     pub const fn saved_as(mut self, version: Version) -> Self {
         self.0.version = version;
         self
+    }
+
+    /// What changes of a tweet in the course of time, as events tell it. Who approved it is told by
+    /// the event of the approval.
+    pub fn state(&self) -> Map<String, Value> {
+        let (stored, approval) = (&self.0, self.approval());
+        let state = json!({
+            "content": stored.tweet.content,
+            "engagement_hook": stored.tweet.engagement_hook,
+            "status": stored.status.name(),
+            "is_edited": stored.tweet.is_edited,
+            "approved_at": approval.map(|approval| event_time(approval.at)),
+            "approved_hash": approval.map(|approval| approval.hash.to_string()),
+            "published_at": stored.published_at.map(event_time),
+            "x_com_post_id": stored.x_com_post_id,
+        });
+        if let Value::Object(state) = state { state } else { Map::new() }
     }
 
     /// The content to publish.

@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use waggle_kernel::{Actor, Named, UnknownName};
+use serde_json::Value;
+use waggle_kernel::ids::GeneratedTweetId;
+use waggle_kernel::{ActorRef, Event, Named, NewEvent, ObjectRef, UnknownName};
 
 use crate::generated_tweet::GeneratedTweet;
 use crate::status::{Action, Status};
@@ -33,12 +35,26 @@ impl HistoryAction {
         Self::Cancelled,
     ];
 
-    /// The name used in the database and in the API, an imperative.
+    /// The name used in the API, an imperative.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Moved(action) => action.name(),
             Self::Queued => "queue",
             Self::Cancelled => "cancel",
+        }
+    }
+
+    /// The kind of the event.
+    pub const fn event_kind(self) -> &'static str {
+        match self {
+            Self::Moved(Action::Edit) => "tweet.edited",
+            Self::Moved(Action::Approve) => "tweet.approved",
+            Self::Moved(Action::Reject) => "tweet.rejected",
+            Self::Moved(Action::Delete) => "tweet.archived",
+            Self::Moved(Action::Restore) => "tweet.restored",
+            Self::Moved(Action::Publish) => "tweet.posted",
+            Self::Queued => "tweet.queued",
+            Self::Cancelled => "tweet.unqueued",
         }
     }
 }
@@ -66,11 +82,50 @@ impl FromStr for HistoryAction {
     }
 }
 
-/// A new history entry, written together with the change in one step.
+/// The kind of generated tweets as objects of events.
+pub const GENERATED_TWEET: &str = "generated_tweet";
+
+/// The event of an action on a tweet, with its status before and after. Its history shows `note`.
+pub fn tweet_event(
+    action: HistoryAction,
+    tweet: GeneratedTweetId,
+    by: &ActorRef,
+    at: DateTime<Utc>,
+    (from, to): (Status, Status),
+    note: Option<String>,
+) -> NewEvent {
+    let event = NewEvent::new(action.event_kind(), ObjectRef::new(GENERATED_TWEET, &tweet), by, at)
+        .with("from", from.name())
+        .with("to", to.name());
+    match note {
+        Some(note) => event.with("note", note),
+        None => event,
+    }
+}
+
+/// The event of an action that changed `before` to `after`.
+pub fn change_event(
+    action: Action,
+    by: &ActorRef,
+    before: &GeneratedTweet,
+    after: &GeneratedTweet,
+    note: Option<String>,
+) -> NewEvent {
+    let hash = after.approval().map(|approval| format!("sha256 {}", approval.hash));
+    let statuses = (before.status(), after.status());
+    let (action, at) = (HistoryAction::Moved(action), after.view().updated_at);
+    tweet_event(action, after.id(), by, at, statuses, note.or(hash))
+        .with_version(before.version().next())
+        .with_difference(before.state(), &after.state())
+}
+
+/// An entry in the history of a tweet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewHistoryEntry {
+pub struct HistoryEntry {
+    /// The position of the event; later entries have larger ones.
+    pub id: i64,
     pub action: HistoryAction,
-    /// Who did it, as displayed by [`Actor`].
+    /// Who did it, as displayed by [`waggle_kernel::Actor`].
     pub actor: String,
     pub at: DateTime<Utc>,
     /// The status before the change.
@@ -85,33 +140,32 @@ pub struct NewHistoryEntry {
     pub note: Option<String>,
 }
 
-impl NewHistoryEntry {
-    /// Creates the entry for the action that changed `before` to `after`.
-    pub fn of_move(
-        action: Action,
-        actor: &Actor,
-        before: &GeneratedTweet,
-        after: &GeneratedTweet,
-    ) -> Self {
-        let (old, new) = (&before.view().tweet.content, &after.view().tweet.content);
-        let changed = old != new;
-        Self {
-            action: HistoryAction::Moved(action),
-            actor: actor.to_string(),
-            at: after.view().updated_at,
-            from: before.status(),
-            to: after.status(),
-            content_before: changed.then(|| old.clone()),
-            content_after: changed.then(|| new.clone()),
-            note: after.approval().map(|approval| format!("sha256 {}", approval.hash)),
-        }
-    }
-}
+impl TryFrom<Event> for HistoryEntry {
+    type Error = UnknownName;
 
-/// A stored history entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryEntry {
-    /// The id; later entries have larger ones.
-    pub id: i64,
-    pub entry: NewHistoryEntry,
+    fn try_from(event: Event) -> Result<Self, UnknownName> {
+        let text = |path: &[&str]| {
+            let (first, rest) = path.split_first()?;
+            let found =
+                rest.iter().try_fold(event.change.get(*first)?, |value, name| value.get(name));
+            found.and_then(Value::as_str).map(str::to_owned)
+        };
+        let status = |name| text(&[name]).unwrap_or_default().parse::<Status>();
+        let is_kind = |action: &&HistoryAction| action.event_kind() == event.kind;
+        let action = match HistoryAction::ALL.iter().find(is_kind) {
+            Some(action) => *action,
+            None => event.kind.parse()?,
+        };
+        Ok(Self {
+            id: event.position,
+            action,
+            actor: event.shown_actor().to_owned(),
+            at: event.at,
+            from: status("from")?,
+            to: status("to")?,
+            content_before: text(&["before", "content"]),
+            content_after: text(&["after", "content"]),
+            note: text(&["note"]),
+        })
+    }
 }

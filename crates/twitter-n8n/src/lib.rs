@@ -62,7 +62,7 @@ pub use end_run::EndRun;
 pub use generated_tweet::{
     Approval, GeneratedTweet, MoveRefused, NewGeneratedTweet, StoredTweet, TweetFilter, Unfit,
 };
-pub use history::{HistoryAction, HistoryEntry, NewHistoryEntry};
+pub use history::{GENERATED_TWEET, HistoryAction, HistoryEntry, change_event, tweet_event};
 pub use lease::{Lease, LeaseOutcome};
 pub use manage_batches::{ManageBatches, ManageBatchesError};
 pub use publish_tweet::{PublishTweet, PublishTweetError};

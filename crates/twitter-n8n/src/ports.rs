@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, SourceTweetId, Version};
-use waggle_kernel::{Direction, Page, PageRequest, PortError};
+use waggle_kernel::{Direction, NewEvent, Page, PageRequest, PortError};
 
 use crate::campaign_batch::{BatchFilter, CampaignBatch, NewCampaignBatch, Received};
 use crate::generated_tweet::{GeneratedTweet, TweetFilter};
-use crate::history::{HistoryEntry, NewHistoryEntry};
+use crate::history::HistoryEntry;
 use crate::lease::{Lease, LeaseOutcome};
 use crate::queued_post::{NoDestination, QueueRefused, QueueRequest, QueuedPost};
 use crate::source_tweet::{
@@ -158,12 +158,12 @@ pub trait CampaignBatchRepository: Send + Sync {
     async fn sources(&self, id: CampaignBatchId) -> Result<Vec<String>, PortError>;
 }
 
-/// A change of a generated tweet, with its history entry.
+/// A change of a generated tweet, with its event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReviewedTweet {
     /// The tweet after the change. Its version is the one that was read.
     pub tweet: GeneratedTweet,
-    pub entry: NewHistoryEntry,
+    pub event: NewEvent,
 }
 
 /// Stores generated tweets and their history.
@@ -184,8 +184,8 @@ pub trait GeneratedTweetRepository: Send + Sync {
         page: PageRequest,
     ) -> Result<Page<GeneratedTweet>, PortError>;
 
-    /// Saves each change over the version that was read, with its history entry. Removes a waiting
-    /// post of the tweet from the queue, and updates the status of the batches. All of this is one
+    /// Saves each change over the version that was read, with its event. Removes a waiting post of
+    /// the tweet from the queue, and updates the status of the batches. All of this is one
     /// step. Each change has its own result, in order.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ impl PublishTweet {
             at,
             expected,
             approval,
-            actor: actor.to_string(),
+            by: actor.reference(),
             now,
         };
         Ok(self.queue.queue(&request).await?)

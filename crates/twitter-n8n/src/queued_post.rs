@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
-use waggle_kernel::PortError;
 use waggle_kernel::ids::{GeneratedTweetId, PostId, Version};
+use waggle_kernel::{ActorRef, PortError};
 
 use crate::generated_tweet::Approval;
 
@@ -19,8 +19,8 @@ pub struct QueueRequest {
     pub expected: Option<Version>,
     /// The approval. The queue accepts only the approved content.
     pub approval: Approval,
-    /// Who queues the tweet, as displayed by [`waggle_kernel::Actor`].
-    pub actor: String,
+    /// Who queues the tweet.
+    pub by: ActorRef,
     /// The time of the request.
     pub now: DateTime<Utc>,
 }

@@ -12,7 +12,7 @@ use waggle_kernel::{
 };
 
 use crate::generated_tweet::{GeneratedTweet, MoveRefused, NewGeneratedTweet, TweetFilter};
-use crate::history::{HistoryEntry, NewHistoryEntry};
+use crate::history::{HistoryEntry, change_event};
 use crate::ports::{GeneratedTweetRepository, ReviewedTweet, SaveError};
 use crate::status::Action;
 
@@ -214,7 +214,7 @@ impl ReviewTweets {
             .filter(|&&id| found.iter().all(|tweet| tweet.id() != id))
             .map(|&id| Refused { id, reason: ReviewError::NotFound })
             .collect();
-        let mut changes = Vec::new();
+        let (by, mut changes) = (actor.reference(), Vec::new());
         for before in found {
             let id = before.id();
             if versions.get(&id) != Some(&before.version()) {
@@ -224,8 +224,8 @@ impl ReviewTweets {
             }
             match before.clone().approve(actor, now) {
                 Ok(after) => {
-                    let entry = NewHistoryEntry::of_move(Action::Approve, actor, &before, &after);
-                    changes.push(ReviewedTweet { tweet: after, entry });
+                    let event = change_event(Action::Approve, &by, &before, &after, None);
+                    changes.push(ReviewedTweet { tweet: after, event });
                 }
                 Err(reason) => refused.push(Refused { id, reason: reason.into() }),
             }
@@ -276,9 +276,8 @@ impl ReviewTweets {
             return Err(ReviewError::Stale { current: Some(Box::new(before)) });
         }
         let after = change(before.clone(), self.clock.now())?;
-        let entry =
-            NewHistoryEntry { note, ..NewHistoryEntry::of_move(action, actor, &before, &after) };
-        let changes = [ReviewedTweet { tweet: after, entry }];
+        let event = change_event(action, &actor.reference(), &before, &after, note);
+        let changes = [ReviewedTweet { tweet: after, event }];
         let saved = self.tweets.save(&changes).await?.pop().unwrap_or(Err(SaveError::Stale));
         let [ReviewedTweet { tweet, .. }] = changes;
         match saved {

@@ -20,7 +20,7 @@ use waggle_kernel::{Actor, Clock as _, Direction, FixedClock, Limit, Page, PageR
 
 use crate::campaign_batch::{BatchFilter, BatchStatus, Deleted, NewCampaignBatch};
 use crate::generated_tweet::{GeneratedTweet, NewGeneratedTweet, TweetFilter};
-use crate::history::NewHistoryEntry;
+use crate::history::{HistoryAction, HistoryEntry, change_event};
 use crate::lease::{Lease, LeaseOutcome};
 use crate::ports::{
     CampaignBatchRepository, GeneratedTweetRepository, ReviewedTweet, SaveError,
@@ -803,10 +803,10 @@ pub async fn tweets_of(
     tweets.list(filter, Direction::Ascending, page).await.expect("the store answers").items
 }
 
-/// The change from `before` to `after`, with its history entry.
+/// The change from `before` to `after`, with its event.
 pub fn change(action: Action, before: &GeneratedTweet, after: GeneratedTweet) -> ReviewedTweet {
-    let entry = NewHistoryEntry::of_move(action, &Actor::system(), before, &after);
-    ReviewedTweet { tweet: after, entry }
+    let event = change_event(action, &Actor::system().reference(), before, &after, None);
+    ReviewedTweet { tweet: after, event }
 }
 
 /// A change is saved only over the version that was read, with its history, and the status of the
@@ -843,7 +843,19 @@ pub async fn a_tweet_is_saved_only_over_its_version(
     let page = PageRequest::first(Limit::DEFAULT);
     let history = tweets.history(all[0].id(), page).await.expect("it answers").items;
     assert_eq!(history.len(), 1);
-    assert_eq!(history[0].entry, approve(&all[0]).entry);
+    let hash = all[0].publication().hash();
+    let expected = HistoryEntry {
+        id: history[0].id,
+        action: HistoryAction::Moved(Action::Approve),
+        actor: "system".to_owned(),
+        at: noon(),
+        from: Status::BrandAligned,
+        to: Status::Approved,
+        content_before: None,
+        content_after: None,
+        note: Some(format!("sha256 {hash}")),
+    };
+    assert_eq!(history[0], expected);
     let parent = batches.find(id).await.expect("it answers").expect("it is there");
     assert_eq!(parent.status, BatchStatus::Reviewed);
     assert_eq!(parent.counts.of(Status::Rejected), 1);

@@ -634,7 +634,7 @@ pub(crate) fn session_cookie(app: &UseCases, opened: &SignedInAs) -> String {
 }
 
 fn actor(person: &SignedIn) -> Actor {
-    person.visitor.user.actor()
+    person.visitor.user.actor().in_request(Problem::request_id())
 }
 
 impl From<SignInError> for Problem {

@@ -211,9 +211,9 @@ struct HistoryEntryView {
 }
 
 impl From<HistoryEntry> for HistoryEntryView {
-    fn from(HistoryEntry { id, entry }: HistoryEntry) -> Self {
+    fn from(entry: HistoryEntry) -> Self {
         Self {
-            id,
+            id: entry.id,
             action: entry.action.name().to_owned(),
             actor: entry.actor,
             at: entry.at,

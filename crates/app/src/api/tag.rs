@@ -19,4 +19,6 @@ pub(super) enum Tag {
     Sandbox,
     /// Settings, which can be changed while Waggle is running.
     Settings,
+    /// The record of everything that happened.
+    Events,
 }

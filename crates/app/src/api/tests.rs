@@ -9,6 +9,7 @@ mod accounts;
 mod authenticator;
 mod campaign_batches;
 mod confirmations;
+mod events;
 mod generated_tweets;
 mod posts;
 mod settings;

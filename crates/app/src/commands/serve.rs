@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::use_cases::UseCases;
 use crate::workers::mails::Mails;
 use crate::workers::posts::Posts;
-use crate::workers::{self, maintenance, settings, supervise};
+use crate::workers::{self, events, maintenance, settings, supervise};
 use crate::{routes, wiring};
 
 /// The maximum time for requests and deliveries in progress to finish.
@@ -107,6 +107,10 @@ impl Server {
             tokio::spawn(supervise("mails", stopped.clone(), {
                 let stopped = stopped.clone();
                 move || workers::run(Arc::clone(&mails), stopped.clone())
+            })),
+            tokio::spawn(supervise("events", stopped.clone(), {
+                let (app, queues, stopped) = (Arc::clone(&app), store.queues(), stopped.clone());
+                move || events::run(Arc::clone(&app), queues.clone(), stopped.clone())
             })),
             tokio::spawn(supervise("maintenance", stopped.clone(), {
                 let (work, stopped) = (store.maintenance(), stopped.clone());

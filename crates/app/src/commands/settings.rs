@@ -113,7 +113,7 @@ pub(super) async fn run(
     }
     let store = open_existing(config).await?;
     let settings = Arc::new(wiring::settings(&store, config, Arc::new(())).await?);
-    let actor = Actor::system();
+    let actor = Actor::command();
     let wrong = settings.problems().len();
     if wrong > 0 && !matches!(arguments.command, Command::Check) {
         crate::best_effort::complain(&format!(
@@ -310,7 +310,7 @@ fn text_of_past(past: &Past) -> String {
 }
 
 fn check(settings: &SettingsManager, as_json: bool) -> Result<ExitCode, Failure> {
-    let actor = Actor::system();
+    let actor = Actor::command();
     let problems: Vec<String> = settings.problems().iter().map(ToString::to_string).collect();
     let mut remarks: Vec<String> = settings
         .unknown()
@@ -360,7 +360,7 @@ async fn rotate_key(
     as_json: bool,
 ) -> Result<(), Failure> {
     let unreadable = if discard { Unreadable::Discard } else { Unreadable::Refuse };
-    let actor = Actor::system();
+    let actor = Actor::command();
     let rotated = settings.rotate_key(&actor, unreadable).await?;
     let apps = people::second_factor(store, settings).reseal(&actor).await?;
     if as_json {

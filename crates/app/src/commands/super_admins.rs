@@ -38,8 +38,8 @@ pub(super) async fn run(
     let settings = wiring::settings(&store, config, Arc::new(())).await?;
     let admission = crate::live::policy::admission(&settings.values());
     let users = people::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
-    let made = users.invite_super_admins(&Actor::system(), &admission).await?;
-    let changed = users.sync_super_admins(&Actor::system(), &admission).await?;
+    let made = users.invite_super_admins(&Actor::command(), &admission).await?;
+    let changed = users.sync_super_admins(&Actor::command(), &admission).await?;
     if as_json {
         let list = |users: &[User]| users.iter().map(crate::api::user_json).collect::<Vec<Value>>();
         print(&json!({ "made": list(&made), "changed": list(&changed) }).to_string());

@@ -81,7 +81,7 @@ async fn create(
     wanted: Wanted,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let (actor, client) = (Actor::system(), Client::default());
+    let (actor, client) = (Actor::command(), Client::default());
     let Wanted { name, scopes, expires_at, user } = wanted;
     let mut warning = None;
     let owner = match user {
@@ -125,7 +125,7 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let store = open_existing(config).await?;
     let tokens = people::tokens(&store);
-    let (actor, client) = (Actor::system(), Client::default());
+    let (actor, client) = (Actor::command(), Client::default());
     match arguments.command {
         Command::Create { name, scopes, expires: expires_at, user } => {
             let wanted = Wanted { name, scopes: scopes.into_iter().collect(), expires_at, user };

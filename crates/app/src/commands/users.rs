@@ -93,7 +93,7 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let store = open_existing(config).await?;
     let users = people::users(&store, Arc::new(Hashing::new(Arc::new(SystemEntropy))));
-    let (actor, client) = (Actor::system(), Client::default());
+    let (actor, client) = (Actor::command(), Client::default());
     let change = async |login: &str, change: UserChange| {
         let id = users.show_login(&actor, login).await?.id;
         users.change(&actor, id, &change, &client).await

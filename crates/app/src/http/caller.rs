@@ -19,6 +19,7 @@ use super::access::{Access, access};
 use super::client::client_address;
 use super::pace::{Pace, most_calls};
 use super::refused::CallerRefused;
+use super::request_id::request_id;
 use super::visitor::{SESSION, is_foreign, register_session, visitor};
 use crate::use_cases::UseCases;
 
@@ -80,7 +81,7 @@ pub(super) async fn let_in(app: &UseCases, request: &mut Request) -> Result<(), 
         }
         Access::Open | Access::Enrolling | Access::FreshEnrolling | Access::Halfway => actor,
     };
-    request.extensions_mut().insert(actor);
+    request.extensions_mut().insert(actor.in_request(request_id()));
     if let Some(visitor) = visitor {
         request.extensions_mut().insert(visitor);
     }
@@ -116,7 +117,7 @@ pub(crate) async fn caller(
         }
         result => result?,
     };
-    allowed(actor, scope)
+    allowed(actor.in_request(request_id()), scope)
 }
 
 /// Whether a browser sent the request. A browser in the trusted network sends requests for any site

@@ -256,6 +256,10 @@ pub(crate) mod dialect {
     use crate::error::StoreError;
     use crate::run_query::RunQueryDsl;
 
+    /// Random bytes: 32, of which 244 bits are random.
+    pub(crate) const RANDOM: &str =
+        "uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) AS random";
+
     /// Whether a batch and its tweets can be stored in one statement.
     pub(crate) const STORES_AT_ONCE: bool = true;
 

@@ -1,4 +1,4 @@
-//! The repository of generated tweets and of their history.
+//! The repository of generated tweets.
 
 use std::collections::BTreeSet;
 
@@ -10,18 +10,18 @@ use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
 use waggle_twitter_n8n::ports::{GeneratedTweetRepository, ReviewedTweet, SaveError};
 use waggle_twitter_n8n::{
-    Approval, GeneratedTweet, HistoryEntry, NewGeneratedTweet, NewHistoryEntry, StoredTweet,
-    TweetFilter,
+    Approval, GENERATED_TWEET, GeneratedTweet, HistoryAction, HistoryEntry, NewGeneratedTweet,
+    StoredTweet, TweetFilter,
 };
 
 use super::search::{FIRST, few_candidates};
 use super::{
-    Conn, Db, Repositories, batch_status, columns, containing, cursor_time, dialect, keyset, locks,
-    lower, one_more,
+    Conn, Db, Repositories, batch_status, columns, containing, cursor_time, dialect, events,
+    keyset, locks, lower, one_more,
 };
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
-use crate::schema::{campaign_batches, generated_tweet_history, generated_tweets, posts};
+use crate::schema::{campaign_batches, generated_tweets, posts};
 use crate::texts::Texts;
 use crate::types::Time;
 
@@ -89,62 +89,6 @@ impl TryFrom<Row> for GeneratedTweet {
     }
 }
 
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = generated_tweet_history)]
-struct HistoryRow {
-    id: i64,
-    action: String,
-    actor: String,
-    at: Time,
-    from_status: String,
-    to_status: String,
-    content_before: Option<String>,
-    content_after: Option<String>,
-    note: Option<String>,
-}
-
-impl TryFrom<HistoryRow> for HistoryEntry {
-    type Error = StoreError;
-
-    fn try_from(row: HistoryRow) -> Result<Self, StoreError> {
-        let entry = NewHistoryEntry {
-            action: row.action.parse().map_err(column("generated_tweet_history.action"))?,
-            actor: row.actor,
-            at: row.at.into(),
-            from: row.from_status.parse().map_err(column("generated_tweet_history.from_status"))?,
-            to: row.to_status.parse().map_err(column("generated_tweet_history.to_status"))?,
-            content_before: row.content_before,
-            content_after: row.content_after,
-            note: row.note,
-        };
-        Ok(Self { id: row.id, entry })
-    }
-}
-
-/// Writes an entry of the history, in the transaction of the change that it describes.
-pub(super) async fn write_history(
-    connection: &mut Conn,
-    tweet: i64,
-    entry: &NewHistoryEntry,
-) -> QueryResult<()> {
-    use generated_tweet_history as history;
-    diesel::insert_into(history::table)
-        .values((
-            history::generated_tweet_id.eq(tweet),
-            history::action.eq(entry.action.name()),
-            history::actor.eq(&entry.actor),
-            history::at.eq(Time::from(entry.at)),
-            history::from_status.eq(entry.from.name()),
-            history::to_status.eq(entry.to.name()),
-            history::content_before.eq(&entry.content_before),
-            history::content_after.eq(&entry.content_after),
-            history::note.eq(&entry.note),
-        ))
-        .execute(connection)
-        .await
-        .map(drop)
-}
-
 /// Writes one change, unless the tweet was changed in between, or its post is being published or
 /// may be public.
 async fn write_change(
@@ -201,20 +145,21 @@ async fn write_change(
             .execute(connection)
             .await?;
     }
-    write_history(connection, id, &change.entry).await?;
+    events::write(connection, std::slice::from_ref(&change.event)).await?;
     Ok(Ok(next))
 }
 
-/// Increases the version of a tweet after a change of something that belongs to it.
-pub(super) async fn touch(connection: &mut Conn, tweet: i64, now: Time) -> QueryResult<()> {
+/// Increases the version of a tweet after a change of something that belongs to it, and returns it.
+pub(super) async fn touch(connection: &mut Conn, tweet: i64, now: Time) -> QueryResult<Version> {
     diesel::update(generated_tweets::table.find(tweet))
         .set((
             generated_tweets::updated_at.eq(now),
             generated_tweets::version.eq(generated_tweets::version + 1),
         ))
-        .execute(connection)
+        .returning(generated_tweets::version)
+        .get_result(connection)
         .await
-        .map(drop)
+        .map(Version::new)
 }
 
 type Boxed<'a> = generated_tweets::BoxedQuery<'a, Db>;
@@ -372,25 +317,16 @@ impl GeneratedTweetRepository for Repositories {
         id: GeneratedTweetId,
         page: PageRequest,
     ) -> Result<Page<HistoryEntry>, PortError> {
-        use generated_tweet_history as history;
         during("reading the history of a tweet", async {
-            let mut query = history::table
-                .filter(history::generated_tweet_id.eq(id.number()))
-                .into_boxed::<Db>();
-            if let Some(after) = page.after {
-                query = query.filter(history::id.lt(after.id));
-            }
-            let mut connection = self.pools.read().await?;
-            let rows: Vec<HistoryRow> = query
-                .order(history::id.desc())
-                .limit(one_more(page.limit))
-                .select(columns::<HistoryRow>())
-                .load(&mut connection)
-                .await?;
-            let entries =
-                rows.into_iter().map(HistoryEntry::try_from).collect::<Result<Vec<_>, _>>()?;
+            self.append_all().await?;
+            let kinds = HistoryAction::ALL.map(HistoryAction::event_kind);
+            let entries = self.of_object(GENERATED_TWEET, id, &kinds, page).await?;
+            let entries = entries
+                .into_iter()
+                .map(|entry| HistoryEntry::try_from(entry.into_event()).map_err(column("events")))
+                .collect::<Result<Vec<_>, _>>()?;
             Ok(Page::from_one_more(entries, page.limit, |entry| Cursor {
-                sort_value: 0,
+                sort_value: entry.at.timestamp_micros(),
                 id: entry.id,
             }))
         })

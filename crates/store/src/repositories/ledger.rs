@@ -16,8 +16,10 @@ use waggle_kernel::ids::{DeliveryId, PostId};
 use waggle_kernel::{PortError, Publication, error_chain};
 
 use super::outcome::{
-    OPEN, ask, known_platforms, lock, mark_published, record_published, settle_delivery, tweet_of,
+    OPEN, ask, known_platforms, lock, mark_published, record_published, settle_delivery, stop,
+    tweet_of,
 };
+use super::post_events::{worker, write_reached};
 use super::readable::{Rows, readable};
 use super::{Conn, Repositories, columns, locks};
 use crate::error::{StoreError, column, during, is_unique_violation};
@@ -210,10 +212,11 @@ async fn record_turn(
             .execute(connection)
             .await?;
     }
+    write_reached(connection, &[post], &worker(), now).await?;
     let is_over = !matches!(turn.status, PostStatus::Publishing | PostStatus::Unknown);
     // Meanwhile, an earlier attempt may have turned out to be public.
     if is_over && let Some((id, url)) = public_address(connection, post).await? {
-        mark_published(connection, post, tweet, (&id, &url), "system", now).await?;
+        mark_published(connection, post, tweet, (&id, &url), &worker(), now).await?;
         return Ok(Some(Recorded::PublicBefore { id }));
     }
     Ok(Some(Recorded::AsDecided))
@@ -230,7 +233,12 @@ async fn public_address(connection: &mut Conn, post: i64) -> QueryResult<Option<
 }
 
 /// Removes an unreadable post from the queue. If an attempt is open, its outcome is unknown.
-async fn set_aside(connection: &mut Conn, post: i64, reason: &str, now: Time) -> QueryResult<()> {
+async fn set_aside(
+    connection: &mut Conn,
+    post: i64,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     let open: Option<i64> = deliveries::table
         .filter(deliveries::post_id.eq(post))
         .filter(deliveries::state.eq_any(OPEN))
@@ -239,19 +247,10 @@ async fn set_aside(connection: &mut Conn, post: i64, reason: &str, now: Time) ->
         .await
         .optional()?;
     let Some(delivery) = open else {
-        return diesel::update(posts::table.find(post))
-            .set((
-                posts::status.eq(PostStatus::Failed.name()),
-                posts::due_at.eq(None::<Time>),
-                posts::last_error.eq(reason),
-                posts::updated_at.eq(now),
-            ))
-            .execute(connection)
-            .await
-            .map(drop);
+        return stop(connection, post, PostStatus::Failed, reason, &worker(), now).await;
     };
-    settle_delivery(connection, delivery, DeliveryState::Unknown, reason, now).await?;
-    ask(connection, post, reason, now).await
+    settle_delivery(connection, delivery, DeliveryState::Unknown, reason, now.into()).await?;
+    ask(connection, post, reason, &worker(), now).await
 }
 
 async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedPosts, StoreError> {
@@ -284,7 +283,7 @@ async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedP
         }
     }
     for (post, reason) in unreadable {
-        set_aside(connection, post, &reason, now).await?;
+        set_aside(connection, post, &reason, request.now).await?;
         result.unreadable.push(Unreadable { post: PostId::new(post), reason });
     }
     Ok(result)
@@ -468,7 +467,7 @@ impl Ledger for Repositories {
                 (Settlement::Published { id, url }, _, Some(delivery)) => {
                     let of = (claimed.post.id.number(), delivery.number());
                     let found = (id.as_str(), url.as_str());
-                    Some(record_published(connection, of, found, "system", now).await?)
+                    Some(record_published(connection, of, found, &worker(), now).await?)
                 }
                 (_, Some(turn), delivery) => {
                     record_turn(connection, claimed, delivery, &turn, now).await?
@@ -504,12 +503,15 @@ impl Ledger for Repositories {
                 return Ok(0);
             }
             let mut transaction = self.pools.write().await?;
-            let released = diesel::update(held())
+            let connection = transaction.connection();
+            let released: Vec<i64> = diesel::update(held())
                 .set((posts::due_at.eq(Time::from(now)), posts::is_held.eq(false)))
-                .execute(transaction.connection())
+                .returning(posts::id)
+                .get_results(connection)
                 .await?;
+            write_reached(connection, &released, &worker(), now).await?;
             transaction.commit().await?;
-            Ok(released)
+            Ok(released.len())
         })
         .await
     }

@@ -3,6 +3,7 @@
 mod auth_events;
 mod batch_status;
 mod campaign_batches;
+mod events;
 mod generated_tweets;
 mod google_accounts;
 mod health;
@@ -12,6 +13,7 @@ mod locks;
 mod mails;
 mod outcome;
 mod passkeys;
+mod post_events;
 mod post_queue;
 mod posts;
 mod readable;

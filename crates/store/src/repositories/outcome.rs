@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde_json::{Map, Value};
 use waggle_content::{DeliveryState, Platform, PostStatus, Recorded};
-use waggle_kernel::ids::PostId;
-use waggle_twitter_n8n::{Action, HistoryAction, NewHistoryEntry, Status};
+use waggle_kernel::ids::{GeneratedTweetId, PostId, Version};
+use waggle_kernel::{ActorRef, event_time};
+use waggle_twitter_n8n::{Action, HistoryAction, Status, tweet_event};
 
-use super::generated_tweets::write_history;
-use super::{Conn, batch_status, locks};
+use super::{Conn, batch_status, events, locks, post_events};
 use crate::error::StoreError;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{deliveries, generated_tweets, posts, public_posts, twitter_posts};
@@ -75,7 +76,7 @@ pub(super) async fn mark_published(
     post: i64,
     tweet: Option<i64>,
     (platform_id, url): (&str, &str),
-    actor: &str,
+    by: &ActorRef,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     diesel::update(posts::table.find(post))
@@ -92,8 +93,9 @@ pub(super) async fn mark_published(
         ))
         .execute(connection)
         .await?;
+    post_events::write_reached(connection, &[post], by, now).await?;
     let Some(tweet) = tweet else { return Ok(()) };
-    let batch: Option<i64> = diesel::update(generated_tweets::table.find(tweet))
+    let moved: Option<(i64, i64)> = diesel::update(generated_tweets::table.find(tweet))
         .filter(generated_tweets::status.eq(Status::Approved.name()))
         .set((
             generated_tweets::status.eq(Status::Posted.name()),
@@ -102,25 +104,42 @@ pub(super) async fn mark_published(
             generated_tweets::updated_at.eq(Time::from(now)),
             generated_tweets::version.eq(generated_tweets::version + 1),
         ))
-        .returning(generated_tweets::campaign_batch_id)
+        .returning((generated_tweets::campaign_batch_id, generated_tweets::version))
         .get_result(connection)
         .await
         .optional()?;
-    if let Some(batch) = batch {
-        let entry = NewHistoryEntry {
-            action: HistoryAction::Moved(Action::Publish),
-            actor: actor.to_owned(),
-            at: now,
-            from: Status::Approved,
-            to: Status::Posted,
-            content_before: None,
-            content_after: None,
-            note: Some(format!("post {post} was published as {platform_id}")),
-        };
-        write_history(connection, tweet, &entry).await?;
+    if let Some((batch, version)) = moved {
+        let note = format!("post {post} was published as {platform_id}");
+        let event = tweet_event(
+            HistoryAction::Moved(Action::Publish),
+            GeneratedTweetId::new(tweet),
+            by,
+            now,
+            (Status::Approved, Status::Posted),
+            Some(note),
+        )
+        .with_version(Version::new(version))
+        .with_difference(
+            state(Status::Approved, None, None),
+            &state(Status::Posted, Some(now), Some(platform_id)),
+        );
+        events::write(connection, &[event]).await?;
         batch_status::refresh(connection, batch).await?;
     }
     Ok(())
+}
+
+/// The part of the state of a tweet that publishing changes, as its events tell it.
+fn state(
+    status: Status,
+    published_at: Option<DateTime<Utc>>,
+    x_com_post_id: Option<&str>,
+) -> Map<String, Value> {
+    Map::from_iter([
+        ("status".to_owned(), status.name().into()),
+        ("published_at".to_owned(), published_at.map(event_time).into()),
+        ("x_com_post_id".to_owned(), x_com_post_id.into()),
+    ])
 }
 
 /// Asks a person to resolve a post whose outcome is not clear.
@@ -128,9 +147,10 @@ pub(super) async fn ask(
     connection: &mut Conn,
     post: i64,
     reason: &str,
-    now: Time,
-) -> QueryResult<()> {
-    stop(connection, post, PostStatus::Unknown, reason, now).await
+    by: &ActorRef,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    stop(connection, post, PostStatus::Unknown, reason, by, now).await
 }
 
 /// Locks a post and the tweet that it was made from, and returns the tweet.
@@ -149,7 +169,7 @@ pub(super) async fn record_published(
     connection: &mut Conn,
     (post, delivery): (i64, i64),
     (platform_id, url): (&str, &str),
-    actor: &str,
+    by: &ActorRef,
     now: DateTime<Utc>,
 ) -> Result<Recorded, StoreError> {
     let tweet = lock(connection, post).await?;
@@ -163,9 +183,9 @@ pub(super) async fn record_published(
     if let Some(holder) = take_id(connection, post, &platform, found, now).await? {
         let reason = format!("the platform's id {platform_id} belongs to post {holder}");
         settle_delivery(connection, delivery, DeliveryState::Unknown, &reason, now.into()).await?;
-        ask(connection, post, &reason, now.into()).await?;
-        let (id, by) = (platform_id.to_owned(), PostId::new(holder));
-        return Ok(Recorded::IdTaken { id, by });
+        ask(connection, post, &reason, by, now).await?;
+        let id = platform_id.to_owned();
+        return Ok(Recorded::IdTaken { id, by: PostId::new(holder) });
     }
     let after = if is_open { DeliveryState::Published } else { DeliveryState::AlsoPublished };
     diesel::update(deliveries::table.find(delivery))
@@ -185,7 +205,7 @@ pub(super) async fn record_published(
              resolve the post",
             ids.join(" and ")
         );
-        ask(connection, post, &reason, now.into()).await?;
+        ask(connection, post, &reason, by, now).await?;
         return Ok(Recorded::PublicTwice { ids });
     }
     let another_is_open = diesel::select(diesel::dsl::exists(
@@ -196,7 +216,7 @@ pub(super) async fn record_published(
     .get_result::<bool>(connection)
     .await?;
     if !another_is_open {
-        mark_published(connection, post, tweet, found, actor, now).await?;
+        mark_published(connection, post, tweet, found, by, now).await?;
     }
     // An attempt that is in progress must end first. Only then is it clear whether the post is
     // public twice.
@@ -232,18 +252,19 @@ pub(super) async fn stop(
     post: i64,
     status: PostStatus,
     reason: &str,
-    now: Time,
-) -> QueryResult<()> {
+    by: &ActorRef,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     diesel::update(posts::table.find(post))
         .set((
             posts::status.eq(status.name()),
             posts::due_at.eq(None::<Time>),
             posts::is_held.eq(false),
             posts::last_error.eq(reason),
-            posts::updated_at.eq(now),
+            posts::updated_at.eq(Time::from(now)),
             posts::version.eq(posts::version + 1),
         ))
         .execute(connection)
-        .await
-        .map(drop)
+        .await?;
+    post_events::write_reached(connection, &[post], by, now).await
 }

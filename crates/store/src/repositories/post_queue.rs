@@ -9,11 +9,12 @@ use waggle_kernel::ids::PostId;
 use waggle_kernel::{PortError, Publication};
 use waggle_twitter_n8n::ports::PostQueue;
 use waggle_twitter_n8n::{
-    HistoryAction, NewHistoryEntry, QueueRefused, QueueRequest, QueuedPost, Status,
+    HistoryAction, QueueRefused, QueueRequest, QueuedPost, Status, tweet_event,
 };
 
-use super::generated_tweets::{touch, write_history};
-use super::{Conn, Repositories, columns, locks};
+use super::generated_tweets::touch;
+use super::post_events::{write_created, write_reached};
+use super::{Conn, Repositories, columns, events, locks};
 use crate::error::{StoreError, column, during};
 use crate::queues::Queue;
 use crate::run_query::RunQueryDsl;
@@ -208,7 +209,11 @@ async fn queue(
         return Ok(Err(QueueRefused::BatchDeleted));
     }
     let id = match there {
-        None => insert(connection, request, &source).await?,
+        None => {
+            let id = insert(connection, request, &source).await?;
+            write_created(connection, id, &request.by, request.now).await?;
+            id
+        }
         Some((id, status)) => {
             let status: PostStatus = status.parse().map_err(column("posts.status"))?;
             match status {
@@ -231,22 +236,18 @@ async fn queue(
             id
         }
     };
-    touch(connection, tweet, request.now.into()).await?;
-    let entry = NewHistoryEntry {
-        action: HistoryAction::Queued,
-        actor: request.actor.clone(),
-        at: request.now,
-        from: Status::Approved,
-        to: Status::Approved,
-        content_before: None,
-        content_after: None,
-        note: Some(format!(
-            "post {id} for {}, due {}",
-            request.platform,
-            request.due_at().to_rfc3339()
-        )),
-    };
-    write_history(connection, tweet, &entry).await?;
+    write_reached(connection, &[id], &request.by, request.now).await?;
+    let version = touch(connection, tweet, request.now.into()).await?;
+    let note = format!("post {id} for {}, due {}", request.platform, request.due_at().to_rfc3339());
+    let event = tweet_event(
+        HistoryAction::Queued,
+        request.tweet,
+        &request.by,
+        request.now,
+        (Status::Approved, Status::Approved),
+        Some(note),
+    );
+    events::write(connection, &[event.with_version(version)]).await?;
     Ok(Ok(QueuedPost {
         id: PostId::new(id),
         platform: request.platform.clone(),

@@ -10,12 +10,12 @@ use waggle_content::{
     PublicAddress, Recorded, Resolution, TwitterDetails,
 };
 use waggle_kernel::ids::{CampaignBatchId, DeliveryId, GeneratedTweetId, PostId, Version};
-use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
-use waggle_twitter_n8n::{HistoryAction, NewHistoryEntry, Status};
+use waggle_kernel::{ActorRef, Cursor, Direction, Page, PageRequest, PortError};
+use waggle_twitter_n8n::{HistoryAction, Status, tweet_event};
 
-use super::generated_tweets::{touch, write_history};
+use super::generated_tweets::touch;
 use super::outcome::{known_platforms, lock, mark_published, record_published, stop, take_id};
-use super::{Conn, Db, Repositories, columns, cursor_time, keyset, one_more};
+use super::{Conn, Db, Repositories, columns, cursor_time, events, keyset, one_more};
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{deliveries, posts, public_posts, twitter_posts};
@@ -206,24 +206,19 @@ async fn seen(
         .map(|(status, platform, _)| (status, platform)))
 }
 
-async fn note(
+/// Increases the version of a tweet whose post left the queue, so that a later request to publish
+/// the earlier version is rejected as stale.
+async fn leave_queue(
     connection: &mut Conn,
     tweet: i64,
-    actor: &str,
+    by: &ActorRef,
     now: DateTime<Utc>,
-    text: String,
+    note: String,
 ) -> QueryResult<()> {
-    let entry = NewHistoryEntry {
-        action: HistoryAction::Cancelled,
-        actor: actor.to_owned(),
-        at: now,
-        from: Status::Approved,
-        to: Status::Approved,
-        content_before: None,
-        content_after: None,
-        note: Some(text),
-    };
-    write_history(connection, tweet, &entry).await
+    let version = touch(connection, tweet, now.into()).await?;
+    let (id, statuses) = (GeneratedTweetId::new(tweet), (Status::Approved, Status::Approved));
+    let event = tweet_event(HistoryAction::Cancelled, id, by, now, statuses, Some(note));
+    events::write(connection, &[event.with_version(version)]).await
 }
 
 #[async_trait]
@@ -302,7 +297,7 @@ impl PostRepository for Repositories {
         &self,
         id: PostId,
         expected: Option<Version>,
-        actor: &str,
+        by: &ActorRef,
         now: DateTime<Utc>,
     ) -> Result<Changed, PortError> {
         during("cancelling a post", async {
@@ -316,19 +311,11 @@ impl PostRepository for Repositories {
             if status != PostStatus::Scheduled.name() {
                 return Ok(Changed::NotAllowed);
             }
-            let reason = format!("cancelled by {actor}");
-            stop(connection, number, PostStatus::Cancelled, &reason, now.into()).await?;
+            let reason = format!("cancelled by {}", by.shown);
+            stop(connection, number, PostStatus::Cancelled, &reason, by, now).await?;
             if let Some(tweet) = tweet {
-                // A later request to publish the earlier version is rejected as stale.
-                touch(connection, tweet, now.into()).await?;
-                note(
-                    connection,
-                    tweet,
-                    actor,
-                    now,
-                    format!("post {id} was removed from the queue"),
-                )
-                .await?;
+                let note = format!("post {id} was removed from the queue");
+                leave_queue(connection, tweet, by, now, note).await?;
             }
             transaction.commit().await?;
             Ok(Changed::Done)
@@ -341,7 +328,7 @@ impl PostRepository for Repositories {
         id: PostId,
         expected: Option<Version>,
         resolution: &Resolution,
-        actor: &str,
+        by: &ActorRef,
         now: DateTime<Utc>,
     ) -> Result<Changed, PortError> {
         during("resolving an unknown outcome", async {
@@ -367,7 +354,7 @@ impl PostRepository for Repositories {
                     let found = (platform_id.as_str(), url.as_str());
                     if let Some(delivery) = delivery {
                         let of = (number, delivery);
-                        let recorded = record_published(connection, of, found, actor, now).await?;
+                        let recorded = record_published(connection, of, found, by, now).await?;
                         if let Recorded::IdTaken { by, .. } = recorded {
                             return Ok(Changed::Taken(by));
                         }
@@ -377,10 +364,10 @@ impl PostRepository for Repositories {
                         return Ok(Changed::Taken(PostId::new(holder)));
                     }
                     // If there were several, a person has chosen the one that counts.
-                    mark_published(connection, number, tweet, found, actor, now).await?;
+                    mark_published(connection, number, tweet, found, by, now).await?;
                 }
                 Resolution::NotPublished => {
-                    let reason = format!("{actor} reported that it was not published");
+                    let reason = format!("{} reported that it was not published", by.shown);
                     if let Some(delivery) = delivery {
                         diesel::update(deliveries::table.find(delivery))
                             .set((
@@ -391,9 +378,10 @@ impl PostRepository for Repositories {
                             .await?;
                     }
                     if let Some(tweet) = tweet {
-                        note(connection, tweet, actor, now, format!("post {id}: {reason}")).await?;
+                        let note = format!("post {id}: {reason}");
+                        leave_queue(connection, tweet, by, now, note).await?;
                     }
-                    stop(connection, number, PostStatus::Failed, &reason, now.into()).await?;
+                    stop(connection, number, PostStatus::Failed, &reason, by, now).await?;
                 }
             }
             transaction.commit().await?;

@@ -270,6 +270,9 @@ pub(crate) mod dialect {
     use super::{Conn, Pools};
     use crate::error::StoreError;
 
+    /// Random bytes: 32.
+    pub(crate) const RANDOM: &str = "randomblob(32) AS random";
+
     /// Whether a batch and its tweets can be stored in one statement: an INSERT cannot be a part of
     /// another statement.
     pub(crate) const STORES_AT_ONCE: bool = false;

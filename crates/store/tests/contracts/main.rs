@@ -11,6 +11,7 @@
 #[expect(dead_code, reason = "it serves other test binaries too")]
 #[path = "../../../../tests/support/database.rs"]
 mod database;
+mod events;
 mod keys;
 mod migrations;
 mod plans;

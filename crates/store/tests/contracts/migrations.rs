@@ -6,18 +6,27 @@ use crate::database::{Database, Kind};
 
 /// Executes statements on a separate connection.
 pub(crate) async fn execute(database: &Database, kind: Kind, statements: &str) {
+    try_execute(database, kind, statements).await.unwrap();
+}
+
+/// Executes statements on a separate connection, which may refuse them.
+pub(crate) async fn try_execute(
+    database: &Database,
+    kind: Kind,
+    statements: &str,
+) -> diesel::QueryResult<()> {
     match kind {
         Kind::Sqlite => {
             use diesel::connection::{Connection as _, SimpleConnection as _};
             let path = database.url.trim_start_matches("sqlite://");
             let mut connection = diesel::SqliteConnection::establish(path).unwrap();
-            connection.batch_execute(statements).unwrap();
+            connection.batch_execute(statements)
         }
         Kind::Postgres => {
             use diesel_async::{AsyncConnection as _, SimpleAsyncConnection as _};
             let mut connection =
                 diesel_async::AsyncPgConnection::establish(&database.url).await.unwrap();
-            connection.batch_execute(statements).await.unwrap();
+            connection.batch_execute(statements).await
         }
     }
 }

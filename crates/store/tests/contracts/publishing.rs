@@ -12,8 +12,8 @@ use waggle_content::{
     Changed, Claimed, DeliveryState, EarlierAttempts, Looked, Marker, Platform, PostStatus,
     Prepared, Recorded, Resolution, Settlement,
 };
-use waggle_kernel::ids::{DeliveryId, PostId, Version};
-use waggle_kernel::{Actor, Clock as _, FixedClock};
+use waggle_kernel::ids::{DeliveryId, PostId, TokenId, Version};
+use waggle_kernel::{Actor, ActorRef, Clock as _, FixedClock, Scopes};
 use waggle_store::Ports;
 use waggle_twitter_n8n::ports::SaveError;
 use waggle_twitter_n8n::testing::{batch, change, tweets_of};
@@ -21,6 +21,14 @@ use waggle_twitter_n8n::{Action, GeneratedTweet, QueueRefused, QueueRequest, Sta
 
 fn noon() -> DateTime<Utc> {
     FixedClock::noon().now()
+}
+
+fn system() -> ActorRef {
+    Actor::system().reference()
+}
+
+fn token() -> ActorRef {
+    Actor::token(TokenId::new(1), "me", Scopes::NONE).reference()
 }
 
 /// Stores `count` tweets and approves them.
@@ -55,7 +63,7 @@ fn request(tweet: &GeneratedTweet, due_at: DateTime<Utc>) -> QueueRequest {
         at: Some(due_at),
         expected: None,
         approval: tweet.approval().cloned().unwrap(),
-        actor: "system".into(),
+        by: system(),
         now: noon(),
     }
 }
@@ -107,11 +115,11 @@ fn out() -> Settlement {
 }
 
 async fn cancelled(ports: &Ports, post: PostId) -> bool {
-    ports.posts.cancel(post, None, "system", noon()).await.unwrap() == Changed::Done
+    ports.posts.cancel(post, None, &system(), noon()).await.unwrap() == Changed::Done
 }
 
 async fn resolve(ports: &Ports, post: PostId, resolution: &Resolution) -> Changed {
-    ports.posts.resolve(post, None, resolution, "token:1:me", noon()).await.unwrap()
+    ports.posts.resolve(post, None, resolution, &token(), noon()).await.unwrap()
 }
 
 async fn status_of(ports: &Ports, post: PostId) -> PostStatus {
@@ -226,11 +234,11 @@ async fn only_what_the_caller_saw_is_cancelled_or_resolved(ports: Ports) {
     let version = ports.posts.find(post).await.unwrap().unwrap().version;
     let other = Some(Version::new(version.number() + 1));
 
-    let stale = ports.posts.cancel(post, other, "system", noon()).await.unwrap();
-    let done = ports.posts.cancel(post, Some(version), "system", noon()).await.unwrap();
+    let stale = ports.posts.cancel(post, other, &system(), noon()).await.unwrap();
+    let done = ports.posts.cancel(post, Some(version), &system(), noon()).await.unwrap();
     let not_published = Resolution::NotPublished;
     let resolved =
-        ports.posts.resolve(post, other, &not_published, "system", noon()).await.unwrap();
+        ports.posts.resolve(post, other, &not_published, &system(), noon()).await.unwrap();
 
     assert_eq!((stale, done), (Changed::Stale, Changed::Done));
     assert_eq!(resolved, Changed::NotAllowed);

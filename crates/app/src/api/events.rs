@@ -1,0 +1,132 @@
+//! The record of all events over HTTP.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use poem::web::Data;
+use poem_openapi::param::Query;
+use poem_openapi::payload::Json;
+use poem_openapi::{Object, OpenApi};
+use serde_json::Value;
+use waggle_audit::{BrowseEventsError, EventFilter};
+use waggle_kernel::Event;
+use waggle_kernel::ids::{UserId, Version};
+
+use super::query::{page, text, time};
+use super::tag::Tag;
+use crate::http::{Caller, Failure, Problem};
+use crate::use_cases::UseCases;
+
+/// Something that happened.
+#[derive(Object)]
+#[oai(rename = "Event")]
+struct EventView {
+    /// The place in the order of all events, from 1, without gaps.
+    position: i64,
+    /// What happened, such as `tweet.approved`.
+    kind: String,
+    /// The kind of the object that it happened to, such as `generated_tweet`.
+    object_kind: String,
+    /// The ID of the object.
+    object_id: String,
+    /// The version of the object after the event, if it has versions.
+    version: Option<i64>,
+    /// Who did it: `system`, `command`, `network`, or the kind and ID of a user or API token, such
+    /// as `user:3`.
+    actor: String,
+    /// The user that the event is about, if it is about one.
+    user_id: Option<i64>,
+    /// The ID of the request in which it happened. Empty if it happened in none.
+    request_id: String,
+    at: DateTime<Utc>,
+    /// What changed.
+    change: Value,
+    /// Personal data, such as the name of the actor. `null` if it was removed.
+    personal: Option<Value>,
+}
+
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        Self {
+            position: event.position,
+            kind: event.kind,
+            object_kind: event.object_kind,
+            object_id: event.object_id,
+            version: event.version.map(Version::number),
+            actor: event.actor,
+            user_id: event.user.map(UserId::number),
+            request_id: event.request_id,
+            at: event.at,
+            change: event.change.into(),
+            personal: event.personal.map(Into::into),
+        }
+    }
+}
+
+/// A page of events, newest first.
+#[derive(Object)]
+struct EventPage {
+    items: Vec<EventView>,
+    next_cursor: Option<String>,
+}
+
+pub(crate) struct EventsApi;
+
+#[OpenApi(tag = "Tag::Events")]
+#[expect(clippy::too_many_arguments, reason = "these are the filters of the list")]
+impl EventsApi {
+    /// List events, newest first.
+    ///
+    /// Scope: `admin`. The list has all events of changes that were completed before the request.
+    #[oai(path = "/events", method = "get", operation_id = "list_events")]
+    async fn list_events(
+        &self,
+        caller: Caller,
+        app: Data<&Arc<UseCases>>,
+        /// Only events of this kind, such as `tweet.approved`.
+        kind: Query<Option<String>>,
+        /// Only events of objects of this kind, such as `generated_tweet`. Needs `object_id`.
+        object_kind: Query<Option<String>>,
+        /// Only events of the object with this ID. Needs `object_kind`.
+        object_id: Query<Option<String>>,
+        /// Only what this actor did, such as `user:3`.
+        actor: Query<Option<String>>,
+        /// Only events about this user.
+        user_id: Query<Option<i64>>,
+        /// Only events at or after this time.
+        from: Query<Option<DateTime<Utc>>>,
+        /// Only events before this time.
+        before: Query<Option<DateTime<Utc>>>,
+        limit: Query<Option<u16>>,
+        cursor: Query<Option<String>>,
+    ) -> Result<Json<EventPage>, Failure> {
+        let object = (text("object_kind", object_kind.0)?, text("object_id", object_id.0)?);
+        let filter = EventFilter {
+            kind: text("kind", kind.0)?,
+            object: match object {
+                (Some(kind), Some(id)) => Some((kind, id)),
+                (None, None) => None,
+                _ => return Err(Problem::invalid("object_kind and object_id go together").into()),
+            },
+            actor: text("actor", actor.0)?,
+            user: user_id.0.map(UserId::new),
+            from: time("from", from.0)?,
+            before: time("before", before.0)?,
+        };
+        let page = page(limit.0, cursor.0.as_deref())?;
+        let found = app.events.list(&caller.actor, &filter, page).await?;
+        Ok(Json(EventPage {
+            next_cursor: found.next.map(|cursor| cursor.to_string()),
+            items: found.items.into_iter().map(Into::into).collect(),
+        }))
+    }
+}
+
+impl From<BrowseEventsError> for Problem {
+    fn from(error: BrowseEventsError) -> Self {
+        match error {
+            BrowseEventsError::Forbidden(error) => error.into(),
+            BrowseEventsError::Port(error) => error.into(),
+        }
+    }
+}

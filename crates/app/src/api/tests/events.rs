@@ -1,0 +1,48 @@
+//! Outcomes of the operations on events.
+
+use expect_test::expect;
+use waggle_accounts::Role;
+
+use super::Server;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn events_are_listed() {
+    let server = Server::with_drafts().await;
+    server.call("POST /generated-tweets/1/approve").if_match(1).ok().await;
+
+    let said = server.call("GET /events?object_kind=generated_tweet&object_id=1").said().await;
+
+    expect![[r#"
+        200 {"items":[{"position":1,"kind":"tweet.approved","object_kind":"generated_tweet",
+        "object_id":"1","version":2,"actor":"token:1","user_id":null,
+        "request_id":"<random>","at":"<time>","change":{"from":"Brand Aligned",
+        "to":"Approved","note":"sha256
+        870a975aa02aba0d7c6455960c9ebeebdd80695627ac11abaef7f69b14a17f39",
+        "before":{"status":"Brand Aligned","approved_at":null,"approved_hash":null},
+        "after":{"status":"Approved","approved_at":"<time>",
+        "approved_hash":"870a975aa02aba0d7c6455960c9ebeebdd80695627ac11abaef7f69b14a17f39"}},
+        "personal":{"actor":"token:1:test"}}],"next_cursor":null}"#]]
+    .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_kind_of_object_without_an_id_is_refused() {
+    let server = Server::empty().await;
+
+    let said = server.call("GET /events?object_kind=post").said().await;
+
+    expect!["422 object_kind and object_id go together"].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn events_are_for_admins() {
+    let server = Server::empty().await;
+    let session = server.session(Role::Approver).await;
+
+    let said = server.call("GET /events").with_session(&session).said().await;
+
+    expect![[r#"
+        403 this operation needs the scope 'admin', which the API token or the role does
+        not have"#]]
+    .assert_eq(&said);
+}

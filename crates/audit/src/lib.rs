@@ -1,0 +1,54 @@
+//! The audit log: all events in one order, in which nothing can be changed, removed or added
+//! without a trace.
+//!
+//! A change writes its events in its own transaction, as waiting events. A worker appends them to
+//! the chain ([`ExtendChain`]): it gives them positions without gaps, and hashes that cover
+//! everything before them. It signs the end of the chain ([`SignHeads`]) with a key that is not in
+//! the database, so that a chain that was recomputed or cut off does not verify
+//! ([`VerifyAudit`]).
+//!
+//! The words and personal data of an event are not hashed themselves. The event has a salted hash
+//! of them, so that they can be removed without breaking the chain.
+//!
+//! ```
+//! use waggle_audit::{Facts, Tip, WaitingEvent};
+//!
+//! let mut tip = Tip::START;
+//! let waiting = WaitingEvent {
+//!     id: 1,
+//!     facts: Facts {
+//!         kind: "tweet.approved".to_owned(),
+//!         object_kind: "generated_tweet".to_owned(),
+//!         object_id: "7".to_owned(),
+//!         version: Some(2),
+//!         actor: "user:1".to_owned(),
+//!         user: None,
+//!         request_id: String::new(),
+//!         at: chrono::Utc::now(),
+//!     },
+//!     change: None,
+//!     personal: None,
+//! };
+//!
+//! let entry = tip.append(waiting, &[0; 32]);
+//!
+//! assert_eq!(entry.position, 1);
+//! assert_eq!(entry.hash_after(&Tip::START.hash), tip.hash);
+//! ```
+
+mod browse;
+mod chain;
+mod entry;
+mod filter;
+mod head;
+pub mod ports;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod verify;
+
+pub use browse::{BrowseEvents, BrowseEventsError};
+pub use chain::{ExtendChain, SignHeads, VerifyAudit};
+pub use entry::{Content, Entry, Facts, Hash, Salted, Tip, WaitingEvent};
+pub use filter::EventFilter;
+pub use head::Head;
+pub use verify::{Fault, Part, Report, Verifier};

@@ -1,0 +1,63 @@
+//! The ports of this domain: the stored events, and the key that signs heads.
+
+use async_trait::async_trait;
+use waggle_kernel::{Event, Page, PageRequest, PortError};
+
+use crate::entry::{Entry, Tip};
+use crate::filter::EventFilter;
+use crate::head::Head;
+
+/// Stores the chain of events. The changes themselves write their events as waiting ones, each in
+/// its own transaction.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// Appends up to `most` waiting events to the chain, in the order of their ids, with
+    /// [`Tip::append`]. Returns their number. Processes that do this at the same time take turns.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if storage fails; then nothing is appended.
+    async fn extend(&self, most: u16) -> Result<usize, PortError>;
+
+    /// The end of the chain.
+    async fn tip(&self) -> Result<Tip, PortError>;
+
+    /// A page of the events that match `filter`, newest first. Events of the same time are sorted
+    /// by their positions.
+    async fn list(&self, filter: &EventFilter, page: PageRequest)
+    -> Result<Page<Event>, PortError>;
+
+    /// Up to `most` entries after a position, in order.
+    async fn entries(&self, after: i64, most: u16) -> Result<Vec<Entry>, PortError>;
+
+    /// Up to `most` heads after the position `after` and up to `to`, in order.
+    async fn heads(&self, after: i64, to: i64, most: u16) -> Result<Vec<Head>, PortError>;
+
+    /// The head with the highest position.
+    async fn latest_head(&self) -> Result<Option<Head>, PortError>;
+
+    /// Stores a head, unless there is one with its position and key.
+    async fn add_head(&self, head: &Head) -> Result<(), PortError>;
+}
+
+/// Signs heads with a key that the database does not contain.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait HeadSigner: Send + Sync {
+    /// The public key in hexadecimal digits.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if there is no key.
+    fn public_key(&self) -> Result<String, PortError>;
+
+    /// The Ed25519 signature of a text.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if there is no key.
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, PortError>;
+
+    /// Whether this is a signature of `text` by the holder of a public key.
+    fn is_signature(&self, public_key: &str, text: &[u8], signature: &[u8]) -> bool;
+}

@@ -1,0 +1,170 @@
+//! Verifies that nobody changed, removed or added events in the chain.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::entry::{Content, Entry, Tip};
+use crate::head::Head;
+use crate::ports::HeadSigner;
+
+/// Something that a chain that nobody tampered with does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Fault {
+    /// Events were removed, or their positions changed.
+    #[error("events {from} to {to} are missing")]
+    Missing { from: i64, to: i64 },
+    /// The fields of an event, or those of the one before, do not fit its hash.
+    #[error("event {position} was changed, or the events before it were")]
+    Changed { position: i64 },
+    /// A content of an event does not fit the hash of the content.
+    #[error("the {part} of event {position} was changed")]
+    ContentChanged { position: i64, part: Part },
+    /// A content of an event was removed.
+    #[error("the {part} of event {position} is missing")]
+    ContentMissing { position: i64, part: Part },
+    /// A signature vouches for events that are not in the chain.
+    #[error(
+        "event {position} and those before it are not the ones that were signed at {signed_at}: \
+         the chain was recomputed, or its end was cut off"
+    )]
+    NotAsSigned { position: i64, signed_at: String },
+    /// A head that the key did not sign.
+    #[error("the signature of the head at event {position} is wrong")]
+    WrongSignature { position: i64 },
+    /// The chain has heads, but none of this key.
+    #[error("no head is signed with the expected key {key}")]
+    OtherKey { key: String },
+    /// The stored end of the chain is not the end of the events.
+    #[error("the chain should end with event {expected}, but ends with event {found}")]
+    OtherEnd { expected: i64, found: i64 },
+}
+
+/// A content of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Change,
+    Personal,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Change => "change",
+            Self::Personal => "personal data",
+        })
+    }
+}
+
+/// The result of a verification.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// The number of events that were read.
+    pub events: u64,
+    /// The number of heads with a correct signature.
+    pub heads: u64,
+    /// The last event that a signature of the expected key vouches for. Later events could be
+    /// replaced by somebody who can write to the database.
+    pub signed_to: i64,
+    /// The end of the chain.
+    pub end: i64,
+    /// The first faults, at most [`Report::MOST`].
+    pub faults: Vec<Fault>,
+    /// The number of all faults.
+    pub all_faults: u64,
+}
+
+impl Report {
+    /// The maximum number of faults that are listed.
+    pub const MOST: usize = 100;
+}
+
+/// Verifies a chain, event by event.
+pub struct Verifier<'a> {
+    signer: &'a dyn HeadSigner,
+    key: String,
+    tip: Tip,
+    has_heads: bool,
+    report: Report,
+}
+
+impl<'a> Verifier<'a> {
+    /// Verifies from the first event. Only heads that are signed with `key` vouch for events.
+    pub fn new(signer: &'a dyn HeadSigner, key: String) -> Self {
+        Self { signer, key, tip: Tip::START, has_heads: false, report: Report::default() }
+    }
+
+    /// The last event so far.
+    pub const fn position(&self) -> i64 {
+        self.tip.position
+    }
+
+    /// Verifies the next event. Events must come in the order of their positions.
+    pub fn event(&mut self, entry: &Entry) {
+        let position = entry.position;
+        self.report.events += 1;
+        let (from, to) = (self.tip.position + 1, position - 1);
+        if from <= to {
+            self.fault(Fault::Missing { from, to });
+        } else if entry.hash_after(&self.tip.hash) != entry.hash {
+            self.fault(Fault::Changed { position });
+        }
+        self.content(position, Part::Change, entry.change.as_ref());
+        self.content(position, Part::Personal, entry.personal.as_ref());
+        // The stored hash, so that a fault is reported where it is and not for all later events.
+        self.tip = Tip { position, hash: entry.hash };
+    }
+
+    fn content(&mut self, position: i64, part: Part, content: Option<&Content>) {
+        let Some(content) = content else { return };
+        match &content.salted {
+            None => self.fault(Fault::ContentMissing { position, part }),
+            Some(salted) if salted.hash() != content.hash => {
+                self.fault(Fault::ContentChanged { position, part });
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Verifies a head, after the event at its position.
+    pub fn head(&mut self, head: &Head) {
+        let position = head.tip.position;
+        self.has_heads = true;
+        let text = Head::text(head.tip, head.signed_at);
+        if !self.signer.is_signature(&head.key, text.as_bytes(), &head.signature) {
+            self.fault(Fault::WrongSignature { position });
+            return;
+        }
+        self.report.heads += 1;
+        if head.tip != self.tip {
+            let signed_at = head.signed_at.to_rfc3339();
+            self.fault(Fault::NotAsSigned { position, signed_at });
+        } else if head.key == self.key {
+            self.report.signed_to = position;
+        }
+    }
+
+    /// Ends the verification. `end` is the end of the chain as it is stored apart from the events.
+    pub fn finish(mut self, end: Tip) -> Report {
+        if end != self.tip {
+            let (expected, found) = (end.position, self.tip.position);
+            self.fault(Fault::OtherEnd { expected, found });
+        }
+        if self.has_heads && self.report.signed_to == 0 {
+            let key = std::mem::take(&mut self.key);
+            self.fault(Fault::OtherKey { key });
+        }
+        self.report.end = self.tip.position;
+        self.report
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        self.report.all_faults += 1;
+        if self.report.faults.len() < Report::MOST {
+            self.report.faults.push(fault);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

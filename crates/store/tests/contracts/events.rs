@@ -1,0 +1,344 @@
+//! The record of all events: it has every change once, in one order, and shows tampering.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use waggle_audit::ports::{EventLog, HeadSigner as _};
+use waggle_audit::testing::FakeSigner;
+use waggle_audit::{EventFilter, ExtendChain, Fault, Report, SignHeads, VerifyAudit};
+use waggle_kernel::ids::UserId;
+use waggle_kernel::{Actor, Clock as _, Event, FixedClock, Limit, PageRequest, Scopes, Version};
+use waggle_store::{Mode, Ports, Store};
+use waggle_twitter_n8n::testing::{batch, tweets_of};
+use waggle_twitter_n8n::{Action, GeneratedTweet, HistoryAction, TweetFilter, change_event};
+
+use crate::database::{Database, Kind};
+use crate::fresh;
+use crate::migrations::{execute, try_execute, undo};
+
+const SIGNER: FakeSigner = FakeSigner("secret");
+
+async fn received(ports: &Ports, tweets: usize) -> Vec<GeneratedTweet> {
+    let ids: Vec<String> = (0..tweets).map(|number| format!("t-{number}")).collect();
+    let texts: Vec<(&str, &str)> = ids.iter().map(|id| (&**id, &**id)).collect();
+    ports.batches.receive(&batch("b", &texts), FixedClock::noon().now()).await.unwrap();
+    tweets_of(&*ports.tweets, &TweetFilter::default()).await
+}
+
+/// Rejects and restores a tweet in turn, as a user.
+async fn decide(ports: &Ports, mut tweet: GeneratedTweet, decisions: usize) {
+    let now = FixedClock::noon().now();
+    let joe = Actor::user(UserId::new(7), "joe", Scopes::NONE).in_request("r-1").reference();
+    for number in 0..decisions {
+        let (action, after) = if number % 2 == 0 {
+            (Action::Reject, tweet.clone().reject(now).unwrap())
+        } else {
+            (Action::Restore, tweet.clone().restore(now).unwrap())
+        };
+        let event = change_event(action, &joe, &tweet, &after, None);
+        let change = waggle_twitter_n8n::ports::ReviewedTweet { tweet: after.clone(), event };
+        let version = ports.tweets.save(&[change]).await.unwrap().pop().unwrap().unwrap();
+        tweet = after.saved_as(version);
+    }
+}
+
+async fn verify(log: &Arc<dyn EventLog>) -> Report {
+    let (log, signer) = (Arc::clone(log), Arc::new(SIGNER));
+    VerifyAudit { log, signer }.verify().await.unwrap()
+}
+
+async fn sign(log: &Arc<dyn EventLog>) {
+    let (log, signer) = (Arc::clone(log), Arc::new(SIGNER));
+    let heads = SignHeads { log, signer, clock: Arc::new(FixedClock::noon()) };
+    assert!(heads.sign().await.unwrap().is_some());
+    assert!(heads.sign().await.unwrap().is_none(), "it is signed");
+}
+
+async fn all_events(log: &Arc<dyn EventLog>, filter: &EventFilter) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut page = PageRequest::first(Limit::new(7).unwrap());
+    loop {
+        let found = log.list(filter, page).await.unwrap();
+        events.extend(found.items);
+        match found.next {
+            Some(after) => page.after = Some(after),
+            None => return events,
+        }
+    }
+}
+
+/// While several writers work, several processes append their events.
+async fn positions_have_no_gaps(kind: Kind) {
+    const WRITERS: usize = 8;
+    const DECISIONS: usize = 12;
+    let fresh = fresh(kind).await;
+    // SQLite has one process.
+    let other = match kind {
+        Kind::Sqlite => fresh.store.clone(),
+        Kind::Postgres => Store::open(&fresh.database.url).await.unwrap(),
+    };
+    let tweets = received(&fresh.ports, WRITERS).await;
+    let writers: Vec<_> = tweets
+        .into_iter()
+        .zip([&fresh.store, &other].into_iter().cycle())
+        .map(|(tweet, store)| {
+            let ports = store.ports();
+            tokio::spawn(async move { decide(&ports, tweet, DECISIONS).await })
+        })
+        .collect();
+    let appenders: Vec<_> = [&fresh.store, &other]
+        .map(|store| {
+            let log = store.ports().events;
+            tokio::spawn(async move {
+                let mut appended = 0;
+                while appended < 40 {
+                    appended += log.extend(3).await.unwrap();
+                }
+            })
+        })
+        .into();
+    for task in writers.into_iter().chain(appenders) {
+        task.await.unwrap();
+    }
+
+    let log = fresh.ports.events;
+    ExtendChain { log: Arc::clone(&log) }.catch_up().await.unwrap();
+
+    sign(&log).await;
+    let report = verify(&log).await;
+    assert_eq!(report.faults, []);
+    assert_eq!(report.signed_to, report.end);
+    let mut events = all_events(&log, &EventFilter::default()).await;
+    events.sort_by_key(|event| event.position);
+    let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
+    assert_eq!(positions, (1..=report.end).collect::<Vec<_>>());
+    let mut versions: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for event in events.into_iter().filter(|event| event.object_kind == "generated_tweet") {
+        assert_eq!((event.actor.as_str(), event.shown_actor()), ("user:7", "user:7:joe"));
+        assert_eq!(event.request_id, "r-1");
+        let version = event.version.map(Version::number).unwrap();
+        versions.entry(event.object_id).or_default().push(version);
+    }
+    assert_eq!(versions.values().map(Vec::len).sum::<usize>(), WRITERS * DECISIONS);
+    for versions in versions.values() {
+        assert!(versions.is_sorted(), "{versions:?}");
+    }
+}
+
+/// The statements that keep the triggers from refusing a change.
+fn without_triggers(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sqlite => {
+            "PRAGMA foreign_keys = OFF; DROP TRIGGER events_stay; DROP TRIGGER events_remain; \
+             DROP TRIGGER event_details_stay; DROP TRIGGER event_details_remain;"
+        }
+        Kind::Postgres => "SET session_replication_role = replica;",
+    }
+}
+
+/// A chain of six events, of which five are signed.
+async fn signed_chain(kind: Kind) -> crate::Fresh {
+    let fresh = fresh(kind).await;
+    let tweet = received(&fresh.ports, 1).await.remove(0);
+    decide(&fresh.ports, tweet, 5).await;
+    let log = &fresh.ports.events;
+    ExtendChain { log: Arc::clone(log) }.catch_up().await.unwrap();
+    sign(log).await;
+    let tweet = tweets_of(&*fresh.ports.tweets, &TweetFilter::default()).await.remove(0);
+    let now = FixedClock::noon().now();
+    let after = tweet.clone().restore(now).unwrap();
+    let change = waggle_twitter_n8n::testing::change(Action::Restore, &tweet, after);
+    fresh.ports.tweets.save(&[change]).await.unwrap().pop().unwrap().unwrap();
+    ExtendChain { log: Arc::clone(log) }.catch_up().await.unwrap();
+    fresh
+}
+
+async fn tampering_is_found(kind: Kind) {
+    let untouched = signed_chain(kind).await;
+    let report = verify(&untouched.ports.events).await;
+    let (end, signed) = (report.end, report.signed_to);
+    assert_eq!((report.faults, signed), (Vec::new(), end - 1));
+    let at = signed - 1;
+    let key = SIGNER.public_key().unwrap();
+    let changed = |position| Fault::Changed { position };
+    let cut =
+        Fault::NotAsSigned { position: signed, signed_at: FixedClock::noon().now().to_rfc3339() };
+    let part = waggle_audit::Part::Change;
+    let cases: [(String, Vec<Fault>); 6] = [
+        (format!("UPDATE events SET actor = 'user:8' WHERE position = {at}"), vec![changed(at)]),
+        (
+            format!("UPDATE event_details SET change = '{{}}' WHERE position = {at}"),
+            vec![Fault::ContentChanged { position: at, part }],
+        ),
+        (
+            format!(
+                "DELETE FROM event_details WHERE position = {at}; \
+                 DELETE FROM events WHERE position = {at}"
+            ),
+            vec![Fault::Missing { from: at, to: at }],
+        ),
+        (
+            format!(
+                "UPDATE events SET position = 100 WHERE position = {at}; \
+                 UPDATE events SET position = {at} WHERE position = {signed}; \
+                 UPDATE events SET position = {signed} WHERE position = 100"
+            ),
+            Vec::new(),
+        ),
+        (
+            format!(
+                "DELETE FROM event_details WHERE position >= {at}; \
+                 DELETE FROM events WHERE position >= {at}; UPDATE event_chain SET position = {}, \
+                 hash = (SELECT hash FROM events WHERE position = {})",
+                at - 1,
+                at - 1
+            ),
+            vec![cut, Fault::OtherKey { key }],
+        ),
+        (
+            format!(
+                "INSERT INTO events (position, kind, object_kind, object_id, actor, request_id, \
+                 at, hash) SELECT {}, kind, object_kind, object_id, actor, request_id, at, hash \
+                 FROM events WHERE position = {end}",
+                end + 1
+            ),
+            Vec::new(),
+        ),
+    ];
+    for (statements, expected) in cases {
+        let fresh = signed_chain(kind).await;
+        let statements = format!("{}{statements}", without_triggers(kind));
+
+        execute(&fresh.database, kind, &statements).await;
+
+        let faults = verify(&fresh.ports.events).await.faults;
+        assert!(!faults.is_empty(), "{statements}");
+        if !expected.is_empty() {
+            assert_eq!(faults, expected, "{statements}");
+        }
+    }
+}
+
+async fn the_database_refuses_to_change_events(kind: Kind) {
+    let fresh = signed_chain(kind).await;
+    for statement in [
+        "UPDATE events SET actor = 'user:8'",
+        "DELETE FROM events",
+        "INSERT OR REPLACE INTO events SELECT * FROM events",
+        "TRUNCATE events CASCADE",
+        "UPDATE event_details SET change = '{}'",
+        "UPDATE event_details SET personal = '{}'",
+        "DELETE FROM event_details",
+        "TRUNCATE event_details",
+    ] {
+        let result = try_execute(&fresh.database, kind, statement).await;
+        assert!(result.is_err(), "{statement}");
+    }
+    assert_eq!(verify(&fresh.ports.events).await.faults, []);
+}
+
+async fn each_filter_of_events_shows_what_it_means(kind: Kind) {
+    let fresh = signed_chain(kind).await;
+    let log = &fresh.ports.events;
+    let count = async |filter: EventFilter| all_events(log, &filter).await.len();
+    let text = |text: &str| Some(text.to_owned());
+    let tweet = tweets_of(&*fresh.ports.tweets, &TweetFilter::default()).await.remove(0);
+    let noon = FixedClock::noon().now();
+    let none = EventFilter::default;
+
+    assert_eq!(count(EventFilter { kind: text("tweet.rejected"), ..none() }).await, 3);
+    assert_eq!(count(EventFilter { actor: text("user:7"), ..none() }).await, 5);
+    let object = Some(("generated_tweet".to_owned(), tweet.id().to_string()));
+    assert_eq!(count(EventFilter { object, ..none() }).await, 6);
+    let object = Some(("generated_tweet".to_owned(), "77".to_owned()));
+    assert_eq!(count(EventFilter { object, ..none() }).await, 0);
+    assert_eq!(count(EventFilter { user: Some(UserId::new(7)), ..none() }).await, 0);
+    assert_eq!(count(EventFilter { before: Some(noon), ..none() }).await, 0);
+    let all = count(none()).await;
+    assert_eq!(count(EventFilter { from: Some(noon), ..none() }).await, all);
+}
+
+/// The history of the time before the record becomes a part of it.
+async fn an_earlier_history_is_kept(kind: Kind) {
+    let database = Database::new(kind).await;
+    let store = Store::open(&database.url).await.unwrap();
+    store.migrate(Mode::Run).await.unwrap();
+    let tweet = received(&store.ports(), 1).await.remove(0).id();
+    let down = match kind {
+        Kind::Sqlite => include_str!("../../../../migrations/sqlite/0015_events/down.sql"),
+        Kind::Postgres => include_str!("../../../../migrations/postgres/0015_events/down.sql"),
+    };
+    undo(&database, kind, "0015", down).await;
+    let times = match kind {
+        Kind::Sqlite => ["1000000", "2000000", "3000000"],
+        Kind::Postgres => ["to_timestamp(1)", "to_timestamp(2)", "to_timestamp(3)"],
+    };
+    let rows = [
+        ("edit", "token:3:n8n:x", "'be\"fore'", "'after'", "NULL"),
+        ("approve", "network:10.0.0.7", "NULL", "NULL", "'sha256 00'"),
+        ("queue", "system", "NULL", "NULL", "'post 1'"),
+    ];
+    for ((action, actor, before, after, note), time) in rows.into_iter().zip(times) {
+        let insert = format!(
+            "INSERT INTO generated_tweet_history (generated_tweet_id, action, actor, at, \
+             from_status, to_status, content_before, content_after, note) VALUES ({tweet}, \
+             '{action}', '{actor}', {time}, 'Draft', 'Approved', {before}, {after}, {note})"
+        );
+        execute(&database, kind, &insert).await;
+    }
+
+    store.migrate(Mode::Run).await.unwrap();
+
+    let page = PageRequest::first(Limit::DEFAULT);
+    let ports = store.ports();
+    let history = ports.tweets.history(tweet, page).await.unwrap().items;
+    let shown: Vec<_> = history
+        .iter()
+        .map(|entry| {
+            let texts = [&entry.content_before, &entry.content_after, &entry.note];
+            let texts = texts.map(|text| text.as_deref().unwrap_or("-"));
+            (entry.action, entry.actor.as_str(), entry.at.timestamp(), texts)
+        })
+        .collect();
+    let moved = HistoryAction::Moved;
+    assert_eq!(
+        shown,
+        [
+            (HistoryAction::Queued, "system", 3, ["-", "-", "post 1"]),
+            (moved(Action::Approve), "network:10.0.0.7", 2, ["-", "-", "sha256 00"]),
+            (moved(Action::Edit), "token:3:n8n:x", 1, ["be\"fore", "after", "-"]),
+        ]
+    );
+    let events = all_events(&ports.events, &EventFilter::default()).await;
+    let actors: Vec<&str> = events.iter().map(|event| event.actor.as_str()).collect();
+    assert_eq!(actors, ["system", "network", "token:3"]);
+    assert_eq!(verify(&ports.events).await.faults, []);
+}
+
+macro_rules! on_both_kinds {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(crate::Kind::Sqlite).await;
+                }
+            )+
+        }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(crate::Kind::Postgres).await;
+                }
+            )+
+        }
+    };
+}
+on_both_kinds!(
+    positions_have_no_gaps,
+    tampering_is_found,
+    the_database_refuses_to_change_events,
+    each_filter_of_events_shows_what_it_means,
+    an_earlier_history_is_kept,
+);
