@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use waggle_kernel::ids::UserId;
-use waggle_kernel::named_enum;
+use waggle_kernel::{ActorRef, Event, NewEvent, ObjectRef, named_enum};
 
 use crate::mails::mail::NewMail;
 use crate::people::address::Address;
@@ -92,6 +92,26 @@ named_enum! {
     }
 }
 
+impl EventKind {
+    /// The kind of the recorded event, such as `user.login_failure` or `token.created`.
+    pub fn event_kind(self) -> String {
+        let name = self.name().to_ascii_lowercase();
+        match name.split_once('_') {
+            Some(("token", rest)) => format!("token.{rest}"),
+            Some(("user", rest)) => format!("user.{rest}"),
+            _ => format!("user.{name}"),
+        }
+    }
+}
+
+/// The kind of the objects of auth events. Its id is that of the user, or empty.
+pub const ACCOUNT: &str = "account";
+/// The names of personal data in recorded events.
+const EMAIL: &str = "email";
+const IP: &str = "ip";
+const USER_AGENT: &str = "user_agent";
+const METADATA: &str = "metadata";
+
 /// The client of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Client {
@@ -122,8 +142,8 @@ pub struct NewAuthEvent {
     pub user: Option<UserId>,
     /// The email address or user name, as it was typed, truncated.
     pub email: String,
-    /// Who caused the event, for example `system` or `user:3:joe`.
-    pub actor: String,
+    /// Who caused the event.
+    pub by: ActorRef,
     pub client: Client,
     /// Further details.
     pub metadata: Value,
@@ -139,7 +159,7 @@ impl NewAuthEvent {
             kind,
             user: None,
             email: String::new(),
-            actor: String::new(),
+            by: ActorRef::nobody(),
             client: client.clone(),
             metadata: Value::Object(serde_json::Map::new()),
             at,
@@ -152,9 +172,28 @@ impl NewAuthEvent {
         Self {
             user: Some(user.id),
             email: user.email.to_string(),
-            actor: user.actor().to_string(),
+            by: user.actor().reference(),
             ..Self::new(kind, client, at)
         }
+    }
+
+    /// The event as it is recorded. Everything but its kind, its actor and its user counts as
+    /// personal data.
+    pub fn record(&self) -> NewEvent {
+        let by = ActorRef { request_id: self.client.request_id.clone(), ..self.by.clone() };
+        let user = self.user.map(|user| user.to_string()).unwrap_or_default();
+        let object = ObjectRef::new(ACCOUNT, &user);
+        let mut event = NewEvent::new(self.kind.event_kind(), object, &by, self.at);
+        event.user = self.user;
+        let ip = self.client.ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let texts = [(EMAIL, &self.email), (IP, &ip), (USER_AGENT, &self.client.user_agent)];
+        for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
+            event.personal.insert(name.to_owned(), text.clone().into());
+        }
+        if self.metadata.as_object().is_some_and(|metadata| !metadata.is_empty()) {
+            event.personal.insert(METADATA.to_owned(), self.metadata.clone());
+        }
+        event
     }
 
     /// Returns what may be stored of a typed login: an email address, or a login that belongs to a
@@ -171,6 +210,7 @@ impl NewAuthEvent {
 /// A recorded auth event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuthEvent {
+    /// The position among all events.
     pub id: i64,
     /// The name of the kind; later versions may know more kinds.
     pub kind: String,
@@ -188,6 +228,28 @@ pub struct AuthEvent {
     /// Further details.
     pub metadata: Value,
     pub at: DateTime<Utc>,
+}
+
+impl From<Event> for AuthEvent {
+    fn from(event: Event) -> Self {
+        let known = EventKind::ALL.into_iter().find(|kind| kind.event_kind() == event.kind);
+        let actor = event.shown_actor().to_owned();
+        let personal = event.personal.unwrap_or_default();
+        let text = |name| personal.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (email, ip, user_agent) = (text(EMAIL), text(IP), text(USER_AGENT));
+        Self {
+            id: event.position,
+            kind: known.map_or(event.kind, |kind| kind.name().to_owned()),
+            user: event.user,
+            email,
+            actor,
+            ip,
+            user_agent,
+            request_id: event.request_id,
+            metadata: personal.get(METADATA).cloned().unwrap_or_else(|| Map::new().into()),
+            at: event.at,
+        }
+    }
 }
 
 /// Selects auth events. A field that is `None` matches all events.

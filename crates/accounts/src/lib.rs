@@ -63,7 +63,7 @@ mod sessions;
 pub mod testing;
 mod tokens;
 
-pub use auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
+pub use auth_event::{ACCOUNT, AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
 pub use codes::code::{
     CODE_LIFE, Code, CodeLength, Flow, Intent, InvalidCode, Link, MOST_TRIES, NewVerification,
     Purpose, Registration, Verification,

@@ -13,7 +13,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 use waggle_kernel::ids::{SessionId, UserId};
 use waggle_kernel::{
-    Budget, Clock as _, FixedClock, Limit, Limits, PageRequest, Scope, Scopes, Version,
+    Actor, Budget, Clock as _, FixedClock, Limit, Limits, PageRequest, Scope, Scopes, Version,
 };
 
 use crate::auth_event::{AuthEventFilter, Client, EventKind, NewAuthEvent};
@@ -195,7 +195,7 @@ fn event(kind: EventKind, user: Option<UserId>) -> NewAuthEvent {
         kind,
         user,
         email: "Joe@example.com".to_owned(),
-        actor: "system".to_owned(),
+        by: Actor::system().reference(),
         client: Client::new("10.0.0.7".parse().ok(), "curl/8", "request-1".to_owned()),
         metadata: json!({ "why": "a test" }),
         at: noon(),

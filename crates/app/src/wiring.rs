@@ -109,7 +109,10 @@ pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases
         },
         end_run: EndRun { source_tweets: ports.source_tweets.clone(), clock: clock.clone() },
         receive_batch: ReceiveBatch { batches: ports.batches.clone(), clock: clock.clone() },
-        source_tweets: BrowseSourceTweets { source_tweets: ports.source_tweets.clone() },
+        source_tweets: BrowseSourceTweets {
+            source_tweets: ports.source_tweets.clone(),
+            clock: clock.clone(),
+        },
         work_queue: WorkQueue { source_tweets: ports.source_tweets, clock: clock.clone(), entropy },
         batches: ManageBatches { batches: ports.batches, clock: clock.clone() },
         review: ReviewTweets { tweets: ports.tweets.clone(), clock: clock.clone() },

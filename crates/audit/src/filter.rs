@@ -7,8 +7,10 @@ use waggle_kernel::ids::UserId;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {
     pub kind: Option<String>,
-    /// The kind and the id of the object.
-    pub object: Option<(String, String)>,
+    /// The kind of the object.
+    pub object_kind: Option<String>,
+    /// The id of the object. Ids are unique among objects of a kind.
+    pub object_id: Option<String>,
     /// Who did it, such as `user:3`.
     pub actor: Option<String>,
     /// The user that the event is about.

@@ -189,6 +189,12 @@ impl Actor {
         ActorRef { key, shown: self.to_string(), request_id: self.request_id.clone() }
     }
 
+    /// Whether the actor acts on the host itself, where it could change everything anyway.
+    #[must_use]
+    pub const fn is_on_host(&self) -> bool {
+        matches!(self.kind, ActorKind::System | ActorKind::Command)
+    }
+
     /// The kind of the actor.
     #[must_use]
     pub const fn kind(&self) -> &ActorKind {
@@ -234,6 +240,14 @@ pub struct ActorRef {
     pub shown: String,
     /// The id of the request in which the actor acts; empty if there is none.
     pub request_id: String,
+}
+
+impl ActorRef {
+    /// Somebody who is not known, because they did not authenticate.
+    #[must_use]
+    pub const fn nobody() -> Self {
+        Self { key: String::new(), shown: String::new(), request_id: String::new() }
+    }
 }
 
 /// The actor lacks a required scope.

@@ -33,7 +33,7 @@ pub fn event_time(time: DateTime<Utc>) -> String {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {
     /// What happened, such as `tweet.approved`.
-    pub kind: &'static str,
+    pub kind: String,
     pub object: ObjectRef,
     /// The version of the object after the event, if it has versions.
     pub version: Option<Version>,
@@ -52,12 +52,17 @@ impl NewEvent {
     pub const ACTOR: &'static str = "actor";
 
     /// Creates an event without a change.
-    pub fn new(kind: &'static str, object: ObjectRef, by: &ActorRef, at: DateTime<Utc>) -> Self {
+    pub fn new(
+        kind: impl Into<String>,
+        object: ObjectRef,
+        by: &ActorRef,
+        at: DateTime<Utc>,
+    ) -> Self {
         let mut personal = Map::new();
         if by.shown != by.key {
             personal.insert(Self::ACTOR.to_owned(), by.shown.clone().into());
         }
-        let (by, change) = (by.clone(), Map::new());
+        let (kind, by, change) = (kind.into(), by.clone(), Map::new());
         Self { kind, object, version: None, by, user: None, at, change, personal }
     }
 

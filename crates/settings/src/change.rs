@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::{Host, Url};
-use waggle_kernel::{Actor, ActorKind, Scope};
+use waggle_kernel::{Actor, Scope};
 
 use crate::custom;
 use crate::declaration::Declaration;
@@ -231,7 +231,7 @@ impl SettingsManager {
         if candidate.custom.len() > most && candidate.custom.len() > state.snapshot.custom.len() {
             return Err(SettingsError::TooMany { most });
         }
-        if !matches!(actor.kind(), ActorKind::System) {
+        if !actor.is_on_host() {
             receivers(state, &candidate, targets, action)?;
         }
         Ok(candidate)
@@ -292,7 +292,7 @@ impl SettingsManager {
         Ok(Some(NewChanges {
             based_on: state.stored.revision,
             at: self.ports.clock.now(),
-            by: actor.to_string(),
+            by: actor.reference(),
             master_key,
             changes,
         }))
@@ -332,7 +332,7 @@ impl SettingsManager {
                     value: value.clone(),
                     version: revision,
                     updated_at: saved.at,
-                    updated_by: saved.by.clone(),
+                    updated_by: saved.by.shown.clone(),
                 });
             }
         }

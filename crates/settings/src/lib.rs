@@ -55,6 +55,7 @@ mod change;
 pub mod custom;
 mod declaration;
 mod error;
+pub mod events;
 mod history;
 mod kind;
 mod manager;

@@ -172,7 +172,7 @@ impl SettingsManager {
             let settled = NewChanges {
                 based_on: state.stored.revision,
                 at: self.ports.clock.now(),
-                by: actor.to_string(),
+                by: actor.reference(),
                 master_key: Some(sealer.id.clone()),
                 changes: Vec::new(),
             };

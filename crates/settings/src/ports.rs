@@ -28,7 +28,7 @@ pub trait SettingRepository: Send + Sync {
     /// Loads all settings.
     async fn load(&self) -> Result<Stored, PortError>;
 
-    /// Saves a change and its history in one step and returns its revision, which is the one after
+    /// Saves a change, its history and its events in one step and returns its revision, which is the one after
     /// `based_on`. If this fails, nothing is changed. Other processes learn about the change
     /// through [`SettingChanges`].
     ///

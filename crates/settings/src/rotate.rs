@@ -99,7 +99,7 @@ impl SettingsManager {
             let resealed = Resealed {
                 based_on,
                 at: self.ports.clock.now(),
-                by: actor.to_string(),
+                by: actor.reference(),
                 from: in_use.clone(),
                 to: newest.id().clone(),
                 secrets,

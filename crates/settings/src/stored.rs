@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use waggle_kernel::named_enum;
+use waggle_kernel::{ActorRef, named_enum};
 
 use crate::revision::Revision;
 use crate::vault::{KeyId, Sealed};
@@ -55,7 +55,7 @@ pub struct NewChanges {
     /// The last revision that was known when the change was planned.
     pub based_on: Revision,
     pub at: DateTime<Utc>,
-    pub by: String,
+    pub by: ActorRef,
     /// The master key that seals secrets from now on.
     pub master_key: Option<KeyId>,
     /// Each key occurs once.
@@ -137,7 +137,7 @@ pub struct Resealed {
     /// The last revision when the secrets were read.
     pub based_on: Revision,
     pub at: DateTime<Utc>,
-    pub by: String,
+    pub by: ActorRef,
     /// The previous master key; `None` if none was in use.
     pub from: Option<KeyId>,
     /// The new master key.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use waggle_kernel::{Clock as _, Cursor, FixedClock, Limit, Page, PageRequest, PortError};
+use waggle_kernel::{Actor, Clock as _, Cursor, FixedClock, Limit, Page, PageRequest, PortError};
 
 use crate::ports::{Environment, MasterKeySource, SaveError, SettingRepository};
 use crate::revision::Revision;
@@ -80,7 +80,7 @@ impl SettingRepository for MemorySettings {
                     value: value.clone(),
                     version: stored.revision,
                     updated_at: new.at,
-                    updated_by: new.by.clone(),
+                    updated_by: new.by.shown.clone(),
                 });
             }
             history.push(Change {
@@ -95,7 +95,7 @@ impl SettingRepository for MemorySettings {
                 },
                 is_set: change.to.is_some(),
                 at: new.at,
-                by: new.by.clone(),
+                by: new.by.shown.clone(),
             });
         }
         Ok(stored.revision)
@@ -186,7 +186,7 @@ impl SettingRepository for MemorySettings {
                         to: None,
                         is_set: false,
                         at: resealed.at,
-                        by: resealed.by.clone(),
+                        by: resealed.by.shown.clone(),
                     });
                 }
                 SealedAt::Change(id) => {
@@ -205,7 +205,7 @@ impl SettingRepository for MemorySettings {
             to: Some(resealed.to.0.clone()),
             is_set: true,
             at: resealed.at,
-            by: resealed.by.clone(),
+            by: resealed.by.shown.clone(),
         });
         Ok(stored.revision)
     }
@@ -251,7 +251,7 @@ fn change(key: &str, from: Option<(Kept, Revision)>, to: Option<Kept>) -> NewCha
 }
 
 fn changes(based_on: Revision, changes: Vec<NewChange>) -> NewChanges {
-    NewChanges { based_on, at: noon(), by: "system".to_owned(), master_key: None, changes }
+    NewChanges { based_on, at: noon(), by: Actor::system().reference(), master_key: None, changes }
 }
 
 fn clear(text: &str) -> Kept {
@@ -413,7 +413,7 @@ pub async fn either_all_secrets_are_resealed_or_none(settings: Arc<dyn SettingRe
     let resealed = |based_on| Resealed {
         based_on,
         at: noon(),
-        by: "system".to_owned(),
+        by: Actor::system().reference(),
         from: Some(KeyId("k1".to_owned())),
         to: KeyId("k2".to_owned()),
         secrets: secrets.iter().map(|secret| (secret.at.clone(), sealed("k2", 9))).collect(),
@@ -460,7 +460,7 @@ pub async fn a_lost_secret_is_removed(settings: Arc<dyn SettingRepository>) {
     let lost = Resealed {
         based_on: two,
         at: noon(),
-        by: "system".to_owned(),
+        by: Actor::system().reference(),
         from: None,
         to: KeyId("k2".to_owned()),
         secrets: vec![],

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use waggle_kernel::ids::TokenId;
 use waggle_kernel::{
-    Actor, FixedClock, Limit, MockEntropy, Page, PageRequest, PortError, Scope, Scopes,
+    Actor, ActorRef, FixedClock, Limit, MockEntropy, Page, PageRequest, PortError, Scope, Scopes,
 };
 
 use crate::kind::{Kind, SettingType};
@@ -189,7 +189,7 @@ proptest! {
                         bench.repository.save(&NewChanges {
                             based_on,
                             at: chrono::DateTime::UNIX_EPOCH,
-                            by: String::new(),
+                            by: ActorRef::nobody(),
                             master_key: None,
                             changes: vec![row],
                         }).await.unwrap();

@@ -25,6 +25,7 @@ mod insert_many;
 mod locked_tweet;
 mod maintenance;
 mod migrations;
+mod new_batch;
 mod one_of;
 mod pool;
 mod postgres;

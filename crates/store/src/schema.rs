@@ -382,24 +382,6 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::{BigInt, Json, Nullable, Text};
-    use crate::types::UtcMicros;
-
-    auth_events (id) {
-        id -> BigInt,
-        event_type -> Text,
-        user_id -> Nullable<BigInt>,
-        email -> Text,
-        actor -> Text,
-        ip -> Text,
-        user_agent -> Text,
-        request_id -> Text,
-        metadata -> Json,
-        timestamp -> UtcMicros,
-    }
-}
-
-table! {
     use diesel::sql_types::{BigInt, Text};
     use crate::types::UtcMicros;
 

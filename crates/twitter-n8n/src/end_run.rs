@@ -29,7 +29,8 @@ impl EndRun {
         outcome: LeaseOutcome,
     ) -> Result<EndedRuns, WorkQueueError> {
         actor.require(Scope::Ingest)?;
-        Ok(self.source_tweets.end_runs(runs, outcome, self.clock.now()).await?)
+        let (by, now) = (actor.reference(), self.clock.now());
+        Ok(self.source_tweets.end_runs(runs, outcome, &by, now).await?)
     }
 
     /// Marks source tweets that no run has made a batch from and that are not offered again,

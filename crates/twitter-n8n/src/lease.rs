@@ -1,6 +1,7 @@
 //! Leases of source tweets.
 
 use chrono::{DateTime, Utc};
+use waggle_kernel::ActorRef;
 
 /// The exclusive right to work on some source tweets until a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,8 +10,8 @@ pub struct Lease {
     pub name: String,
     /// When the lease expires.
     pub until: DateTime<Utc>,
-    /// Who holds the lease, as displayed by [`waggle_kernel::Actor`].
-    pub holder: String,
+    /// Who holds the lease.
+    pub holder: ActorRef,
 }
 
 /// How the work on a source tweet ended.

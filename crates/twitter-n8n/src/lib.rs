@@ -34,6 +34,7 @@
 mod campaign_batch;
 mod check_duplicates;
 mod end_run;
+pub mod events;
 mod generated_tweet;
 mod history;
 mod lease;

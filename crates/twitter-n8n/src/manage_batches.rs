@@ -10,6 +10,7 @@ use waggle_kernel::{
 };
 
 use crate::campaign_batch::{BatchFilter, CampaignBatch, NewCampaignBatch};
+use crate::events::batch_changed;
 use crate::ports::{CampaignBatchRepository, SaveError};
 
 /// Lets people view, rename, delete and restore batches.
@@ -72,7 +73,7 @@ impl ManageBatches {
         if title.chars().any(is_hidden) {
             return Err(ManageBatchesError::Hidden);
         }
-        self.change(id, expected, |batch| batch.title = title).await
+        self.change(actor, id, expected, |batch| batch.title = title).await
     }
 
     /// Deletes the batch. Its tweets do not change, and are restored together with it.
@@ -88,7 +89,7 @@ impl ManageBatches {
     ) -> Result<CampaignBatch, ManageBatchesError> {
         actor.require(Scope::Write)?;
         let now = self.clock.now();
-        self.change(id, expected, |batch| {
+        self.change(actor, id, expected, |batch| {
             batch.deleted_at.get_or_insert(now);
         })
         .await
@@ -106,11 +107,12 @@ impl ManageBatches {
         expected: Option<Version>,
     ) -> Result<CampaignBatch, ManageBatchesError> {
         actor.require(Scope::Write)?;
-        self.change(id, expected, |batch| batch.deleted_at = None).await
+        self.change(actor, id, expected, |batch| batch.deleted_at = None).await
     }
 
     async fn change(
         &self,
+        actor: &Actor,
         id: CampaignBatchId,
         expected: Option<Version>,
         change: impl FnOnce(&mut CampaignBatch) + Send,
@@ -119,8 +121,10 @@ impl ManageBatches {
         if expected.is_some_and(|expected| expected != batch.version) {
             return Err(ManageBatchesError::Stale { current: Box::new(batch) });
         }
+        let before = batch.clone();
         change(&mut batch);
-        match self.batches.save(&batch).await {
+        let event = batch_changed(&before, &batch, &actor.reference(), self.clock.now());
+        match self.batches.save(&batch, &event).await {
             Ok(version) => Ok(CampaignBatch { version, ..batch }),
             Err(SaveError::Stale | SaveError::InFlight) => {
                 let current = Box::new(self.existing(id).await?);

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, SourceTweetId, Version};
-use waggle_kernel::{Direction, NewEvent, Page, PageRequest, PortError};
+use waggle_kernel::{ActorRef, Direction, NewEvent, Page, PageRequest, PortError};
 
 use crate::campaign_batch::{BatchFilter, CampaignBatch, NewCampaignBatch, Received};
 use crate::generated_tweet::{GeneratedTweet, TweetFilter};
@@ -16,7 +16,7 @@ use crate::source_tweet::{
     SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
 };
 
-/// Stores source tweets, each only once.
+/// Stores source tweets, each only once. Each change is recorded as an event in the same step.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait SourceTweetRepository: Send + Sync {
@@ -50,6 +50,7 @@ pub trait SourceTweetRepository: Send + Sync {
         &self,
         runs: &RunsToEnd,
         outcome: LeaseOutcome,
+        by: &ActorRef,
         now: DateTime<Utc>,
     ) -> Result<EndedRuns, PortError>;
 
@@ -84,7 +85,12 @@ pub trait SourceTweetRepository: Send + Sync {
     /// Deletes tweets permanently, and returns the X ids of those that existed.
     ///
     /// On any error, nothing is deleted.
-    async fn delete(&self, ids: &[SourceTweetId]) -> Result<Vec<String>, PortError>;
+    async fn delete(
+        &self,
+        ids: &[SourceTweetId],
+        by: &ActorRef,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, PortError>;
 
     /// Leases up to `most` tweets that are neither processed nor leased, oldest first. A tweet that
     /// is leased to a run of the same caller counts as free: a caller claims what it reported. A
@@ -108,11 +114,13 @@ pub trait SourceTweetRepository: Send + Sync {
         lease: &str,
         ids: Option<Vec<SourceTweetId>>,
         outcome: LeaseOutcome,
+        by: &ActorRef,
         now: DateTime<Utc>,
     ) -> Result<u64, PortError>;
 }
 
-/// Stores campaign batches with their generated tweets.
+/// Stores campaign batches with their generated tweets. Each change is recorded as an event in the
+/// same step.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 #[async_trait]
 pub trait CampaignBatchRepository: Send + Sync {
@@ -146,13 +154,13 @@ pub trait CampaignBatchRepository: Send + Sync {
         page: PageRequest,
     ) -> Result<Page<CampaignBatch>, PortError>;
 
-    /// Saves the title and deletion time of `batch` over the version that was read, and returns the
-    /// new version.
+    /// Saves the title and deletion time of `batch` over the version that was read, with the event,
+    /// and returns the new version. When a batch is deleted, its waiting posts leave the queue.
     ///
     /// # Errors
     ///
     /// [`SaveError::Stale`] if the store has another version, or none; then nothing is written.
-    async fn save(&self, batch: &CampaignBatch) -> Result<Version, SaveError>;
+    async fn save(&self, batch: &CampaignBatch, event: &NewEvent) -> Result<Version, SaveError>;
 
     /// The X ids of the source tweets that a batch was made from, at most 1,000.
     async fn sources(&self, id: CampaignBatchId) -> Result<Vec<String>, PortError>;

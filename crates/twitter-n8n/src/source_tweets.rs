@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use waggle_kernel::ids::SourceTweetId;
-use waggle_kernel::{Actor, Direction, Forbidden, Page, PageRequest, PortError, Scope};
+use waggle_kernel::{Actor, Clock, Direction, Forbidden, Page, PageRequest, PortError, Scope};
 
 use crate::ports::SourceTweetRepository;
 use crate::source_tweet::{SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals};
@@ -12,6 +12,7 @@ use crate::source_tweet::{SourceTweet, SourceTweetFilter, SourceTweetSort, Sourc
 /// Lets people view and delete source tweets.
 pub struct BrowseSourceTweets {
     pub source_tweets: Arc<dyn SourceTweetRepository>,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl BrowseSourceTweets {
@@ -73,7 +74,7 @@ impl BrowseSourceTweets {
         ids: &[SourceTweetId],
     ) -> Result<Vec<String>, SourceTweetsError> {
         actor.require(Scope::Write)?;
-        let deleted = self.source_tweets.delete(ids).await?;
+        let deleted = self.source_tweets.delete(ids, &actor.reference(), self.clock.now()).await?;
         if deleted.is_empty() { Err(SourceTweetsError::NotFound) } else { Ok(deleted) }
     }
 }

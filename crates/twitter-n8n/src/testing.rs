@@ -16,9 +16,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 use waggle_kernel::ids::{GeneratedTweetId, Version};
-use waggle_kernel::{Actor, Clock as _, Direction, FixedClock, Limit, Page, PageRequest};
+use waggle_kernel::{
+    Actor, ActorRef, Clock as _, Direction, FixedClock, Limit, NewEvent, Page, PageRequest,
+};
 
-use crate::campaign_batch::{BatchFilter, BatchStatus, Deleted, NewCampaignBatch};
+use crate::campaign_batch::{BatchFilter, BatchStatus, CampaignBatch, Deleted, NewCampaignBatch};
+use crate::events::batch_changed;
 use crate::generated_tweet::{GeneratedTweet, NewGeneratedTweet, TweetFilter};
 use crate::history::{HistoryAction, HistoryEntry, change_event};
 use crate::lease::{Lease, LeaseOutcome};
@@ -40,9 +43,17 @@ fn noon() -> DateTime<Utc> {
 }
 
 /// The sender of this name, which has a token unless it is a network.
+fn changed(before: &CampaignBatch, after: &CampaignBatch) -> NewEvent {
+    batch_changed(before, after, &system(), noon())
+}
+
+fn system() -> ActorRef {
+    Actor::system().reference()
+}
+
 fn sender(name: &str, address: &str) -> Sender {
     Sender {
-        name: name.to_owned(),
+        by: ActorRef { key: name.to_owned(), shown: name.to_owned(), request_id: String::new() },
         address: address.to_owned(),
         is_unauthenticated: name.starts_with("network:"),
     }
@@ -360,19 +371,20 @@ pub async fn a_deleted_tweet_is_gone(tweets: Arc<dyn SourceTweetRepository>) {
     .await;
     let (gone, kept) = (all[0].id, all[1].id);
 
-    let mut deleted = tweets.delete(&[gone, gone]).await.expect("the store answers");
+    let mut deleted =
+        tweets.delete(&[gone, gone], &system(), noon()).await.expect("the store answers");
 
     assert_eq!(deleted.pop().as_deref(), Some("1000"));
     assert_eq!(tweets.find(gone).await.expect("it answers"), None);
     assert_eq!(tweets.find(kept).await.expect("it answers").as_ref(), Some(&all[1]));
-    assert!(tweets.delete(&[gone]).await.expect("it answers").is_empty());
+    assert!(tweets.delete(&[gone], &system(), noon()).await.expect("it answers").is_empty());
     let again =
         tweets.record(&execution("one"), &reports(1), OFFERS, noon()).await.expect("it answers");
     assert_eq!(again, [Sighting::Stored]);
 }
 
 fn lease(name: &str, until: DateTime<Utc>) -> Lease {
-    Lease { name: name.to_owned(), until, holder: "system".to_owned() }
+    Lease { name: name.to_owned(), until, holder: system() }
 }
 
 /// No tweet has two leases. A lease that is not ended in time is given to the next claim. A
@@ -413,20 +425,26 @@ pub async fn a_tweet_is_leased_once(tweets: Arc<dyn SourceTweetRepository>) {
     let second = tweets.lease(&lease("second", later), 30, soon).await.expect("it answers");
     assert_eq!(second.len(), 30);
     assert!(second.is_sorted_by_key(|tweet| tweet.id.number()));
-    let stale =
-        tweets.end_lease("lease-0", None, LeaseOutcome::Processed, soon).await.expect("it answers");
+    let stale = tweets
+        .end_lease("lease-0", None, LeaseOutcome::Processed, &system(), soon)
+        .await
+        .expect("it answers");
     assert_eq!(stale, 0);
 
     let some = vec![second[0].id, second[1].id];
     let done = tweets
-        .end_lease("second", Some(some), LeaseOutcome::Processed, soon)
+        .end_lease("second", Some(some), LeaseOutcome::Processed, &system(), soon)
         .await
         .expect("it answers");
-    let released =
-        tweets.end_lease("second", None, LeaseOutcome::Released, soon).await.expect("it answers");
+    let released = tweets
+        .end_lease("second", None, LeaseOutcome::Released, &system(), soon)
+        .await
+        .expect("it answers");
     assert_eq!((done, released), (2, 28));
-    let twice =
-        tweets.end_lease("second", None, LeaseOutcome::Released, soon).await.expect("it answers");
+    let twice = tweets
+        .end_lease("second", None, LeaseOutcome::Released, &system(), soon)
+        .await
+        .expect("it answers");
     assert_eq!(twice, 0);
     let third = tweets.lease(&lease("third", later), 200, soon).await.expect("it answers");
     assert_eq!(third.len(), 28);
@@ -446,7 +464,7 @@ pub async fn what_a_run_lets_lapse_is_offered_to_the_next(tweets: Arc<dyn Source
     };
     let end = async |run: &str, outcome, minutes| {
         let (run, now) = (RunsToEnd::Named(run.to_owned()), noon() + Duration::minutes(minutes));
-        tweets.end_runs(&run, outcome, now).await.expect("it answers")
+        tweets.end_runs(&run, outcome, &system(), now).await.expect("it answers")
     };
     let lapsed = async |minutes, is| {
         let now = noon() + Duration::minutes(minutes);
@@ -505,7 +523,7 @@ pub async fn a_run_that_failed_releases_its_tweets(tweets: Arc<dyn SourceTweetRe
     };
     let end = async |received_from: &str, address: &str, outcome| {
         let runs = RunsToEnd::OfSender(sender(received_from, address));
-        tweets.end_runs(&runs, outcome, noon()).await.expect("it answers")
+        tweets.end_runs(&runs, outcome, &system(), noon()).await.expect("it answers")
     };
     assert_eq!(record(&of("a", "token:1:n8n", "10.0.0.1"), 1).await, Stored);
     assert_eq!(record(&of("b", "token:2:n8n", "10.0.0.1"), 2).await, Stored);
@@ -765,8 +783,8 @@ pub async fn a_batch_is_saved_only_over_its_version(batches: Arc<dyn CampaignBat
     "Über 100% new".clone_into(&mut renamed.title);
     renamed.deleted_at = Some(noon());
 
-    let version = batches.save(&renamed).await.expect("it is not stale");
-    let stale = batches.save(&read).await;
+    let version = batches.save(&renamed, &changed(&read, &renamed)).await.expect("it is not stale");
+    let stale = batches.save(&read, &changed(&read, &read)).await;
 
     assert_eq!(version, Version::FIRST.next());
     assert!(matches!(stale, Err(SaveError::Stale)), "{stale:?}");
@@ -920,9 +938,9 @@ pub async fn each_filter_of_tweets_shows_what_it_means(
     assert_eq!(count(TweetFilter { created_from: Some(noon()), ..none() }).await, 3);
     assert_eq!(count(TweetFilter { created_before: Some(noon()), ..none() }).await, 0);
 
-    let mut away = batches.find(second).await.expect("it answers").expect("it is there");
-    away.deleted_at = Some(noon());
-    batches.save(&away).await.expect("it is not stale");
+    let there = batches.find(second).await.expect("it answers").expect("it is there");
+    let away = CampaignBatch { deleted_at: Some(noon()), ..there.clone() };
+    batches.save(&away, &changed(&there, &away)).await.expect("it is not stale");
     assert_eq!(count(none()).await, 2);
     assert_eq!(count(TweetFilter { batch: Some(second), ..none() }).await, 1);
     let missing = [GeneratedTweetId::new(i64::MAX)];

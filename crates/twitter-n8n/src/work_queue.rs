@@ -58,7 +58,7 @@ impl WorkQueue {
         let now = self.clock.now();
         let name = hex(&self.entropy.bytes()?).chars().take(32).collect();
         let until = now + Duration::seconds(i64::from(seconds));
-        let lease = Lease { name, until, holder: actor.to_string() };
+        let lease = Lease { name, until, holder: actor.reference() };
         let tweets = self.source_tweets.lease(&lease, most, now).await?;
         Ok(LeasedTweets { lease, tweets })
     }
@@ -78,7 +78,8 @@ impl WorkQueue {
     ) -> Result<u64, WorkQueueError> {
         actor.require(Scope::Ingest)?;
         let now = self.clock.now();
-        let ended = self.source_tweets.end_lease(lease, ids, outcome, now).await?;
+        let ended =
+            self.source_tweets.end_lease(lease, ids, outcome, &actor.reference(), now).await?;
         if ended == 0 { Err(WorkQueueError::NotHeld) } else { Ok(ended) }
     }
 }

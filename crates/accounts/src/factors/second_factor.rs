@@ -177,7 +177,7 @@ impl SecondFactor {
             client,
             "an admin removed all second factors",
         );
-        event.actor = actor.to_string();
+        event.by = actor.reference();
         self.take_away(user, WhichFactor::All, EndSessions::All, &event).await
     }
 

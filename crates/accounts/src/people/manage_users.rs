@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{
-    Actor, ActorKind, Budget, Clock, Exhausted, Forbidden, Limits, Page, PageRequest, PortError,
-    Scope, Version,
+    Actor, Budget, Clock, Exhausted, Forbidden, Limits, Page, PageRequest, PortError, Scope,
+    Version,
 };
 
 use crate::auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
@@ -83,7 +83,7 @@ impl ManageUsers {
             (wanted.first_name.parse()?, wanted.last_name.parse()?);
         let email: Address = wanted.email.trim().parse()?;
         // The operator can override the settings.
-        if !matches!(actor.kind(), ActorKind::System) && !admission.admits(&email) {
+        if !actor.is_on_host() && !admission.admits(&email) {
             return Err(ManageUsersError::ForeignDomain);
         }
         let username: Username = match &wanted.username {
@@ -445,7 +445,7 @@ impl ManageUsers {
         NewAuthEvent {
             user,
             email: email.to_owned(),
-            actor: actor.to_string(),
+            by: actor.reference(),
             metadata,
             ..NewAuthEvent::new(kind, client, self.clock.now())
         }

@@ -213,7 +213,7 @@ impl Tokens {
 
     fn event(&self, kind: EventKind, actor: &Actor, client: &Client, token: &str) -> NewAuthEvent {
         NewAuthEvent {
-            actor: actor.to_string(),
+            by: actor.reference(),
             metadata: json!({ "token": token }),
             ..NewAuthEvent::new(kind, client, self.clock.now())
         }

@@ -14,7 +14,7 @@ use waggle_kernel::ids::{UserId, Version};
 
 use super::query::{page, text, time};
 use super::tag::Tag;
-use crate::http::{Caller, Failure, Problem};
+use crate::http::{Failure, Problem, SignedIn};
 use crate::use_cases::UseCases;
 
 /// Something that happened.
@@ -77,15 +77,15 @@ pub(crate) struct EventsApi;
 impl EventsApi {
     /// List events, newest first.
     ///
-    /// Scope: `admin`. The list has all events of changes that were completed before the request.
+    /// For admins who are signed in. The list has all events of changes that were completed before the request.
     #[oai(path = "/events", method = "get", operation_id = "list_events")]
     async fn list_events(
         &self,
-        caller: Caller,
+        admin: SignedIn,
         app: Data<&Arc<UseCases>>,
         /// Only events of this kind, such as `tweet.approved`.
         kind: Query<Option<String>>,
-        /// Only events of objects of this kind, such as `generated_tweet`. Needs `object_id`.
+        /// Only events of objects of this kind, such as `generated_tweet`.
         object_kind: Query<Option<String>>,
         /// Only events of the object with this ID. Needs `object_kind`.
         object_id: Query<Option<String>>,
@@ -100,21 +100,22 @@ impl EventsApi {
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
     ) -> Result<Json<EventPage>, Failure> {
-        let object = (text("object_kind", object_kind.0)?, text("object_id", object_id.0)?);
+        let object_kind = text("object_kind", object_kind.0)?;
+        let object_id = text("object_id", object_id.0)?;
+        if object_id.is_some() && object_kind.is_none() {
+            return Err(Problem::invalid("object_id needs object_kind").into());
+        }
         let filter = EventFilter {
             kind: text("kind", kind.0)?,
-            object: match object {
-                (Some(kind), Some(id)) => Some((kind, id)),
-                (None, None) => None,
-                _ => return Err(Problem::invalid("object_kind and object_id go together").into()),
-            },
+            object_kind,
+            object_id,
             actor: text("actor", actor.0)?,
             user: user_id.0.map(UserId::new),
             from: time("from", from.0)?,
             before: time("before", before.0)?,
         };
         let page = page(limit.0, cursor.0.as_deref())?;
-        let found = app.events.list(&caller.actor, &filter, page).await?;
+        let found = app.events.list(&admin.visitor.user.actor(), &filter, page).await?;
         Ok(Json(EventPage {
             next_cursor: found.next.map(|cursor| cursor.to_string()),
             items: found.items.into_iter().map(Into::into).collect(),

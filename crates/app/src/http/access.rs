@@ -68,7 +68,7 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::DELETE, "/users/tokens/:id", FreshPerson(Admin)),
     (Method::GET, "/auth-events", Person(Admin)),
     (Method::GET, "/auth-events/export", Person(Admin)),
-    (Method::GET, "/events", Anyone(Admin)),
+    (Method::GET, "/events", Person(Admin)),
     (Method::GET, "/source-tweets", Anyone(Read)),
     (Method::GET, "/source-tweets/totals", Anyone(Read)),
     (Method::GET, "/source-tweets/export", Anyone(Read)),

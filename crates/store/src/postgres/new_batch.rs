@@ -7,35 +7,39 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId, ValuesClause
 use diesel::sql_types::BigInt;
 
 use super::connection::Conn;
+use crate::new_batch::NewBatch;
 use crate::run_query::RunQueryDsl;
-use crate::schema::{campaign_batches, generated_tweets};
+use crate::schema::{campaign_batches, generated_tweets, new_events};
 
-/// Stores a batch and its tweets (at least one), links it to `sources` (ids of source tweets), and
-/// marks these as processed. Returns the id of the batch, the number of source tweets, and the
-/// number of their runs; `None` if nothing was stored, because a batch with its name exists, there
-/// are more than [`MOST_SOURCES`], or `needs_sources` and there are none.
+/// Stores a batch, its tweets (at least one) and its event, links it to its sources, and marks these
+/// as processed. Returns the id of the batch, the number of source tweets, and the number of their
+/// runs; `None` if nothing was stored, because a batch with its name exists, there are more than
+/// [`MOST_SOURCES`], or it needs sources and there are none.
 ///
 /// A transaction of separate statements takes five to eight round trips to the server. This takes
 /// one, or two with more than ten tweets, because such a statement is prepared each time. It takes
 /// its locks in the same order as the transaction: first the name of the batch, for which a
 /// repeated call waits, then the source tweets.
-pub(crate) async fn store_at_once<B, T, O, VB, VT>(
+pub(crate) async fn store_at_once<B, T, E, O, VB, VT, VE>(
     connection: &mut Conn,
-    batch: B,
-    tweets: Vec<T>,
-    sources: O,
-    needs_sources: bool,
+    new: NewBatch<B, T, E, O>,
 ) -> QueryResult<Option<(i64, i64, i64)>>
 where
     B: Insertable<campaign_batches::table, Values = ValuesClause<VB, campaign_batches::table>>,
     T: Insertable<generated_tweets::table, Values = ValuesClause<VT, generated_tweets::table>>,
+    E: Insertable<new_events::table, Values = ValuesClause<VE, new_events::table>>,
     O: QueryFragment<Pg> + Send,
     VB: InsertValues<Pg, campaign_batches::table> + Send,
     VT: InsertValues<Pg, generated_tweets::table> + Send,
+    VE: InsertValues<Pg, new_events::table> + Send,
 {
-    let batch = batch.values().values;
-    let tweets = tweets.into_iter().map(|tweet| tweet.values().values).collect();
-    let query = NewBatch { batch, tweets, sources, needs_sources };
+    let query = Statement {
+        batch: new.row.values().values,
+        tweets: new.tweets.into_iter().map(|tweet| tweet.values().values).collect(),
+        event: new.event.values().values,
+        sources: new.sources,
+        needs_sources: new.needs_sources,
+    };
     // All results are read, until the server says that the statement is committed. It sends the row
     // before that.
     let rows: Vec<(i64, i64, i64)> = query.get_results(connection).await?;
@@ -45,17 +49,19 @@ where
 /// The maximum number of source tweets, because a statement must end in time.
 pub(crate) const MOST_SOURCES: i64 = 1_000;
 
-struct NewBatch<B, T, O> {
+struct Statement<B, T, E, O> {
     batch: B,
     tweets: Vec<T>,
+    event: E,
     sources: O,
     needs_sources: bool,
 }
 
-impl<B, T, O> QueryFragment<Pg> for NewBatch<B, T, O>
+impl<B, T, E, O> QueryFragment<Pg> for Statement<B, T, E, O>
 where
     B: InsertValues<Pg, campaign_batches::table>,
     T: InsertValues<Pg, generated_tweets::table>,
+    E: InsertValues<Pg, new_events::table>,
     O: QueryFragment<Pg>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -87,9 +93,13 @@ where
             out.push_sql("), (");
             tweet.walk_ast(out.reborrow())?;
         }
+        out.push_sql(")) AS tweet), event AS (INSERT INTO new_events (object_id, ");
+        self.event.column_names(out.reborrow())?;
+        out.push_sql(") SELECT batch.id::text, ");
+        self.event.walk_ast(out.reborrow())?;
         // By the ids in an array, the planner always finds the tweets with the index.
         out.push_sql(
-            ")) AS tweet), processed AS (UPDATE source_tweets SET is_processed = TRUE, \
+            " FROM batch), processed AS (UPDATE source_tweets SET is_processed = TRUE, \
              lease = NULL, leased_until = NULL FROM batch \
              WHERE source_tweets.id = ANY(ARRAY(SELECT id FROM sources)) \
              RETURNING source_tweets.id, source_tweets.run_key), \
@@ -102,12 +112,12 @@ where
     }
 }
 
-impl<B, T, O> QueryId for NewBatch<B, T, O> {
+impl<B, T, E, O> QueryId for Statement<B, T, E, O> {
     type QueryId = ();
 
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<B, T, O> Query for NewBatch<B, T, O> {
+impl<B, T, E, O> Query for Statement<B, T, E, O> {
     type SqlType = (BigInt, BigInt, BigInt);
 }

@@ -14,20 +14,24 @@ use diesel::sql_types::BigInt;
 use serde_json::Value;
 use waggle_content::PostStatus;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
-use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
+use waggle_kernel::{ActorRef, Cursor, Direction, NewEvent, Page, PageRequest, PortError};
+use waggle_twitter_n8n::events::batch_received;
 use waggle_twitter_n8n::ports::{CampaignBatchRepository, SaveError};
 use waggle_twitter_n8n::{
     BatchFilter, BatchStatus, CampaignBatch, Deleted, GeneratedTweet, LeaseOutcome,
     NewCampaignBatch, NewGeneratedTweet, Received, RunKey, RunsToEnd, StatusCounts,
 };
 
+use super::post_events::write_reached;
 use super::source_tweets::{distinct, end_leases, open, open_tweets};
 use super::{
-    Conn, Db, Repositories, batch_status, columns, containing, cursor_time, dialect, keyset, locks,
-    lower, one_more,
+    Conn, Db, Repositories, batch_status, columns, containing, cursor_time, dialect, events,
+    keyset, locks, lower, one_more,
 };
 use crate::error::{StoreError, column, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
+use crate::new_batch::NewBatch;
+use crate::queues::Queue;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{
     campaign_batch_sources, campaign_batches, generated_tweets, posts, source_tweets, twitter_posts,
@@ -118,7 +122,7 @@ impl<'a> NewRow<'a> {
             description: &batch.description,
             generated_at: batch.generated_at.as_deref(),
             execution_id: batch.execution_id.as_deref(),
-            received_from: &batch.sender.name,
+            received_from: &batch.sender.by.shown,
             unauthenticated: batch.sender.is_unauthenticated,
             created_at: now,
         }
@@ -363,12 +367,13 @@ async fn of_nameless_run(
 async fn cancel_waiting_posts(
     connection: &mut Conn,
     batch: CampaignBatchId,
-    now: Time,
-) -> QueryResult<()> {
+    by: &ActorRef,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     let of_batch = twitter_posts::table
         .filter(twitter_posts::campaign_batch_id.eq(batch.number()))
         .select(twitter_posts::post_id);
-    diesel::update(posts::table)
+    let cancelled: Vec<i64> = diesel::update(posts::table)
         .filter(posts::id.eq_any(of_batch))
         .filter(posts::status.eq(PostStatus::Scheduled.name()))
         .set((
@@ -376,12 +381,13 @@ async fn cancel_waiting_posts(
             posts::due_at.eq(None::<Time>),
             posts::is_held.eq(false),
             posts::last_error.eq("the batch was deleted after the post was queued"),
-            posts::updated_at.eq(now),
+            posts::updated_at.eq(Time::from(now)),
             posts::version.eq(posts::version + 1),
         ))
-        .execute(connection)
-        .await
-        .map(drop)
+        .returning(posts::id)
+        .get_results(connection)
+        .await?;
+    write_reached(connection, &cancelled, by, now).await
 }
 
 fn filtered<'a>(filter: &BatchFilter) -> campaign_batches::BoxedQuery<'a, Db> {
@@ -441,13 +447,18 @@ impl Repositories {
         let row = NewRow::new(batch, &batch.batch_id, now.into());
         let tweets = batch.tweets.iter().map(|tweet| NewTweetRow::new(tweet, now)).collect();
         let mut connection = self.pools.read().await?;
-        let stored = dialect::store_at_once(&mut connection, row, tweets, sources, is_named).await;
+        let all: Vec<&NewGeneratedTweet> = batch.tweets.iter().collect();
+        let event = batch_received(batch, CampaignBatchId::new(0), &batch.batch_id, &all, now);
+        let event = events::NewRow::from(&event);
+        let stored = NewBatch { row, tweets, event, sources, needs_sources: is_named };
+        let stored = dialect::store_at_once(&mut connection, stored).await;
         let (id, processed, runs) = match stored.map_err(StoreError::from) {
             Ok(Some(stored)) => stored,
             Ok(None) => return Ok(None),
             Err(error) if error.is_about_lost_connection() => return Ok(None),
             Err(error) => return Err(error),
         };
+        self.pools.queues.announce(Queue::Events);
         Ok(Some(Received {
             id: CampaignBatchId::new(id),
             batch_id: batch.batch_id.clone(),
@@ -504,6 +515,10 @@ impl Repositories {
         } else {
             Linked::default()
         };
+        if is_new {
+            let event = batch_received(batch, CampaignBatchId::new(id), &name, &new, now);
+            events::write(connection, &[event]).await?;
+        }
         transaction.commit().await?;
         Ok(Received {
             id: CampaignBatchId::new(id),
@@ -585,12 +600,13 @@ impl CampaignBatchRepository for Repositories {
         .await
     }
 
-    async fn save(&self, batch: &CampaignBatch) -> Result<Version, SaveError> {
+    async fn save(&self, batch: &CampaignBatch, event: &NewEvent) -> Result<Version, SaveError> {
         let next = batch.version.next();
         let written = during("saving a batch", async {
             let mut transaction = self.pools.write().await?;
             if let Some(deleted_at) = batch.deleted_at {
-                cancel_waiting_posts(transaction.connection(), batch.id, deleted_at.into()).await?;
+                let connection = transaction.connection();
+                cancel_waiting_posts(connection, batch.id, &event.by, deleted_at).await?;
             }
             let written = diesel::update(campaign_batches::table.find(batch.id.number()))
                 .filter(campaign_batches::version.eq(batch.version.number()))
@@ -603,6 +619,7 @@ impl CampaignBatchRepository for Repositories {
                 .await?;
             // If the change is stale, everything is rolled back.
             if written > 0 {
+                events::write(transaction.connection(), std::slice::from_ref(event)).await?;
                 transaction.commit().await?;
             }
             Ok(written)

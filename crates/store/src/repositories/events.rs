@@ -15,13 +15,12 @@ use crate::run_query::RunQueryDsl;
 use crate::schema::{event_chain, event_details, event_heads, events, new_events};
 use crate::types::Time;
 
-/// An event that waits to be appended to the chain.
+/// An event that waits to be appended to the chain, without the id of its object.
 #[derive(Insertable)]
 #[diesel(table_name = new_events, treat_none_as_default_value = false)]
-struct NewRow<'a> {
+pub(super) struct NewRow<'a> {
     kind: &'a str,
     object_kind: &'a str,
-    object_id: &'a str,
     version: Option<i64>,
     actor: &'a str,
     user_id: Option<i64>,
@@ -34,9 +33,8 @@ struct NewRow<'a> {
 impl<'a> From<&'a NewEvent> for NewRow<'a> {
     fn from(event: &'a NewEvent) -> Self {
         Self {
-            kind: event.kind,
+            kind: &event.kind,
             object_kind: event.object.kind,
-            object_id: &event.object.id,
             version: event.version.map(waggle_kernel::Version::number),
             actor: &event.by.key,
             user_id: event.user.map(waggle_kernel::ids::UserId::number),
@@ -59,7 +57,10 @@ fn json(object: &Map<String, Value>) -> Option<String> {
 /// Records events, in the transaction of the change that they tell.
 pub(super) async fn write(connection: &mut Conn, new: &[NewEvent]) -> QueryResult<()> {
     for chunk in new.chunks(CHUNK) {
-        let rows = chunk.iter().map(NewRow::from).collect();
+        let rows = chunk
+            .iter()
+            .map(|event| (new_events::object_id.eq(&event.object.id), NewRow::from(event)))
+            .collect();
         let _: Vec<i64> = insert_many(
             new_events::table,
             rows,
@@ -312,20 +313,20 @@ impl Repositories {
 }
 
 impl Repositories {
-    /// The entries of some kinds of events of an object, newest first: one more than the page has.
-    pub(super) async fn of_object(
+    /// The entries that match `filter` and have one of `kinds`, newest first: one more than the page
+    /// has. An empty list stands for all kinds.
+    pub(super) async fn newest(
         &self,
-        object_kind: &str,
-        object_id: impl ToString,
+        filter: &EventFilter,
         kinds: &[&str],
         page: PageRequest,
     ) -> Result<Vec<Entry>, StoreError> {
         use events::{at, position};
-        let object = Some((object_kind.to_owned(), object_id.to_string()));
-        let of_object = filtered(&EventFilter { object, ..EventFilter::default() })
-            .filter(events::kind.eq_any(kinds.to_vec()));
-        let query =
-            keyset!(of_object, at, cursor_time, position, Direction::Descending, page.after);
+        let mut matching = filtered(filter);
+        if !kinds.is_empty() {
+            matching = matching.filter(events::kind.eq_any(kinds.to_vec()));
+        }
+        let query = keyset!(matching, at, cursor_time, position, Direction::Descending, page.after);
         let mut connection = self.pools.read().await?;
         let found: Vec<EventRow> = query
             .limit(one_more(page.limit))
@@ -341,10 +342,11 @@ fn filtered<'a>(filter: &EventFilter) -> events::BoxedQuery<'a, Db> {
     if let Some(kind) = &filter.kind {
         query = query.filter(events::kind.eq(kind.clone()));
     }
-    if let Some((kind, id)) = &filter.object {
-        query = query
-            .filter(events::object_kind.eq(kind.clone()))
-            .filter(events::object_id.eq(id.clone()));
+    if let Some(kind) = &filter.object_kind {
+        query = query.filter(events::object_kind.eq(kind.clone()));
+    }
+    if let Some(id) = &filter.object_id {
+        query = query.filter(events::object_id.eq(id.clone()));
     }
     if let Some(actor) = &filter.actor {
         query = query.filter(events::actor.eq(actor.clone()));
@@ -404,23 +406,8 @@ impl EventLog for Repositories {
         filter: &EventFilter,
         page: PageRequest,
     ) -> Result<Page<Event>, PortError> {
-        use events::{at, position};
         during("listing events", async {
-            let query = keyset!(
-                filtered(filter),
-                at,
-                cursor_time,
-                position,
-                Direction::Descending,
-                page.after
-            );
-            let mut connection = self.pools.read().await?;
-            let found: Vec<EventRow> = query
-                .limit(one_more(page.limit))
-                .select(columns::<EventRow>())
-                .load(&mut connection)
-                .await?;
-            let entries = with_details(&mut connection, found).await?;
+            let entries = self.newest(filter, &[], page).await?;
             let events = entries.into_iter().map(Entry::into_event).collect();
             Ok(Page::from_one_more(events, page.limit, |event: &Event| Cursor {
                 sort_value: event.at.timestamp_micros(),

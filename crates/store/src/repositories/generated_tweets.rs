@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use serde_json::Value;
+use waggle_audit::EventFilter;
 use waggle_content::PostStatus;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
@@ -14,6 +15,7 @@ use waggle_twitter_n8n::{
     StoredTweet, TweetFilter,
 };
 
+use super::post_events::write_reached;
 use super::search::{FIRST, few_candidates};
 use super::{
     Conn, Db, Repositories, batch_status, columns, containing, cursor_time, dialect, events,
@@ -144,6 +146,7 @@ async fn write_change(
             ))
             .execute(connection)
             .await?;
+        write_reached(connection, &[post], &change.event.by, stored.updated_at).await?;
     }
     events::write(connection, std::slice::from_ref(&change.event)).await?;
     Ok(Ok(next))
@@ -320,7 +323,12 @@ impl GeneratedTweetRepository for Repositories {
         during("reading the history of a tweet", async {
             self.append_all().await?;
             let kinds = HistoryAction::ALL.map(HistoryAction::event_kind);
-            let entries = self.of_object(GENERATED_TWEET, id, &kinds, page).await?;
+            let filter = EventFilter {
+                object_kind: Some(GENERATED_TWEET.to_owned()),
+                object_id: Some(id.to_string()),
+                ..EventFilter::default()
+            };
+            let entries = self.newest(&filter, &kinds, page).await?;
             let entries = entries
                 .into_iter()
                 .map(|entry| HistoryEntry::try_from(entry.into_event()).map_err(column("events")))

@@ -8,7 +8,7 @@ use waggle_accounts::{NewAuthEvent, NewSession, Session, StoredHash, StoredPassw
 use waggle_kernel::PortError;
 use waggle_kernel::ids::{SessionId, UserId};
 
-use super::auth_events::{address, write_down};
+use super::auth_events::write_down;
 use super::revoke::end_sessions;
 use super::user_row::UserRow;
 use super::{Conn, Repositories, columns, locks};
@@ -61,6 +61,7 @@ pub(super) async fn insert(connection: &mut Conn, session: &NewSession) -> Query
         .filter(sessions::ends_at.le(now).or(sessions::idle_until.le(now)))
         .execute(connection)
         .await?;
+    let ip = session.client.ip.map(|ip| ip.to_string()).unwrap_or_default();
     let id: i64 = diesel::insert_into(sessions::table)
         .values((
             sessions::hash.eq(session.hash.0.to_vec()),
@@ -70,7 +71,7 @@ pub(super) async fn insert(connection: &mut Conn, session: &NewSession) -> Query
             sessions::last_used_at.eq(now),
             sessions::idle_until.eq(Time::from(session.created_at + session.life.idle)),
             sessions::ends_at.eq(Time::from(session.created_at + session.life.absolute)),
-            sessions::ip.eq(address(&session.client)),
+            sessions::ip.eq(ip),
             sessions::user_agent.eq(&session.client.user_agent),
             sessions::is_pending.eq(session.is_pending),
         ))

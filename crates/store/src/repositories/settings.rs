@@ -6,15 +6,17 @@
 )]
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use waggle_kernel::{Cursor, Page, PageRequest, PortError};
+use waggle_kernel::{ActorRef, Cursor, NewEvent, Page, PageRequest, PortError};
+use waggle_settings::events::changed;
 use waggle_settings::ports::{SaveError, SettingRepository};
 use waggle_settings::{
     Action, Change, Kept, KeyId, MASTER_KEY, NewChange, NewChanges, Resealed, Revision, Sealed,
     SealedAt, Stored, StoredSecret, StoredSetting,
 };
 
-use super::{Conn, Repositories, columns, dialect, one_more};
+use super::{Conn, Repositories, columns, dialect, events, one_more};
 use crate::error::{StoreError, column, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
 use crate::run_query::RunQueryDsl;
@@ -150,8 +152,8 @@ async fn write_down(
     connection: &mut Conn,
     changes: &[NewChange],
     revision: Revision,
-    at: Time,
-    by: &str,
+    by: &ActorRef,
+    at: DateTime<Utc>,
 ) -> QueryResult<()> {
     for chunk in changes.chunks(CHUNK) {
         let rows: Vec<NewChangeRow<'_>> = chunk
@@ -170,8 +172,8 @@ async fn write_down(
                     from_version: before.map(|(_, version)| version.0),
                     to_value: value_columns(change.to.as_ref()).0,
                     is_set: change.to.is_some(),
-                    changed_at: at,
-                    changed_by: by,
+                    changed_at: at.into(),
+                    changed_by: &by.shown,
                 }
             })
             .collect();
@@ -184,6 +186,9 @@ async fn write_down(
         )
         .get_results(connection)
         .await?;
+        let events: Vec<NewEvent> =
+            chunk.iter().map(|change| changed(change, revision, by, at)).collect();
+        events::write(connection, &events).await?;
     }
     Ok(())
 }
@@ -325,9 +330,9 @@ impl SettingRepository for Repositories {
             let Some(revision) = advance(connection, new.based_on, master_key).await? else {
                 return Ok(None);
             };
-            let at = Time::from(new.at);
-            write_down(connection, &new.changes, revision, at, &new.by).await?;
-            write_settings(connection, &new.changes, revision, at, &new.by).await?;
+            write_down(connection, &new.changes, revision, &new.by, new.at).await?;
+            let (at, by) = (Time::from(new.at), &new.by.shown);
+            write_settings(connection, &new.changes, revision, at, by).await?;
             dialect::tell_of_settings(connection).await?;
             transaction.commit().await?;
             if new.changes.iter().any(|change| change.action == Action::Seal) {
@@ -443,8 +448,7 @@ impl SettingRepository for Repositories {
                 }),
             });
             let told: Vec<NewChange> = lost.chain([told]).collect();
-            let at = Time::from(resealed.at);
-            write_down(connection, &told, revision, at, &resealed.by).await?;
+            write_down(connection, &told, revision, &resealed.by, resealed.at).await?;
             dialect::tell_of_settings(connection).await?;
             transaction.commit().await?;
             Ok(Some(revision))

@@ -269,6 +269,7 @@ pub(crate) mod dialect {
     pub(crate) use super::text_index::may_contain;
     use super::{Conn, Pools};
     use crate::error::StoreError;
+    use crate::new_batch::NewBatch;
 
     /// Random bytes: 32.
     pub(crate) const RANDOM: &str = "randomblob(32) AS random";
@@ -281,12 +282,9 @@ pub(crate) mod dialect {
 
     /// Does nothing, see [`STORES_AT_ONCE`].
     #[expect(clippy::unused_async, reason = "on PostgreSQL there is something to wait for")]
-    pub(crate) async fn store_at_once<B, T, O>(
+    pub(crate) async fn store_at_once<B, T, E, O>(
         _connection: &mut Conn,
-        _batch: B,
-        _tweets: Vec<T>,
-        _sources: O,
-        _needs_sources: bool,
+        _new: NewBatch<B, T, E, O>,
     ) -> QueryResult<Option<(i64, i64, i64)>> {
         Ok(None)
     }

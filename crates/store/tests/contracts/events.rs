@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use waggle_accounts::{AuthEvent, AuthEventFilter, EventKind};
 use waggle_audit::ports::{EventLog, HeadSigner as _};
 use waggle_audit::testing::FakeSigner;
 use waggle_audit::{EventFilter, ExtendChain, Fault, Report, SignHeads, VerifyAudit};
@@ -248,10 +249,11 @@ async fn each_filter_of_events_shows_what_it_means(kind: Kind) {
 
     assert_eq!(count(EventFilter { kind: text("tweet.rejected"), ..none() }).await, 3);
     assert_eq!(count(EventFilter { actor: text("user:7"), ..none() }).await, 5);
-    let object = Some(("generated_tweet".to_owned(), tweet.id().to_string()));
-    assert_eq!(count(EventFilter { object, ..none() }).await, 6);
-    let object = Some(("generated_tweet".to_owned(), "77".to_owned()));
-    assert_eq!(count(EventFilter { object, ..none() }).await, 0);
+    let tweets = EventFilter { object_kind: text("generated_tweet"), ..none() };
+    assert_eq!(count(tweets.clone()).await, 6);
+    let object_id = Some(tweet.id().to_string());
+    assert_eq!(count(EventFilter { object_id, ..tweets.clone() }).await, 6);
+    assert_eq!(count(EventFilter { object_id: text("77"), ..tweets }).await, 0);
     assert_eq!(count(EventFilter { user: Some(UserId::new(7)), ..none() }).await, 0);
     assert_eq!(count(EventFilter { before: Some(noon), ..none() }).await, 0);
     let all = count(none()).await;
@@ -315,6 +317,66 @@ async fn an_earlier_history_is_kept(kind: Kind) {
     assert_eq!(verify(&ports.events).await.faults, []);
 }
 
+/// The earlier audit log of authentication, and changes of settings, become a part of the record.
+async fn an_earlier_audit_log_is_kept(kind: Kind) {
+    let database = Database::new(kind).await;
+    let store = Store::open(&database.url).await.unwrap();
+    store.migrate(Mode::Run).await.unwrap();
+    let (down, [first, second, no]) = match kind {
+        Kind::Sqlite => (
+            include_str!("../../../../migrations/sqlite/0016_auth_events/down.sql"),
+            ["1000000", "2000000", "0"],
+        ),
+        Kind::Postgres => (
+            include_str!("../../../../migrations/postgres/0016_auth_events/down.sql"),
+            ["to_timestamp(1)", "to_timestamp(2)", "FALSE"],
+        ),
+    };
+    undo(&database, kind, "0016", down).await;
+    let insert = format!(
+        "INSERT INTO auth_events (event_type, user_id, email, actor, ip, user_agent, request_id, \
+         metadata, timestamp) VALUES \
+         ('LOGIN_FAILURE', NULL, 'x@y.example', '', '10.0.0.7', '', 'r-1', '{{}}', {first}), \
+         ('TOKEN_CREATED', 3, '', 'user:3:joe', '', 'curl', '', '{{\"token\": \"ab\"}}', {second}); \
+         INSERT INTO setting_changes (revision, key, action, is_set, changed_at, changed_by) \
+         VALUES (1, 'ALLOWED_DOMAIN', 'unset', {no}, {second}, 'user:3:joe')"
+    );
+    execute(&database, kind, &insert).await;
+
+    store.migrate(Mode::Run).await.unwrap();
+
+    let page = PageRequest::first(Limit::DEFAULT);
+    let ports = store.ports();
+    let all = AuthEventFilter::default();
+    let log = ports.auth_events.list(&all, page).await.unwrap().items;
+    let mut shown: Vec<String> = log
+        .iter()
+        .map(|event| {
+            let AuthEvent { kind, email, actor, ip, user_agent, request_id, metadata, .. } = event;
+            let user = event.user.map(UserId::number);
+            format!("{kind} {user:?} {email} {actor} {ip} {user_agent} {request_id} {metadata}")
+        })
+        .collect();
+    shown.reverse();
+    assert_eq!(
+        shown,
+        [
+            "LOGIN_FAILURE None x@y.example  10.0.0.7  r-1 {}",
+            "TOKEN_CREATED Some(3)  user:3:joe  curl  {\"token\":\"ab\"}",
+        ]
+    );
+    let about = AuthEventFilter { user: Some(UserId::new(3)), kind: Some(EventKind::TokenCreated) };
+    assert_eq!(ports.auth_events.list(&about, page).await.unwrap().items.len(), 1);
+    let changed = EventFilter { object_kind: Some("setting".to_owned()), ..EventFilter::default() };
+    let changed = all_events(&ports.events, &changed).await;
+    assert_eq!(
+        (changed[0].object_id.as_str(), changed[0].actor.as_str()),
+        ("ALLOWED_DOMAIN", "user:3")
+    );
+    assert_eq!(changed[0].change["is_set"], false);
+    assert_eq!(verify(&ports.events).await.faults, []);
+}
+
 macro_rules! on_both_kinds {
     ($($name:ident),+ $(,)?) => {
         mod sqlite {
@@ -341,4 +403,5 @@ on_both_kinds!(
     the_database_refuses_to_change_events,
     each_filter_of_events_shows_what_it_means,
     an_earlier_history_is_kept,
+    an_earlier_audit_log_is_kept,
 );

@@ -42,7 +42,7 @@ async fn nothing_is_kept_under_a_key_that_was_replaced(ports: Ports) {
         let changes = NewChanges {
             based_on: revision,
             at: now,
-            by: "system".to_owned(),
+            by: waggle_kernel::Actor::system().reference(),
             master_key: Some(KeyId(key.to_owned())),
             changes: vec![change],
         };

@@ -15,7 +15,7 @@ fn event(mails: Vec<NewMail>) -> NewAuthEvent {
         kind: EventKind::LoginFailure,
         user: None,
         email: "joe@example.com".to_owned(),
-        actor: "system".to_owned(),
+        by: waggle_kernel::Actor::system().reference(),
         client: Client::default(),
         metadata: Value::Null,
         at: FixedClock::noon().now(),

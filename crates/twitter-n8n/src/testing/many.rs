@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use waggle_kernel::ids::SourceTweetId;
-use waggle_kernel::{Clock as _, Cursor, Direction, FixedClock, Limit, PageRequest};
+use waggle_kernel::{Actor, Clock as _, Cursor, Direction, FixedClock, Limit, PageRequest};
 
 use crate::ports::SourceTweetRepository;
 use crate::sender::Sender;
@@ -63,7 +63,7 @@ fn run(number: i64) -> Run {
         key: RunKey::Execution(name),
         source_url: "unknown".to_owned(),
         sender: Sender {
-            name: "system".to_owned(),
+            by: Actor::system().reference(),
             address: String::new(),
             is_unauthenticated: false,
         },
@@ -158,7 +158,7 @@ pub async fn record_many_tweets(tweets: &dyn SourceTweetRepository) {
             tweet.report.tweet_id.parse::<i64>().is_ok_and(|id| range.contains(&(id - 100_000)))
         };
         let ids: Vec<SourceTweetId> = all.iter().filter(is_in).map(|tweet| tweet.id).collect();
-        tweets.delete(&ids).await.expect("it answers");
+        tweets.delete(&ids, &Actor::system().reference(), noon()).await.expect("it answers");
     }
 }
 
@@ -306,7 +306,7 @@ pub async fn concurrent_changes_keep_the_totals(tweets: Arc<dyn SourceTweetRepos
         for _ in 0..5 {
             let ids: Vec<SourceTweetId> =
                 all(&*deleter).await.iter().step_by(3).map(|tweet| tweet.id).collect();
-            deleter.delete(&ids).await.expect("it answers");
+            deleter.delete(&ids, &Actor::system().reference(), noon()).await.expect("it answers");
         }
     }));
     for task in tasks {

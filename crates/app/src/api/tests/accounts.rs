@@ -551,7 +551,7 @@ async fn events_are_listed() {
         server.call("GET /auth-events?event_type=LOGIN_SUCCESS").with_session(&admin).said().await;
 
     expect![[r#"
-        200 {"items":[{"id":3,"event_type":"LOGIN_SUCCESS","user_id":1,
+        200 {"items":[{"id":4,"event_type":"LOGIN_SUCCESS","user_id":1,
         "email":"admin@hive.example","actor":"user:1:admin","ip_address":"","user_agent":"",
         "request_id":"<random>","metadata":{"method":"password"},"timestamp":"<time>"}],
         "next_cursor":null}"#]]

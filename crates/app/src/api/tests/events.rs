@@ -9,11 +9,16 @@ use super::Server;
 async fn events_are_listed() {
     let server = Server::with_drafts().await;
     server.call("POST /generated-tweets/1/approve").if_match(1).ok().await;
+    let session = server.session(Role::Admin).await;
 
-    let said = server.call("GET /events?object_kind=generated_tweet&object_id=1").said().await;
+    let said = server
+        .call("GET /events?object_kind=generated_tweet&object_id=1")
+        .with_session(&session)
+        .said()
+        .await;
 
     expect![[r#"
-        200 {"items":[{"position":1,"kind":"tweet.approved","object_kind":"generated_tweet",
+        200 {"items":[{"position":4,"kind":"tweet.approved","object_kind":"generated_tweet",
         "object_id":"1","version":2,"actor":"token:1","user_id":null,
         "request_id":"<random>","at":"<time>","change":{"from":"Brand Aligned",
         "to":"Approved","note":"sha256
@@ -26,12 +31,13 @@ async fn events_are_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_kind_of_object_without_an_id_is_refused() {
+async fn an_object_id_without_a_kind_is_refused() {
     let server = Server::empty().await;
+    let session = server.session(Role::Admin).await;
 
-    let said = server.call("GET /events?object_kind=post").said().await;
+    let said = server.call("GET /events?object_id=1").with_session(&session).said().await;
 
-    expect!["422 object_kind and object_id go together"].assert_eq(&said);
+    expect!["422 object_id needs object_kind"].assert_eq(&said);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -45,4 +51,13 @@ async fn events_are_for_admins() {
         403 this operation needs the scope 'admin', which the API token or the role does
         not have"#]]
     .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn events_are_not_for_tokens() {
+    let server = Server::empty().await;
+
+    let said = server.call("GET /events").said().await;
+
+    expect!["403 this operation is for signed-in users, not for API tokens"].assert_eq(&said);
 }

@@ -82,7 +82,7 @@ pub(in super::super) fn open<'a>(
                 .filter(source_tweets::lease.is_not_null())
                 .filter(source_tweets::leased_until.gt(now))
                 .filter(of_run);
-            let is_same = source_tweets::received_from.eq(sender.name.clone());
+            let is_same = source_tweets::received_from.eq(sender.by.shown.clone());
             let is_near = source_tweets::address.eq(sender.address.clone());
             if sender.address.is_empty() {
                 query.filter(is_same)

@@ -11,7 +11,8 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use tracing::error;
 use waggle_kernel::ids::SourceTweetId;
-use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
+use waggle_kernel::{ActorRef, Cursor, Direction, Page, PageRequest, PortError};
+use waggle_twitter_n8n::events as events_of;
 use waggle_twitter_n8n::ports::SourceTweetRepository;
 use waggle_twitter_n8n::{
     EndedRuns, Lease, LeaseOutcome, NewSourceTweet, OfferPolicy, Run, RunsToEnd, Sighting,
@@ -19,8 +20,9 @@ use waggle_twitter_n8n::{
 };
 
 use self::row::Row;
+use super::post_events::worker;
 use super::readable::{Rows, readable};
-use super::{Conn, Db, Repositories, columns, locks};
+use super::{Conn, Db, Repositories, columns, events, locks};
 use crate::error::{StoreError, during};
 use crate::insert_many::CHUNK;
 use crate::run_query::RunQueryDsl;
@@ -34,8 +36,27 @@ fn with_ids<'a>(connection: &'a mut Conn, ids: &'a [i64]) -> Rows<'a, Row> {
     query.select(columns::<Row>()).load(connection)
 }
 
+/// Records that leases of source tweets ended, if any did.
+async fn write_ended(
+    connection: &mut Conn,
+    outcome: LeaseOutcome,
+    tweets: usize,
+    by: &ActorRef,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    if tweets == 0 {
+        return Ok(());
+    }
+    events::write(connection, &[events_of::leases_ended(outcome, tweets, by, now)]).await
+}
+
 impl Repositories {
-    async fn delete_once(&self, ids: &[SourceTweetId]) -> Result<Vec<String>, StoreError> {
+    async fn delete_once(
+        &self,
+        ids: &[SourceTweetId],
+        by: &ActorRef,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, StoreError> {
         let mut transaction = self.pools.write().await?;
         let mut deleted = Vec::new();
         for chunk in ids.chunks(CHUNK * 10) {
@@ -47,6 +68,10 @@ impl Repositories {
                 .get_results(transaction.connection())
                 .await?;
             deleted.extend(rows);
+        }
+        if !deleted.is_empty() {
+            let event = events_of::source_tweets_deleted(&deleted, by, now);
+            events::write(transaction.connection(), &[event]).await?;
         }
         transaction.commit().await?;
         Ok(deleted)
@@ -75,6 +100,7 @@ impl SourceTweetRepository for Repositories {
         &self,
         runs: &RunsToEnd,
         outcome: LeaseOutcome,
+        by: &ActorRef,
         now: DateTime<Utc>,
     ) -> Result<EndedRuns, PortError> {
         during("ending runs", async {
@@ -82,6 +108,7 @@ impl SourceTweetRepository for Repositories {
             let connection = transaction.connection();
             let ids = open_tweets(connection, runs, now.into()).await?;
             let ended = end_leases(connection, &ids, outcome, now.into()).await?;
+            write_ended(connection, outcome, ended.len(), by, now).await?;
             transaction.commit().await?;
             Ok(EndedRuns {
                 runs: distinct(&ended),
@@ -119,11 +146,16 @@ impl SourceTweetRepository for Repositories {
                 return Ok(Vec::new());
             }
             let mut transaction = self.pools.write().await?;
-            let marked = diesel::update(lapsed().filter(source_tweets::id.eq_any(ids)))
-                .set(source_tweets::lapsed_at.eq(time))
-                .returning(source_tweets::tweet_id)
-                .get_results(transaction.connection())
-                .await?;
+            let marked: Vec<String> =
+                diesel::update(lapsed().filter(source_tweets::id.eq_any(ids)))
+                    .set(source_tweets::lapsed_at.eq(time))
+                    .returning(source_tweets::tweet_id)
+                    .get_results(transaction.connection())
+                    .await?;
+            if !marked.is_empty() {
+                let event = events_of::lapsed(&marked, &worker(), now);
+                events::write(transaction.connection(), &[event]).await?;
+            }
             transaction.commit().await?;
             Ok(marked)
         })
@@ -173,10 +205,15 @@ impl SourceTweetRepository for Repositories {
         .await
     }
 
-    async fn delete(&self, ids: &[SourceTweetId]) -> Result<Vec<String>, PortError> {
+    async fn delete(
+        &self,
+        ids: &[SourceTweetId],
+        by: &ActorRef,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, PortError> {
         let mut tries = 1;
         loop {
-            match self.delete_once(ids).await {
+            match self.delete_once(ids, by, now).await {
                 Err(error) if error.is_worth_another_try(tries) => tries += 1,
                 result => return result.map_err(|error| error.during("deleting source tweets")),
             }
@@ -192,9 +229,9 @@ impl SourceTweetRepository for Repositories {
         during("leasing source tweets", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
+            let holder = &lease.holder.shown;
             let ids =
-                locks::waiting_source_tweets(connection, &lease.holder, now.into(), most.into())
-                    .await?;
+                locks::waiting_source_tweets(connection, holder, now.into(), most.into()).await?;
             diesel::update(source_tweets::table)
                 .filter(source_tweets::id.eq_any(&ids))
                 .set((
@@ -204,11 +241,18 @@ impl SourceTweetRepository for Repositories {
                 .execute(connection)
                 .await?;
             let (rows, unreadable) = readable(connection, &ids, with_ids).await?;
+            let tweets: Vec<SourceTweet> = rows.into_iter().map(Into::into).collect();
+            if !tweets.is_empty() {
+                let tweets: Vec<&str> =
+                    tweets.iter().map(|tweet| tweet.report.tweet_id.as_str()).collect();
+                let event = events_of::claimed(&tweets, &lease.holder, lease.until, now);
+                events::write(connection, &[event]).await?;
+            }
             transaction.commit().await?;
             for (id, reason) in unreadable {
                 error!(source_tweet.id = id, reason, "a source tweet cannot be read");
             }
-            Ok(rows.into_iter().map(Into::into).collect())
+            Ok(tweets)
         })
         .await
     }
@@ -218,6 +262,7 @@ impl SourceTweetRepository for Repositories {
         lease: &str,
         ids: Option<Vec<SourceTweetId>>,
         outcome: LeaseOutcome,
+        by: &ActorRef,
         now: DateTime<Utc>,
     ) -> Result<u64, PortError> {
         during("ending a lease", async {
@@ -234,6 +279,7 @@ impl SourceTweetRepository for Repositories {
             }
             let held: Vec<i64> = held.load(connection).await?;
             let ended = end_leases(connection, &held, outcome, now.into()).await?;
+            write_ended(connection, outcome, ended.len(), by, now).await?;
             transaction.commit().await?;
             Ok(u64::try_from(ended.len()).unwrap_or_default())
         })

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use waggle_twitter_n8n::events::reported;
 use waggle_twitter_n8n::{Engagement, NewSourceTweet, OfferPolicy, Run, Sighting};
 
-use super::super::{Conn, Repositories, columns, locks};
+use super::super::{Conn, Repositories, columns, events, locks};
 use crate::error::StoreError;
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
 use crate::one_of::OneOf;
@@ -68,7 +69,7 @@ impl<'a> NewRow<'a> {
             execution_id: &run.execution_id,
             source_url: &run.source_url,
             run_key,
-            received_from: &run.sender.name,
+            received_from: &run.sender.by.shown,
             unauthenticated: run.sender.is_unauthenticated,
             processed_at: now,
             refreshed_at: Some(now),
@@ -199,7 +200,7 @@ async fn offer_again(
                 source_tweets::run_key.eq(run_key),
                 source_tweets::execution_id.eq(&run.execution_id),
                 source_tweets::source_url.eq(&run.source_url),
-                source_tweets::received_from.eq(&run.sender.name),
+                source_tweets::received_from.eq(&run.sender.by.shown),
                 source_tweets::unauthenticated.eq(run.sender.is_unauthenticated),
                 source_tweets::address.eq(&run.sender.address),
                 source_tweets::lease.eq(run_key),
@@ -300,7 +301,7 @@ impl Repositories {
                 there.extend(known(connection, &lost).await?);
             }
             let changed = tweets.iter().filter(|tweet| has_changed(tweet, &there)).map(row);
-            write(connection, changed.collect(), OnConflict::Update(NUMBERS)).await?;
+            let updated = write(connection, changed.collect(), OnConflict::Update(NUMBERS)).await?;
             let (own, of_others): (Vec<&Known>, Vec<&Known>) =
                 there.values().filter(is_offered).partition(is_own);
             let ids =
@@ -308,16 +309,29 @@ impl Repositories {
             let (own, of_others): (Vec<String>, Vec<String>) = (ids(own), ids(of_others));
             offered = offer_again(connection, run, &run_key, &of_others, offers, now).await?;
             renew(connection, &run_key, &own, offers, now).await?;
+            let sightings = sightings(tweets, &there, &stored, &offered, is_own);
+            let event = reported(run, &sightings, updated.len(), now);
+            events::write(connection, &[event]).await?;
             transaction.commit().await?;
+            return Ok(sightings);
         }
-        Ok(tweets
-            .iter()
-            .map(|tweet| match there.get(&tweet.tweet_id) {
-                _ if stored.contains(&tweet.tweet_id) => Sighting::Stored,
-                _ if offered.contains(&tweet.tweet_id) => Sighting::OfferedAgain,
-                Some(known) if known.is_of(&run_key, since) => Sighting::BroughtBefore,
-                _ => Sighting::Known,
-            })
-            .collect())
+        Ok(sightings(tweets, &there, &stored, &offered, is_own))
     }
+}
+
+/// What was known of each tweet.
+fn sightings(
+    tweets: &[NewSourceTweet],
+    there: &HashMap<String, Known>,
+    stored: &HashSet<String>,
+    offered: &HashSet<String>,
+    is_own: impl Fn(&&Known) -> bool,
+) -> Vec<Sighting> {
+    let sighting = |tweet: &NewSourceTweet| match there.get(&tweet.tweet_id) {
+        _ if stored.contains(&tweet.tweet_id) => Sighting::Stored,
+        _ if offered.contains(&tweet.tweet_id) => Sighting::OfferedAgain,
+        Some(known) if is_own(&known) => Sighting::BroughtBefore,
+        _ => Sighting::Known,
+    };
+    tweets.iter().map(sighting).collect()
 }
