@@ -1,13 +1,15 @@
 //! Tests that a process that is killed at any step loses no post and publishes none twice.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::database::Kind;
 use crate::process::{PATIENCE, Process};
-use crate::{Waggle, on_both};
+use crate::{Waggle, count, on_both};
 
 /// A lease that is short enough to wait for its end. On SQLite, the next process ends the leases of
 /// a dead one at once.
@@ -259,6 +261,65 @@ async fn a_replica_paused_past_its_lease_publishes_nothing_twice() {
     assert_eq!(second.timeline().await, ["words"]);
 }
 
+/// A change and its event are stored together or not at all, and each event gets one position, also
+/// if the server is killed at any moment.
+async fn each_change_has_its_event_after_a_kill(kind: Kind) {
+    const ROUNDS: usize = 4;
+    let mut waggle = Waggle::start(kind).await;
+    for round in 0..ROUNDS {
+        let answered = Arc::new(AtomicUsize::new(0));
+        let clients: Vec<_> = (0..8)
+            .map(|client| {
+                let (answered, http) = (Arc::clone(&answered), waggle.client.clone());
+                let (base, token) = (waggle.process.base.clone(), waggle.token.clone());
+                tokio::spawn(async move {
+                    for number in 0.. {
+                        let name = format!("b-{round}-{client}-{number}");
+                        let body = json!({ "campaign_batch": name, "tweets": [
+                            { "id": "t-1", "content": "words" },
+                        ] });
+                        let request = http.post(format!("{base}/api/receive-tweets"));
+                        let sent = request.bearer_auth(&token).json(&body).send().await;
+                        if !sent.is_ok_and(|response| response.status() == 200) {
+                            break;
+                        }
+                        answered.fetch_add(1, Ordering::SeqCst);
+                    }
+                })
+            })
+            .collect();
+        let begun = Instant::now();
+        while answered.load(Ordering::SeqCst) < 40 + 7 * round {
+            assert!(begun.elapsed() < PATIENCE, "the batches are not answered");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        waggle.process.kill();
+        for client in clients {
+            client.await.unwrap();
+        }
+        waggle.again(&[]);
+    }
+    assert_eq!(waggle.process.terminate(), Some(0));
+
+    let database = &waggle.database;
+    let report = crate::run(database, &["audit", "verify", "--json"], "");
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!(report["intact"], true, "{report}");
+    assert_eq!(report["events"], report["end"], "{report}");
+    let of_batches = "FROM events WHERE kind = 'batch.received'";
+    let batches = count(database, "SELECT COUNT(*) FROM campaign_batches").await;
+    assert!(batches >= 40 * i64::try_from(ROUNDS).unwrap(), "{batches}");
+    for what in ["COUNT(*)", "COUNT(DISTINCT object_id)"] {
+        assert_eq!(
+            count(database, &format!("SELECT {what} {of_batches}")).await,
+            batches,
+            "{what}"
+        );
+    }
+    let waiting = count(database, "SELECT COUNT(*) FROM new_events").await;
+    assert_eq!(waiting, 0);
+}
+
 /// Each of many posts is delivered by one of two replicas.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_replicas_share_the_work() {
@@ -289,6 +350,7 @@ on_both! {
     killed_before_the_response_arrived,
     killed_while_reconciling,
     killed_at_any_moment,
+    each_change_has_its_event_after_a_kill,
     a_lost_response_is_reconciled,
     a_person_resolves_what_cannot_be_reconciled,
     a_refused_post_fails_and_can_be_tried_again,

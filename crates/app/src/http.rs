@@ -27,6 +27,8 @@ use poem::{Endpoint, EndpointExt as _, Response, Route};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+#[cfg(test)]
+pub(crate) use self::access::{fits, operations};
 pub(crate) use self::addresses::{API, CALLBACK};
 pub(crate) use self::around::{is_allowed_host, is_public_host};
 pub(crate) use self::body::{JsonBody, limited};

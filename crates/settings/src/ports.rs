@@ -28,9 +28,9 @@ pub trait SettingRepository: Send + Sync {
     /// Loads all settings.
     async fn load(&self) -> Result<Stored, PortError>;
 
-    /// Saves a change, its history and its events in one step and returns its revision, which is the one after
-    /// `based_on`. If this fails, nothing is changed. Other processes learn about the change
-    /// through [`SettingChanges`].
+    /// Saves a change, its history and its events in one step and returns its revision, which is
+    /// the one after `based_on`. If this fails, nothing is changed. Other processes learn about the
+    /// change through [`SettingChanges`].
     ///
     /// # Errors
     ///

@@ -116,6 +116,9 @@ pub fn change_event(
     let (action, at) = (HistoryAction::Moved(action), after.view().updated_at);
     tweet_event(action, after.id(), by, at, statuses, note.or(hash))
         .with_version(before.version().next())
+        // The event of the batch names its tweets like this.
+        .with("batch", after.view().batch.number())
+        .with("tweet_id", after.view().tweet.tweet_id.clone())
         .with_difference(before.state(), &after.state())
 }
 

@@ -77,7 +77,8 @@ pub(crate) struct EventsApi;
 impl EventsApi {
     /// List events, newest first.
     ///
-    /// For admins who are signed in. The list has all events of changes that were completed before the request.
+    /// For admins who are signed in. The list has all events of changes that were completed before
+    /// the request.
     #[oai(path = "/events", method = "get", operation_id = "list_events")]
     async fn list_events(
         &self,

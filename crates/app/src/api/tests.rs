@@ -12,6 +12,7 @@ mod confirmations;
 mod events;
 mod generated_tweets;
 mod posts;
+mod reach;
 mod settings;
 mod source_tweets;
 mod tokens;
@@ -115,13 +116,27 @@ impl Server {
 
     fn request(&self, method: Method, path: &str) -> Call<'_> {
         let credential = Credential::Token(self.token.clone());
-        Call { server: self, method, path: path.to_owned(), version: None, body: None, credential }
+        Call {
+            server: self,
+            method,
+            path: path.to_owned(),
+            version: None,
+            body: None,
+            credential,
+            finds_nothing: false,
+        }
     }
 
     /// A call of the API with a token that has all scopes, such as `GET /posts/1`.
     fn call(&self, line: &str) -> Call<'_> {
         let (method, path) = line.split_once(' ').unwrap();
         self.request(method.parse().unwrap(), &format!("{API}{path}"))
+    }
+
+    /// The number of events.
+    async fn recorded(&self) -> i64 {
+        self.app.chain.catch_up().await.unwrap();
+        self.app.store.ports().events.tip().await.unwrap().position
     }
 
     /// The session of a new user with this role.
@@ -158,6 +173,7 @@ struct Call<'a> {
     version: Option<i64>,
     body: Option<Value>,
     credential: Credential,
+    finds_nothing: bool,
 }
 
 impl Call<'_> {
@@ -168,6 +184,12 @@ impl Call<'_> {
 
     fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Finds nothing to change.
+    fn finding_nothing(mut self) -> Self {
+        self.finds_nothing = true;
         self
     }
 
@@ -189,7 +211,20 @@ impl Call<'_> {
         self
     }
 
+    /// Sends the call. If it succeeds, it must have written an event, unless it changes nothing.
     async fn send(self) -> Response {
+        let (server, method, path) = (self.server, self.method.clone(), self.path.clone());
+        let (before, finds_nothing) = (server.recorded().await, self.finds_nothing);
+        let response = self.send_unchecked().await;
+        let may_be_silent =
+            finds_nothing || method == Method::GET || reach::changes_nothing(&method, &path);
+        if response.status().is_success() && !may_be_silent {
+            assert!(server.recorded().await > before, "{method} {path} wrote no event");
+        }
+        response
+    }
+
+    async fn send_unchecked(self) -> Response {
         let mut request = self.server.client.request(self.method, self.path);
         request = match self.credential {
             Credential::None => request,

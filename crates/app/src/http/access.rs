@@ -119,7 +119,7 @@ pub(super) fn access(method: &Method, path: &str) -> Option<Access> {
 }
 
 /// Whether a path matches a pattern, in which `:name` stands for one segment that is not empty.
-pub(super) fn fits(pattern: &str, path: &str) -> bool {
+pub(crate) fn fits(pattern: &str, path: &str) -> bool {
     let (mut wanted, mut found) = (pattern.split('/'), path.split('/'));
     loop {
         match (wanted.next(), found.next()) {
@@ -129,6 +129,12 @@ pub(super) fn fits(pattern: &str, path: &str) -> bool {
             _ => return false,
         }
     }
+}
+
+/// All operations, as method and path.
+#[cfg(test)]
+pub(crate) fn operations() -> impl Iterator<Item = (&'static Method, &'static str)> {
+    TABLE.iter().map(|(method, path, _)| (method, *path))
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use crate::new_batch::NewBatch;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{campaign_batches, generated_tweets, new_events};
 
-/// Stores a batch, its tweets (at least one) and its event, links it to its sources, and marks these
-/// as processed. Returns the id of the batch, the number of source tweets, and the number of their
-/// runs; `None` if nothing was stored, because a batch with its name exists, there are more than
-/// [`MOST_SOURCES`], or it needs sources and there are none.
+/// Stores a batch, its tweets (at least one) and its event, links it to its sources, and marks
+/// these as processed. Returns the id of the batch, the number of source tweets, and the number of
+/// their runs; `None` if nothing was stored, because a batch with its name exists, there are more
+/// than [`MOST_SOURCES`], or it needs sources and there are none.
 ///
 /// A transaction of separate statements takes five to eight round trips to the server. This takes
 /// one, or two with more than ten tweets, because such a statement is prepared each time. It takes

@@ -313,8 +313,8 @@ impl Repositories {
 }
 
 impl Repositories {
-    /// The entries that match `filter` and have one of `kinds`, newest first: one more than the page
-    /// has. An empty list stands for all kinds.
+    /// The entries that match `filter` and have one of `kinds`, newest first: one more than the
+    /// page has. An empty list stands for all kinds.
     pub(super) async fn newest(
         &self,
         filter: &EventFilter,

@@ -3,15 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use waggle_accounts::{AuthEvent, AuthEventFilter, EventKind};
 use waggle_audit::ports::{EventLog, HeadSigner as _};
 use waggle_audit::testing::FakeSigner;
 use waggle_audit::{EventFilter, ExtendChain, Fault, Report, SignHeads, VerifyAudit};
-use waggle_kernel::ids::UserId;
-use waggle_kernel::{Actor, Clock as _, Event, FixedClock, Limit, PageRequest, Scopes, Version};
+use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, UserId};
+use waggle_kernel::{
+    Actor, Clock as _, Direction, Event, FixedClock, Limit, PageRequest, Scopes, Version,
+    event_time,
+};
+use waggle_settings::{Kept, NewChange, NewChanges};
 use waggle_store::{Mode, Ports, Store};
+use waggle_twitter_n8n::events::batch_changed;
+use waggle_twitter_n8n::ports::ReviewedTweet;
 use waggle_twitter_n8n::testing::{batch, tweets_of};
-use waggle_twitter_n8n::{Action, GeneratedTweet, HistoryAction, TweetFilter, change_event};
+use waggle_twitter_n8n::{
+    Action, BatchFilter, Deleted, GeneratedTweet, HistoryAction, Status, TweetFilter, change_event,
+};
 
 use crate::database::{Database, Kind};
 use crate::fresh;
@@ -37,7 +46,7 @@ async fn decide(ports: &Ports, mut tweet: GeneratedTweet, decisions: usize) {
             (Action::Restore, tweet.clone().restore(now).unwrap())
         };
         let event = change_event(action, &joe, &tweet, &after, None);
-        let change = waggle_twitter_n8n::ports::ReviewedTweet { tweet: after.clone(), event };
+        let change = ReviewedTweet { tweet: after.clone(), event };
         let version = ports.tweets.save(&[change]).await.unwrap().pop().unwrap().unwrap();
         tweet = after.saved_as(version);
     }
@@ -124,6 +133,186 @@ async fn positions_have_no_gaps(kind: Kind) {
     for versions in versions.values() {
         assert!(versions.is_sorted(), "{versions:?}");
     }
+}
+
+/// The state of all tweets (by batch and name), batches and settings, as events tell it.
+#[derive(Debug, Default, PartialEq)]
+struct State {
+    tweets: BTreeMap<(String, String), Map<String, Value>>,
+    batches: BTreeMap<String, Map<String, Value>>,
+    settings: BTreeMap<String, Value>,
+}
+
+fn object(value: &Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+impl State {
+    fn replayed(events: &[Event]) -> Self {
+        let mut state = Self::default();
+        let mut names: BTreeMap<String, (String, String)> = BTreeMap::new();
+        for event in events {
+            let (id, change) = (event.object_id.clone(), &event.change);
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            match event.object_kind.as_str() {
+                "campaign_batch" if event.kind == "batch.received" => {
+                    for tweet in change["tweets"].as_array().unwrap() {
+                        let mut tweet = object(tweet);
+                        let name = text(&tweet.remove("tweet_id").unwrap());
+                        state.tweets.insert((id.clone(), name), tweet);
+                    }
+                    let title = ("title".to_owned(), change["title"].clone());
+                    let deleted = ("deleted_at".to_owned(), Value::Null);
+                    state.batches.insert(id, Map::from_iter([title, deleted]));
+                }
+                "campaign_batch" => {
+                    state.batches.get_mut(&id).unwrap().extend(object(&change["after"]));
+                }
+                "generated_tweet" => {
+                    if let Some(name) = change.get("tweet_id") {
+                        names.insert(id.clone(), (change["batch"].to_string(), text(name)));
+                    }
+                    if let Some(after) = change.get("after") {
+                        state.tweets.get_mut(&names[&id]).unwrap().extend(object(after));
+                    }
+                }
+                "setting" if change["is_set"] == true => {
+                    state.settings.insert(id, change["after"].clone());
+                }
+                "setting" => drop(state.settings.remove(&id)),
+                _ => {}
+            }
+        }
+        state
+    }
+
+    async fn stored(ports: &Ports) -> Self {
+        let all = TweetFilter::default();
+        let page = PageRequest::first(Limit::new(Limit::MOST).unwrap());
+        let with = BatchFilter { deleted: Deleted::With, ..BatchFilter::default() };
+        let batches = ports.batches.list(&with, Direction::Ascending, page).await.unwrap().items;
+        let mut state = Self::default();
+        for batch in batches {
+            let title = ("title".to_owned(), batch.title.into());
+            let deleted = ("deleted_at".to_owned(), batch.deleted_at.map(event_time).into());
+            state.batches.insert(batch.id.to_string(), Map::from_iter([title, deleted]));
+            let of_batch = TweetFilter { batch: Some(batch.id), ..all.clone() };
+            for tweet in tweets_of(&*ports.tweets, &of_batch).await {
+                let name = (batch.id.to_string(), tweet.view().tweet.tweet_id.clone());
+                state.tweets.insert(name, tweet.state());
+            }
+        }
+        for setting in ports.settings.load().await.unwrap().settings {
+            if let Kept::Clear(text) = setting.value {
+                state.settings.insert(setting.key, text.into());
+            }
+        }
+        state
+    }
+}
+
+/// One of several writers: changes what it finds, at random. What another writer changed first is
+/// refused.
+async fn change_at_random(ports: Ports, mut chance: u64) {
+    let by = Actor::system().reference();
+    let mut pick = move |most: usize| {
+        // A linear congruential generator, so that a failure can be repeated. (Knuth's MMIX)
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005);
+        chance = chance.wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(chance >> 33).unwrap() % most
+    };
+    for step in 0..40 {
+        let now = FixedClock::noon().now() + chrono::Duration::seconds(step);
+        match pick(6) {
+            0 => {
+                let name = format!("b-{}", pick(4));
+                let texts = [format!("text {}", pick(3)), format!("text {}", pick(9))];
+                let tweets = [("t-1", &*texts[0]), ("t-2", &*texts[1])];
+                ports.batches.receive(&batch(&name, &tweets), now).await.unwrap();
+            }
+            1 => {
+                let id = CampaignBatchId::new(1 + i64::try_from(pick(6)).unwrap());
+                let Some(before) = ports.batches.find(id).await.unwrap() else { continue };
+                let mut after = before.clone();
+                match pick(3) {
+                    0 => after.title = format!("title {step}"),
+                    1 => after.deleted_at = Some(now),
+                    _ => after.deleted_at = None,
+                }
+                let event = batch_changed(&before, &after, &by, now);
+                drop(ports.batches.save(&after, &event).await);
+            }
+            2 => {
+                let stored = ports.settings.load().await.unwrap();
+                let key = ["ALLOWED_DOMAIN", "custom.a", "custom.b"][pick(3)].to_owned();
+                let there = stored.settings.iter().find(|setting| setting.key == key);
+                let from = there.map(|setting| (setting.value.clone(), setting.version));
+                let to = (pick(3) > 0).then(|| Kept::Clear(format!("value {step}")));
+                if from.is_none() && to.is_none() {
+                    continue;
+                }
+                let change = NewChange { key, action: waggle_settings::Action::Set, from, to };
+                let changes = NewChanges {
+                    based_on: stored.revision,
+                    at: now,
+                    by: by.clone(),
+                    master_key: None,
+                    changes: vec![change],
+                };
+                drop(ports.settings.save(&changes).await);
+            }
+            _ => {
+                let id = GeneratedTweetId::new(1 + i64::try_from(pick(12)).unwrap());
+                let Some(before) = ports.tweets.find(id).await.unwrap() else { continue };
+                let action = Action::ALL[pick(5)];
+                let moved = before.clone();
+                let moved = match action {
+                    Action::Edit => moved.edit(Some(format!("edited {step}")), None, now),
+                    Action::Approve => moved.approve(&Actor::system(), now),
+                    Action::Reject => moved.reject(now),
+                    Action::Delete => moved.delete(now),
+                    _ => moved.restore(now),
+                };
+                if let Ok(tweet) = moved {
+                    let event = change_event(action, &by, &before, &tweet, None);
+                    ports.tweets.save(&[ReviewedTweet { tweet, event }]).await.unwrap();
+                }
+            }
+        }
+    }
+}
+
+async fn a_replay_gives_the_state(kind: Kind) {
+    let fresh = fresh(kind).await;
+    let writers: Vec<_> =
+        (1..=4).map(|seed| tokio::spawn(change_at_random(fresh.store.ports(), seed))).collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    // Publishing changes a tweet, too.
+    let now = FixedClock::noon().now();
+    fresh.ports.batches.receive(&batch("last", &[("t-1", "to publish")]), now).await.unwrap();
+    let waiting = TweetFilter { status: Some(Status::BrandAligned), ..TweetFilter::default() };
+    let waiting = tweets_of(&*fresh.ports.tweets, &waiting).await.pop().unwrap();
+    let tweet = waiting.clone().approve(&Actor::system(), now).unwrap();
+    let change = waggle_twitter_n8n::testing::change(Action::Approve, &waiting, tweet);
+    fresh.ports.tweets.save(&[change]).await.unwrap().pop().unwrap().unwrap();
+    let approved = TweetFilter { status: Some(Status::Approved), ..TweetFilter::default() };
+    for tweet in tweets_of(&*fresh.ports.tweets, &approved).await {
+        crate::publishing::queued(&fresh.ports, &tweet).await;
+    }
+    crate::publishing::publish_due(&fresh.ports).await;
+
+    let log = &fresh.ports.events;
+    ExtendChain { log: Arc::clone(log) }.catch_up().await.unwrap();
+    let mut events = all_events(log, &EventFilter::default()).await;
+    events.sort_by_key(|event| event.position);
+
+    assert_eq!(verify(log).await.faults, []);
+    let replayed = State::replayed(&events);
+    assert!(replayed.tweets.len() > 4 && !replayed.settings.is_empty(), "{replayed:?}");
+    assert!(events.iter().any(|event| event.kind == "tweet.posted"));
+    assert_eq!(replayed, State::stored(&fresh.ports).await);
 }
 
 /// The statements that keep the triggers from refusing a change.
@@ -337,7 +526,8 @@ async fn an_earlier_audit_log_is_kept(kind: Kind) {
         "INSERT INTO auth_events (event_type, user_id, email, actor, ip, user_agent, request_id, \
          metadata, timestamp) VALUES \
          ('LOGIN_FAILURE', NULL, 'x@y.example', '', '10.0.0.7', '', 'r-1', '{{}}', {first}), \
-         ('TOKEN_CREATED', 3, '', 'user:3:joe', '', 'curl', '', '{{\"token\": \"ab\"}}', {second}); \
+         ('TOKEN_CREATED', 3, '', 'user:3:joe', '', 'curl', '', '{{\"token\": \"ab\"}}', \
+         {second}); \
          INSERT INTO setting_changes (revision, key, action, is_set, changed_at, changed_by) \
          VALUES (1, 'ALLOWED_DOMAIN', 'unset', {no}, {second}, 'user:3:joe')"
     );
@@ -399,6 +589,7 @@ macro_rules! on_both_kinds {
 }
 on_both_kinds!(
     positions_have_no_gaps,
+    a_replay_gives_the_state,
     tampering_is_found,
     the_database_refuses_to_change_events,
     each_filter_of_events_shows_what_it_means,

@@ -110,6 +110,16 @@ async fn begun(ports: &Ports, claimed: &Claimed, now: DateTime<Utc>) -> Delivery
     ports.ledger.begin(claimed, &prepared(claimed), now, until).await.unwrap()
 }
 
+/// Publishes all posts that are due at noon.
+pub(crate) async fn publish_due(ports: &Ports) {
+    for claimed in claim(ports, noon(), 100).await {
+        let delivery = begun(ports, &claimed, noon()).await;
+        let id = format!("sandbox-{}", claimed.post.id);
+        let published = Settlement::Published { id, url: String::new() };
+        ports.ledger.settle(&claimed, Some(delivery), &published, noon()).await.unwrap();
+    }
+}
+
 fn out() -> Settlement {
     Settlement::Published { id: "sandbox-1".into(), url: "/x".into() }
 }

@@ -4,7 +4,7 @@ use expect_test::expect;
 use serde_json::json;
 use waggle_accounts::Role;
 
-use super::Server;
+use super::{PASSWORD, Server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_wrong_password_is_refused() {
@@ -108,9 +108,12 @@ async fn all_other_sessions_are_ended() {
     let server = Server::empty().await;
     let viewer = server.session(Role::Viewer).await;
 
+    let body = json!({ "login": "viewer@hive.example", "password": PASSWORD });
+    server.call("POST /auth/login").nobody().body(body).ok().await;
+
     let said = server.call("DELETE /sessions").with_session(&viewer).said().await;
 
-    expect![[r#"200 {"ended":0}"#]].assert_eq(&said);
+    expect![[r#"200 {"ended":1}"#]].assert_eq(&said);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

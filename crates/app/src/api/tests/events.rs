@@ -22,9 +22,9 @@ async fn events_are_listed() {
         "object_id":"1","version":2,"actor":"token:1","user_id":null,
         "request_id":"<random>","at":"<time>","change":{"from":"Brand Aligned",
         "to":"Approved","note":"sha256
-        870a975aa02aba0d7c6455960c9ebeebdd80695627ac11abaef7f69b14a17f39",
-        "before":{"status":"Brand Aligned","approved_at":null,"approved_hash":null},
-        "after":{"status":"Approved","approved_at":"<time>",
+        870a975aa02aba0d7c6455960c9ebeebdd80695627ac11abaef7f69b14a17f39","batch":1,
+        "tweet_id":"t-1","before":{"status":"Brand Aligned","approved_at":null,
+        "approved_hash":null},"after":{"status":"Approved","approved_at":"<time>",
         "approved_hash":"870a975aa02aba0d7c6455960c9ebeebdd80695627ac11abaef7f69b14a17f39"}},
         "personal":{"actor":"token:1:test"}}],"next_cursor":null}"#]]
     .assert_eq(&said);

@@ -145,6 +145,9 @@ async fn a_setting_is_unset() {
     let server = Server::empty().await;
     let admin = server.session(Role::Admin).await;
 
+    let set = server.call("PUT /settings/PUBLISH_AT_ONCE").with_session(&admin);
+    set.body(json!({ "value": 9 })).ok().await;
+
     let said = server.call("DELETE /settings/PUBLISH_AT_ONCE").with_session(&admin).said().await;
 
     expect![[r#"

@@ -82,6 +82,7 @@ async fn a_claim_of_an_empty_queue_finds_nothing() {
     let said = server
         .call("POST /source-tweets/claim")
         .body(json!({ "limit": 5, "lease_seconds": 60 }))
+        .finding_nothing()
         .said()
         .await;
 
