@@ -104,6 +104,27 @@ impl EventKind {
     }
 }
 
+impl EventKind {
+    /// Whether the details of an event of this kind may name people.
+    const fn has_personal_details(self) -> bool {
+        !matches!(
+            self,
+            Self::RoleChanged
+                | Self::UserActivated
+                | Self::UserDeactivated
+                | Self::UserChanged
+                | Self::SuperAdminGranted
+                | Self::SuperAdminRevoked
+                | Self::TokenCreated
+                | Self::TokenRevoked
+                | Self::SessionRevoked
+                | Self::PasswordResetComplete
+                | Self::FactorAdded
+                | Self::FactorRemoved
+        )
+    }
+}
+
 /// The kind of the objects of auth events. Its id is that of the user, or empty.
 pub const ACCOUNT: &str = "account";
 /// The names of personal data in recorded events.
@@ -177,8 +198,7 @@ impl NewAuthEvent {
         }
     }
 
-    /// The event as it is recorded. Everything but its kind, its actor and its user counts as
-    /// personal data.
+    /// The event as it is recorded.
     pub fn record(&self) -> NewEvent {
         let by = ActorRef { request_id: self.client.request_id.clone(), ..self.by.clone() };
         let user = self.user.map(|user| user.to_string()).unwrap_or_default();
@@ -191,7 +211,12 @@ impl NewAuthEvent {
             event.personal.insert(name.to_owned(), text.clone().into());
         }
         if self.metadata.as_object().is_some_and(|metadata| !metadata.is_empty()) {
-            event.personal.insert(METADATA.to_owned(), self.metadata.clone());
+            let part = if self.kind.has_personal_details() {
+                &mut event.personal
+            } else {
+                &mut event.change
+            };
+            part.insert(METADATA.to_owned(), self.metadata.clone());
         }
         event
     }
@@ -235,6 +260,7 @@ impl From<Event> for AuthEvent {
         let known = EventKind::ALL.into_iter().find(|kind| kind.event_kind() == event.kind);
         let actor = event.shown_actor().to_owned();
         let personal = event.personal.unwrap_or_default();
+        let metadata = event.change.get(METADATA).or_else(|| personal.get(METADATA));
         let text = |name| personal.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (email, ip, user_agent) = (text(EMAIL), text(IP), text(USER_AGENT));
         Self {
@@ -246,7 +272,7 @@ impl From<Event> for AuthEvent {
             ip,
             user_agent,
             request_id: event.request_id,
-            metadata: personal.get(METADATA).cloned().unwrap_or_else(|| Map::new().into()),
+            metadata: metadata.cloned().unwrap_or_else(|| Map::new().into()),
             at: event.at,
         }
     }

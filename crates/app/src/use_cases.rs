@@ -36,7 +36,7 @@ pub(crate) struct UseCases {
     pub(crate) publish_due: PublishDue,
     pub(crate) super_admins: Arc<SuperAdmins>,
     pub(crate) connections: Arc<LiveConnections>,
-    pub(crate) chain: Arc<ExtendChain>,
+    pub(crate) chain: ExtendChain,
     pub(crate) heads: SignHeads,
     pub(crate) events: BrowseEvents,
     /// The database, whose health is checked.

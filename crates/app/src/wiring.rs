@@ -98,7 +98,6 @@ pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases
             entropy: Arc::clone(&entropy),
         },
     ));
-    let chain = Arc::new(ExtendChain { log: ports.events.clone() });
     let people = people::people(store, &settings, hasher, config.data_dir.join("outbox"));
     Ok(UseCases {
         people,
@@ -128,13 +127,13 @@ pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases
             connections: connections.clone(),
             clock: clock.clone(),
         },
-        heads: SignHeads {
-            log: ports.events.clone(),
-            signer: Arc::new(MasterHeadSigner { settings: Arc::clone(&settings) }),
+        heads: SignHeads::new(
+            ports.events.clone(),
+            Arc::new(MasterHeadSigner { settings: Arc::clone(&settings) }),
             clock,
-        },
-        events: BrowseEvents { log: ports.events, chain: chain.clone() },
-        chain,
+        ),
+        chain: ExtendChain { log: ports.events.clone() },
+        events: BrowseEvents { log: ports.events },
         super_admins,
         connections,
         store: store.clone(),

@@ -1,7 +1,9 @@
 //! Extends, signs and verifies the stored chain.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use thiserror::Error;
 use waggle_kernel::{Clock, PortError, to_micros};
 
 use crate::entry::Tip;
@@ -28,14 +30,13 @@ impl ExtendChain {
         Ok(appended >= usize::from(Self::MOST))
     }
 
-    /// Appends the events that wait when it is called, and maybe some that come meanwhile.
+    /// Appends until nothing waits, or `most` steps were done.
     ///
     /// # Errors
     ///
     /// [`PortError`] if storage fails.
-    pub async fn catch_up(&self) -> Result<(), PortError> {
-        // More than this never waits while the worker runs.
-        for _ in 0..1_000 {
+    pub async fn catch_up(&self, most: u32) -> Result<(), PortError> {
+        for _ in 0..most {
             if !self.step().await? {
                 break;
             }
@@ -49,84 +50,132 @@ pub struct SignHeads {
     pub log: Arc<dyn EventLog>,
     pub signer: Arc<dyn HeadSigner>,
     pub clock: Arc<dyn Clock>,
+    /// The last head that this process signed. Nothing else may take its place.
+    last: Mutex<Option<Head>>,
 }
 
 impl SignHeads {
-    /// Signs the end of the chain and stores the head. Returns `None` if the latest head already
-    /// is this one, signed with the current key.
+    /// Creates the use case of a process that has not signed anything yet.
+    pub fn new(log: Arc<dyn EventLog>, signer: Arc<dyn HeadSigner>, clock: Arc<dyn Clock>) -> Self {
+        Self { log, signer, clock, last: Mutex::new(None) }
+    }
+
+    /// Signs the end of the chain and stores the head. Returns `None` if it is signed already.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if storage fails, or there is no key.
-    pub async fn sign(&self) -> Result<Option<Head>, PortError> {
+    /// - [`SignError::Replaced`] if the events that were signed last are not in the chain any more.
+    ///   Then nothing is signed.
+    /// - [`SignError::Port`] if storage fails, or there is no key.
+    pub async fn sign(&self) -> Result<Option<Head>, SignError> {
         let tip = self.log.tip().await?;
+        if tip == Tip::START {
+            return Ok(None);
+        }
         let latest = self.log.latest_head().await?;
-        let key = self.signer.public_key()?;
-        let is_signed = latest.is_some_and(|head| head.tip == tip && head.key == key);
-        if tip == Tip::START || is_signed {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for signed in [&latest, &last].into_iter().flatten() {
+            self.check(signed).await?;
+        }
+        // Another replica may have signed since, but no head disappears.
+        let number = latest.as_ref().map_or(0, |head| head.number);
+        if last.is_some_and(|last| last.number > number) {
+            return Err(SignError::Replaced { position: tip.position });
+        }
+        let key = self.signer.public_keys()?.into_iter().next().unwrap_or_default();
+        if latest.as_ref().is_some_and(|head| head.tip == tip && head.key == key) {
             return Ok(None);
         }
         let signed_at = to_micros(self.clock.now());
-        let signature = self.signer.sign(Head::text(tip, signed_at).as_bytes())?;
-        let head = Head { tip, signed_at, key, signature };
+        let mut head = Head { number: number + 1, tip, signed_at, key, signature: Vec::new() };
+        head.signature = self.signer.sign(head.text(latest.as_ref()).as_bytes())?;
         self.log.add_head(&head).await?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(head.clone());
         Ok(Some(head))
     }
+
+    /// Checks that the event of a head still is in the chain.
+    async fn check(&self, head: &Head) -> Result<(), SignError> {
+        let position = head.tip.position;
+        let entry = self.log.entries(position - 1, 1).await?.into_iter().next();
+        let is_there =
+            entry.is_some_and(|entry| (entry.position, entry.hash) == (position, head.tip.hash));
+        if is_there { Ok(()) } else { Err(SignError::Replaced { position }) }
+    }
+}
+
+/// Errors of [`SignHeads`].
+#[derive(Debug, Error)]
+pub enum SignError {
+    /// Somebody changed the chain.
+    #[error("event {position}, which was signed, was replaced or removed; run waggle audit verify")]
+    Replaced {
+        /// The position of the event.
+        position: i64,
+    },
+    #[error(transparent)]
+    Port(#[from] PortError),
 }
 
 /// Verifies the stored chain.
 pub struct VerifyAudit {
     pub log: Arc<dyn EventLog>,
     pub signer: Arc<dyn HeadSigner>,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl VerifyAudit {
     const PAGE: u16 = 1_000;
 
-    /// Verifies all events and heads, also those that are appended meanwhile.
+    /// Verifies all events and heads. Events that are appended meanwhile are not verified. If
+    /// `known` is given, it must be in the chain: an end that was signed or logged earlier.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if storage fails, or there is no key.
-    pub async fn verify(&self) -> Result<Report, PortError> {
-        let mut verifier = Verifier::new(&*self.signer, self.signer.public_key()?);
-        let mut signed = 0;
-        let mut end = self.log.tip().await?;
+    /// [`PortError`] if storage fails, or a key is not usable.
+    pub async fn verify(&self, known: Option<Tip>) -> Result<Report, PortError> {
+        let keys = self.signer.public_keys()?;
+        let mut verifier = Verifier::new(&*self.signer, keys, known, self.clock.now());
+        let mut heads: VecDeque<Head> = VecDeque::new();
+        let mut last_head = 0;
+        // The heads are read before the end: what they sign is not after it.
         loop {
-            loop {
-                let entries = self.log.entries(verifier.position(), Self::PAGE).await?;
-                let Some(last) = entries.last() else { break };
-                let to = last.position;
-                let mut heads = self.log.heads(signed, to, Self::PAGE).await?.into_iter();
-                let mut head = heads.next();
-                for entry in entries {
-                    // The head of an event that is missing comes before the next event.
-                    while let Some(early) = head.take_if(|head| head.tip.position < entry.position)
-                    {
-                        verifier.head(&early);
-                        head = heads.next();
-                    }
-                    verifier.event(&entry);
-                    if let Some(of_event) = head.take_if(|head| head.tip.position == entry.position)
-                    {
-                        verifier.head(&of_event);
-                        head = heads.next();
-                    }
+            let page = self.log.heads(last_head, Self::PAGE).await?;
+            let Some(last) = page.last() else { break };
+            last_head = last.number;
+            heads.extend(page);
+        }
+        let end = self.log.tip().await?;
+        let mut after = i64::MIN;
+        loop {
+            let entries = self.log.entries(after, Self::PAGE).await?;
+            let Some(last) = entries.last() else { break };
+            after = last.position;
+            for entry in entries.iter().take_while(|entry| entry.position <= end.position) {
+                while let Some(early) =
+                    heads.pop_front_if(|head| head.tip.position < entry.position)
+                {
+                    verifier.head(&early);
                 }
-                signed = to;
+                verifier.event(entry);
+                while let Some(here) =
+                    heads.pop_front_if(|head| head.tip.position == entry.position)
+                {
+                    verifier.head(&here);
+                }
             }
-            // If nothing was appended while the last events were read, they are all there are.
-            let before = std::mem::replace(&mut end, self.log.tip().await?);
-            if before == end {
+            if after > end.position {
+                // More events than the stored end, unless some were appended meanwhile.
+                if self.log.tip().await? == end {
+                    entries.iter().filter(|one| one.position > end.position).for_each(|entry| {
+                        verifier.event(entry);
+                    });
+                }
                 break;
             }
         }
-        // Heads of later events are wrong, unless events were appended meanwhile.
-        let late = self.log.heads(end.position, i64::MAX, Self::PAGE).await?;
-        if self.log.tip().await? == end {
-            for head in &late {
-                verifier.head(head);
-            }
+        for late in &heads {
+            verifier.head(late);
         }
         Ok(verifier.finish(end))
     }

@@ -34,6 +34,26 @@ pub struct WaitingEvent {
     pub personal: Option<String>,
 }
 
+/// Hashes fields, each preceded by its length in eight bytes, so that no byte can move from one
+/// field to the next.
+struct Fields(Sha256);
+
+impl Fields {
+    fn new(kind: &[u8]) -> Self {
+        Self(Sha256::new_with_prefix(kind))
+    }
+
+    fn field(&mut self, value: &[u8]) {
+        let length = u64::try_from(value.len()).unwrap_or(u64::MAX);
+        self.0.update(length.to_be_bytes());
+        self.0.update(value);
+    }
+
+    fn hash(self) -> Hash {
+        self.0.finalize().into()
+    }
+}
+
 /// A text with random bytes, so that its hash does not tell anything about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Salted {
@@ -45,16 +65,21 @@ impl Salted {
     /// The number of random bytes.
     pub const SALT: usize = 16;
 
-    /// The SHA-256 of the salt and the text.
+    /// The SHA-256 of `waggle content 1`, of the salt and of the text, each of these two preceded
+    /// by its length in eight bytes.
     pub fn hash(&self) -> Hash {
-        Sha256::new().chain_update(&self.salt).chain_update(&self.text).finalize().into()
+        let mut fields = Fields::new(b"waggle content 1");
+        fields.field(&self.salt);
+        fields.field(self.text.as_bytes());
+        fields.hash()
     }
 }
 
-/// A content of an event. After it was redacted, only the hash is left.
+/// A content of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     pub hash: Hash,
+    /// `None` if it is missing.
     pub salted: Option<Salted>,
 }
 
@@ -93,12 +118,8 @@ impl Entry {
         fn bytes(content: Option<&Content>) -> &[u8] {
             content.map_or(&[], |content| &content.hash)
         }
-        let mut hasher = Sha256::new();
-        hasher.update(b"waggle event 1");
-        let mut field = |value: &[u8]| {
-            hasher.update(value.len().to_be_bytes());
-            hasher.update(value);
-        };
+        let mut fields = Fields::new(b"waggle event 1");
+        let mut field = |value: &[u8]| fields.field(value);
         let facts = &self.facts;
         field(previous);
         field(self.position.to_string().as_bytes());
@@ -112,7 +133,7 @@ impl Entry {
         field(facts.at.timestamp_micros().to_string().as_bytes());
         field(bytes(self.change.as_ref()));
         field(bytes(self.personal.as_ref()));
-        hasher.finalize().into()
+        fields.hash()
     }
 
     /// The event for readers.

@@ -7,8 +7,9 @@
 //! the database, so that a chain that was recomputed or cut off does not verify
 //! ([`VerifyAudit`]).
 //!
-//! The words and personal data of an event are not hashed themselves. The event has a salted hash
-//! of them, so that they can be removed without breaking the chain.
+//! The contents of an event (what changed, and personal data) are hashed with a salt, and the event
+//! has only these hashes. So a content could be removed without breaking the chain, and its hash
+//! would not tell anything about it.
 //!
 //! ```
 //! use waggle_audit::{Facts, Tip, WaitingEvent};
@@ -47,7 +48,7 @@ pub mod testing;
 mod verify;
 
 pub use browse::{BrowseEvents, BrowseEventsError};
-pub use chain::{ExtendChain, SignHeads, VerifyAudit};
+pub use chain::{ExtendChain, SignError, SignHeads, VerifyAudit};
 pub use entry::{Content, Entry, Facts, Hash, Salted, Tip, WaitingEvent};
 pub use filter::EventFilter;
 pub use head::Head;

@@ -20,38 +20,40 @@ pub trait EventLog: Send + Sync {
     /// [`PortError`] if storage fails; then nothing is appended.
     async fn extend(&self, most: u16) -> Result<usize, PortError>;
 
-    /// The end of the chain.
+    /// The end of the chain, as it is stored apart from the events.
     async fn tip(&self) -> Result<Tip, PortError>;
 
     /// A page of the events that match `filter`, newest first. Events of the same time are sorted
-    /// by their positions.
+    /// by their positions. It has all events of changes that were completed before the call, unless
+    /// they cannot be appended, or very many wait.
     async fn list(&self, filter: &EventFilter, page: PageRequest)
     -> Result<Page<Event>, PortError>;
 
-    /// Up to `most` entries after a position, in order.
+    /// Up to `most` entries after a position, in order. A hash that is not one is read as zeros.
     async fn entries(&self, after: i64, most: u16) -> Result<Vec<Entry>, PortError>;
 
-    /// Up to `most` heads after the position `after` and up to `to`, in order.
-    async fn heads(&self, after: i64, to: i64, most: u16) -> Result<Vec<Head>, PortError>;
+    /// Up to `most` heads after the one with the number `after`, in order.
+    async fn heads(&self, after: i64, most: u16) -> Result<Vec<Head>, PortError>;
 
-    /// The head with the highest position.
+    /// The head with the highest number.
     async fn latest_head(&self) -> Result<Option<Head>, PortError>;
 
-    /// Stores a head, unless there is one with its position and key.
+    /// Stores a head, unless there is one with its number.
     async fn add_head(&self, head: &Head) -> Result<(), PortError>;
 }
 
 /// Signs heads with a key that the database does not contain.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 pub trait HeadSigner: Send + Sync {
-    /// The public key in hexadecimal digits.
+    /// The public keys in hexadecimal digits, that of the current key first. Empty if there is no
+    /// key.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if there is no key.
-    fn public_key(&self) -> Result<String, PortError>;
+    /// [`PortError`] if a key is not usable.
+    fn public_keys(&self) -> Result<Vec<String>, PortError>;
 
-    /// The Ed25519 signature of a text.
+    /// The Ed25519 signature of a text with the current key.
     ///
     /// # Errors
     ///

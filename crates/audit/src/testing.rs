@@ -15,8 +15,8 @@ impl FakeSigner {
 }
 
 impl HeadSigner for FakeSigner {
-    fn public_key(&self) -> Result<String, PortError> {
-        Ok(hex(&self.hash(b"")))
+    fn public_keys(&self) -> Result<Vec<String>, PortError> {
+        Ok(vec![hex(&self.hash(b""))])
     }
 
     fn sign(&self, text: &[u8]) -> Result<Vec<u8>, PortError> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Duration, Utc};
 use thiserror::Error;
 
 use crate::entry::{Content, Entry, Tip};
@@ -32,9 +33,18 @@ pub enum Fault {
     /// A head that the key did not sign.
     #[error("the signature of the head at event {position} is wrong")]
     WrongSignature { position: i64 },
-    /// The chain has heads, but none of this key.
-    #[error("no head is signed with the expected key {key}")]
-    OtherKey { key: String },
+    /// Heads are missing, or their numbers changed.
+    #[error("a head is missing before the one at event {position}")]
+    HeadMissing { position: i64 },
+    /// The last head is signed with a key that is not one of ours.
+    #[error("the last head is signed with an unknown key, {key}")]
+    UnknownKey { key: String },
+    /// No head, although there are events that should have been signed.
+    #[error("no event is signed, although the first one is older than ten minutes")]
+    Unsigned,
+    /// The end that the caller knows is not in the chain.
+    #[error("event {position} does not have the hash that it is known to have had")]
+    NotAsKnown { position: i64 },
     /// The stored end of the chain is not the end of the events.
     #[error("the chain should end with event {expected}, but ends with event {found}")]
     OtherEnd { expected: i64, found: i64 },
@@ -61,10 +71,10 @@ impl fmt::Display for Part {
 pub struct Report {
     /// The number of events that were read.
     pub events: u64,
-    /// The number of heads with a correct signature.
+    /// The number of heads that are signed with one of our keys.
     pub heads: u64,
-    /// The last event that a signature of the expected key vouches for. Later events could be
-    /// replaced by somebody who can write to the database.
+    /// The last event that such a head vouches for. Later events could be replaced by somebody who
+    /// can write to the database.
     pub signed_to: i64,
     /// The end of the chain.
     pub end: i64,
@@ -82,37 +92,51 @@ impl Report {
 /// Verifies a chain, event by event.
 pub struct Verifier<'a> {
     signer: &'a dyn HeadSigner,
-    key: String,
+    keys: Vec<String>,
+    known: Option<Tip>,
+    now: DateTime<Utc>,
     tip: Tip,
-    has_heads: bool,
+    head: Option<Head>,
+    first_at: Option<DateTime<Utc>>,
     report: Report,
 }
 
 impl<'a> Verifier<'a> {
-    /// Verifies from the first event. Only heads that are signed with `key` vouch for events.
-    pub fn new(signer: &'a dyn HeadSigner, key: String) -> Self {
-        Self { signer, key, tip: Tip::START, has_heads: false, report: Report::default() }
-    }
-
-    /// The last event so far.
-    pub const fn position(&self) -> i64 {
-        self.tip.position
+    /// Verifies from the first event, at the time `now`. Only heads that are signed with one of
+    /// `keys` vouch for events. `known` must be in the chain.
+    pub fn new(
+        signer: &'a dyn HeadSigner,
+        keys: Vec<String>,
+        known: Option<Tip>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let (tip, report) = (Tip::START, Report::default());
+        Self { signer, keys, known, now, tip, head: None, first_at: None, report }
     }
 
     /// Verifies the next event. Events must come in the order of their positions.
     pub fn event(&mut self, entry: &Entry) {
         let position = entry.position;
         self.report.events += 1;
+        self.first_at.get_or_insert(entry.facts.at);
         let (from, to) = (self.tip.position + 1, position - 1);
         if from <= to {
             self.fault(Fault::Missing { from, to });
-        } else if entry.hash_after(&self.tip.hash) != entry.hash {
+        } else if from != position || entry.hash_after(&self.tip.hash) != entry.hash {
             self.fault(Fault::Changed { position });
         }
         self.content(position, Part::Change, entry.change.as_ref());
         self.content(position, Part::Personal, entry.personal.as_ref());
         // The stored hash, so that a fault is reported where it is and not for all later events.
-        self.tip = Tip { position, hash: entry.hash };
+        let tip = Tip { position, hash: entry.hash };
+        if from <= position {
+            self.tip = tip;
+        }
+        if self.known.take_if(|known| *known == tip).is_none()
+            && let Some(other) = self.known.take_if(|known| known.position == position)
+        {
+            self.fault(Fault::NotAsKnown { position: other.position });
+        }
     }
 
     fn content(&mut self, position: i64, part: Part, content: Option<&Content>) {
@@ -126,20 +150,24 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Verifies a head, after the event at its position.
+    /// Verifies the next head, after the event at its position.
     pub fn head(&mut self, head: &Head) {
         let position = head.tip.position;
-        self.has_heads = true;
-        let text = Head::text(head.tip, head.signed_at);
+        let previous = self.head.replace(head.clone());
+        if head.number != previous.as_ref().map_or(1, |previous| previous.number + 1) {
+            self.fault(Fault::HeadMissing { position });
+            return;
+        }
+        let text = head.text(previous.as_ref());
         if !self.signer.is_signature(&head.key, text.as_bytes(), &head.signature) {
             self.fault(Fault::WrongSignature { position });
             return;
         }
-        self.report.heads += 1;
         if head.tip != self.tip {
             let signed_at = head.signed_at.to_rfc3339();
             self.fault(Fault::NotAsSigned { position, signed_at });
-        } else if head.key == self.key {
+        } else if self.keys.contains(&head.key) {
+            self.report.heads += 1;
             self.report.signed_to = position;
         }
     }
@@ -150,9 +178,16 @@ impl<'a> Verifier<'a> {
             let (expected, found) = (end.position, self.tip.position);
             self.fault(Fault::OtherEnd { expected, found });
         }
-        if self.has_heads && self.report.signed_to == 0 {
-            let key = std::mem::take(&mut self.key);
-            self.fault(Fault::OtherKey { key });
+        if let Some(known) = self.known.take() {
+            self.fault(Fault::NotAsKnown { position: known.position });
+        }
+        let old = self.now - Duration::minutes(10);
+        match self.head.take() {
+            Some(head) if !self.keys.contains(&head.key) => {
+                self.fault(Fault::UnknownKey { key: head.key });
+            }
+            None if self.first_at.is_some_and(|first| first < old) => self.fault(Fault::Unsigned),
+            _ => {}
         }
         self.report.end = self.tip.position;
         self.report

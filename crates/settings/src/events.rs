@@ -27,14 +27,18 @@ pub fn changed(
         Some(Kept::Clear(text)) if is_public => Value::from(text.as_str()),
         _ => Value::Null,
     };
-    NewEvent::new("setting.changed", ObjectRef::new(SETTING, &key), by, at)
+    let mut event = NewEvent::new("setting.changed", ObjectRef::new(SETTING, &key), by, at)
         .with_version(Version::new(revision.0))
         .with("action", change.action.name())
         .with("is_secret", !is_public)
         .with("was_set", change.from.is_some())
-        .with("is_set", change.to.is_some())
-        .with("before", shown(change.from.as_ref().map(|(kept, _)| kept)))
-        .with("after", shown(change.to.as_ref()))
+        .with("is_set", change.to.is_some());
+    // A text may be an address or a name.
+    let is_text = registry::find(key).is_none_or(|declared| declared.kind.may_be_personal());
+    let values = if is_text { &mut event.personal } else { &mut event.change };
+    values.insert("before".to_owned(), shown(change.from.as_ref().map(|(kept, _)| kept)));
+    values.insert("after".to_owned(), shown(change.to.as_ref()));
+    event
 }
 
 #[cfg(test)]
@@ -52,7 +56,8 @@ mod tests {
             let change = NewChange { key: key.to_owned(), action: Action::Set, from, to };
             let by = Actor::system().reference();
             let event = changed(&change, Revision(2), &by, FixedClock::noon().now());
-            Value::from(event.change).to_string().contains("the value")
+            let told = [event.change, event.personal].map(|part| Value::from(part).to_string());
+            told.concat().contains("the value")
         };
 
         assert!(told("ALLOWED_DOMAIN"));

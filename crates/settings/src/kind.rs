@@ -55,6 +55,19 @@ impl Kind {
         }
     }
 
+    /// Whether a value may name a person, or be an address of one.
+    pub(crate) const fn may_be_personal(self) -> bool {
+        matches!(
+            self,
+            Self::Text
+                | Self::List { .. }
+                | Self::Email
+                | Self::Url
+                | Self::Json { .. }
+                | Self::Secret
+        )
+    }
+
     /// What the kind accepts, as shown to people: `integer, 1 to 200`.
     pub fn describe(self) -> String {
         match self {

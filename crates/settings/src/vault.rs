@@ -216,13 +216,9 @@ impl MasterKeys {
         Ok((key.id.clone(), key.keyed(secret).finalize().into_bytes().into()))
     }
 
-    /// A key for another purpose that is derived from the newest key.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError`] if there is no key.
-    pub fn derive(&self, purpose: &str) -> Result<SecretBox<[u8; 32]>, PortError> {
-        Ok(self.newest().ok_or_else(no_key)?.derived(purpose))
+    /// Keys for another purpose that are derived from these keys, newest first.
+    pub fn derive(&self, purpose: &str) -> Vec<SecretBox<[u8; 32]>> {
+        self.0.iter().map(|key| key.derived(purpose)).collect()
     }
 
     /// Whether `secret` has this hash with the key named `key`. The hashes are compared in constant

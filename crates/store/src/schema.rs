@@ -236,7 +236,8 @@ table! {
     use diesel::sql_types::{BigInt, Binary, Text};
     use crate::types::UtcMicros;
 
-    event_heads (position) {
+    event_heads (number) {
+        number -> BigInt,
         position -> BigInt,
         hash -> Binary,
         signed_at -> UtcMicros,

@@ -94,13 +94,15 @@ pub fn tweet_event(
     (from, to): (Status, Status),
     note: Option<String>,
 ) -> NewEvent {
-    let event = NewEvent::new(action.event_kind(), ObjectRef::new(GENERATED_TWEET, &tweet), by, at)
+    let object = ObjectRef::new(GENERATED_TWEET, &tweet);
+    let mut event = NewEvent::new(action.event_kind(), object, by, at)
         .with("from", from.name())
         .with("to", to.name());
-    match note {
-        Some(note) => event.with("note", note),
-        None => event,
+    if let Some(note) = note {
+        // A note may name people.
+        event.personal.insert("note".to_owned(), note.into());
     }
+    event
 }
 
 /// The event of an action that changed `before` to `after`.
@@ -154,11 +156,11 @@ impl TryFrom<Event> for HistoryEntry {
             found.and_then(Value::as_str).map(str::to_owned)
         };
         let status = |name| text(&[name]).unwrap_or_default().parse::<Status>();
-        let is_kind = |action: &&HistoryAction| action.event_kind() == event.kind;
-        let action = match HistoryAction::ALL.iter().find(is_kind) {
-            Some(action) => *action,
-            None => event.kind.parse()?,
-        };
+        let is_kind = |action: &HistoryAction| action.event_kind() == event.kind;
+        let known = HistoryAction::ALL.into_iter().find(is_kind);
+        let action = known.map_or_else(|| event.kind.parse(), Ok)?;
+        let personal = event.personal.as_ref();
+        let note = personal.and_then(|personal| personal.get("note")?.as_str()).map(str::to_owned);
         Ok(Self {
             id: event.position,
             action,
@@ -168,7 +170,7 @@ impl TryFrom<Event> for HistoryEntry {
             to: status("to")?,
             content_before: text(&["before", "content"]),
             content_after: text(&["after", "content"]),
-            note: text(&["note"]),
+            note,
         })
     }
 }

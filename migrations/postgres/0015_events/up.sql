@@ -28,9 +28,10 @@ CREATE TABLE events (
     change_hash   BYTEA,                                   -- the SHA-256 of event_details.change_salt and change
     personal_hash BYTEA,                                   -- the SHA-256 of event_details.personal_salt and personal
     hash          BYTEA NOT NULL,                          -- the SHA-256 of the row and of the hash before it
+    CHECK (position > 0),
     CHECK (octet_length(hash) = 32)
 );
-CREATE INDEX events_object ON events (object_kind, object_id, at, position);
+CREATE INDEX events_object ON events (object_kind, object_id, position);
 CREATE INDEX events_actor ON events (actor, at, position);
 CREATE INDEX events_kind ON events (kind, at, position);
 CREATE INDEX events_user ON events (user_id, at, position) WHERE user_id IS NOT NULL;
@@ -54,8 +55,9 @@ CREATE TABLE event_chain (
 INSERT INTO event_chain (id, position, hash) VALUES (1, 0, decode(repeat('00', 32), 'hex'));
 
 CREATE TABLE event_heads (
-    position  BIGINT PRIMARY KEY,                          -- of the last event that is signed
-    hash      BYTEA NOT NULL,                              -- of that event
+    number    BIGINT PRIMARY KEY,                          -- from 1, without gaps
+    position  BIGINT NOT NULL,                             -- of the last event that is signed
+    hash      BYTEA NOT NULL,                               -- of that event
     signed_at TIMESTAMPTZ NOT NULL,
     key       TEXT NOT NULL,                               -- the public key
     signature BYTEA NOT NULL
@@ -71,10 +73,11 @@ CREATE TRIGGER events_stay BEFORE UPDATE OR DELETE ON events
 CREATE TRIGGER events_remain BEFORE TRUNCATE ON events
     FOR EACH STATEMENT EXECUTE FUNCTION events_stay();
 CREATE TRIGGER event_details_stay BEFORE UPDATE ON event_details
-    FOR EACH ROW WHEN (
-        NEW.position <> OLD.position OR NEW.change IS DISTINCT FROM OLD.change
-        OR NEW.change_salt IS DISTINCT FROM OLD.change_salt OR NEW.personal IS NOT NULL
-    ) EXECUTE FUNCTION events_stay();
+    FOR EACH ROW EXECUTE FUNCTION events_stay();
+CREATE TRIGGER event_heads_stay BEFORE UPDATE OR DELETE ON event_heads
+    FOR EACH ROW EXECUTE FUNCTION events_stay();
+CREATE TRIGGER event_heads_remain BEFORE TRUNCATE ON event_heads
+    FOR EACH STATEMENT EXECUTE FUNCTION events_stay();
 CREATE TRIGGER event_details_remain BEFORE DELETE ON event_details
     FOR EACH ROW EXECUTE FUNCTION events_stay();
 CREATE TRIGGER event_details_are_kept BEFORE TRUNCATE ON event_details
@@ -82,6 +85,8 @@ CREATE TRIGGER event_details_are_kept BEFORE TRUNCATE ON event_details
 CREATE TRIGGER new_events_stay BEFORE UPDATE ON new_events
     FOR EACH ROW EXECUTE FUNCTION events_stay();
 
+-- Nothing may be written between the copy and the end of the table.
+LOCK TABLE generated_tweet_history IN ACCESS EXCLUSIVE MODE;
 -- The history of generated tweets becomes a part of the record. Names of actors are personal data: 'user:3:joe'.
 INSERT INTO new_events (kind, object_kind, object_id, version, actor, user_id, request_id, at, change, personal)
 SELECT
@@ -107,13 +112,16 @@ SELECT
     '',
     at,
     CASE
-        WHEN content_after IS NULL THEN json_build_object(
-            'imported', TRUE, 'from', from_status, 'to', to_status, 'note', note)
+        WHEN content_after IS NULL THEN json_build_object('imported', TRUE, 'from', from_status, 'to', to_status)
         ELSE json_build_object(
-            'imported', TRUE, 'from', from_status, 'to', to_status, 'note', note,
+            'imported', TRUE, 'from', from_status, 'to', to_status,
             'before', json_build_object('content', content_before), 'after', json_build_object('content', content_after))
     END::text,
-    CASE WHEN actor LIKE '%:%' THEN json_build_object('actor', actor)::text END
+    CASE
+        WHEN actor LIKE '%:%' AND note IS NOT NULL THEN json_build_object('actor', actor, 'note', note)
+        WHEN actor LIKE '%:%' THEN json_build_object('actor', actor)
+        WHEN note IS NOT NULL THEN json_build_object('note', note)
+    END::text
 FROM generated_tweet_history
 ORDER BY id;
 DROP TABLE generated_tweet_history;

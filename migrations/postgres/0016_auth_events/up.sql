@@ -1,5 +1,7 @@
 -- The audit log of authentication becomes a part of the record of all events, and so do changes of settings. Everything
 -- but the kind, the actor and the user of an auth event may be personal data.
+-- Nothing may be written between the copy and the end of the table.
+LOCK TABLE auth_events IN ACCESS EXCLUSIVE MODE;
 INSERT INTO new_events (kind, object_kind, object_id, version, actor, user_id, request_id, at, change, personal)
 SELECT
     CASE
@@ -19,13 +21,14 @@ SELECT
     request_id,
     timestamp,
     '{"imported":true}',
-    jsonb_strip_nulls(jsonb_build_object(
+    -- The details are put in as they are.
+    left(json_strip_nulls(json_build_object(
+        'imported', TRUE,
         'actor', CASE WHEN actor LIKE '%:%' THEN actor END,
         'email', NULLIF(email, ''),
         'ip', NULLIF(ip, ''),
-        'user_agent', NULLIF(user_agent, ''),
-        'metadata', CASE WHEN metadata::text NOT IN ('{}', 'null') THEN metadata END
-    ))::text
+        'user_agent', NULLIF(user_agent, '')
+    ))::text, -1) || ',"metadata":' || metadata::text || '}'
 FROM auth_events
 ORDER BY id;
 DROP TABLE auth_events;

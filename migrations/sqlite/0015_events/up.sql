@@ -28,9 +28,10 @@ CREATE TABLE events (
     change_hash   BLOB,                                    -- the SHA-256 of event_details.change_salt and change
     personal_hash BLOB,                                    -- the SHA-256 of event_details.personal_salt and personal
     hash          BLOB NOT NULL,                           -- the SHA-256 of the row and of the hash before it
+    CHECK (position > 0),
     CHECK (length(hash) = 32)
 ) STRICT;
-CREATE INDEX events_object ON events (object_kind, object_id, at, position);
+CREATE INDEX events_object ON events (object_kind, object_id, position);
 CREATE INDEX events_actor ON events (actor, at, position);
 CREATE INDEX events_kind ON events (kind, at, position);
 CREATE INDEX events_user ON events (user_id, at, position) WHERE user_id IS NOT NULL;
@@ -54,7 +55,8 @@ CREATE TABLE event_chain (
 INSERT INTO event_chain (id, position, hash) VALUES (1, 0, zeroblob(32));
 
 CREATE TABLE event_heads (
-    position  INTEGER PRIMARY KEY,                         -- of the last event that is signed
+    number    INTEGER PRIMARY KEY,                          -- from 1, without gaps
+    position  INTEGER NOT NULL,                             -- of the last event that is signed
     hash      BLOB NOT NULL,                               -- of that event
     signed_at INTEGER NOT NULL,
     key       TEXT NOT NULL,                               -- the public key
@@ -75,10 +77,16 @@ BEGIN
     SELECT RAISE(ABORT, 'events are not replaced');
 END;
 CREATE TRIGGER event_details_stay BEFORE UPDATE ON event_details
-WHEN NEW.position IS NOT OLD.position OR NEW.change IS NOT OLD.change OR NEW.change_salt IS NOT OLD.change_salt
-    OR NEW.personal IS NOT NULL
 BEGIN
-    SELECT RAISE(ABORT, 'details of events are not changed; personal data can be removed');
+    SELECT RAISE(ABORT, 'details of events are not changed');
+END;
+CREATE TRIGGER event_heads_stay BEFORE UPDATE ON event_heads
+BEGIN
+    SELECT RAISE(ABORT, 'signatures are not changed');
+END;
+CREATE TRIGGER event_heads_remain BEFORE DELETE ON event_heads
+BEGIN
+    SELECT RAISE(ABORT, 'signatures are not removed');
 END;
 CREATE TRIGGER event_details_remain BEFORE DELETE ON event_details
 BEGIN
@@ -120,13 +128,16 @@ SELECT
     '',
     at,
     CASE
-        WHEN content_after IS NULL THEN json_object(
-            'imported', json('true'), 'from', from_status, 'to', to_status, 'note', note)
+        WHEN content_after IS NULL THEN json_object('imported', json('true'), 'from', from_status, 'to', to_status)
         ELSE json_object(
-            'imported', json('true'), 'from', from_status, 'to', to_status, 'note', note,
+            'imported', json('true'), 'from', from_status, 'to', to_status,
             'before', json_object('content', content_before), 'after', json_object('content', content_after))
     END,
-    CASE WHEN actor LIKE '%:%' THEN json_object('actor', actor) END
+    CASE
+        WHEN actor LIKE '%:%' AND note IS NOT NULL THEN json_object('actor', actor, 'note', note)
+        WHEN actor LIKE '%:%' THEN json_object('actor', actor)
+        WHEN note IS NOT NULL THEN json_object('note', note)
+    END
 FROM generated_tweet_history
 ORDER BY id;
 DROP TABLE generated_tweet_history;

@@ -1,3 +1,4 @@
+DELETE FROM sqlite_stat1 WHERE tbl = 'events';
 DROP INDEX events_object_kind;
 CREATE TABLE auth_events (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,

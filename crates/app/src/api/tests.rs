@@ -135,7 +135,7 @@ impl Server {
 
     /// The number of events.
     async fn recorded(&self) -> i64 {
-        self.app.chain.catch_up().await.unwrap();
+        self.app.chain.catch_up(20).await.unwrap();
         self.app.store.ports().events.tip().await.unwrap().position
     }
 

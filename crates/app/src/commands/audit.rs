@@ -6,7 +6,9 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use waggle_audit::ports::HeadSigner as _;
-use waggle_audit::{ExtendChain, VerifyAudit};
+use waggle_audit::{Tip, VerifyAudit};
+use waggle_kernel::ContentHash;
+use waggle_system::SystemClock;
 
 use super::database::open_existing;
 use super::output::{Failure, print};
@@ -24,9 +26,23 @@ pub(super) struct Arguments {
 enum Command {
     /// Check that no event was changed, removed or added, and that the end of the chain is the one
     /// that was signed. The exit status is 1 if anything is wrong.
-    Verify,
+    Verify {
+        /// An end of the chain that you know from the server's log, as POSITION:HASH. It must be in
+        /// the chain.
+        #[arg(long, value_name = "POSITION:HASH", value_parser = known_end)]
+        head: Option<Tip>,
+    },
     /// Print the public key that verifies the signatures.
     Key,
+}
+
+/// Parses `POSITION:HASH`.
+fn known_end(text: &str) -> Result<Tip, String> {
+    let parsed = text.split_once(':').and_then(|(position, hash)| {
+        let hash: ContentHash = hash.parse().ok()?;
+        Some(Tip { position: position.parse().ok()?, hash: hash.bytes() })
+    });
+    parsed.ok_or_else(|| "it must be a position, a colon and 64 hexadecimal digits".to_owned())
 }
 
 pub(super) async fn run(
@@ -38,10 +54,15 @@ pub(super) async fn run(
     let settings = Arc::new(wiring::settings(&store, config, Arc::new(())).await?);
     let signer = MasterHeadSigner { settings };
     match arguments.command {
-        Command::Verify => verify(&store, signer, as_json).await,
+        Command::Verify { head } => verify(&store, signer, head, as_json).await,
         Command::Key => {
-            let key = signer.public_key()?;
-            print(&if as_json { json!({ "key": key }).to_string() } else { key });
+            let keys = signer.public_keys()?;
+            let Some(key) = keys.first() else {
+                return Err(
+                    "there is no master key yet; the server makes one when it starts".into()
+                );
+            };
+            print(&if as_json { json!({ "key": key }).to_string() } else { key.clone() });
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -50,11 +71,11 @@ pub(super) async fn run(
 async fn verify(
     store: &waggle_store::Store,
     signer: MasterHeadSigner,
+    known: Option<Tip>,
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
-    let log = store.ports().events;
-    ExtendChain { log: Arc::clone(&log) }.catch_up().await?;
-    let report = VerifyAudit { log, signer: Arc::new(signer) }.verify().await?;
+    let (log, clock) = (store.ports().events, Arc::new(SystemClock));
+    let report = VerifyAudit { log, signer: Arc::new(signer), clock }.verify(known).await?;
     let faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
     let is_intact = faults.is_empty();
     if as_json {

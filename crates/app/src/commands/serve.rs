@@ -10,10 +10,10 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use waggle_accounts::Client;
 use waggle_content::Platform;
-use waggle_kernel::{Actor, Clock as _, Limit, PageRequest};
+use waggle_kernel::{Actor, Clock as _, Limit, PageRequest, error_chain};
 use waggle_store::Store;
 use waggle_system::{SystemClock, private_file};
 
@@ -91,6 +91,10 @@ impl Server {
             settings::warn_of_trusted_networks();
         }
         app.super_admins.apply(&app.settings.values()).await;
+        // After an upgrade, very many events may wait. Lists would lack them.
+        if let Err(problem) = app.chain.catch_up(u32::MAX).await {
+            error!(error = %error_chain(&problem), "events could not be appended to the chain");
+        }
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| format!("cannot listen on {listen}: {error}"))?;

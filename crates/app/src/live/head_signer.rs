@@ -1,4 +1,4 @@
-//! Signs heads of the audit log with a key that is derived from the newest master key.
+//! Signs heads of the audit log with keys that are derived from the master keys.
 
 use std::sync::Arc;
 
@@ -13,18 +13,23 @@ pub(crate) struct MasterHeadSigner {
 }
 
 impl MasterHeadSigner {
-    fn key(&self) -> Result<SigningKey, PortError> {
-        SigningKey::from_seed(&self.settings.master_keys().derive("audit heads")?)
+    /// The keys, newest first.
+    fn keys(&self) -> Result<Vec<SigningKey>, PortError> {
+        let seeds = self.settings.master_keys().derive("audit heads");
+        seeds.iter().map(SigningKey::from_seed).collect()
     }
 }
 
 impl HeadSigner for MasterHeadSigner {
-    fn public_key(&self) -> Result<String, PortError> {
-        Ok(self.key()?.public_key())
+    fn public_keys(&self) -> Result<Vec<String>, PortError> {
+        Ok(self.keys()?.iter().map(SigningKey::public_key).collect())
     }
 
     fn sign(&self, text: &[u8]) -> Result<Vec<u8>, PortError> {
-        Ok(self.key()?.sign(text))
+        let newest = self.keys()?.into_iter().next();
+        let newest =
+            newest.ok_or_else(|| PortError::broken("signing", "there is no master key"))?;
+        Ok(newest.sign(text))
     }
 
     fn is_signature(&self, public_key: &str, text: &[u8], signature: &[u8]) -> bool {

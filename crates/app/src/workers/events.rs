@@ -20,9 +20,12 @@ const AFTER_ERROR: Duration = Duration::from_secs(5);
 /// How often the end of the chain is signed, if there are new events.
 const SIGN: Duration = Duration::from_mins(1);
 
+/// The maximum number of steps when the server stops.
+const LAST: u32 = 20;
+
 /// Appends and signs until `stop` is true, and once more then.
 pub(crate) async fn run(app: Arc<UseCases>, queues: Queues, mut stop: watch::Receiver<bool>) {
-    let mut next_head = Instant::now() + SIGN;
+    let mut next_head = Instant::now();
     while !*stop.borrow() {
         let begun = Instant::now();
         let more = app.chain.step().await;
@@ -53,7 +56,7 @@ pub(crate) async fn run(app: Arc<UseCases>, queues: Queues, mut stop: watch::Rec
         }
     }
     // Calls and other workers may still finish. What they write is appended at the next start.
-    if let Err(problem) = app.chain.catch_up().await {
+    if let Err(problem) = app.chain.catch_up(LAST).await {
         error!(error = %error_chain(&problem), "events could not be appended to the chain");
     }
     sign(&app).await;

@@ -1,6 +1,6 @@
 //! Tests of the verification: each way to tamper with a chain is found.
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use proptest::prelude::*;
 use waggle_kernel::{Clock as _, FixedClock};
 
@@ -34,16 +34,33 @@ fn chain(events: i64) -> (Vec<Entry>, Tip) {
     (entries, tip)
 }
 
-fn head(entry: &Entry, signer: &FakeSigner) -> Head {
-    let tip = Tip { position: entry.position, hash: entry.hash };
-    let signed_at = FixedClock::noon().now();
-    let signature = signer.sign(Head::text(tip, signed_at).as_bytes()).unwrap();
-    Head { tip, signed_at, key: signer.public_key().unwrap(), signature }
+/// Heads at these entries.
+fn heads(entries: &[&Entry], signer: &FakeSigner) -> Vec<Head> {
+    let mut heads: Vec<Head> = Vec::new();
+    for (number, entry) in (1..).zip(entries) {
+        let tip = Tip { position: entry.position, hash: entry.hash };
+        let key = signer.public_keys().unwrap().remove(0);
+        let signed_at = FixedClock::noon().now();
+        let mut head = Head { number, tip, signed_at, key, signature: Vec::new() };
+        head.signature = signer.sign(head.text(heads.last()).as_bytes()).unwrap();
+        heads.push(head);
+    }
+    heads
 }
 
 /// Verifies entries, with heads after the entries at their positions or at the end.
 fn verified(entries: &[Entry], heads: &[Head], end: Tip) -> Report {
-    let mut verifier = Verifier::new(&SIGNER, SIGNER.public_key().unwrap());
+    verified_at(FixedClock::noon().now(), entries, heads, None, end)
+}
+
+fn verified_at(
+    now: DateTime<Utc>,
+    entries: &[Entry],
+    heads: &[Head],
+    known: Option<Tip>,
+    end: Tip,
+) -> Report {
+    let mut verifier = Verifier::new(&SIGNER, SIGNER.public_keys().unwrap(), known, now);
     for entry in entries {
         verifier.event(entry);
         heads.iter().filter(|head| head.tip.position == entry.position).for_each(|head| {
@@ -59,7 +76,7 @@ fn verified(entries: &[Entry], heads: &[Head], end: Tip) -> Report {
 fn an_untouched_chain_has_no_faults() {
     let (entries, end) = chain(5);
 
-    let report = verified(&entries, &[head(&entries[1], &SIGNER), head(&entries[3], &SIGNER)], end);
+    let report = verified(&entries, &heads(&[&entries[1], &entries[3]], &SIGNER), end);
 
     assert_eq!(report.faults, []);
     assert_eq!((report.events, report.heads, report.signed_to, report.end), (5, 2, 4, 5));
@@ -108,39 +125,89 @@ fn each_fault_is_found_where_it_is() {
 #[test]
 fn a_chain_that_was_recomputed_is_not_the_signed_one() {
     let (entries, _) = chain(5);
-    let signed = head(&entries[3], &SIGNER);
+    let signed = heads(&[&entries[1], &entries[3]], &SIGNER);
     let mut tip = Tip::START;
     let recomputed: Vec<Entry> =
         [1, 2, 4, 5].map(|number| tip.append(waiting(number), &[7; 32])).into();
 
-    let report = verified(&recomputed, std::slice::from_ref(&signed), tip);
+    let report = verified(&recomputed, &signed, tip);
 
-    let signed_at = signed.signed_at.to_rfc3339();
-    let key = SIGNER.public_key().unwrap();
+    let signed_at = FixedClock::noon().now().to_rfc3339();
     let other = Fault::NotAsSigned { position: 4, signed_at };
-    assert_eq!(report.faults, [other.clone(), Fault::OtherKey { key }]);
+    assert_eq!((report.signed_to, report.faults), (2, vec![other.clone()]));
     // An attacker who also corrects the stored end cannot sign it.
     let mut cut = entries;
     cut.truncate(3);
     let end = Tip { position: 3, hash: cut[2].hash };
-    let report = verified(&cut, &[head(&cut[1], &SIGNER), signed], end);
-    assert_eq!((report.faults, report.signed_to), (vec![other], 2));
+    let report = verified(&cut, &signed, end);
+    assert_eq!((report.signed_to, report.faults), (2, vec![other]));
 }
 
 #[test]
-fn a_head_of_another_key_vouches_for_nothing() {
+fn a_head_that_was_removed_or_forged_is_found() {
+    let (entries, end) = chain(4);
+    let all = heads(&[&entries[0], &entries[1], &entries[3]], &SIGNER);
+    let faults = |heads: &[Head]| verified(&entries, heads, end).faults;
+
+    assert_eq!(faults(&all), []);
+    assert_eq!(faults(&all[1..])[0], Fault::HeadMissing { position: 2 });
+    let without_second = [all[0].clone(), all[2].clone()];
+    assert_eq!(faults(&without_second), [Fault::HeadMissing { position: 4 }]);
+    let renumbered = [all[0].clone(), Head { number: 2, ..all[2].clone() }];
+    assert_eq!(faults(&renumbered), [Fault::WrongSignature { position: 4 }]);
+    // A key of somebody else vouches for nothing.
+    let foreign = heads(&[&entries[3]], &FakeSigner("other"));
+    let claimed = Head { key: all[0].key.clone(), ..foreign[0].clone() };
+    let wrong = Fault::WrongSignature { position: 4 };
+    let unknown = Fault::UnknownKey { key: foreign[0].key.clone() };
+    assert_eq!(faults(&foreign), [wrong.clone(), unknown]);
+    assert_eq!(faults(&[claimed]), [wrong]);
+}
+
+#[test]
+fn events_without_any_head_are_suspicious_after_ten_minutes() {
     let (entries, end) = chain(2);
-    let mut forged = head(&entries[1], &FakeSigner("other"));
+    let at = |minutes| {
+        let now = FixedClock::noon().now() + Duration::minutes(minutes);
+        verified_at(now, &entries, &[], None, end).faults
+    };
 
-    let report = verified(&entries, std::slice::from_ref(&forged), end);
-    forged.key = SIGNER.public_key().unwrap();
-    let claimed = verified(&entries, &[forged], end);
+    assert_eq!(at(9), []);
+    assert_eq!(at(11), [Fault::Unsigned]);
+}
 
-    let wrong = Fault::WrongSignature { position: 2 };
-    let key = SIGNER.public_key().unwrap();
-    let expected = [wrong, Fault::OtherKey { key }];
-    assert_eq!((report.signed_to, report.faults), (0, expected.to_vec()));
-    assert_eq!((claimed.signed_to, claimed.faults), (0, expected.to_vec()));
+#[test]
+fn an_end_that_is_known_must_be_in_the_chain() {
+    let (entries, end) = chain(4);
+    let faults = |known: Tip, entries: &[Entry], end: Tip| {
+        let now = FixedClock::noon().now();
+        verified_at(now, entries, &[], Some(known), end).faults
+    };
+    let known = Tip { position: 3, hash: entries[2].hash };
+    let mut tip = Tip::START;
+    let other: Vec<Entry> = [5, 6].map(|number| tip.append(waiting(number), &[7; 32])).into();
+
+    assert_eq!(faults(known, &entries, end), []);
+    let not_there = [Fault::NotAsKnown { position: 3 }];
+    assert_eq!(faults(known, &other, tip), not_there, "it is after the end");
+    let wrong = Tip { hash: [1; 32], ..known };
+    assert_eq!(faults(wrong, &entries, end), not_there);
+}
+
+#[test]
+fn an_event_outside_the_order_is_found() {
+    let (mut entries, end) = chain(2);
+    entries.insert(0, Entry { position: -1, ..entries[0].clone() });
+
+    assert_eq!(verified(&entries, &[], end).faults, [Fault::Changed { position: -1 }]);
+}
+
+#[test]
+fn bytes_cannot_move_from_the_text_to_the_salt() {
+    let salted = Salted { salt: vec![1, 2], text: "ab".to_owned() };
+    let moved = Salted { salt: vec![1, 2, b'a'], text: "b".to_owned() };
+
+    assert_ne!(salted.hash(), moved.hash());
 }
 
 proptest! {

@@ -41,14 +41,14 @@ impl AuthEventRepository for Repositories {
         page: PageRequest,
     ) -> Result<Page<AuthEvent>, PortError> {
         during("listing authentication events", async {
-            self.append_all().await?;
+            self.append_waiting().await;
             let filter = EventFilter {
                 kind: filter.kind.map(EventKind::event_kind),
                 object_kind: Some(ACCOUNT.to_owned()),
                 user: filter.user,
                 ..EventFilter::default()
             };
-            let entries = self.newest(&filter, &[], page).await?;
+            let entries = self.newest(&filter, page).await?;
             let events = entries.into_iter().map(|entry| entry.into_event().into()).collect();
             let cursor = |event: &AuthEvent| Cursor {
                 sort_value: event.at.timestamp_micros(),

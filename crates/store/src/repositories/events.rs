@@ -4,9 +4,12 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sql_types::Binary;
 use serde_json::{Map, Value};
+use tracing::error;
 use waggle_audit::ports::EventLog;
 use waggle_audit::{Content, Entry, EventFilter, Facts, Hash, Head, Salted, Tip, WaitingEvent};
-use waggle_kernel::{Cursor, Direction, Event, NewEvent, Page, PageRequest, PortError};
+use waggle_kernel::{
+    Cursor, Direction, Event, NewEvent, Page, PageRequest, PortError, error_chain,
+};
 
 use super::{Conn, Db, Repositories, columns, cursor_time, dialect, keyset, one_more};
 use crate::error::{StoreError, column, during};
@@ -48,10 +51,7 @@ impl<'a> From<&'a NewEvent> for NewRow<'a> {
 
 /// An object as text; `None` if it is empty.
 fn json(object: &Map<String, Value>) -> Option<String> {
-    if object.is_empty() {
-        return None;
-    }
-    serde_json::to_string(object).ok()
+    (!object.is_empty()).then(|| Value::from(object.clone()).to_string())
 }
 
 /// Records events, in the transaction of the change that they tell.
@@ -165,14 +165,13 @@ fn rows(entry: Entry) -> (EventRow, DetailsRow) {
     (event, DetailsRow { position, change_salt, change, personal_salt, personal })
 }
 
-fn hash(bytes: Vec<u8>) -> Result<Hash, StoreError> {
-    let length = bytes.len();
-    let hash = Hash::try_from(bytes);
-    hash.map_err(|_| column("events.hash")(format!("it has {length} bytes in place of 32")))
+/// The hash in a column. Anything else is read as zeros, which no verification accepts.
+fn hash(bytes: Vec<u8>) -> Hash {
+    Hash::try_from(bytes).unwrap_or_default()
 }
 
 /// The entry of an event and of its details, if they are there.
-fn entry((event, details): (EventRow, Option<DetailsRow>)) -> Result<Entry, StoreError> {
+fn entry((event, details): (EventRow, Option<DetailsRow>)) -> Entry {
     let (change, personal) = details.map_or((None, None), |details| {
         let salted = |salt: Option<Vec<u8>>, text: Option<String>| {
             salt.zip(text).map(|(salt, text)| Salted { salt, text })
@@ -182,11 +181,10 @@ fn entry((event, details): (EventRow, Option<DetailsRow>)) -> Result<Entry, Stor
             salted(details.personal_salt, details.personal),
         )
     });
-    let content = |bytes: Option<Vec<u8>>, salted: Option<Salted>| match bytes {
-        Some(bytes) => Ok(Some(Content { hash: hash(bytes)?, salted })),
-        None => Ok::<_, StoreError>(None),
+    let content = |bytes: Option<Vec<u8>>, salted: Option<Salted>| {
+        bytes.map(|bytes| Content { hash: hash(bytes), salted })
     };
-    Ok(Entry {
+    Entry {
         position: event.position,
         facts: Facts {
             kind: event.kind,
@@ -198,15 +196,16 @@ fn entry((event, details): (EventRow, Option<DetailsRow>)) -> Result<Entry, Stor
             request_id: event.request_id,
             at: event.at.into(),
         },
-        change: content(event.change_hash, change)?,
-        personal: content(event.personal_hash, personal)?,
-        hash: hash(event.hash)?,
-    })
+        change: content(event.change_hash, change),
+        personal: content(event.personal_hash, personal),
+        hash: hash(event.hash),
+    }
 }
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = event_heads)]
 struct HeadRow {
+    number: i64,
     position: i64,
     hash: Vec<u8>,
     signed_at: Time,
@@ -214,16 +213,15 @@ struct HeadRow {
     signature: Vec<u8>,
 }
 
-impl TryFrom<HeadRow> for Head {
-    type Error = StoreError;
-
-    fn try_from(row: HeadRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            tip: Tip { position: row.position, hash: hash(row.hash)? },
+impl From<HeadRow> for Head {
+    fn from(row: HeadRow) -> Self {
+        Self {
+            number: row.number,
+            tip: Tip { position: row.position, hash: hash(row.hash) },
             signed_at: row.signed_at.into(),
             key: row.key,
             signature: row.signature,
-        })
+        }
     }
 }
 
@@ -258,7 +256,10 @@ async fn insert_entries(connection: &mut Conn, mut entries: Vec<Entry>) -> Resul
 impl Repositories {
     /// Appends up to `most` waiting events to the chain, and returns their number.
     pub(super) async fn append(&self, most: u16) -> Result<usize, StoreError> {
+        // With an order, PostgreSQL finds the first row with the index, in which it skips what was
+        // deleted a moment ago.
         let first: Option<i64> = new_events::table
+            .order(new_events::id)
             .select(new_events::id)
             .first(&mut *self.pools.read().await?)
             .await
@@ -283,7 +284,7 @@ impl Repositories {
             .select(columns::<WaitingRow>())
             .load(connection)
             .await?;
-        let (mut tip, seed) = (Tip { position, hash: hash(last)? }, hash(seed)?);
+        let (mut tip, seed) = (Tip { position, hash: hash(last) }, hash(seed));
         let ids: Vec<i64> = waiting.iter().map(|row| row.id).collect();
         let entries = waiting.into_iter().map(|row| tip.append(row.into(), &seed)).collect();
         insert_entries(connection, entries).await?;
@@ -299,36 +300,66 @@ impl Repositories {
         Ok(ids.len())
     }
 
-    /// Appends all events that wait now.
-    pub(super) async fn append_all(&self) -> Result<(), StoreError> {
+    /// Appends what waits, so that a reader sees all events of completed changes. If that fails,
+    /// for example because the disk is full, the reader goes on without them.
+    pub(super) async fn append_waiting(&self) {
         const MOST: u16 = 500;
-        // More never waits while the worker runs.
-        for _ in 0..1_000 {
-            if self.append(MOST).await? < usize::from(MOST) {
-                break;
+        // More waits only after an import, or if the worker does not get on.
+        for _ in 0..20 {
+            match self.append(MOST).await {
+                Ok(appended) if appended >= usize::from(MOST) => {}
+                Ok(_) => return,
+                Err(problem) => {
+                    error!(
+                        error = %error_chain(&problem),
+                        "a list of events lacks the newest, which could not be appended"
+                    );
+                    return;
+                }
             }
         }
-        Ok(())
     }
 }
 
 impl Repositories {
-    /// The entries that match `filter` and have one of `kinds`, newest first: one more than the
-    /// page has. An empty list stands for all kinds.
+    /// The entries that match `filter`, newest first: one more than the page has.
     pub(super) async fn newest(
         &self,
         filter: &EventFilter,
-        kinds: &[&str],
         page: PageRequest,
     ) -> Result<Vec<Entry>, StoreError> {
         use events::{at, position};
-        let mut matching = filtered(filter);
-        if !kinds.is_empty() {
-            matching = matching.filter(events::kind.eq_any(kinds.to_vec()));
+        let query =
+            keyset!(filtered(filter), at, cursor_time, position, Direction::Descending, page.after);
+        let mut reader = self.pools.read_long().await?;
+        let found: Vec<EventRow> = query
+            .limit(one_more(page.limit))
+            .select(columns::<EventRow>())
+            .load(reader.connection())
+            .await?;
+        with_details(reader.connection(), found).await
+    }
+
+    /// The entries of some kinds about an object, the last one first: one more than the page has.
+    pub(super) async fn of_object(
+        &self,
+        object_kind: &str,
+        object_id: String,
+        kinds: &[&str],
+        page: PageRequest,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.append_waiting().await;
+        let mut query = events::table
+            .filter(events::object_kind.eq(object_kind.to_owned()))
+            .filter(events::object_id.eq(object_id))
+            .filter(events::kind.eq_any(kinds.to_vec()))
+            .into_boxed::<Db>();
+        if let Some(after) = page.after {
+            query = query.filter(events::position.lt(after.id));
         }
-        let query = keyset!(matching, at, cursor_time, position, Direction::Descending, page.after);
         let mut connection = self.pools.read().await?;
         let found: Vec<EventRow> = query
+            .order(events::position.desc())
             .limit(one_more(page.limit))
             .select(columns::<EventRow>())
             .load(&mut connection)
@@ -380,7 +411,7 @@ async fn with_details(
         let details = details.remove(&event.position);
         (event, details)
     });
-    joined.map(entry).collect()
+    Ok(joined.map(entry).collect())
 }
 
 #[async_trait]
@@ -391,12 +422,15 @@ impl EventLog for Repositories {
 
     async fn tip(&self) -> Result<Tip, PortError> {
         during("reading the end of the chain of events", async {
-            let (position, last): (i64, Vec<u8>) = event_chain::table
+            let row: Option<(i64, Vec<u8>)> = event_chain::table
                 .find(1)
                 .select((event_chain::position, event_chain::hash))
                 .first(&mut *self.pools.read().await?)
-                .await?;
-            Ok(Tip { position, hash: hash(last)? })
+                .await
+                .optional()?;
+            // Somebody removed the row. A verification reports that the end is another one.
+            let Some((position, last)) = row else { return Ok(Tip::START) };
+            Ok(Tip { position, hash: hash(last) })
         })
         .await
     }
@@ -407,7 +441,8 @@ impl EventLog for Repositories {
         page: PageRequest,
     ) -> Result<Page<Event>, PortError> {
         during("listing events", async {
-            let entries = self.newest(filter, &[], page).await?;
+            self.append_waiting().await;
+            let entries = self.newest(filter, page).await?;
             let events = entries.into_iter().map(Entry::into_event).collect();
             Ok(Page::from_one_more(events, page.limit, |event: &Event| Cursor {
                 sort_value: event.at.timestamp_micros(),
@@ -432,17 +467,16 @@ impl EventLog for Repositories {
         .await
     }
 
-    async fn heads(&self, after: i64, to: i64, most: u16) -> Result<Vec<Head>, PortError> {
+    async fn heads(&self, after: i64, most: u16) -> Result<Vec<Head>, PortError> {
         during("reading signed heads", async {
             let rows: Vec<HeadRow> = event_heads::table
-                .filter(event_heads::position.gt(after))
-                .filter(event_heads::position.le(to))
-                .order(event_heads::position)
+                .filter(event_heads::number.gt(after))
+                .order(event_heads::number)
                 .limit(i64::from(most))
                 .select(columns::<HeadRow>())
                 .load(&mut *self.pools.read().await?)
                 .await?;
-            rows.into_iter().map(TryInto::try_into).collect()
+            Ok(rows.into_iter().map(Into::into).collect())
         })
         .await
     }
@@ -450,12 +484,12 @@ impl EventLog for Repositories {
     async fn latest_head(&self) -> Result<Option<Head>, PortError> {
         during("reading the latest signed head", async {
             let row: Option<HeadRow> = event_heads::table
-                .order(event_heads::position.desc())
+                .order(event_heads::number.desc())
                 .select(columns::<HeadRow>())
                 .first(&mut *self.pools.read().await?)
                 .await
                 .optional()?;
-            row.map(TryInto::try_into).transpose()
+            Ok(row.map(Into::into))
         })
         .await
     }
@@ -463,6 +497,7 @@ impl EventLog for Repositories {
     async fn add_head(&self, head: &Head) -> Result<(), PortError> {
         during("storing a signed head", async {
             let row = HeadRow {
+                number: head.number,
                 position: head.tip.position,
                 hash: head.tip.hash.to_vec(),
                 signed_at: head.signed_at.into(),

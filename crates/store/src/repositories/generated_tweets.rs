@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use serde_json::Value;
-use waggle_audit::EventFilter;
 use waggle_content::PostStatus;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
@@ -321,20 +320,14 @@ impl GeneratedTweetRepository for Repositories {
         page: PageRequest,
     ) -> Result<Page<HistoryEntry>, PortError> {
         during("reading the history of a tweet", async {
-            self.append_all().await?;
             let kinds = HistoryAction::ALL.map(HistoryAction::event_kind);
-            let filter = EventFilter {
-                object_kind: Some(GENERATED_TWEET.to_owned()),
-                object_id: Some(id.to_string()),
-                ..EventFilter::default()
-            };
-            let entries = self.newest(&filter, &kinds, page).await?;
+            let entries = self.of_object(GENERATED_TWEET, id.to_string(), &kinds, page).await?;
             let entries = entries
                 .into_iter()
                 .map(|entry| HistoryEntry::try_from(entry.into_event()).map_err(column("events")))
                 .collect::<Result<Vec<_>, _>>()?;
             Ok(Page::from_one_more(entries, page.limit, |entry| Cursor {
-                sort_value: entry.at.timestamp_micros(),
+                sort_value: 0,
                 id: entry.id,
             }))
         })

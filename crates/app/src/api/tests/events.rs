@@ -21,12 +21,13 @@ async fn events_are_listed() {
         200 {"items":[{"position":4,"kind":"tweet.approved","object_kind":"generated_tweet",
         "object_id":"1","version":2,"actor":"token:1","user_id":null,
         "request_id":"<random>","at":"<time>","change":{"from":"Brand Aligned",
-        "to":"Approved","note":"sha256
-        870a975aa02aba0d7c6455960c9ebeebdd80695627ac11abaef7f69b14a17f39","batch":1,
-        "tweet_id":"t-1","before":{"status":"Brand Aligned","approved_at":null,
-        "approved_hash":null},"after":{"status":"Approved","approved_at":"<time>",
+        "to":"Approved","batch":1,"tweet_id":"t-1","before":{"status":"Brand Aligned",
+        "approved_at":null,"approved_hash":null},"after":{"status":"Approved",
+        "approved_at":"<time>",
         "approved_hash":"870a975aa02aba0d7c6455960c9ebeebdd80695627ac11abaef7f69b14a17f39"}},
-        "personal":{"actor":"token:1:test"}}],"next_cursor":null}"#]]
+        "personal":{"actor":"token:1:test","note":"sha256
+        870a975aa02aba0d7c6455960c9ebeebdd80695627ac11abaef7f69b14a17f39"}}],
+        "next_cursor":null}"#]]
     .assert_eq(&said);
 }
 
