@@ -120,12 +120,12 @@ pub struct Event {
     pub at: DateTime<Utc>,
     /// What changed.
     pub change: Map<String, Value>,
-    /// What a person may ask to have forgotten; `None` if it was.
+    /// What a person may ask to have forgotten; `None` if it is missing.
     pub personal: Option<Map<String, Value>>,
 }
 
 impl Event {
-    /// The actor with its name, such as `user:3:joe`; without it if the name was forgotten.
+    /// The actor with its name, such as `user:3:joe`; without the name if that is missing.
     #[must_use]
     pub fn shown_actor(&self) -> &str {
         let personal = self.personal.as_ref();

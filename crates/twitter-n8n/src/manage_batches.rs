@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 use waggle_kernel::ids::{CampaignBatchId, Version};
 use waggle_kernel::{
@@ -73,7 +74,7 @@ impl ManageBatches {
         if title.chars().any(is_hidden) {
             return Err(ManageBatchesError::Hidden);
         }
-        self.change(actor, id, expected, |batch| batch.title = title).await
+        self.change(actor, id, expected, |batch, _| batch.title = title).await
     }
 
     /// Deletes the batch. Its tweets do not change, and are restored together with it.
@@ -88,8 +89,7 @@ impl ManageBatches {
         expected: Option<Version>,
     ) -> Result<CampaignBatch, ManageBatchesError> {
         actor.require(Scope::Write)?;
-        let now = self.clock.now();
-        self.change(actor, id, expected, |batch| {
+        self.change(actor, id, expected, |batch, now| {
             batch.deleted_at.get_or_insert(now);
         })
         .await
@@ -107,7 +107,7 @@ impl ManageBatches {
         expected: Option<Version>,
     ) -> Result<CampaignBatch, ManageBatchesError> {
         actor.require(Scope::Write)?;
-        self.change(actor, id, expected, |batch| batch.deleted_at = None).await
+        self.change(actor, id, expected, |batch, _| batch.deleted_at = None).await
     }
 
     async fn change(
@@ -115,15 +115,15 @@ impl ManageBatches {
         actor: &Actor,
         id: CampaignBatchId,
         expected: Option<Version>,
-        change: impl FnOnce(&mut CampaignBatch) + Send,
+        change: impl FnOnce(&mut CampaignBatch, DateTime<Utc>) + Send,
     ) -> Result<CampaignBatch, ManageBatchesError> {
         let mut batch = self.existing(id).await?;
         if expected.is_some_and(|expected| expected != batch.version) {
             return Err(ManageBatchesError::Stale { current: Box::new(batch) });
         }
-        let before = batch.clone();
-        change(&mut batch);
-        let event = batch_changed(&before, &batch, &actor.reference(), self.clock.now());
+        let (before, now) = (batch.clone(), self.clock.now());
+        change(&mut batch, now);
+        let event = batch_changed(&before, &batch, &actor.reference(), now);
         match self.batches.save(&batch, &event).await {
             Ok(version) => Ok(CampaignBatch { version, ..batch }),
             Err(SaveError::Stale | SaveError::InFlight) => {

@@ -41,7 +41,7 @@ struct EventView {
     at: DateTime<Utc>,
     /// What changed.
     change: Value,
-    /// Personal data, such as the name of the actor. `null` if it was removed.
+    /// Personal data, such as the name of the actor. `null` if it is missing.
     personal: Option<Value>,
 }
 

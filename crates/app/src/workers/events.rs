@@ -13,8 +13,9 @@ use crate::use_cases::UseCases;
 
 /// How often the worker looks for events that other processes wrote.
 const POLL: Duration = Duration::from_secs(1);
-/// The shortest pause after events were appended, so that many are appended together.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The shortest pause after a step, so that many events are appended together. On SQLite, each step
+/// is a transaction of the single writer.
+const PAUSE: Duration = Duration::from_millis(200);
 /// The pause after an error.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
 /// How often the end of the chain is signed, if there are new events.

@@ -604,9 +604,9 @@ impl CampaignBatchRepository for Repositories {
         let next = batch.version.next();
         let written = during("saving a batch", async {
             let mut transaction = self.pools.write().await?;
-            if let Some(deleted_at) = batch.deleted_at {
+            if batch.deleted_at.is_some() {
                 let connection = transaction.connection();
-                cancel_waiting_posts(connection, batch.id, &event.by, deleted_at).await?;
+                cancel_waiting_posts(connection, batch.id, &event.by, event.at).await?;
             }
             let written = diesel::update(campaign_batches::table.find(batch.id.number()))
                 .filter(campaign_batches::version.eq(batch.version.number()))

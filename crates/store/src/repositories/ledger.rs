@@ -19,9 +19,9 @@ use super::outcome::{
     OPEN, ask, known_platforms, lock, mark_published, record_published, settle_delivery, stop,
     tweet_of,
 };
-use super::post_events::{worker, write_reached};
+use super::post_events::write_reached;
 use super::readable::{Rows, readable};
-use super::{Conn, Repositories, columns, locks};
+use super::{Conn, Repositories, columns, locks, system};
 use crate::error::{StoreError, column, during, is_unique_violation};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{deliveries, posts, public_posts};
@@ -212,11 +212,11 @@ async fn record_turn(
             .execute(connection)
             .await?;
     }
-    write_reached(connection, &[post], &worker(), now).await?;
+    write_reached(connection, &[post], &system(), now).await?;
     let is_over = !matches!(turn.status, PostStatus::Publishing | PostStatus::Unknown);
     // Meanwhile, an earlier attempt may have turned out to be public.
     if is_over && let Some((id, url)) = public_address(connection, post).await? {
-        mark_published(connection, post, tweet, (&id, &url), &worker(), now).await?;
+        mark_published(connection, post, tweet, (&id, &url), &system(), now).await?;
         return Ok(Some(Recorded::PublicBefore { id }));
     }
     Ok(Some(Recorded::AsDecided))
@@ -247,10 +247,10 @@ async fn set_aside(
         .await
         .optional()?;
     let Some(delivery) = open else {
-        return stop(connection, post, PostStatus::Failed, reason, &worker(), now).await;
+        return stop(connection, post, PostStatus::Failed, reason, &system(), now).await;
     };
     settle_delivery(connection, delivery, DeliveryState::Unknown, reason, now.into()).await?;
-    ask(connection, post, reason, &worker(), now).await
+    ask(connection, post, reason, &system(), now).await
 }
 
 async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedPosts, StoreError> {
@@ -467,7 +467,7 @@ impl Ledger for Repositories {
                 (Settlement::Published { id, url }, _, Some(delivery)) => {
                     let of = (claimed.post.id.number(), delivery.number());
                     let found = (id.as_str(), url.as_str());
-                    Some(record_published(connection, of, found, &worker(), now).await?)
+                    Some(record_published(connection, of, found, &system(), now).await?)
                 }
                 (_, Some(turn), delivery) => {
                     record_turn(connection, claimed, delivery, &turn, now).await?
@@ -509,7 +509,7 @@ impl Ledger for Repositories {
                 .returning(posts::id)
                 .get_results(connection)
                 .await?;
-            write_reached(connection, &released, &worker(), now).await?;
+            write_reached(connection, &released, &system(), now).await?;
             transaction.commit().await?;
             Ok(released.len())
         })

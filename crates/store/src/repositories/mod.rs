@@ -29,6 +29,7 @@ mod users;
 mod verifications;
 
 use diesel::Selectable;
+use waggle_kernel::{Actor, ActorRef};
 
 pub(crate) use self::health::check;
 pub(crate) use self::settings::revision as settings_revision;
@@ -44,6 +45,11 @@ impl Repositories {
     pub(crate) const fn new(pools: Pools) -> Self {
         Self { pools }
     }
+}
+
+/// Waggle itself, as events name it.
+fn system() -> ActorRef {
+    Actor::system().reference()
 }
 
 /// The columns of `R`, in place of `R::as_select()`. The type of the latter hides the columns, and

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use waggle_content::PostState;
+use waggle_kernel::ActorRef;
 use waggle_kernel::ids::{PostId, Version};
-use waggle_kernel::{Actor, ActorRef};
 
 use super::{Conn, columns, events};
 use crate::error::{StoreError, column};
@@ -81,9 +81,4 @@ pub(super) async fn write_reached(
         events::write(connection, &reached).await?;
     }
     Ok(())
-}
-
-/// The worker, as events name it.
-pub(super) fn worker() -> ActorRef {
-    Actor::system().reference()
 }

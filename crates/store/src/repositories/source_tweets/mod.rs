@@ -20,9 +20,8 @@ use waggle_twitter_n8n::{
 };
 
 use self::row::Row;
-use super::post_events::worker;
 use super::readable::{Rows, readable};
-use super::{Conn, Db, Repositories, columns, events, locks};
+use super::{Conn, Db, Repositories, columns, events, locks, system};
 use crate::error::{StoreError, during};
 use crate::insert_many::CHUNK;
 use crate::run_query::RunQueryDsl;
@@ -153,7 +152,7 @@ impl SourceTweetRepository for Repositories {
                     .get_results(transaction.connection())
                     .await?;
             if !marked.is_empty() {
-                let event = events_of::lapsed(&marked, &worker(), now);
+                let event = events_of::lapsed(&marked, &system(), now);
                 events::write(transaction.connection(), &[event]).await?;
             }
             transaction.commit().await?;
