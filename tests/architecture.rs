@@ -186,6 +186,21 @@ fn lines_end_at_100_columns() {
     assert_eq!(found, Vec::<String>::new());
 }
 
+/// A command behind a fence, or a fence behind a command, cannot be pasted.
+#[test]
+fn examples_are_lines_of_their_own() {
+    let is_mixed = |line: &str| {
+        let fence = line.trim().strip_prefix("```").map(|rest| rest.contains(' '));
+        fence.unwrap_or_else(|| line.trim_end().ends_with("```"))
+    };
+    let found = found_in(".md", |_, text| {
+        let numbered = text.lines().zip(1..).filter(|(line, _)| is_mixed(line));
+        numbered.map(|(_, number): (_, u32)| number.to_string()).collect()
+    });
+
+    assert_eq!(found, Vec::<String>::new());
+}
+
 #[test]
 fn every_file_says_in_its_first_line_what_it_is_for() {
     let found =
