@@ -2,6 +2,7 @@
 
 mod accounts;
 mod campaign_batches;
+mod changes;
 mod done;
 mod events;
 mod export;
@@ -54,6 +55,7 @@ pub(crate) fn all() -> (
     sandbox::SandboxApi,
     settings::SettingsApi,
     events::EventsApi,
+    changes::ChangesApi,
 ) {
     (
         accounts::AccountsApi,
@@ -67,5 +69,6 @@ pub(crate) fn all() -> (
         sandbox::SandboxApi,
         settings::SettingsApi,
         events::EventsApi,
+        changes::ChangesApi,
     )
 }

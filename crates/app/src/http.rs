@@ -19,6 +19,7 @@ mod refused;
 mod request_id;
 mod server;
 mod shares;
+mod still_allowed;
 mod visitor;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub(crate) use self::json::{depth, not_json};
 use self::pace::Pace;
 pub(crate) use self::problem::Problem;
 pub(crate) use self::shares::Shares;
+pub(crate) use self::still_allowed::StillAllowed;
 pub(crate) use self::visitor::{GOOGLE_COOKIE, SESSION_COOKIE, SignedIn};
 use crate::use_cases::UseCases;
 

@@ -1,5 +1,6 @@
 //! Ports that follow the settings: each call uses the values that are in effect at that moment.
 
+pub(crate) mod changes;
 pub(crate) mod connections;
 pub(crate) mod effects;
 pub(crate) mod google;

@@ -1,13 +1,13 @@
 //! The use cases that endpoints and workers call.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
+use tokio::sync::watch;
 use waggle_accounts::{
     AccountPolicy, ChangeAddress, DeliverMail, GoogleSignIn, ManageUsers, Passkeys, Register,
     ResetPassword, SecondFactor, Sessions, SignIn, Tokens,
 };
-use waggle_audit::{BrowseEvents, ExtendChain, SignHeads};
+use waggle_audit::{BrowseEvents, ExtendChain, FollowChanges, SignHeads};
 use waggle_content::{ManagePosts, PublishDue};
 use waggle_settings::SettingsManager;
 use waggle_store::Store;
@@ -16,6 +16,7 @@ use waggle_twitter_n8n::{
     ReviewTweets, WorkQueue,
 };
 
+use crate::live::changes::NewChanges;
 use crate::live::connections::LiveConnections;
 use crate::live::policy;
 use crate::live::super_admins::SuperAdmins;
@@ -39,10 +40,13 @@ pub(crate) struct UseCases {
     pub(crate) chain: ExtendChain,
     pub(crate) heads: SignHeads,
     pub(crate) events: BrowseEvents,
+    pub(crate) changes: FollowChanges,
+    pub(crate) new_changes: NewChanges,
     /// The database, whose health is checked.
     pub(crate) store: Store,
-    /// Set when the process is about to end: it is no longer ready for requests.
-    pub(crate) draining: AtomicBool,
+    /// True when the process is about to end: it is no longer ready for requests, and open streams
+    /// end.
+    pub(crate) draining: watch::Sender<bool>,
 }
 
 /// The use cases of accounts, wired to their real ports.

@@ -4,11 +4,11 @@ pub(crate) mod people;
 
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use thiserror::Error;
+use tokio::sync::watch;
 use waggle_accounts::ports::PasswordHasher;
-use waggle_audit::{BrowseEvents, ExtendChain, SignHeads};
+use waggle_audit::{BrowseEvents, ExtendChain, FollowChanges, SignHeads};
 use waggle_content::{ManagePosts, PublishDue};
 use waggle_kernel::{Actor, Clock, Entropy};
 use waggle_settings::ports::{Environment, SettingsObserver};
@@ -21,6 +21,7 @@ use waggle_twitter_n8n::{
 };
 
 use crate::config::Config;
+use crate::live::changes::NewChanges;
 use crate::live::connections::{LiveConnections, Maker};
 use crate::live::effects::Effects;
 use crate::live::head_signer::MasterHeadSigner;
@@ -133,10 +134,12 @@ pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases
             clock,
         ),
         chain: ExtendChain { log: ports.events.clone() },
+        changes: FollowChanges { log: ports.events.clone() },
+        new_changes: NewChanges::default(),
         events: BrowseEvents { log: ports.events },
         super_admins,
         connections,
         store: store.clone(),
-        draining: AtomicBool::new(false),
+        draining: watch::Sender::new(false),
     })
 }

@@ -1,6 +1,7 @@
 //! The background tasks of a server: the queue workers, the task that follows the settings, and
 //! maintenance.
 
+pub(crate) mod changes;
 pub(crate) mod events;
 pub(crate) mod mails;
 pub(crate) mod maintenance;

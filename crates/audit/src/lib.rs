@@ -5,7 +5,8 @@
 //! the chain ([`ExtendChain`]): it gives them positions without gaps, and hashes that cover
 //! everything before them. It signs the end of the chain ([`SignHeads`]) with a key that is not in
 //! the database, so that a chain that was recomputed or cut off does not verify
-//! ([`VerifyAudit`]).
+//! ([`VerifyAudit`]). Programs and pages learn that something changed by following the chain
+//! ([`FollowChanges`]).
 //!
 //! The contents of an event (what changed, and personal data) are hashed with a salt, and the event
 //! has only these hashes. So a content could be removed without breaking the chain, and its hash
@@ -39,8 +40,10 @@
 
 mod browse;
 mod chain;
+mod change;
 mod entry;
 mod filter;
+mod follow;
 mod head;
 pub mod ports;
 #[cfg(any(test, feature = "testing"))]
@@ -49,7 +52,9 @@ mod verify;
 
 pub use browse::{BrowseEvents, BrowseEventsError};
 pub use chain::{ExtendChain, SignError, SignHeads, VerifyAudit};
+pub use change::{Change, NoPlace, Place};
 pub use entry::{Content, Entry, Facts, Hash, Salted, Tip, WaitingEvent};
 pub use filter::EventFilter;
+pub use follow::{Beginning, FollowChanges};
 pub use head::Head;
 pub use verify::{Fault, Part, Report, Verifier};

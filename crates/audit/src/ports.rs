@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use waggle_kernel::{Event, Page, PageRequest, PortError};
 
+use crate::change::{Change, Place};
 use crate::entry::{Entry, Tip};
 use crate::filter::EventFilter;
 use crate::head::Head;
@@ -28,6 +29,12 @@ pub trait EventLog: Send + Sync {
     /// they cannot be appended, or very many wait.
     async fn list(&self, filter: &EventFilter, page: PageRequest)
     -> Result<Page<Event>, PortError>;
+
+    /// The end of the chain, with its epoch.
+    async fn place(&self) -> Result<Place, PortError>;
+
+    /// Up to `most` changes after a position, in order.
+    async fn changes(&self, after: i64, most: u16) -> Result<Vec<Change>, PortError>;
 
     /// Up to `most` entries after a position, in order. A hash that is not one is read as zeros.
     async fn entries(&self, after: i64, most: u16) -> Result<Vec<Entry>, PortError>;

@@ -13,6 +13,8 @@ pub enum Queue {
     Posts,
     /// Events to append to the chain.
     Events,
+    /// Events of the chain, of which clients are told.
+    Changes,
 }
 
 /// The queues that the workers of this process wait for. Additions by other processes are not
@@ -22,6 +24,7 @@ pub struct Queues {
     mails: Arc<Notify>,
     posts: Arc<Notify>,
     events: Arc<Notify>,
+    changes: Arc<Notify>,
 }
 
 impl Queues {
@@ -40,6 +43,7 @@ impl Queues {
             Queue::Mails => &self.mails,
             Queue::Posts => &self.posts,
             Queue::Events => &self.events,
+            Queue::Changes => &self.changes,
         }
     }
 }

@@ -223,12 +223,13 @@ table! {
 }
 
 table! {
-    use diesel::sql_types::{BigInt, Binary};
+    use diesel::sql_types::{BigInt, Binary, Text};
 
     event_chain (id) {
         id -> BigInt,
         position -> BigInt,
         hash -> Binary,
+        epoch -> Text,
     }
 }
 

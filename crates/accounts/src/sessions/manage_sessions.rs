@@ -67,7 +67,7 @@ pub enum Standing {
 pub struct NotRecent;
 
 impl Sessions {
-    /// Returns the visitor of the session with this token.
+    /// Returns the visitor of the session with this token, and records that the session is used.
     ///
     /// # Errors
     ///
@@ -78,19 +78,31 @@ impl Sessions {
         token: &str,
         policy: &SignInPolicy,
     ) -> Result<Visitor, SessionsError> {
-        let presented = PresentedSession::parse(token).ok_or(SessionsError::Refused)?;
-        let found = self.sessions.find(presented.hash()).await?;
-        let (session, user) = found.ok_or(SessionsError::Refused)?;
+        let Visitor { user, session } = self.authenticate_in_background(token).await?;
         let now = self.clock.now();
-        if !session.is_live(now) || !user.is_active {
-            return Err(SessionsError::Refused);
-        }
         if now - session.last_used_at >= Duration::minutes(1) {
             let idle_until = now + policy.life(&user).idle;
             // A failure to record the use is no reason to reject the request.
             let _ = self.sessions.touch(session.id, now, idle_until).await;
         }
         Ok(Visitor { user, session })
+    }
+
+    /// Returns the visitor of the session with this token, for what a page does by itself: it does
+    /// not keep the session from ending.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionsError::Refused`] as for [`authenticate`](Self::authenticate).
+    pub async fn authenticate_in_background(&self, token: &str) -> Result<Visitor, SessionsError> {
+        let presented = PresentedSession::parse(token).ok_or(SessionsError::Refused)?;
+        let found = self.sessions.find(presented.hash()).await?;
+        let (session, user) = found.ok_or(SessionsError::Refused)?;
+        if session.is_live(self.clock.now()) && user.is_active {
+            Ok(Visitor { user, session })
+        } else {
+            Err(SessionsError::Refused)
+        }
     }
 
     /// Lists the visitor's sessions, newest first.

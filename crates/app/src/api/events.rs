@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use poem::Request;
 use poem::web::Data;
 use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
+use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Object, OpenApi};
 use serde_json::Value;
 use waggle_audit::{BrowseEventsError, EventFilter};
-use waggle_kernel::Event;
 use waggle_kernel::ids::{UserId, Version};
+use waggle_kernel::{Actor, Event, Page, PageRequest};
 
+use super::export::{Export, Format, Pages, export};
 use super::query::{page, text, time};
 use super::tag::Tag;
-use crate::http::{Failure, Problem, SignedIn};
+use crate::http::{Failure, Problem, SignedIn, client};
 use crate::use_cases::UseCases;
 
 /// Something that happened.
@@ -101,26 +104,119 @@ impl EventsApi {
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
     ) -> Result<Json<EventPage>, Failure> {
-        let object_kind = text("object_kind", object_kind.0)?;
-        let object_id = text("object_id", object_id.0)?;
-        if object_id.is_some() && object_kind.is_none() {
-            return Err(Problem::invalid("object_id needs object_kind").into());
-        }
-        let filter = EventFilter {
-            kind: text("kind", kind.0)?,
-            object_kind,
-            object_id,
-            actor: text("actor", actor.0)?,
-            user: user_id.0.map(UserId::new),
-            from: time("from", from.0)?,
-            before: time("before", before.0)?,
-        };
+        let filter =
+            filter(kind.0, (object_kind.0, object_id.0), actor.0, user_id.0, (from.0, before.0))?;
         let page = page(limit.0, cursor.0.as_deref())?;
         let found = app.events.list(&admin.visitor.user.actor(), &filter, page).await?;
         Ok(Json(EventPage {
             next_cursor: found.next.map(|cursor| cursor.to_string()),
             items: found.items.into_iter().map(Into::into).collect(),
         }))
+    }
+
+    /// Export events, newest first.
+    ///
+    /// For admins who are signed in. The file contains all events that the list returns with the
+    /// same filters, as CSV or JSON lines. The export itself is recorded, too.
+    #[oai(path = "/events/export", method = "get", operation_id = "export_events")]
+    async fn export_events(
+        &self,
+        admin: SignedIn,
+        request: &Request,
+        app: Data<&Arc<UseCases>>,
+        /// `csv` (the default) or `jsonl`.
+        format: Query<Option<Format>>,
+        kind: Query<Option<String>>,
+        object_kind: Query<Option<String>>,
+        object_id: Query<Option<String>>,
+        actor: Query<Option<String>>,
+        user_id: Query<Option<i64>>,
+        from: Query<Option<DateTime<Utc>>>,
+        before: Query<Option<DateTime<Utc>>>,
+    ) -> Result<Export, Failure> {
+        let filter =
+            filter(kind.0, (object_kind.0, object_id.0), actor.0, user_id.0, (from.0, before.0))?;
+        let (app, actor) = (Arc::clone(app.0), admin.visitor.user.actor());
+        let actor = actor.in_request(Problem::request_id());
+        app.people.users.tell_of_export(&actor, &client(&app, request)).await?;
+        let format = format.0.unwrap_or(Format::Csv);
+        Ok(export(EventPages { app, actor, filter }, format).await?)
+    }
+}
+
+/// The filter of a list or an export: what happened, to which object, by whom, about whom and when.
+fn filter(
+    kind: Option<String>,
+    (object_kind, object_id): (Option<String>, Option<String>),
+    actor: Option<String>,
+    user: Option<i64>,
+    (from, before): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
+) -> Result<EventFilter, Problem> {
+    let object_kind = text("object_kind", object_kind)?;
+    let object_id = text("object_id", object_id)?;
+    if object_id.is_some() && object_kind.is_none() {
+        return Err(Problem::invalid("object_id needs object_kind"));
+    }
+    Ok(EventFilter {
+        kind: text("kind", kind)?,
+        object_kind,
+        object_id,
+        actor: text("actor", actor)?,
+        user: user.map(UserId::new),
+        from: time("from", from)?,
+        before: time("before", before)?,
+    })
+}
+
+/// The events that match a filter.
+struct EventPages {
+    app: Arc<UseCases>,
+    actor: Actor,
+    filter: EventFilter,
+}
+
+impl Pages for EventPages {
+    type Item = Event;
+    type Error = BrowseEventsError;
+
+    const NAME: &'static str = "events";
+    const HEADER: &'static [&'static str] = &[
+        "Position",
+        "Time",
+        "Event",
+        "Object",
+        "Object ID",
+        "Version",
+        "Actor",
+        "User ID",
+        "Request ID",
+        "Change",
+        "Personal",
+    ];
+
+    async fn page(&self, page: PageRequest) -> Result<Page<Event>, BrowseEventsError> {
+        self.app.events.list(&self.actor, &self.filter, page).await
+    }
+
+    fn row(event: &Event) -> Vec<String> {
+        let event = EventView::from(event.clone());
+        vec![
+            event.position.to_string(),
+            event.at.to_rfc3339(),
+            event.kind,
+            event.object_kind,
+            event.object_id,
+            event.version.map(|version| version.to_string()).unwrap_or_default(),
+            event.actor,
+            event.user_id.map(|user| user.to_string()).unwrap_or_default(),
+            event.request_id,
+            event.change.to_string(),
+            event.personal.map(|personal| personal.to_string()).unwrap_or_default(),
+        ]
+    }
+
+    fn json(event: &Event) -> Value {
+        EventView::from(event.clone()).to_json().unwrap_or_default()
     }
 }
 

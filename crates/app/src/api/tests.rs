@@ -8,6 +8,7 @@ mod accounts;
 #[path = "../../../../tests/support/authenticator.rs"]
 mod authenticator;
 mod campaign_batches;
+mod changes;
 mod confirmations;
 mod events;
 mod generated_tweets;

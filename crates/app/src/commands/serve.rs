@@ -3,7 +3,6 @@
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
@@ -23,7 +22,7 @@ use crate::config::Config;
 use crate::use_cases::UseCases;
 use crate::workers::mails::Mails;
 use crate::workers::posts::Posts;
-use crate::workers::{self, events, maintenance, settings, supervise};
+use crate::workers::{self, changes, events, maintenance, settings, supervise};
 use crate::{routes, wiring};
 
 /// The maximum time for requests and deliveries in progress to finish.
@@ -116,6 +115,10 @@ impl Server {
                 let (app, queues, stopped) = (Arc::clone(&app), store.queues(), stopped.clone());
                 move || events::run(Arc::clone(&app), queues.clone(), stopped.clone())
             })),
+            tokio::spawn(supervise("changes", stopped.clone(), {
+                let (app, queues, stopped) = (Arc::clone(&app), store.queues(), stopped.clone());
+                move || changes::run(Arc::clone(&app), queues.clone(), stopped.clone())
+            })),
             tokio::spawn(supervise("maintenance", stopped.clone(), {
                 let (work, stopped) = (store.maintenance(), stopped.clone());
                 move || maintenance::run(work.clone(), stopped.clone())
@@ -134,7 +137,7 @@ impl Server {
 
     /// Finishes what is in progress, and starts nothing new.
     pub(super) async fn stop(self) {
-        self.app.draining.store(true, Ordering::SeqCst);
+        self.app.draining.send_replace(true);
         let _ = self.stop.send(true);
         let all = async {
             for task in self.tasks {

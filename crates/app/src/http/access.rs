@@ -69,6 +69,8 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/auth-events", Person(Admin)),
     (Method::GET, "/auth-events/export", Person(Admin)),
     (Method::GET, "/events", Person(Admin)),
+    (Method::GET, "/events/export", Person(Admin)),
+    (Method::GET, "/changes", Anyone(Read)),
     (Method::GET, "/source-tweets", Anyone(Read)),
     (Method::GET, "/source-tweets/totals", Anyone(Read)),
     (Method::GET, "/source-tweets/export", Anyone(Read)),

@@ -1,7 +1,6 @@
 //! Health checks: whether the process is alive, and whether it is ready for requests.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use poem::http::StatusCode;
@@ -28,7 +27,7 @@ fn live() -> Response {
 
 #[handler]
 async fn ready(app: Data<&Arc<UseCases>>) -> Response {
-    if app.draining.load(Ordering::SeqCst) {
+    if *app.draining.borrow() {
         return answer(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }
     match tokio::time::timeout(PATIENCE, app.store.check()).await {

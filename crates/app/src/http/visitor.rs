@@ -51,6 +51,9 @@ fn is_secure(values: &Values) -> bool {
     values.public_url.as_ref().is_some_and(|url| url.url().scheme() == "https")
 }
 
+/// The path of the native API that pages call by themselves, without a person who does something.
+const IN_BACKGROUND: &str = "/changes";
+
 /// The visitor that the session cookie belongs to; `None` if there is no cookie.
 ///
 /// # Errors
@@ -62,7 +65,12 @@ pub(super) async fn visitor(
 ) -> Result<Option<Visitor>, CallerRefused> {
     let values = app.settings.values();
     let Some(token) = SESSION_COOKIE.shown(&values, request) else { return Ok(None) };
-    let found = app.people.sessions.authenticate(token, &app.policy().sign_in).await;
+    let sessions = &app.people.sessions;
+    let found = if request.uri().path() == IN_BACKGROUND {
+        sessions.authenticate_in_background(token).await
+    } else {
+        sessions.authenticate(token, &app.policy().sign_in).await
+    };
     let visitor = found.map_err(|error| match error {
         SessionsError::Port(error) => CallerRefused::Port(error),
         SessionsError::Refused | SessionsError::NotFound => CallerRefused::NoSession,

@@ -6,7 +6,10 @@ use diesel::sql_types::Binary;
 use serde_json::{Map, Value};
 use tracing::error;
 use waggle_audit::ports::EventLog;
-use waggle_audit::{Content, Entry, EventFilter, Facts, Hash, Head, Salted, Tip, WaitingEvent};
+use waggle_audit::{
+    Change, Content, Entry, EventFilter, Facts, Hash, Head, Place, Salted, Tip, WaitingEvent,
+};
+use waggle_kernel::ids::{UserId, Version};
 use waggle_kernel::{
     Cursor, Direction, Event, NewEvent, Page, PageRequest, PortError, error_chain,
 };
@@ -14,6 +17,7 @@ use waggle_kernel::{
 use super::{Conn, Db, Repositories, columns, cursor_time, dialect, keyset, one_more};
 use crate::error::{StoreError, column, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
+use crate::queues::Queue;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{event_chain, event_details, event_heads, events, new_events};
 use crate::types::Time;
@@ -38,9 +42,9 @@ impl<'a> From<&'a NewEvent> for NewRow<'a> {
         Self {
             kind: &event.kind,
             object_kind: event.object.kind,
-            version: event.version.map(waggle_kernel::Version::number),
+            version: event.version.map(Version::number),
             actor: &event.by.key,
-            user_id: event.user.map(waggle_kernel::ids::UserId::number),
+            user_id: event.user.map(UserId::number),
             request_id: &event.by.request_id,
             at: event.at.into(),
             change: json(&event.change),
@@ -225,6 +229,28 @@ impl From<HeadRow> for Head {
     }
 }
 
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = events)]
+struct ChangeRow {
+    position: i64,
+    kind: String,
+    object_kind: String,
+    object_id: String,
+    version: Option<i64>,
+}
+
+impl From<ChangeRow> for Change {
+    fn from(row: ChangeRow) -> Self {
+        Self {
+            position: row.position,
+            kind: row.kind,
+            object_kind: row.object_kind,
+            object_id: row.object_id,
+            version: row.version.map(Version::new),
+        }
+    }
+}
+
 async fn insert_entries(connection: &mut Conn, mut entries: Vec<Entry>) -> Result<(), StoreError> {
     while !entries.is_empty() {
         let rest = entries.split_off(entries.len().min(CHUNK));
@@ -296,6 +322,7 @@ impl Repositories {
             .filter(new_events::id.eq_any(&ids))
             .execute(connection)
             .await?;
+        transaction.fills(Queue::Changes);
         transaction.commit().await?;
         Ok(ids.len())
     }
@@ -448,6 +475,32 @@ impl EventLog for Repositories {
                 sort_value: event.at.timestamp_micros(),
                 id: event.position,
             }))
+        })
+        .await
+    }
+
+    async fn place(&self) -> Result<Place, PortError> {
+        during("reading the end of the chain of events", async {
+            let (epoch, position) = event_chain::table
+                .find(1)
+                .select((event_chain::epoch, event_chain::position))
+                .first(&mut *self.pools.read().await?)
+                .await?;
+            Ok(Place { epoch, position })
+        })
+        .await
+    }
+
+    async fn changes(&self, after: i64, most: u16) -> Result<Vec<Change>, PortError> {
+        during("reading changes", async {
+            let rows: Vec<ChangeRow> = events::table
+                .filter(events::position.gt(after))
+                .order(events::position)
+                .limit(i64::from(most))
+                .select(columns::<ChangeRow>())
+                .load(&mut *self.pools.read().await?)
+                .await?;
+            Ok(rows.into_iter().map(Into::into).collect())
         })
         .await
     }

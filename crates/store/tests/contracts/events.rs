@@ -136,6 +136,26 @@ async fn positions_have_no_gaps(kind: Kind) {
     }
 }
 
+async fn changes_follow_the_chain(kind: Kind) {
+    let fresh = fresh(kind).await;
+    let log = &fresh.ports.events;
+    let empty = log.place().await.unwrap();
+    received(&fresh.ports, 2).await;
+    while log.extend(500).await.unwrap() > 0 {}
+
+    let place = log.place().await.unwrap();
+    let changes = log.changes(0, 500).await.unwrap();
+
+    assert_eq!((empty.position, empty.epoch.len()), (0, 16));
+    assert_eq!(place.epoch, empty.epoch);
+    let positions: Vec<i64> = changes.iter().map(|change| change.position).collect();
+    assert_eq!(positions, (1..=place.position).collect::<Vec<_>>());
+    assert_eq!(log.changes(0, 1).await.unwrap(), &changes[..1]);
+    assert_eq!(log.changes(1, 500).await.unwrap(), &changes[1..]);
+    let first = changes.first().unwrap();
+    assert_eq!((&*first.kind, &*first.object_kind), ("batch.received", "campaign_batch"));
+}
+
 /// The state of all tweets (by batch and name), batches and settings, as events tell it.
 #[derive(Debug, Default, PartialEq)]
 struct State {
@@ -618,6 +638,7 @@ macro_rules! on_both_kinds {
 }
 on_both_kinds!(
     positions_have_no_gaps,
+    changes_follow_the_chain,
     a_replay_gives_the_state,
     tampering_is_found,
     a_replaced_chain_is_not_signed,

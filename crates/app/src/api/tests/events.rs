@@ -62,3 +62,23 @@ async fn events_are_not_for_tokens() {
 
     expect!["403 this operation is for signed-in users, not for API tokens"].assert_eq(&said);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_export_has_the_events_of_the_filter_and_is_recorded() {
+    let server = Server::with_drafts().await;
+    let session = server.session(Role::Admin).await;
+    server.call("POST /generated-tweets/1/reject").ok().await;
+    let path = "GET /events/export?object_kind=generated_tweet&format=";
+
+    let mut csv = server.call(&format!("{path}csv")).with_session(&session).send().await;
+    let lines = server.call(&format!("{path}jsonl")).with_session(&session).ok().await;
+
+    let csv = csv.take_body().into_string().await.unwrap();
+    let rows: Vec<&str> = csv.lines().collect();
+    assert_eq!(rows.len(), 2, "{csv}");
+    assert!(rows[0].starts_with("Position,Time,Event,Object,"), "{csv}");
+    assert!(rows[1].contains(",tweet.rejected,generated_tweet,1,2,token:1,"), "{csv}");
+    assert_eq!(lines["kind"], "tweet.rejected");
+    let exports = server.call("GET /events?kind=user.auth_events_exported").with_session(&session);
+    assert_eq!(exports.ok().await["items"].as_array().unwrap().len(), 2);
+}

@@ -1,0 +1,1 @@
+ALTER TABLE event_chain DROP COLUMN epoch;
