@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use waggle_accounts::{AuthEvent, AuthEventFilter, EventKind};
 use waggle_audit::ports::EventLog;
@@ -13,7 +14,7 @@ use waggle_kernel::{
     Actor, Clock as _, Direction, Event, FixedClock, Limit, PageRequest, Scopes, Version,
     event_time,
 };
-use waggle_settings::{Kept, NewChange, NewChanges};
+use waggle_settings::{Kept, NewChange, NewChanges, Revision};
 use waggle_store::{Mode, Ports, Store};
 use waggle_twitter_n8n::events::batch_changed;
 use waggle_twitter_n8n::ports::ReviewedTweet;
@@ -234,6 +235,11 @@ impl State {
     }
 }
 
+fn setting_change(based_on: Revision, change: NewChange, at: DateTime<Utc>) -> NewChanges {
+    let by = Actor::system().reference();
+    NewChanges { based_on, at, by, master_key: None, changes: vec![change] }
+}
+
 /// One of several writers: changes what it finds, at random. What another writer changed first is
 /// refused.
 async fn change_at_random(ports: Ports, mut seed: u64) {
@@ -275,14 +281,7 @@ async fn change_at_random(ports: Ports, mut seed: u64) {
                     continue;
                 }
                 let change = NewChange { key, action: waggle_settings::Action::Set, from, to };
-                let changes = NewChanges {
-                    based_on: stored.revision,
-                    at: now,
-                    by: by.clone(),
-                    master_key: None,
-                    changes: vec![change],
-                };
-                drop(ports.settings.save(&changes).await);
+                drop(ports.settings.save(&setting_change(stored.revision, change, now)).await);
             }
             _ => {
                 let id = GeneratedTweetId::new(1 + i64::try_from(pick(12)).unwrap());
@@ -312,8 +311,14 @@ async fn a_replay_gives_the_state(kind: Kind) {
     for writer in writers {
         writer.await.unwrap();
     }
-    // Publishing changes a tweet, too.
+    // The writers may have left no setting.
     let now = FixedClock::noon().now();
+    let stored = fresh.ports.settings.load().await.unwrap();
+    let to = Some(Kept::Clear("value".to_owned()));
+    let key = "custom.last".to_owned();
+    let change = NewChange { key, action: waggle_settings::Action::Set, from: None, to };
+    fresh.ports.settings.save(&setting_change(stored.revision, change, now)).await.unwrap();
+    // Publishing changes a tweet, too.
     fresh.ports.batches.receive(&batch("last", &[("t-1", "to publish")]), now).await.unwrap();
     let waiting = TweetFilter { status: Some(Status::BrandAligned), ..TweetFilter::default() };
     let waiting = tweets_of(&*fresh.ports.tweets, &waiting).await.pop().unwrap();
