@@ -22,6 +22,7 @@ mod smtp;
 
 mod accounts;
 mod api;
+mod backup;
 mod changes;
 mod commands;
 mod document;

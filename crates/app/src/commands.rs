@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod backup;
 mod database;
 mod demo;
 mod input;
@@ -51,6 +52,13 @@ enum Command {
     Settings(settings::Arguments),
     /// Verify the record of all events.
     Audit(audit::Arguments),
+    /// Copy the SQLite database into a new file, while the server may run.
+    Backup(backup::Arguments),
+    /// Put a backup in the place of the SQLite database, while no server runs. Nothing goes out by
+    /// itself afterwards: queued posts wait for a person, and are listed.
+    Restore(backup::Arguments),
+    /// Do the same after the database was restored with other tools, such as `pg_restore`.
+    Restored,
     /// Print the document of the HTTP API (OpenAPI 3.1).
     Openapi,
     /// Run the main workflow over HTTP on a separate server, and print the result of each step.
@@ -94,6 +102,9 @@ fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
             Command::Users(command) => users::run(&config, command, arguments.json).await,
             Command::Settings(command) => settings::run(&config, command, arguments.json).await,
             Command::Audit(command) => audit::run(&config, command, arguments.json).await,
+            Command::Backup(command) => backup::back_up(&config, command, arguments.json).await,
+            Command::Restore(command) => backup::restore(&config, command, arguments.json).await,
+            Command::Restored => backup::restored(&config, arguments.json).await,
             Command::Openapi => {
                 print(&format!("{:#}", routes::api_document()));
                 Ok(ExitCode::SUCCESS)

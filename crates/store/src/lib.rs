@@ -30,6 +30,7 @@ mod one_of;
 mod pool;
 mod postgres;
 mod queues;
+mod restored;
 mod room;
 mod run_query;
 mod schema;
@@ -48,7 +49,7 @@ use waggle_accounts::ports::{
 };
 use waggle_audit::ports::EventLog;
 use waggle_content::ports::{Ledger, PostRepository};
-use waggle_kernel::Limits;
+use waggle_kernel::{ActorRef, Limits};
 use waggle_settings::ports::{SettingChanges, SettingRepository};
 use waggle_twitter_n8n::ports::{
     CampaignBatchRepository, GeneratedTweetRepository, PostQueue, SourceTweetRepository,
@@ -59,6 +60,7 @@ pub use self::error::StoreError;
 pub use self::maintenance::Maintenance;
 pub use self::migrations::{MigrationStatus, Mode};
 pub use self::queues::{Queue, Queues};
+pub use self::restored::{Restored, RestoredPost};
 pub use self::sqlite::FileLock;
 
 /// A database with Waggle's data.
@@ -246,6 +248,106 @@ impl Store {
         }
     }
 
+    /// Copies the SQLite database at `database` into a new file, while it is in use. The copy is
+    /// the state at one moment.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if there is no such database, `copy` exists, or it cannot be written. Then
+    /// there is no copy.
+    pub async fn back_up(database: &Path, copy: &Path) -> Result<(), StoreError> {
+        if !database.exists() {
+            return Err(missing(database));
+        }
+        let (database, copy) = (database.to_owned(), copy.to_owned());
+        blocking(move || sqlite::backup::copy(&database, &copy)).await
+    }
+
+    /// Puts a copy of an SQLite database in the place of `database`, after
+    /// [`after_restore`](Self::after_restore). Returns what that changed, and the new name of the
+    /// file that was there before.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if a server uses the database, or the copy is not one of Waggle or is
+    /// damaged. Then nothing is replaced.
+    pub async fn restore(
+        database: &Path,
+        copy: &Path,
+        by: &ActorRef,
+        now: DateTime<Utc>,
+    ) -> Result<(Restored, Option<PathBuf>), StoreError> {
+        if !copy.exists() {
+            return Err(missing(copy));
+        }
+        let _lock = FileLock::of_server(database)?;
+        let draft = sqlite::files::beside(database, ".restoring");
+        for end in ["", "-wal", "-shm"] {
+            let left = sqlite::files::beside(&draft, end);
+            sqlite::files::remove(&left).map_err(|source| StoreError::File {
+                path: left.display().to_string(),
+                problem: "was left by an earlier attempt, and cannot be removed",
+                source: Some(source),
+            })?;
+        }
+        let (from, to) = (copy.to_owned(), draft.clone());
+        blocking(move || sqlite::backup::copy(&from, &to)).await?;
+        let restored = Self::restore_draft(&draft, copy, by, now).await;
+        if restored.is_err() {
+            let _ = sqlite::files::remove(&draft);
+        }
+        let (restored, database) = (restored?, database.to_owned());
+        let suffix = now.format(".before-restore-%Y%m%dT%H%M%S%.6fZ").to_string();
+        let kept = blocking(move || sqlite::backup::put_in_place(&draft, &database, &suffix));
+        Ok((restored, kept.await?))
+    }
+
+    async fn restore_draft(
+        draft: &Path,
+        copy: &Path,
+        by: &ActorRef,
+        now: DateTime<Utc>,
+    ) -> Result<Restored, StoreError> {
+        let store = Self::open(&format!("sqlite://{}", draft.display())).await?;
+        if store.migration_status().await?.iter().all(|step| !step.applied) {
+            return Err(StoreError::File {
+                path: copy.display().to_string(),
+                problem: "is not a database of Waggle",
+                source: None,
+            });
+        }
+        store.migrate(Mode::Run).await?;
+        let restored = store.after_restore(by, now).await?;
+        if let Databases::Sqlite { pools, .. } = &store.databases {
+            sqlite::dialect::forget_old_pages(pools).await?;
+        }
+        Ok(restored)
+    }
+
+    /// Makes sure that nothing goes out by itself after a backup was restored: queued posts wait
+    /// for a person, and waiting mails and codes are removed. All sessions end, and streams of
+    /// changes begin again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if storage fails. Then nothing is changed.
+    pub async fn after_restore(
+        &self,
+        by: &ActorRef,
+        now: DateTime<Utc>,
+    ) -> Result<Restored, StoreError> {
+        match &self.databases {
+            Databases::Sqlite { pools, .. } => {
+                let repositories = sqlite::repositories::Repositories::new(pools.clone());
+                repositories.after_restore(by, now).await
+            }
+            Databases::Postgres { pools } => {
+                let repositories = postgres::repositories::Repositories::new(pools.clone());
+                repositories.after_restore(by, now).await
+            }
+        }
+    }
+
     /// All storage ports.
     pub fn ports(&self) -> Ports {
         match &self.databases {
@@ -291,6 +393,17 @@ impl Store {
             Databases::Postgres { .. } => "PostgreSQL",
         }
     }
+}
+
+fn missing(path: &Path) -> StoreError {
+    StoreError::File { path: path.display().to_string(), problem: "does not exist", source: None }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| StoreError::Connection(error.into()))?
 }
 
 fn is_file_missing(url: &str) -> bool {

@@ -259,6 +259,8 @@ pub(crate) mod dialect {
     /// Random bytes: 32, of which 244 bits are random.
     pub(crate) const RANDOM: &str =
         "uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) AS random";
+    /// A new name for the course of events: 16 random hexadecimal digits.
+    pub(crate) const NEW_EPOCH: &str = "left(replace(gen_random_uuid()::text, '-', ''), 16)";
 
     /// Whether a batch and its tweets can be stored in one statement.
     pub(crate) const STORES_AT_ONCE: bool = true;

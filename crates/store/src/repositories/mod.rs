@@ -17,6 +17,7 @@ mod post_events;
 mod post_queue;
 mod posts;
 mod readable;
+mod restored;
 mod revoke;
 mod search;
 mod second_factors;

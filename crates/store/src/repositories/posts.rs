@@ -208,7 +208,7 @@ async fn seen(
 
 /// Increases the version of a tweet whose post left the queue, so that a later request to publish
 /// the earlier version is rejected as stale.
-async fn leave_queue(
+pub(super) async fn leave_queue(
     connection: &mut Conn,
     tweet: i64,
     by: &ActorRef,

@@ -1,14 +1,16 @@
 //! The SQLite backend: one writer, several readers, and one process for each file.
 
+pub(crate) mod backup;
 mod connection;
 mod count_order;
 mod disk;
+pub(crate) mod files;
 mod runtime;
 pub(crate) mod text_index;
 pub(crate) mod totals;
 
 use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bb8::PooledConnection;
@@ -24,6 +26,7 @@ use waggle_content::{DeliveryState, PostStatus};
 use self::connection::Manager;
 pub(crate) use self::connection::{Conn, Db};
 pub(crate) use self::disk::has_room;
+use self::files::make_private;
 use self::runtime::OnWorker;
 pub(crate) use self::transaction::Transaction;
 use crate::error::StoreError;
@@ -170,20 +173,6 @@ impl LongRead {
     }
 }
 
-/// Creates the file, accessible only to its owner, if it does not exist. SQLite gives its other
-/// files the same mode.
-fn make_private(path: &Path) -> Result<(), StoreError> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(|source| StoreError::File {
-        path: path.display().to_string(),
-        problem: "cannot be opened",
-        source: Some(source),
-    })
-}
-
 /// Whether the file belongs to another program. The file is not changed.
 fn is_foreign(path: &Path) -> Result<bool, StoreError> {
     let opened = SqliteConnection::establish(&path.to_string_lossy());
@@ -273,6 +262,8 @@ pub(crate) mod dialect {
 
     /// Random bytes: 32.
     pub(crate) const RANDOM: &str = "randomblob(32) AS random";
+    /// A new name for the course of events: 16 random hexadecimal digits.
+    pub(crate) const NEW_EPOCH: &str = "lower(hex(randomblob(8)))";
 
     /// Whether a batch and its tweets can be stored in one statement: an INSERT cannot be a part of
     /// another statement.
@@ -380,9 +371,7 @@ impl FileLock {
 }
 
 fn lock_file(database: &Path, purpose: &str) -> Result<File, StoreError> {
-    let mut name = database.as_os_str().to_owned();
-    name.push(format!("-{purpose}.lock"));
-    let path = PathBuf::from(name);
+    let path = files::beside(database, &format!("-{purpose}.lock"));
     OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|source| {
         StoreError::File {
             path: path.display().to_string(),

@@ -1,0 +1,101 @@
+//! Copies a database file while it is in use, and puts a copy in its place.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel::sqlite::SqliteConnection;
+
+use super::files::{beside, make_private, remove};
+use crate::error::StoreError;
+
+#[derive(QueryableByName)]
+struct Verdict {
+    #[diesel(sql_type = Text, column_name = "quick_check")]
+    text: String,
+}
+
+/// Writes the state of a database at one moment into a new file, which only its owner can read.
+/// Readers and writers go on meanwhile. The file is complete once it has its name.
+pub(crate) fn copy(database: &Path, copy: &Path) -> Result<(), StoreError> {
+    let unusable =
+        |problem, source| StoreError::File { path: copy.display().to_string(), problem, source };
+    if copy.exists() {
+        return Err(unusable("exists already, and is not overwritten", None));
+    }
+    let partial = beside(copy, ".partial");
+    remove(&partial).map_err(|source| unusable("cannot be written", Some(source)))?;
+    make_private(&partial)?;
+    let written = write(database, &partial).and_then(|()| {
+        let synced = File::open(&partial).and_then(|file| file.sync_all());
+        let named = synced.and_then(|()| rename(&partial, copy));
+        named.map_err(|source| unusable("cannot be written", Some(source)))
+    });
+    if written.is_err() {
+        let _ = remove(&partial);
+    }
+    written
+}
+
+fn write(database: &Path, copy: &Path) -> Result<(), StoreError> {
+    let open = |path: &Path| {
+        let opened = SqliteConnection::establish(&path.to_string_lossy());
+        opened.map_err(|error| StoreError::Connection(error.into()))
+    };
+    let mut connection = open(database)?;
+    connection.batch_execute("PRAGMA busy_timeout = 5000")?;
+    diesel::sql_query("VACUUM INTO ?")
+        .bind::<Text, _>(copy.to_string_lossy())
+        .execute(&mut connection)?;
+    let verdict: Verdict = diesel::sql_query("PRAGMA quick_check").get_result(&mut open(copy)?)?;
+    if verdict.text == "ok" {
+        Ok(())
+    } else {
+        Err(StoreError::Connection(format!("the copy is damaged: {}", verdict.text).into()))
+    }
+}
+
+/// Puts a database file in the place of another one, which keeps its contents under another name.
+/// Returns that name, if there was one. No process may use either file.
+pub(crate) fn put_in_place(
+    new: &Path,
+    database: &Path,
+    suffix: &str,
+) -> Result<Option<PathBuf>, StoreError> {
+    let failed = |source| StoreError::File {
+        path: database.display().to_string(),
+        problem: "cannot be replaced",
+        source: Some(source),
+    };
+    let log = beside(new, "-wal");
+    if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        return Err(failed(io::Error::other("the new file still has a write-ahead log")));
+    }
+    let kept = beside(database, suffix);
+    let is_there = database.exists();
+    if is_there {
+        // The file has both names until it is replaced, so there always is a database.
+        fs::hard_link(database, &kept).map_err(failed)?;
+    }
+    for end in ["-wal", "-shm"] {
+        let file = beside(database, end);
+        if file.exists() {
+            fs::rename(&file, beside(&kept, end)).map_err(failed)?;
+        }
+    }
+    rename(new, database).map_err(failed)?;
+    for end in ["-wal", "-shm", "-migrate.lock"] {
+        remove(&beside(new, end)).map_err(failed)?;
+    }
+    Ok(is_there.then_some(kept))
+}
+
+/// Renames a file, so that it has the new name after a power cut, too.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
