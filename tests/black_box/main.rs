@@ -31,6 +31,7 @@ mod joining;
 mod kill;
 mod leases;
 mod ledger;
+mod metrics;
 mod n8n;
 mod odd_input;
 mod outages;

@@ -17,6 +17,7 @@ mod pace;
 mod problem;
 mod refused;
 mod request_id;
+mod scrape;
 mod server;
 mod shares;
 mod still_allowed;
@@ -41,8 +42,10 @@ pub(crate) use self::document::document;
 pub(crate) use self::failure::Failure;
 pub(crate) use self::health::routes as health;
 pub(crate) use self::json::{depth, not_json};
+
 use self::pace::Pace;
 pub(crate) use self::problem::Problem;
+pub(crate) use self::scrape::metrics;
 pub(crate) use self::shares::Shares;
 pub(crate) use self::still_allowed::StillAllowed;
 pub(crate) use self::visitor::{GOOGLE_COOKIE, SESSION_COOKIE, SignedIn};

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod http;
 mod live;
+mod metrics;
 mod n8n;
 mod pages;
 mod routes;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::http::{API, CALLBACK, Contract, docs_page, document, fixed, health, limited};
+use crate::http::{API, CALLBACK, Contract, docs_page, document, fixed, health, limited, metrics};
 use crate::use_cases::UseCases;
 use crate::{api, http, n8n, pages};
 
@@ -42,6 +42,7 @@ pub(crate) fn tree() -> Route {
         .at("/openapi.json", get(document))
         .nest("/docs", page)
         .nest("/health", health())
+        .at("/metrics", get(metrics))
         .nest("/account", pages::routes())
         .at("/", get(make_sync(|_| Redirect::see_other("/account"))))
         .at(CALLBACK, get(pages::back_from_google))

@@ -20,6 +20,7 @@ use crate::live::changes::NewChanges;
 use crate::live::connections::LiveConnections;
 use crate::live::policy;
 use crate::live::super_admins::SuperAdmins;
+use crate::metrics::Metrics;
 
 /// The use cases, wired to their real ports.
 pub(crate) struct UseCases {
@@ -42,6 +43,7 @@ pub(crate) struct UseCases {
     pub(crate) events: BrowseEvents,
     pub(crate) changes: FollowChanges,
     pub(crate) new_changes: NewChanges,
+    pub(crate) metrics: Metrics,
     /// The database, whose health is checked.
     pub(crate) store: Store,
     /// True when the process is about to end: it is no longer ready for requests, and open streams

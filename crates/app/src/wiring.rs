@@ -26,6 +26,7 @@ use crate::live::connections::{LiveConnections, Maker};
 use crate::live::effects::Effects;
 use crate::live::head_signer::MasterHeadSigner;
 use crate::live::super_admins::SuperAdmins;
+use crate::metrics::Metrics;
 use crate::use_cases::UseCases;
 
 /// Errors of wiring the use cases.
@@ -34,6 +35,9 @@ pub(crate) enum WiringError {
     /// The settings cannot be read or changed.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The metrics of the process cannot be registered.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
     /// Values of settings are invalid.
     #[error(
         "{}. Run 'waggle settings check' for details; fix it with 'waggle settings set' or 'unset'",
@@ -137,6 +141,7 @@ pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases
         changes: FollowChanges { log: ports.events.clone() },
         new_changes: NewChanges::default(),
         events: BrowseEvents { log: ports.events },
+        metrics: Metrics::new()?,
         super_admins,
         connections,
         store: store.clone(),

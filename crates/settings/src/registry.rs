@@ -60,8 +60,8 @@ macro_rules! settings {
 
 settings! {
     Ingest {
-        /// Networks from which the two n8n endpoints accept requests without a credential. While
-        /// the list is not empty, a warning is logged at start.
+        /// Networks from which the two n8n endpoints and `/metrics` accept requests without a
+        /// credential. While the list is not empty, a warning is logged at start.
         trusted_ingest_networks: List<Network> = "TRUSTED_INGEST_NETWORKS", default "[]";
         /// The maximum body size of the two n8n endpoints, in bytes.
         ingest_max_bytes: Integer<1_024, 67_108_864> = "INGEST_MAX_BYTES", default "10485760";

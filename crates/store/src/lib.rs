@@ -24,6 +24,7 @@ mod ids;
 mod insert_many;
 mod locked_tweet;
 mod maintenance;
+mod measures;
 mod migrations;
 mod new_batch;
 mod one_of;
@@ -58,6 +59,7 @@ use waggle_twitter_n8n::ports::{
 use self::databases::Databases;
 pub use self::error::StoreError;
 pub use self::maintenance::Maintenance;
+pub use self::measures::{Connections, Measures};
 pub use self::migrations::{MigrationStatus, Mode};
 pub use self::queues::{Queue, Queues};
 pub use self::restored::{Restored, RestoredPost};
@@ -372,6 +374,31 @@ impl Store {
                 sqlite::repositories::check(pools).await
             }
             Databases::Postgres { pools } => postgres::repositories::check(pools).await,
+        }
+    }
+
+    /// What waits in the database, for monitoring.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if storage fails.
+    pub async fn measures(&self) -> Result<Measures, StoreError> {
+        match &self.databases {
+            Databases::Sqlite { pools, .. } => {
+                sqlite::repositories::Repositories::new(pools.clone()).measures().await
+            }
+            Databases::Postgres { pools } => {
+                postgres::repositories::Repositories::new(pools.clone()).measures().await
+            }
+        }
+    }
+
+    /// The connections of each pool of this process.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Connections> {
+        match &self.databases {
+            Databases::Sqlite { pools, .. } => pools.connections(),
+            Databases::Postgres { pools } => pools.connections(),
         }
     }
 

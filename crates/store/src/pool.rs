@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use waggle_kernel::error_chain;
 
 use crate::error::StoreError;
+use crate::measures::Connections;
 
 /// The reason why the latest connection could not be opened.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,12 @@ impl<E: std::error::Error + 'static> ErrorSink<E> for ConnectErrors {
     fn boxed_clone(&self) -> Box<dyn ErrorSink<E>> {
         Box::new(self.clone())
     }
+}
+
+/// How many connections a pool has.
+pub(crate) fn connections<M: ManageConnection>(name: &'static str, pool: &Pool<M>) -> Connections {
+    let state = pool.state();
+    Connections { pool: name, open: state.connections, idle: state.idle_connections }
 }
 
 /// Takes a connection from the pool. If the pool is empty and no connection can be opened, returns

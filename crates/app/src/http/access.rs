@@ -120,6 +120,13 @@ pub(super) fn access(method: &Method, path: &str) -> Option<Access> {
     fitting.min_by_key(|(_, pattern, _)| pattern.matches(':').count()).map(|(_, _, who)| *who)
 }
 
+/// The pattern of an operation, by which requests are counted.
+pub(super) fn pattern(method: &Method, path: &str) -> Option<&'static str> {
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let fitting = TABLE.iter().filter(|(of, pattern, _)| of == method && fits(pattern, path));
+    fitting.map(|(_, pattern, _)| *pattern).min_by_key(|pattern| pattern.matches(':').count())
+}
+
 /// Whether a path matches a pattern, in which `:name` stands for one segment that is not empty.
 pub(crate) fn fits(pattern: &str, path: &str) -> bool {
     let (mut wanted, mut found) = (pattern.split('/'), path.split('/'));

@@ -12,7 +12,8 @@ use tracing::{error, info};
 use waggle_settings::Values;
 
 use super::Problem;
-use super::addresses::CALLBACK;
+use super::access::pattern;
+use super::addresses::{API, CALLBACK};
 use super::client::client_address;
 use super::pace::{Pace, most_calls};
 use super::request_id::{REQUEST_ID, new_id, request_id};
@@ -39,6 +40,7 @@ async fn answered<E: Endpoint + 'static>(
     let begun = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let app = request.data::<Arc<UseCases>>().cloned();
     let problem =
         too_fast(&request).or_else(|| refused(&request)).or_else(|| misaddressed(&request));
     let mut response = match problem {
@@ -51,10 +53,36 @@ async fn answered<E: Endpoint + 'static>(
         let soon = HeaderValue::from_static("5");
         response.headers_mut().entry(header::RETRY_AFTER).or_insert(soon);
     }
-    let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = begun.elapsed();
+    if let Some(app) = app {
+        app.metrics.request(known(&method), &route(&method, &path), status.as_u16(), took);
+    }
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let path = shortened(&path);
     info!(request.id = %id, %method, path, status = status.as_u16(), took_ms, "request");
     Ok(response)
+}
+
+/// The name of a method, of which there are few.
+fn known(method: &Method) -> &'static str {
+    const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    METHODS.into_iter().find(|known| method == known).unwrap_or("other")
+}
+
+/// What a path is counted as, so that there are few of them: the pattern of an operation of the
+/// native API, the name of an n8n endpoint, or the first segment.
+fn route(method: &Method, path: &str) -> String {
+    const N8N: [&str; 2] = ["check-duplicate-tweet", "receive-tweets"];
+    const OTHERS: [&str; 7] =
+        ["health", "metrics", "docs", "openapi.json", "account", "accounts", "twitter"];
+    if let Some(rest) = path.strip_prefix(API) {
+        return pattern(method, rest).map_or("other".into(), |pattern| format!("{API}{pattern}"));
+    }
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    let n8n = N8N.into_iter().find(|name| segments.clone().any(|segment| segment == *name));
+    let first = segments.next();
+    let other = OTHERS.into_iter().find(|name| first == Some(*name));
+    n8n.or(other).map_or("other".into(), |name| format!("/{name}"))
 }
 
 /// The beginning of a path, so that log lines are bounded.
@@ -182,4 +210,25 @@ fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
         "default-src 'none'; frame-ancestors 'none'"
     };
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_few_routes() {
+        let get = |path| route(&Method::GET, path);
+
+        assert_eq!(get("/api/v1/posts/7"), "/api/v1/posts/:id");
+        assert_eq!(get("/api/v1/events/export"), "/api/v1/events/export");
+        assert_eq!(get("/twitter/api/receive-tweets/"), "/receive-tweets");
+        assert_eq!(get("/health/ready"), "/health");
+        assert_eq!(get("/account"), "/account");
+        for unknown in ["/api/v1/made-up", "/made-up/7", "/", "", "//health-x"] {
+            assert_eq!(get(unknown), "other", "{unknown}");
+        }
+        let made_up = Method::from_bytes(b"MADE-UP").unwrap();
+        assert_eq!((known(&made_up), known(&Method::PATCH)), ("other", "PATCH"));
+    }
 }

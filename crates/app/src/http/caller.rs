@@ -120,6 +120,21 @@ pub(crate) async fn caller(
     allowed(actor.in_request(request_id()), scope)
 }
 
+/// Checks that the caller may read the metrics: with an API token that has the scope `read`, or from
+/// a trusted network.
+pub(super) async fn may_read_metrics(
+    app: &UseCases,
+    request: &Request,
+) -> Result<(), CallerRefused> {
+    match bearer(app, request).await {
+        Err(CallerRefused::Missing) => {
+            trusted(app, request).ok_or(CallerRefused::Missing)?;
+            if is_of_a_browser(request) { Err(CallerRefused::CrossSite) } else { Ok(()) }
+        }
+        result => allowed(result?, Scope::Read).map(drop),
+    }
+}
+
 /// Whether a browser sent the request. A browser in the trusted network sends requests for any site
 /// that its user visits.
 fn is_of_a_browser(request: &Request) -> bool {

@@ -34,6 +34,11 @@ impl NewChanges {
         self.sender.subscribe()
     }
 
+    /// The number of streams.
+    pub(crate) fn streams(&self) -> usize {
+        self.sender.receiver_count()
+    }
+
     /// Sends everything after the position `last`, and moves it. `last` is `None` at first, and
     /// while there are no streams. Then nothing is read.
     ///

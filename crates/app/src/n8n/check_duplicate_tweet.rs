@@ -522,6 +522,7 @@ async fn decide(
         new_tweets.push(raw);
     }
     let (new, duplicates) = (new_tweets.len(), duplicate_ids.len());
+    app.metrics.source_tweets(new, duplicates);
     let answer = Answer {
         message: message(new, duplicates, errors.count()),
         status: "success",

@@ -182,6 +182,7 @@ async fn store(
         Refusal { campaign_batch: Box::new(echo.clone()), status, ..refusal }
     })?;
     let Received { id, batch_id, stored, known, processed_source_tweets, .. } = received;
+    app.metrics.generated_tweets(stored, known);
     let mut message = format!("Received {stored} tweets (saved to database)");
     if batch_id != claimed {
         // Writing to a String cannot fail.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tracing::{error, info, warn};
 use waggle_content::ports::{Connected, Connections as _, LedgerError};
-use waggle_content::{Claimed, PublishDueError, Recorded, Settlement};
+use waggle_content::{Claimed, PublishDueError, Recorded, Settled, Settlement};
 use waggle_kernel::{PortError, error_chain};
 use waggle_store::{Queue, Queues};
 
@@ -104,6 +104,7 @@ impl QueueWork for Posts {
                 return;
             }
         };
+        self.app.metrics.delivery(platform, outcome(&settled));
         match settled.recorded {
             Recorded::AsDecided => {}
             Recorded::PublicBefore { id } => {
@@ -177,5 +178,23 @@ impl QueueWork for Posts {
                 error!(post.id = post, platform, reason, "a person must resolve a post");
             }
         }
+    }
+}
+
+/// The name of an outcome, by which it is counted.
+const fn outcome(settled: &Settled) -> &'static str {
+    match settled.recorded {
+        Recorded::AsDecided => {}
+        Recorded::PublicBefore { .. } => return "published_before",
+        Recorded::PublicTwice { .. } => return "published_twice",
+        Recorded::IdTaken { .. } => return "id_taken",
+    }
+    match settled.settlement {
+        Settlement::Published { .. } => "published",
+        Settlement::Retry { .. } => "retry",
+        Settlement::Held { .. } => "held",
+        Settlement::Look { .. } | Settlement::Ask { .. } => "unknown",
+        Settlement::Failed { .. } => "failed",
+        Settlement::Missed { .. } => "missed",
     }
 }

@@ -25,7 +25,8 @@ pub(crate) use self::connection::{Conn, Db};
 pub(crate) use self::transaction::Transaction;
 use crate::error::{StoreError, connection_lost, is_check_due};
 use crate::foreign::{self, Name};
-use crate::pool::{ConnectErrors, get};
+use crate::measures::Connections;
+use crate::pool::{ConnectErrors, connections, get};
 use crate::queues::Queues;
 
 type Pool = bb8::Pool<Manager>;
@@ -84,6 +85,11 @@ impl Pools {
             .build_unchecked(Manager::new_with_config(String::new(), config));
         let (parameters, long) = (Arc::new(parameters), Arc::new(Semaphore::new(LONG_READS)));
         Ok(Self { pool, errors, queues: Queues::default(), parameters, long })
+    }
+
+    /// The connections of the pool.
+    pub(crate) fn connections(&self) -> Vec<Connections> {
+        vec![connections("all", &self.pool)]
     }
 
     /// A connection for a long query. Only a few run at the same time, which leaves connections for

@@ -11,6 +11,7 @@ mod ledger;
 mod limits;
 mod locks;
 mod mails;
+mod measures;
 mod outcome;
 mod passkeys;
 mod post_events;

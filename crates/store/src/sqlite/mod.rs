@@ -31,7 +31,8 @@ use self::runtime::OnWorker;
 pub(crate) use self::transaction::Transaction;
 use crate::error::StoreError;
 use crate::foreign::{self, Name};
-use crate::pool::{ConnectErrors, get};
+use crate::measures::Connections;
+use crate::pool::{ConnectErrors, connections, get};
 use crate::queues::Queues;
 use crate::schema::{deliveries, posts};
 use crate::types::Time;
@@ -124,6 +125,15 @@ impl Pools {
             })
             .await?;
         Ok(Transaction::new(connection, &self.queues))
+    }
+
+    /// The connections of each pool.
+    pub(crate) fn connections(&self) -> Vec<Connections> {
+        vec![
+            connections("writer", &self.writer),
+            connections("readers", &self.readers),
+            connections("long_readers", &self.long_readers),
+        ]
     }
 
     /// A connection that can only read.
