@@ -240,3 +240,23 @@ fn texts_are_plain_english() {
 
     assert_eq!(found, Vec::<String>::new());
 }
+
+/// A name that Waggle does not know would keep it from starting.
+#[test]
+fn the_files_for_deployment_name_what_exists() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+    let config = read("crates/app/src/config.rs");
+    for file in ["deploy/waggle.service", "Dockerfile", "compose.yaml"] {
+        let text = read(file);
+        let is_part = |letter: char| letter.is_ascii_uppercase() || letter == '_';
+        let words = text.split(|letter: char| !is_part(letter));
+        let names: Vec<&str> = words.filter(|word| word.starts_with("WAGGLE_")).collect();
+        assert!(!names.is_empty(), "{file}");
+        for name in names {
+            assert!(config.contains(&format!("\"{name}\"")), "{file}: {name}");
+        }
+    }
+    let manifest = read("Cargo.toml");
+    let version = manifest.split("rust-version = \"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(read("Dockerfile").contains(&format!("FROM rust:{version}-")));
+}
