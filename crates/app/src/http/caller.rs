@@ -120,8 +120,8 @@ pub(crate) async fn caller(
     allowed(actor.in_request(request_id()), scope)
 }
 
-/// Checks that the caller may read the metrics: with an API token that has the scope `read`, or from
-/// a trusted network.
+/// Checks that the caller may read the metrics: with an API token that has the scope `read`, or
+/// from a trusted network.
 pub(super) async fn may_read_metrics(
     app: &UseCases,
     request: &Request,
