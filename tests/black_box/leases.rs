@@ -16,7 +16,7 @@ async fn count(waggle: &Waggle, query: &str) -> i64 {
 }
 
 /// Waits until all leases have expired.
-async fn until_lapsed(waggle: &Waggle) {
+pub(crate) async fn until_lapsed(waggle: &Waggle) {
     waggle
         .until("/api/v1/source-tweets?is_processed=false", |list| {
             list["items"].as_array().unwrap().iter().all(|tweet| {

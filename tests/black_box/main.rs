@@ -27,6 +27,7 @@ mod changes;
 mod commands;
 mod document;
 mod google;
+mod idempotency;
 mod joining;
 mod kill;
 mod leases;

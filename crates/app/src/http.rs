@@ -12,6 +12,7 @@ mod document;
 mod failure;
 mod head_deadline;
 mod health;
+mod idempotency;
 mod json;
 mod pace;
 mod problem;

@@ -31,6 +31,9 @@ pub enum StoreError {
         /// The required free space, in bytes.
         needed: u64,
     },
+    /// The call was made before, so nothing was changed.
+    #[error("the call was made before with this Idempotency-Key")]
+    MadeBefore,
     #[error("the migrations failed")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the database URL {0}")]

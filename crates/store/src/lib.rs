@@ -27,6 +27,7 @@ mod maintenance;
 mod measures;
 mod migrations;
 mod new_batch;
+mod once;
 mod one_of;
 mod pool;
 mod postgres;
@@ -50,7 +51,7 @@ use waggle_accounts::ports::{
 };
 use waggle_audit::ports::EventLog;
 use waggle_content::ports::{Ledger, PostRepository};
-use waggle_kernel::{ActorRef, Limits};
+use waggle_kernel::{ActorRef, Limits, PortError};
 use waggle_settings::ports::{SettingChanges, SettingRepository};
 use waggle_twitter_n8n::ports::{
     CampaignBatchRepository, GeneratedTweetRepository, PostQueue, SourceTweetRepository,
@@ -61,6 +62,7 @@ pub use self::error::StoreError;
 pub use self::maintenance::Maintenance;
 pub use self::measures::{Connections, Measures};
 pub use self::migrations::{MigrationStatus, Mode};
+pub use self::once::{KeyedCall, Once, StoredAnswer};
 pub use self::queues::{Queue, Queues};
 pub use self::restored::{Restored, RestoredPost};
 pub use self::sqlite::FileLock;
@@ -375,6 +377,36 @@ impl Store {
             }
             Databases::Postgres { pools } => postgres::repositories::check(pools).await,
         }
+    }
+
+    /// Makes a call, unless it was made before with the same key. Everything that `work` changes,
+    /// the key, and what `answer` returns are one transaction. So if the process dies, either all
+    /// of it is stored or nothing. Calls with the same key at the same time wait for each other.
+    ///
+    /// If `answer` returns `None`, the call can be made again with the key. What `work` changed
+    /// stays.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if storage fails. Then nothing is changed.
+    pub async fn once<T: Send>(
+        &self,
+        call: &KeyedCall,
+        now: DateTime<Utc>,
+        work: impl Future<Output = T> + Send,
+        answer: impl FnOnce(&T) -> Option<StoredAnswer> + Send,
+    ) -> Result<Once<T>, PortError> {
+        let once = match &self.databases {
+            Databases::Sqlite { pools, .. } => {
+                let repositories = sqlite::repositories::Repositories::new(pools.clone());
+                repositories.once(call, now, work, answer).await
+            }
+            Databases::Postgres { pools } => {
+                let repositories = postgres::repositories::Repositories::new(pools.clone());
+                repositories.once(call, now, work, answer).await
+            }
+        };
+        once.map_err(|error| error.during("making a call once"))
     }
 
     /// What waits in the database, for monitoring.

@@ -530,3 +530,19 @@ allow_tables_to_appear_in_same_query!(
     twitter_posts,
     users,
 );
+
+table! {
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+    use crate::types::UtcMicros;
+
+    idempotency_keys (id) {
+        id -> BigInt,
+        caller -> Text,
+        key -> Text,
+        fingerprint -> Binary,
+        status -> BigInt,
+        content_type -> Text,
+        answer -> Nullable<Binary>,
+        created_at -> UtcMicros,
+    }
+}

@@ -12,6 +12,7 @@ mod changes;
 mod confirmations;
 mod events;
 mod generated_tweets;
+mod idempotency;
 mod posts;
 mod reach;
 mod settings;
@@ -49,6 +50,7 @@ struct Server {
     app: Arc<UseCases>,
     token: String,
     folder: PathBuf,
+    started: DateTime<Utc>,
 }
 
 impl Drop for Server {
@@ -82,7 +84,8 @@ impl Server {
         let first = app.people.tokens.create_first(&Actor::system(), "test").await.unwrap();
         let token = first.unwrap().secret.expose_secret().to_owned();
         let endpoint = http::framed(routes::tree(), Arc::clone(&app), &Shares::default());
-        Self { client: TestClient::new(endpoint.boxed()), app, token, folder }
+        let (client, started) = (TestClient::new(endpoint.boxed()), SystemClock.now());
+        Self { client, app, token, folder, started }
     }
 
     /// With a batch of two drafts, which have the ids 1 and 2.
@@ -125,6 +128,7 @@ impl Server {
             body: None,
             credential,
             finds_nothing: false,
+            key: None,
         }
     }
 
@@ -175,6 +179,7 @@ struct Call<'a> {
     body: Option<Value>,
     credential: Credential,
     finds_nothing: bool,
+    key: Option<String>,
 }
 
 impl Call<'_> {
@@ -185,6 +190,12 @@ impl Call<'_> {
 
     fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// With an `Idempotency-Key`.
+    fn key(mut self, key: &str) -> Self {
+        self.key = Some(key.to_owned());
         self
     }
 
@@ -236,6 +247,9 @@ impl Call<'_> {
         };
         if let Some(version) = self.version {
             request = request.header("if-match", version.to_string());
+        }
+        if let Some(key) = self.key {
+            request = request.header("idempotency-key", key);
         }
         if let Some(body) = self.body {
             request = request.body_json(&body);

@@ -14,6 +14,7 @@ use super::access::{Access, access};
 use super::caller::let_in;
 use super::client::client_address;
 use super::contract::Contract;
+use super::idempotency;
 use super::json::depth;
 use super::problem::NOT_JSON;
 use super::shares::{Part, Shares};
@@ -159,9 +160,8 @@ pub(crate) fn limited<E: Endpoint + 'static>(
             } else if !is_read {
                 return Err(refuse(BodyRefused::NotJson).into());
             }
-            request.set_body(bytes);
             request.extensions_mut().insert(Arc::new(share));
-            next.get_response_or_error(request).await
+            idempotency::once(&app, next, request, bytes).await
         }
     })
 }
@@ -177,15 +177,6 @@ fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
     let detail = "If-Match must be the version, a number, and must be sent only once";
     Err(Problem::new(StatusCode::BAD_REQUEST, detail))
 }
-
-/// Calls an endpoint without converting its error to a response.
-trait ResponseOrError: Endpoint {
-    async fn get_response_or_error(&self, request: Request) -> poem::Result<Response> {
-        Ok(poem::IntoResponse::into_response(self.call(request).await?))
-    }
-}
-
-impl<E: Endpoint> ResponseOrError for E {}
 
 fn announced(request: &Request) -> usize {
     request

@@ -8,6 +8,7 @@ use waggle_kernel::Limit;
 use super::access::{Access, access};
 use super::addresses::API;
 use super::failure::{of_frame, reference, responses};
+use super::idempotency::{MOST_KEY, is_creating};
 
 /// Builds the document. `spec` is the document of the framework. `calls` has the paths outside of
 /// the native API, with their schemas and tags.
@@ -37,6 +38,12 @@ pub(crate) fn document(spec: Value, calls: Value) -> Value {
             let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
             let takes_values = parameters.as_ref().is_some_and(|all| !all.is_empty());
             parameters.into_iter().flatten().for_each(tell_of_pages);
+            if let Some(operation) = operation.as_object_mut()
+                && is_creating(&method, &sample(&path))
+            {
+                let all = operation.entry("parameters").or_insert_with(|| json!([]));
+                all.as_array_mut().into_iter().for_each(|all| all.push(idempotency_key()));
+            }
             if let Some(responses) = operation["responses"].as_object_mut() {
                 for (status, response) in responses.iter_mut() {
                     if let Ok(status @ 400..) = status.parse() {
@@ -73,6 +80,18 @@ fn object(value: Value) -> Map<String, Value> {
         Value::Object(members) => members,
         _ => Map::new(),
     }
+}
+
+/// The header `Idempotency-Key`.
+fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": false,
+        "description": "A value of your own, such as a UUID. If you repeat the call with it, the \
+                        call is made once, and you get the same answer again.",
+        "schema": { "type": "string", "minLength": 1, "maxLength": MOST_KEY },
+    })
 }
 
 /// A path with values for its placeholders.

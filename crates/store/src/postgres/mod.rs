@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::connection::Manager;
 pub(crate) use self::connection::{Conn, Db};
-pub(crate) use self::transaction::Transaction;
+pub(crate) use self::transaction::{Joint, Reader, Transaction};
 use crate::error::{StoreError, connection_lost, is_check_due};
 use crate::foreign::{self, Name};
 use crate::measures::Connections;
@@ -110,19 +110,32 @@ impl Pools {
     }
 
     /// A connection outside a transaction.
-    pub(crate) async fn read(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
-        get(&self.pool, &self.errors).await
+    pub(crate) async fn read(&self) -> Result<Reader, StoreError> {
+        if let Some(joint) = Joint::current()
+            && let Some(reader) = Box::pin(joint.read()).await?
+        {
+            return Ok(reader);
+        }
+        Ok(Reader::Own(Box::new(get(&self.pool, &self.errors).await?)))
     }
 
     /// Begins a transaction, which is rolled back unless it is committed.
     pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
+        match Joint::current() {
+            Some(joint) => Box::pin(joint.write(&self.queues, self.begin())).await,
+            None => Ok(Transaction::new(self.begin().await?, &self.queues)),
+        }
+    }
+
+    /// A connection on which a transaction has begun.
+    pub(crate) async fn begin(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
         let mut tries = 0;
         loop {
             let mut connection = get(&self.pool, &self.errors).await?;
             let begun =
                 <Conn as AsyncConnection>::TransactionManager::begin_transaction(&mut *connection);
             let error = match begun.await {
-                Ok(()) => return Ok(Transaction::new(connection, &self.queues)),
+                Ok(()) => return Ok(connection),
                 Err(error) => StoreError::from(error),
             };
             // The server ended the session before the transaction began, so a retry repeats
@@ -150,7 +163,7 @@ impl Pools {
 
 /// A connection for a long query.
 pub(crate) struct LongRead {
-    connection: PooledConnection<'static, Manager>,
+    connection: Reader,
     _permit: OwnedSemaphorePermit,
 }
 

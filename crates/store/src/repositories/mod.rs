@@ -7,6 +7,7 @@ mod events;
 mod generated_tweets;
 mod google_accounts;
 mod health;
+mod idempotency;
 mod ledger;
 mod limits;
 mod locks;
@@ -35,7 +36,7 @@ use waggle_kernel::{Actor, ActorRef};
 
 pub(crate) use self::health::check;
 pub(crate) use self::settings::revision as settings_revision;
-use super::{Conn, Db, Pools, Transaction, dialect};
+use super::{Conn, Db, Joint, Pools, Transaction, dialect};
 
 /// Implements every storage port.
 #[derive(Clone, Debug)]

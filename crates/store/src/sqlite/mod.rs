@@ -28,7 +28,7 @@ pub(crate) use self::connection::{Conn, Db};
 pub(crate) use self::disk::has_room;
 use self::files::make_private;
 use self::runtime::OnWorker;
-pub(crate) use self::transaction::Transaction;
+pub(crate) use self::transaction::{Joint, Reader, Transaction};
 use crate::error::StoreError;
 use crate::foreign::{self, Name};
 use crate::measures::Connections;
@@ -137,12 +137,25 @@ impl Pools {
     }
 
     /// A connection that can only read.
-    pub(crate) async fn read(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
-        get(&self.readers, &self.errors).await
+    pub(crate) async fn read(&self) -> Result<Reader, StoreError> {
+        if let Some(joint) = Joint::current()
+            && let Some(reader) = Box::pin(joint.read()).await?
+        {
+            return Ok(reader);
+        }
+        Ok(Reader::Own(Box::new(get(&self.readers, &self.errors).await?)))
     }
 
     /// Begins a transaction, which is rolled back unless it is committed.
     pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
+        match Joint::current() {
+            Some(joint) => Box::pin(joint.write(&self.queues, self.begin())).await,
+            None => Ok(Transaction::new(self.begin().await?, &self.queues)),
+        }
+    }
+
+    /// A connection on which a transaction has begun.
+    pub(crate) async fn begin(&self) -> Result<PooledConnection<'static, Manager>, StoreError> {
         let mut connection = get(&self.writer, &self.errors).await?;
         // A deferred transaction that changes from reading to writing fails at once while another
         // one writes.
@@ -151,7 +164,7 @@ impl Pools {
                 AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
             })
             .await?;
-        Ok(Transaction::new(connection, &self.queues))
+        Ok(connection)
     }
 
     /// The writer's connection, for migrations.
