@@ -284,8 +284,50 @@ async fn a_changed_event_is_found(kind: Kind) {
     assert!(said.contains("NOT intact"), "{said}");
 }
 
+/// An export is verified without the database and the master key.
+async fn an_exported_record_is_verified_elsewhere(kind: Kind) {
+    let mut waggle = Waggle::start(kind).await;
+    let tweet = waggle.batch("b", &["one"]).await[0];
+    waggle.act(tweet, "approve").await.ok();
+    assert_eq!(waggle.process.terminate(), Some(0));
+    let key = String::from_utf8(run(&waggle.database, &["audit", "key"]).stdout).unwrap();
+    let file = waggle.database.folder.0.join("record.jsonl");
+    let exported = json(&waggle.database, &["audit", "export", "--json", file.to_str().unwrap()]);
+    let again = run(&waggle.database, &["audit", "export", file.to_str().unwrap()]);
+    let whole = std::fs::read_to_string(&file).unwrap();
+    drop(waggle);
+
+    let elsewhere = Database::new(Kind::Sqlite).await;
+    let verify = |text: &str, key: &str| {
+        let file = elsewhere.folder.0.join("record.jsonl");
+        std::fs::write(&file, text).unwrap();
+        let arguments = ["audit", "verify", "--json", file.to_str().unwrap(), "--key", key.trim()];
+        let output = run(&elsewhere, &arguments);
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let intact = verify(&whole, &key);
+    let changed = verify(&whole.replace("tweet.approved", "tweet.rejected"), &key);
+    let cut_off = verify(whole.trim_end().rsplit_once('\n').unwrap().0, &key);
+    let of_others = verify(&whole, &"ab".repeat(32));
+
+    assert_eq!(intact["intact"], true, "{intact}");
+    assert_eq!(intact["events"], exported["events"]);
+    assert_eq!(intact["signed_to"], intact["end"]);
+    assert!(!again.status.success(), "a file is not overwritten");
+    for (report, fault) in [
+        (changed, "was changed, or the events before it were"),
+        (cut_off, "the record is cut off after event"),
+        (of_others, "signed with an unknown key"),
+    ] {
+        assert_eq!(report["intact"], false, "{report}");
+        assert!(report["faults"].to_string().contains(fault), "{report}");
+    }
+    assert!(!elsewhere.folder.0.join("waggle.db").exists());
+}
+
 on_both! {
     a_changed_event_is_found,
+    an_exported_record_is_verified_elsewhere,
     tokens_are_created_listed_and_revoked,
     migrations_are_applied_and_listed,
     invalid_settings_in_the_environment_stop_the_start,

@@ -119,6 +119,8 @@ async fn responses_match_the_document() {
     run.args(["--generation-database", "none", "--continue-on-failure", "--warnings", "off"]);
     run.args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance"]);
     run.args(["--checks", "response_headers_conformance,response_schema_conformance"]);
+    // It never ends.
+    run.args(["--exclude-path", "/api/v1/changes"]);
     // A busy machine is not an error of the server.
     run.args(["--suppress-health-check", "all", "--request-timeout", "60"]);
     let said = said(&mut run);

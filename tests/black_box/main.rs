@@ -263,7 +263,13 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
         .unwrap_or_default()
         .to_owned();
     let status = response.status().as_u16();
-    Answer { status, content_type, text: response.text().await.expect("the answer is whole") }
+    // A stream of changes does not end.
+    let text = if content_type.starts_with("text/event-stream") {
+        String::new()
+    } else {
+        response.text().await.expect("the answer is whole")
+    };
+    Answer { status, content_type, text }
 }
 
 /// Runs a command with `input` on its standard input.

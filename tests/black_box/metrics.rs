@@ -1,10 +1,12 @@
 //! Tests of the metrics: who may read them, and that they count what happened.
 
+use std::time::Instant;
+
 use reqwest::Method;
 
 use crate::database::Kind;
 use crate::n8n::{CHECK, item, report};
-use crate::process::token;
+use crate::process::{PATIENCE, token};
 use crate::{Waggle, answer, on_both};
 
 /// The value of a series, such as `waggle_events` or `waggle_x{a="b"}`.
@@ -22,7 +24,17 @@ async fn metrics_count_what_happened(kind: Kind) {
     let post = waggle.publish(tweets[0]).await;
     waggle.until_published(post).await;
 
-    let said = answer(waggle.request(Method::GET, "/metrics").bearer_auth(&reader)).await;
+    // A delivery is counted after it is recorded, and events get their positions later.
+    let published = "waggle_deliveries_total{outcome=\"published\",platform=\"sandbox\"}";
+    let begun = Instant::now();
+    let said = loop {
+        let said = answer(waggle.request(Method::GET, "/metrics").bearer_auth(&reader)).await;
+        let is_counted = value(&said.text, published).is_some();
+        if is_counted && value(&said.text, "waggle_events") > Some(0.0) {
+            break said;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{}", said.text);
+    };
 
     assert_eq!(said.status, 200);
     assert_eq!(said.content_type, "text/plain; version=0.0.4");
@@ -35,7 +47,7 @@ async fn metrics_count_what_happened(kind: Kind) {
         ("waggle_source_tweets_total{outcome=\"new\"}", 3.0),
         ("waggle_source_tweets_total{outcome=\"known\"}", 1.0),
         ("waggle_generated_tweets_total{outcome=\"new\"}", 2.0),
-        ("waggle_deliveries_total{outcome=\"published\",platform=\"sandbox\"}", 1.0),
+        (published, 1.0),
         ("waggle_database_up", 1.0),
         ("waggle_posts_lag_seconds", 0.0),
         ("waggle_posts_unknown", 0.0),

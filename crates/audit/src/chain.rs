@@ -9,6 +9,7 @@ use waggle_kernel::{Clock, PortError, to_micros};
 use crate::entry::Tip;
 use crate::head::Head;
 use crate::ports::{EventLog, HeadSigner};
+use crate::record::Item;
 use crate::verify::{Report, Verifier};
 
 /// Appends waiting events to the chain.
@@ -117,6 +118,57 @@ pub enum SignError {
     Port(#[from] PortError),
 }
 
+/// Reads the whole record, in the order in which it is verified: each signature after the event at
+/// its position, and the end last. Events that are appended meanwhile are left out.
+///
+/// # Errors
+///
+/// [`PortError`] if storage fails.
+pub async fn read_record(
+    log: &dyn EventLog,
+    mut take: impl FnMut(Item) + Send,
+) -> Result<(), PortError> {
+    const PAGE: u16 = 1_000;
+    let mut heads: VecDeque<Head> = VecDeque::new();
+    let mut last_head = 0;
+    // The heads are read before the end: what they sign is not after it.
+    loop {
+        let page = log.heads(last_head, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        last_head = last.number;
+        heads.extend(page);
+    }
+    let end = log.tip().await?;
+    let mut after = i64::MIN;
+    loop {
+        let entries = log.entries(after, PAGE).await?;
+        let Some(last) = entries.last() else { break };
+        after = last.position;
+        let (here, later): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| entry.position <= end.position);
+        for entry in here {
+            let position = entry.position;
+            while let Some(early) = heads.pop_front_if(|head| head.tip.position < position) {
+                take(Item::Head(early));
+            }
+            take(Item::Event(entry));
+            while let Some(here) = heads.pop_front_if(|head| head.tip.position == position) {
+                take(Item::Head(here));
+            }
+        }
+        if after > end.position {
+            // More events than the stored end, unless some were appended meanwhile.
+            if log.tip().await? == end {
+                later.into_iter().map(Item::Event).for_each(&mut take);
+            }
+            break;
+        }
+    }
+    heads.into_iter().map(Item::Head).for_each(&mut take);
+    take(Item::End(end));
+    Ok(())
+}
+
 /// Verifies the stored chain.
 pub struct VerifyAudit {
     pub log: Arc<dyn EventLog>,
@@ -125,8 +177,6 @@ pub struct VerifyAudit {
 }
 
 impl VerifyAudit {
-    const PAGE: u16 = 1_000;
-
     /// Verifies all events and heads. Events that are appended meanwhile are not verified. If
     /// `known` is given, it must be in the chain: an end that was signed or logged earlier.
     ///
@@ -136,47 +186,7 @@ impl VerifyAudit {
     pub async fn verify(&self, known: Option<Tip>) -> Result<Report, PortError> {
         let keys = self.signer.public_keys()?;
         let mut verifier = Verifier::new(&*self.signer, keys, known, self.clock.now());
-        let mut heads: VecDeque<Head> = VecDeque::new();
-        let mut last_head = 0;
-        // The heads are read before the end: what they sign is not after it.
-        loop {
-            let page = self.log.heads(last_head, Self::PAGE).await?;
-            let Some(last) = page.last() else { break };
-            last_head = last.number;
-            heads.extend(page);
-        }
-        let end = self.log.tip().await?;
-        let mut after = i64::MIN;
-        loop {
-            let entries = self.log.entries(after, Self::PAGE).await?;
-            let Some(last) = entries.last() else { break };
-            after = last.position;
-            for entry in entries.iter().take_while(|entry| entry.position <= end.position) {
-                while let Some(early) =
-                    heads.pop_front_if(|head| head.tip.position < entry.position)
-                {
-                    verifier.head(&early);
-                }
-                verifier.event(entry);
-                while let Some(here) =
-                    heads.pop_front_if(|head| head.tip.position == entry.position)
-                {
-                    verifier.head(&here);
-                }
-            }
-            if after > end.position {
-                // More events than the stored end, unless some were appended meanwhile.
-                if self.log.tip().await? == end {
-                    entries.iter().filter(|one| one.position > end.position).for_each(|entry| {
-                        verifier.event(entry);
-                    });
-                }
-                break;
-            }
-        }
-        for late in &heads {
-            verifier.head(late);
-        }
-        Ok(verifier.finish(end))
+        read_record(&*self.log, |item| verifier.item(&item)).await?;
+        Ok(verifier.finish())
     }
 }

@@ -46,15 +46,17 @@ mod filter;
 mod follow;
 mod head;
 pub mod ports;
+mod record;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod verify;
 
 pub use browse::{BrowseEvents, BrowseEventsError};
-pub use chain::{ExtendChain, SignError, SignHeads, VerifyAudit};
+pub use chain::{ExtendChain, SignError, SignHeads, VerifyAudit, read_record};
 pub use change::{Change, NoPlace, Place};
 pub use entry::{Content, Entry, Facts, Hash, Salted, Tip, WaitingEvent};
 pub use filter::EventFilter;
 pub use follow::{Beginning, FollowChanges};
 pub use head::Head;
+pub use record::{Item, NotAnItem};
 pub use verify::{Fault, Part, Report, Verifier};

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::entry::{Content, Entry, Tip};
 use crate::head::Head;
 use crate::ports::HeadSigner;
+use crate::record::Item;
 
 /// Something that a chain that nobody tampered with does not have.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -45,6 +46,9 @@ pub enum Fault {
     /// The end that the caller knows is not in the chain.
     #[error("event {position} does not have the hash that it is known to have had")]
     NotAsKnown { position: i64 },
+    /// The record has no end, because a part of the file is missing.
+    #[error("the record is cut off after event {found}")]
+    CutOff { found: i64 },
     /// The stored end of the chain is not the end of the events.
     #[error("the chain should end with event {expected}, but ends with event {found}")]
     OtherEnd { expected: i64, found: i64 },
@@ -98,6 +102,7 @@ pub struct Verifier<'a> {
     tip: Tip,
     head: Option<Head>,
     first_at: Option<DateTime<Utc>>,
+    end: Option<Tip>,
     report: Report,
 }
 
@@ -111,7 +116,7 @@ impl<'a> Verifier<'a> {
         now: DateTime<Utc>,
     ) -> Self {
         let (tip, report) = (Tip::START, Report::default());
-        Self { signer, keys, known, now, tip, head: None, first_at: None, report }
+        Self { signer, keys, known, now, tip, head: None, first_at: None, end: None, report }
     }
 
     /// Verifies the next event. Events must come in the order of their positions.
@@ -172,11 +177,24 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Ends the verification. `end` is the end of the chain as it is stored apart from the events.
-    pub fn finish(mut self, end: Tip) -> Report {
-        if end != self.tip {
-            let (expected, found) = (end.position, self.tip.position);
-            self.fault(Fault::OtherEnd { expected, found });
+    /// Verifies the next item of a record.
+    pub fn item(&mut self, item: &Item) {
+        match item {
+            Item::Event(entry) => self.event(entry),
+            Item::Head(head) => self.head(head),
+            Item::End(end) => self.end = Some(*end),
+        }
+    }
+
+    /// Ends the verification.
+    pub fn finish(mut self) -> Report {
+        match self.end {
+            None => self.fault(Fault::CutOff { found: self.tip.position }),
+            Some(end) if end != self.tip => {
+                let (expected, found) = (end.position, self.tip.position);
+                self.fault(Fault::OtherEnd { expected, found });
+            }
+            Some(_) => {}
         }
         if let Some(known) = self.known.take() {
             self.fault(Fault::NotAsKnown { position: known.position });

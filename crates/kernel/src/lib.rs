@@ -39,7 +39,7 @@ pub use entropy::Entropy;
 pub use entropy::MockEntropy;
 pub use error_chain::error_chain;
 pub use event::{Event, NewEvent, ObjectRef, event_time};
-pub use hex::hex;
+pub use hex::{hex, unhex};
 pub use ids::Version;
 #[cfg(any(test, feature = "testing"))]
 pub use keys::MockServerKeys;

@@ -2,7 +2,7 @@
 
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use secrecy::{ExposeSecret as _, SecretBox};
-use waggle_kernel::{PortError, hex};
+use waggle_kernel::{PortError, hex, unhex};
 
 /// A key that signs.
 pub struct SigningKey(Ed25519KeyPair);
@@ -31,10 +31,8 @@ impl SigningKey {
 
 /// Whether this is a signature of `text` by the holder of a public key in hexadecimal digits.
 pub fn is_signature(public_key: &str, text: &[u8], signature: &[u8]) -> bool {
-    let digits = public_key.as_bytes().chunks(2);
-    let bytes: Option<Vec<u8>> =
-        digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
-    bytes.is_some_and(|key| UnparsedPublicKey::new(&ED25519, key).verify(text, signature).is_ok())
+    unhex(public_key)
+        .is_some_and(|key| UnparsedPublicKey::new(&ED25519, key).verify(text, signature).is_ok())
 }
 
 #[cfg(test)]

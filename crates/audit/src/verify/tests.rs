@@ -69,7 +69,8 @@ fn verified_at(
     }
     let last = entries.last().map_or(0, |entry| entry.position);
     heads.iter().filter(|head| head.tip.position > last).for_each(|head| verifier.head(head));
-    verifier.finish(end)
+    verifier.item(&Item::End(end));
+    verifier.finish()
 }
 
 #[test]
