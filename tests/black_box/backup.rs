@@ -203,6 +203,59 @@ async fn what_is_replaced_is_kept_and_what_is_no_backup_is_refused() {
     assert_eq!(kept, 1, "the killed server had it in its write-ahead log only");
 }
 
+/// Of backups to one file at the same time, one is made, and it is whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn overlapping_backups_are_one() {
+    let waggle = Waggle::start(Kind::Sqlite).await;
+    waggle.batch("b", &["One"]).await;
+    let path = waggle.database.folder.0.join("backup.db");
+
+    let runs: Vec<_> = (0..6)
+        .map(|_| {
+            let (database, path) = (Arc::clone(&waggle.database), path.clone());
+            tokio::task::spawn_blocking(move || {
+                run(&database, &["backup", path.to_str().unwrap()], "").status.success()
+            })
+        })
+        .collect();
+    let mut made = 0;
+    for run in runs {
+        made += usize::from(run.await.unwrap());
+    }
+
+    assert_eq!(made, 1);
+    let copy = rusqlite::Connection::open(&path).unwrap();
+    let batches = "SELECT COUNT(*) FROM campaign_batches";
+    let batches: i64 = copy.query_row(batches, [], |row| row.get(0)).unwrap();
+    assert_eq!(batches, 1);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let left = std::fs::read_dir(&waggle.database.folder.0).unwrap();
+    let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!names.iter().any(|name| name.to_str().unwrap().contains("partial")), "{names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_behind_a_link_is_replaced_where_it_is() {
+    let mut waggle = Waggle::start(Kind::Sqlite).await;
+    let folder = waggle.database.folder.0.clone();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    command(&waggle.database, &["backup", "--json", &path("backup.db")]);
+    waggle.batch("after-the-backup", &["One"]).await;
+    assert_eq!(waggle.process.terminate(), Some(0));
+    std::fs::create_dir(path("disk")).unwrap();
+    std::fs::rename(path("waggle.db"), path("disk/real.db")).unwrap();
+    std::os::unix::fs::symlink(path("disk/real.db"), path("waggle.db")).unwrap();
+
+    let itself = failure(&waggle.database, &["restore", &path("disk/real.db")]);
+    command(&waggle.database, &["restore", "--json", &path("backup.db")]);
+
+    assert!(itself.contains("is not a separate file"), "{itself}");
+    assert!(Path::new(&path("waggle.db")).is_symlink());
+    let batches = "SELECT COUNT(*) FROM campaign_batches";
+    assert_eq!(count(&waggle.database, batches).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgresql_the_commands_name_its_tools() {
     let waggle = Waggle::start(Kind::Postgres).await;
@@ -211,5 +264,8 @@ async fn on_postgresql_the_commands_name_its_tools() {
     let restore = failure(&waggle.database, &["restore", "b.dump"]);
 
     assert!(backup.contains("pg_dump --format=custom --file=b.dump"), "{backup}");
-    assert!(restore.contains("pg_restore") && restore.contains("restored"), "{restore}");
+    assert!(
+        restore.contains("pg_restore --exit-on-error") && restore.contains("restored"),
+        "{restore}"
+    );
 }

@@ -151,7 +151,7 @@ pub async fn read_record(
             while let Some(early) = heads.pop_front_if(|head| head.tip.position < position) {
                 take(Item::Head(early));
             }
-            take(Item::Event(entry));
+            take(Item::Event(Box::new(entry)));
             while let Some(here) = heads.pop_front_if(|head| head.tip.position == position) {
                 take(Item::Head(here));
             }
@@ -159,7 +159,7 @@ pub async fn read_record(
         if after > end.position {
             // More events than the stored end, unless some were appended meanwhile.
             if log.tip().await? == end {
-                later.into_iter().map(Item::Event).for_each(&mut take);
+                later.into_iter().map(Box::new).map(Item::Event).for_each(&mut take);
             }
             break;
         }

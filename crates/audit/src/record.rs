@@ -12,7 +12,7 @@ use crate::head::Head;
 /// A part of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
-    Event(Entry),
+    Event(Box<Entry>),
     /// A signature. It comes after the event at its position.
     Head(Head),
     /// The end of the chain as it is stored apart from the events. Nothing comes after it.
@@ -66,7 +66,7 @@ impl Item {
     pub fn from_line(line: &str) -> Result<Self, NotAnItem> {
         let value: Value = serde_json::from_str(line).map_err(|_| NotAnItem)?;
         let item = if let Some(event) = value.get("event") {
-            event_of(event).map(Self::Event)
+            event_of(event).map(Box::new).map(Self::Event)
         } else if let Some(head) = value.get("head") {
             head_of(head).map(Self::Head)
         } else {
@@ -88,40 +88,40 @@ fn content_json(content: Option<&Content>) -> Value {
 
 fn event_of(value: &Value) -> Option<Entry> {
     let text = |name: &str| value.get(name)?.as_str().map(str::to_owned);
-    // The outer one is missing if the value has another type.
-    let number = |name: &str| match value.get(name)? {
-        Value::Null => Some(None),
-        number => number.as_i64().map(Some),
-    };
     Some(Entry {
         position: value.get("position")?.as_i64()?,
         facts: Facts {
             kind: text("kind")?,
             object_kind: text("object_kind")?,
             object_id: text("object_id")?,
-            version: number("version")?,
+            version: optional(value.get("version")?, Value::as_i64).ok()?,
             actor: text("actor")?,
-            user: number("user_id")?,
+            user: optional(value.get("user_id")?, Value::as_i64).ok()?,
             request_id: text("request_id")?,
             at: DateTime::from_timestamp_micros(value.get("at")?.as_i64()?)?,
         },
-        change: content_of(value.get("change")?)?,
-        personal: content_of(value.get("personal")?)?,
+        change: optional(value.get("change")?, content_of).ok()?,
+        personal: optional(value.get("personal")?, content_of).ok()?,
         hash: hash_of(value)?,
     })
 }
 
-fn content_of(value: &Value) -> Option<Option<Content>> {
-    if value.is_null() {
-        return Some(None);
-    }
+/// What `read` makes of a value; `None` if the value is null.
+fn optional<T>(
+    value: &Value,
+    read: impl FnOnce(&Value) -> Option<T>,
+) -> Result<Option<T>, NotAnItem> {
+    if value.is_null() { Ok(None) } else { read(value).map(Some).ok_or(NotAnItem) }
+}
+
+fn content_of(value: &Value) -> Option<Content> {
     let salted = match (value.get("salt")?, value.get("text")?) {
         (Value::Null, Value::Null) => None,
         (salt, text) => {
             Some(Salted { salt: unhex(salt.as_str()?)?, text: text.as_str()?.to_owned() })
         }
     };
-    Some(Some(Content { hash: hash_of(value)?, salted }))
+    Some(Content { hash: hash_of(value)?, salted })
 }
 
 fn head_of(value: &Value) -> Option<Head> {
@@ -176,7 +176,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_event_is_read_as_it_was_written(event in event()) {
-            let item = Item::Event(event);
+            let item = Item::Event(Box::new(event));
             let line = item.to_line();
 
             prop_assert!(!line.contains('\n'));

@@ -13,6 +13,8 @@ pub enum PortErrorKind {
     Full,
     /// The storage is read-only; reads still work.
     ReadOnly,
+    /// The call is a repetition of another one, and changed nothing.
+    Repeated,
     /// The call failed, and a retry will not succeed.
     Broken,
 }
@@ -53,6 +55,14 @@ impl PortError {
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
         Self { doing, kind: PortErrorKind::ReadOnly, source: source.into() }
+    }
+
+    /// An error of kind [`PortErrorKind::Repeated`]: `doing` was a repetition.
+    pub fn repeated(
+        doing: &'static str,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self { doing, kind: PortErrorKind::Repeated, source: source.into() }
     }
 
     /// The kind of the failure, which tells whether a retry can succeed.

@@ -100,7 +100,9 @@ impl StoreError {
     /// Converts the error to the error of a port, where `doing` names the operation.
     pub(crate) fn during(self, doing: &'static str) -> PortError {
         self.note();
-        if self.is_about_room() {
+        if matches!(self, Self::MadeBefore) {
+            PortError::repeated(doing, self)
+        } else if self.is_about_room() {
             PortError::full(doing, self)
         } else if self.is_about_read_only() {
             PortError::read_only(doing, self)

@@ -284,8 +284,17 @@ impl Store {
         if !copy.exists() {
             return Err(missing(copy));
         }
+        // Behind a link, the database itself is replaced.
+        let database = &std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
         let _lock = FileLock::of_server(database)?;
         let draft = sqlite::files::beside(database, ".restoring");
+        if [database, &draft].into_iter().any(|file| is_same_file(copy, file)) {
+            return Err(StoreError::File {
+                path: copy.display().to_string(),
+                problem: "is not a separate file; move the backup to another name",
+                source: None,
+            });
+        }
         for end in ["", "-wal", "-shm"] {
             let left = sqlite::files::beside(&draft, end);
             sqlite::files::remove(&left).map_err(|source| StoreError::File {
@@ -452,6 +461,12 @@ impl Store {
             Databases::Postgres { .. } => "PostgreSQL",
         }
     }
+}
+
+/// Whether both paths lead to one file.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let of = |path: &Path| std::fs::canonicalize(path).ok();
+    of(one).is_some_and(|one| of(other) == Some(one))
 }
 
 fn missing(path: &Path) -> StoreError {

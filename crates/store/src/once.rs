@@ -6,8 +6,9 @@ pub struct KeyedCall {
     /// Who makes the call. Each caller has its own keys.
     pub caller: String,
     pub key: String,
-    /// The SHA-256 of everything that makes this call different from others.
-    pub fingerprint: [u8; 32],
+    /// Hashes of everything that makes this call different from others. The first one is stored. A
+    /// call is the same if any of them was.
+    pub fingerprints: Vec<[u8; 32]>,
 }
 
 /// The answer to a call.

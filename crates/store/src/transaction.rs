@@ -55,7 +55,11 @@ impl Transaction {
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        Manages::commit_transaction(self.connection()).await?;
+        let committed = Manages::commit_transaction(self.connection()).await;
+        if let (Err(_), Held::Part(part)) = (&committed, &mut self.held) {
+            part.begun.is_lost = true;
+        }
+        committed?;
         // Almost every change writes events.
         self.filled.push(Queue::Events);
         match self.held {
@@ -135,13 +139,19 @@ pub(crate) struct Begun {
     connection: Connection,
     /// Whether a part must be rolled back before anything else.
     is_torn: bool,
+    /// Whether the transaction may have been rolled back. Then nothing else may be done in it.
+    is_lost: bool,
     filled: Vec<Queue>,
 }
 
 impl Begun {
     async fn mend(&mut self) -> Result<(), StoreError> {
-        if mem::take(&mut self.is_torn) {
-            Manages::rollback_transaction(&mut *self.connection).await?;
+        if mem::take(&mut self.is_torn) && !self.is_lost {
+            let mended = Manages::rollback_transaction(&mut *self.connection).await;
+            self.is_lost = mended.is_err();
+        }
+        if self.is_lost {
+            return Err(StoreError::Connection("the transaction of the call was lost".into()));
         }
         Ok(())
     }
@@ -178,7 +188,8 @@ impl Joint {
                 Manages::rollback_transaction(&mut *connection).await?;
                 return Err(StoreError::MadeBefore);
             }
-            slot.begun = Some(Begun { connection, is_torn: false, filled: Vec::new() });
+            slot.begun =
+                Some(Begun { connection, is_torn: false, is_lost: false, filled: Vec::new() });
         }
         let mut begun = OwnedMutexGuard::try_map(slot, |slot| slot.begun.as_mut())
             .map_err(|_| StoreError::MadeBefore)?;
@@ -243,11 +254,15 @@ impl Joint {
 /// Adds the key of a call, without its answer. Returns whether it is new. If another transaction is
 /// adding it, this waits for its end.
 async fn add_key(connection: &mut Conn, call: &KeyedCall, now: Time) -> Result<bool, StoreError> {
+    let fingerprint = match &*call.fingerprints {
+        [first, ..] => &first[..],
+        [] => &[],
+    };
     let added = diesel::insert_into(idempotency_keys::table)
         .values((
             idempotency_keys::caller.eq(&call.caller),
             idempotency_keys::key.eq(&call.key),
-            idempotency_keys::fingerprint.eq(&call.fingerprint[..]),
+            idempotency_keys::fingerprint.eq(fingerprint),
             idempotency_keys::status.eq(0),
             idempotency_keys::content_type.eq(""),
             idempotency_keys::created_at.eq(now),

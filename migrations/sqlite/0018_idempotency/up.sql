@@ -4,7 +4,7 @@ CREATE TABLE idempotency_keys (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     caller       TEXT NOT NULL,                                   -- who made the call: user:3
     key          TEXT NOT NULL,
-    fingerprint  BLOB NOT NULL,                                   -- the SHA-256 of the call
+    fingerprint  BLOB NOT NULL,                                   -- a keyed hash of the call
     status       INTEGER NOT NULL,                                -- of the answer
     content_type TEXT NOT NULL,
     answer       BLOB,                                            -- none if it has a secret

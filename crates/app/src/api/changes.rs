@@ -136,6 +136,7 @@ impl Follower {
                         return None;
                     }
                 };
+                self.recheck_after(&changes).await?;
                 self.is_behind = changes.len() >= usize::from(FollowChanges::MOST);
                 let text = self.messages(&changes);
                 if !text.is_empty() {
@@ -152,6 +153,7 @@ impl Follower {
             match batch {
                 Ok(batch) if batch.to <= self.place.position => {}
                 Ok(batch) if batch.after <= self.place.position => {
+                    self.recheck_after(&batch.changes).await?;
                     let text = self.messages(&batch.changes);
                     if !text.is_empty() {
                         return Some(text);
@@ -161,6 +163,15 @@ impl Follower {
                 Err(RecvError::Closed) => return None,
             }
         }
+    }
+
+    /// Checks the access again if accounts changed: the session may have ended, or a right may be
+    /// lost. Returns `None` if the client has no access any more.
+    async fn recheck_after(&mut self, changes: &[Change]) -> Option<()> {
+        if changes.iter().any(|change| change.object_kind == "account") {
+            self.actor = self.access.check(&self.app).await.ok()?;
+        }
+        Some(())
     }
 
     /// The messages for those of the changes that the client did not receive and may learn of.

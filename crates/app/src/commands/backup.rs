@@ -55,7 +55,8 @@ pub(super) async fn restore(
 ) -> Result<ExitCode, Failure> {
     let file = arguments.file;
     let instead = format!(
-        "pg_restore --clean --if-exists --dbname=DATABASE_URL {}, and then: {} restored",
+        "pg_restore --exit-on-error --no-owner --dbname=EMPTY_DATABASE {}, and then, with the URL \
+         of that database: {} restored",
         file.display(),
         super::output::program()
     );

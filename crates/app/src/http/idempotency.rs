@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use hmac::{Hmac, Mac as _};
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use poem::{Endpoint, Request, Response};
-use sha2::{Digest as _, Sha256};
+use secrecy::ExposeSecret as _;
+use sha2::Sha256;
 use waggle_kernel::{Actor, Clock as _};
 use waggle_store::{KeyedCall, Once, StoredAnswer};
 use waggle_system::SystemClock;
@@ -71,7 +73,7 @@ pub(super) async fn once<E: Endpoint>(
         request.set_body(body);
         return call(request).await;
     };
-    let keyed = KeyedCall { caller, key, fingerprint: fingerprint(&request, &body) };
+    let keyed = KeyedCall { caller, key, fingerprints: fingerprints(app, &request, &body)? };
     request.set_body(body);
     let work = async {
         let mut response = call(request).await?;
@@ -118,17 +120,30 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-/// The SHA-256 of the operation, of the version that the call is based on, and of the body.
-fn fingerprint(request: &Request, body: &[u8]) -> [u8; 32] {
+/// Hashes of the operation, of the version that the call is based on, and of the body, one with each
+/// master key. Without the key, nobody can find out what the body was, such as a password in it.
+fn fingerprints(app: &UseCases, request: &Request, body: &[u8]) -> Result<Vec<[u8; 32]>, Problem> {
+    let keys = app.settings.master_keys().derive("idempotency keys");
+    if keys.is_empty() {
+        return Err(Problem::internal());
+    }
+    let hashes = keys.iter().map(|key| fingerprint(key.expose_secret(), request, body));
+    Ok(hashes.collect())
+}
+
+fn fingerprint(key: &[u8; 32], request: &Request, body: &[u8]) -> [u8; 32] {
     let version = request.header("if-match").unwrap_or_default();
     let uri = request.uri();
     let parts = [uri.path(), uri.query().unwrap_or_default(), version].map(str::as_bytes);
-    let mut hash = Sha256::new();
+    // The key of HMAC is a block, filled up with zeros.
+    let mut block = [0; 64];
+    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    let mut hash = <Hmac<Sha256> as hmac::KeyInit>::new(&block.into());
     for part in parts.into_iter().chain([body]) {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().into()
+    hash.finalize().into_bytes().into()
 }
 
 #[cfg(test)]
@@ -142,6 +157,27 @@ mod tests {
             let is_one =
                 |(method, path): (&Method, &str)| *method == Method::POST && path == pattern;
             assert!(operations().any(is_one), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn each_part_of_a_call_and_the_secret_count() {
+        let of = |key: u8, path: &str, version: &str, body: &[u8]| {
+            let request = Request::builder().uri_str(path).header("if-match", version).finish();
+            fingerprint(&[key; 32], &request, body)
+        };
+        let one = of(1, "/users?a=b", "1", b"{}");
+
+        assert_eq!(of(1, "/users?a=b", "1", b"{}"), one);
+        for other in [
+            of(2, "/users?a=b", "1", b"{}"),
+            of(1, "/users", "1", b"{}"),
+            of(1, "/tokens?a=b", "1", b"{}"),
+            of(1, "/users?a=b", "2", b"{}"),
+            of(1, "/users?a=b", "1", b"{ }"),
+            of(1, "/users?a=b", "1{", b"}"),
+        ] {
+            assert_ne!(other, one);
         }
     }
 

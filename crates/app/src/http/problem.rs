@@ -190,10 +190,14 @@ impl From<Forbidden> for Problem {
 
 impl From<PortError> for Problem {
     fn from(problem: PortError) -> Self {
+        if problem.kind() == PortErrorKind::Repeated {
+            // The caller gets the answer to the other call.
+            return Self::new(StatusCode::CONFLICT, "the same call is being made");
+        }
         // An error is logged once, where it is answered.
         error!(request.id = %request_id(), error = %error_chain(&problem), "a request failed");
         match problem.kind() {
-            PortErrorKind::Broken => Self::internal(),
+            PortErrorKind::Broken | PortErrorKind::Repeated => Self::internal(),
             PortErrorKind::Full => {
                 let detail = "the disk of the database is full; the request was not stored";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)

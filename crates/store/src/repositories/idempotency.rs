@@ -33,20 +33,22 @@ async fn settle(
     let row = idempotency_keys::table
         .filter(idempotency_keys::caller.eq(call.caller.clone()))
         .filter(idempotency_keys::key.eq(call.key.clone()));
-    match answer {
+    let settled = match answer {
         Some(answer) => {
             let set = (
                 idempotency_keys::status.eq(i64::from(answer.status)),
                 idempotency_keys::content_type.eq(answer.content_type),
                 idempotency_keys::answer.eq(answer.body),
             );
-            diesel::update(row).set(set).execute(connection).await?;
+            diesel::update(row).set(set).execute(connection).await?
         }
-        None => {
-            diesel::delete(row).execute(connection).await?;
-        }
+        None => diesel::delete(row).execute(connection).await?,
+    };
+    if settled == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Connection("the key of the call was lost".into()))
     }
-    Ok(())
 }
 
 impl Repositories {
@@ -96,7 +98,7 @@ impl Repositories {
             .await
             .optional()?;
         Ok(row.map(|row| {
-            if row.fingerprint != call.fingerprint {
+            if !call.fingerprints.iter().any(|one| row.fingerprint == one) {
                 return Once::OtherCall;
             }
             let Row { status, content_type, answer: body, .. } = row;

@@ -20,6 +20,8 @@ use crate::types::Time;
 const REASON: &str =
     "restored: a backup was restored, and the post may have been published since it was made";
 
+const QUEUED: [&str; 2] = [PostStatus::Scheduled.name(), PostStatus::Publishing.name()];
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = posts)]
 struct Row {
@@ -39,16 +41,15 @@ impl Repositories {
     ) -> Result<Restored, StoreError> {
         let mut transaction = self.pools.write().await?;
         let connection = transaction.connection();
-        let queued = [PostStatus::Scheduled.name(), PostStatus::Publishing.name()];
         let rows: Vec<Row> = posts::table
-            .filter(posts::status.eq_any(queued))
+            .filter(posts::status.eq_any(QUEUED))
             .order(posts::id)
             .select(columns::<Row>())
             .load(connection)
             .await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in rows {
-            let status = take_out(connection, row.id, by, now).await?;
+            let Some(status) = take_out(connection, row.id, by, now).await? else { continue };
             found.push(RestoredPost {
                 id: PostId::new(row.id),
                 platform: row.platform,
@@ -74,14 +75,18 @@ impl Repositories {
     }
 }
 
-/// Takes a post out of the queue, and returns its new status.
+/// Takes a post out of the queue, and returns its new status; `None` if it has left the queue.
 async fn take_out(
     connection: &mut Conn,
     post: i64,
     by: &ActorRef,
     now: DateTime<Utc>,
-) -> Result<PostStatus, StoreError> {
+) -> Result<Option<PostStatus>, StoreError> {
     let tweet = lock(connection, post).await?;
+    let status: String = posts::table.find(post).select(posts::status).first(connection).await?;
+    if !QUEUED.contains(&status.as_str()) {
+        return Ok(None);
+    }
     let open: Option<i64> = deliveries::table
         .filter(deliveries::post_id.eq(post))
         .filter(deliveries::state.eq_any(OPEN))
@@ -102,5 +107,5 @@ async fn take_out(
         let note = format!("post {post} was removed from the queue, because a backup was restored");
         leave_queue(connection, tweet, by, now, note).await?;
     }
-    Ok(status)
+    Ok(Some(status))
 }

@@ -26,17 +26,18 @@ pub(crate) fn copy(database: &Path, copy: &Path) -> Result<(), StoreError> {
     if copy.exists() {
         return Err(unusable("exists already, and is not overwritten", None));
     }
-    let partial = beside(copy, ".partial");
+    // Each run has a file of its own.
+    let partial = beside(copy, &format!(".partial-{}", std::process::id()));
     remove(&partial).map_err(|source| unusable("cannot be written", Some(source)))?;
     make_private(&partial)?;
     let written = write(database, &partial).and_then(|()| {
         let synced = File::open(&partial).and_then(|file| file.sync_all());
-        let named = synced.and_then(|()| rename(&partial, copy));
+        // Unlike renaming, this fails if the file exists by now.
+        let named = synced.and_then(|()| fs::hard_link(&partial, copy));
+        let named = named.and_then(|()| sync_folder_of(copy));
         named.map_err(|source| unusable("cannot be written", Some(source)))
     });
-    if written.is_err() {
-        let _ = remove(&partial);
-    }
+    let _ = remove(&partial);
     written
 }
 
@@ -50,6 +51,9 @@ fn write(database: &Path, copy: &Path) -> Result<(), StoreError> {
     diesel::sql_query("VACUUM INTO ?")
         .bind::<Text, _>(copy.to_string_lossy())
         .execute(&mut connection)?;
+    if fs::metadata(copy).map_or(0, |copy| copy.len()) == 0 {
+        return Err(StoreError::Connection("the copy is empty".into()));
+    }
     let verdict: Verdict = diesel::sql_query("PRAGMA quick_check").get_result(&mut open(copy)?)?;
     if verdict.text == "ok" {
         Ok(())
@@ -77,6 +81,11 @@ pub(crate) fn put_in_place(
     let kept = beside(database, suffix);
     let is_there = database.exists();
     if is_there {
+        // With its latest changes in the file itself, the database is whole at each of the next
+        // steps. A damaged one may not allow that; then its log is kept beside it.
+        let _ = empty_log(database);
+    }
+    if is_there {
         // The file has both names until it is replaced, so there always is a database.
         fs::hard_link(database, &kept).map_err(failed)?;
     }
@@ -93,9 +102,21 @@ pub(crate) fn put_in_place(
     Ok(is_there.then_some(kept))
 }
 
+/// Moves what is in the write-ahead log of a database into its file.
+fn empty_log(database: &Path) -> Result<(), StoreError> {
+    let opened = SqliteConnection::establish(&database.to_string_lossy());
+    let mut connection = opened.map_err(|error| StoreError::Connection(error.into()))?;
+    Ok(connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?)
+}
+
 /// Renames a file, so that it has the new name after a power cut, too.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
+    sync_folder_of(to)
+}
+
+/// Makes the name of a file survive a power cut.
+fn sync_folder_of(to: &Path) -> io::Result<()> {
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }

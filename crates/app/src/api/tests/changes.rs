@@ -6,7 +6,7 @@ use expect_test::expect;
 use poem::http::Method;
 use tokio::time::Instant;
 use waggle_accounts::Role;
-use waggle_kernel::ids::{TokenId, UserId};
+use waggle_kernel::ids::TokenId;
 use waggle_kernel::{Actor, Scope, Scopes};
 
 use super::{Server, wrapped};
@@ -165,34 +165,41 @@ async fn a_client_that_is_slow_misses_nothing() {
 async fn changes_of_accounts_and_settings_are_not_told_to_everybody() {
     let server = Server::with_drafts().await;
     server.app.chain.catch_up(20).await.unwrap();
-    let admin = Actor::user(UserId::new(1), "amy", Scopes::of(&[Scope::Admin]));
-    let (_, mut of_reader) = server.follow(&reader(), None).await;
-    let (_, mut of_admin) = server.follow(&admin, None).await;
+    let mut followers = Vec::new();
+    for role in [Role::Viewer, Role::Admin] {
+        let session = server.session(role).await;
+        let request =
+            poem::Request::builder().uri_str("/changes").header("cookie", session).finish();
+        server.app.chain.catch_up(20).await.unwrap();
+        let app = server.app.clone();
+        followers.push(Follower::begin(app, &request, reader(), None).await.unwrap().1);
+    }
+    let (mut of_admin, mut of_reader) = (followers.remove(1), followers.remove(0));
     let mut last = None;
 
     server.tell(&mut last).await;
-    server.session(Role::Viewer).await;
+    server.session(Role::Editor).await;
     server.tell(&mut last).await;
     server.call("POST /generated-tweets/1/approve").if_match(1).ok().await;
     server.tell(&mut last).await;
 
     expect![[r#"
-        id: <epoch>-4
-        data: {"position":4,"kind":"user.created","object_kind":"account","object_id":"1",
+        id: <epoch>-8
+        data: {"position":8,"kind":"user.created","object_kind":"account","object_id":"3",
         "version":null}
 
-        id: <epoch>-5
-        data: {"position":5,"kind":"user.login_success","object_kind":"account",
-        "object_id":"1","version":null}
+        id: <epoch>-9
+        data: {"position":9,"kind":"user.login_success","object_kind":"account",
+        "object_id":"3","version":null}
 
-        id: <epoch>-6
-        data: {"position":6,"kind":"tweet.approved","object_kind":"generated_tweet",
+        id: <epoch>-10
+        data: {"position":10,"kind":"tweet.approved","object_kind":"generated_tweet",
         "object_id":"1","version":2}
     "#]]
     .assert_eq(&next(&mut of_admin).await.unwrap());
     expect![[r#"
-        id: <epoch>-6
-        data: {"position":6,"kind":"tweet.approved","object_kind":"generated_tweet",
+        id: <epoch>-10
+        data: {"position":10,"kind":"tweet.approved","object_kind":"generated_tweet",
         "object_id":"1","version":2}
     "#]]
     .assert_eq(&next(&mut of_reader).await.unwrap());
@@ -212,9 +219,10 @@ async fn a_stream_ends_with_the_session() {
     follower.next_check = Instant::now();
     let alive = next(&mut follower).await;
     server.call("POST /auth/logout").with_session(&session).ok().await;
-    follower.next_check = Instant::now();
+    server.tell(&mut None).await;
 
     assert_eq!(alive.as_deref(), Some(":\n"));
+    // Not only at the next check.
     assert_eq!(next(&mut follower).await, None);
 }
 
