@@ -218,12 +218,12 @@ async fn overlapping_backups_are_one() {
             })
         })
         .collect();
-    let mut made = 0;
+    let mut succeeded = 0;
     for run in runs {
-        made += usize::from(run.await.unwrap());
+        succeeded += usize::from(run.await.unwrap());
     }
 
-    assert_eq!(made, 1);
+    assert_eq!(succeeded, 1);
     let copy = rusqlite::Connection::open(&path).unwrap();
     let batches = "SELECT COUNT(*) FROM campaign_batches";
     let batches: i64 = copy.query_row(batches, [], |row| row.get(0)).unwrap();

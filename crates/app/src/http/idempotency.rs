@@ -120,8 +120,9 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-/// Hashes of the operation, of the version that the call is based on, and of the body, one with each
-/// master key. Without the key, nobody can find out what the body was, such as a password in it.
+/// Hashes of the operation, of the version that the call is based on, and of the body, one with
+/// each master key. Without the key, nobody can find out what the body was, such as a password in
+/// it.
 fn fingerprints(app: &UseCases, request: &Request, body: &[u8]) -> Result<Vec<[u8; 32]>, Problem> {
     let keys = app.settings.master_keys().derive("idempotency keys");
     if keys.is_empty() {

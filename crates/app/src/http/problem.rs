@@ -191,8 +191,9 @@ impl From<Forbidden> for Problem {
 impl From<PortError> for Problem {
     fn from(problem: PortError) -> Self {
         if problem.kind() == PortErrorKind::Repeated {
-            // The caller gets the answer to the other call.
-            return Self::new(StatusCode::CONFLICT, "the same call is being made");
+            // The caller gets the answer to the other call instead.
+            let detail = "the same call was made at the same time; try again";
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         }
         // An error is logged once, where it is answered.
         error!(request.id = %request_id(), error = %error_chain(&problem), "a request failed");
