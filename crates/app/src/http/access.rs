@@ -114,17 +114,19 @@ static TABLE: &[(Method, &str, Access)] = &[
 
 /// Who may call `method` on `path`; `None` if there is no such operation.
 pub(super) fn access(method: &Method, path: &str) -> Option<Access> {
-    let method = if method == Method::HEAD { &Method::GET } else { method };
-    let fitting = TABLE.iter().filter(|(of, pattern, _)| of == method && fits(pattern, path));
-    // A literal segment wins over a placeholder.
-    fitting.min_by_key(|(_, pattern, _)| pattern.matches(':').count()).map(|(_, _, who)| *who)
+    entry(method, path).map(|(_, _, who)| *who)
 }
 
 /// The pattern of an operation, by which requests are counted.
 pub(super) fn pattern(method: &Method, path: &str) -> Option<&'static str> {
+    entry(method, path).map(|(_, pattern, _)| *pattern)
+}
+
+fn entry(method: &Method, path: &str) -> Option<&'static (Method, &'static str, Access)> {
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let fitting = TABLE.iter().filter(|(of, pattern, _)| of == method && fits(pattern, path));
-    fitting.map(|(_, pattern, _)| *pattern).min_by_key(|pattern| pattern.matches(':').count())
+    // A literal segment wins over a placeholder.
+    fitting.min_by_key(|(_, pattern, _)| pattern.matches(':').count())
 }
 
 /// Whether a path matches a pattern, in which `:name` stands for one segment that is not empty.
