@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use waggle_accounts::{AuthEvent, AuthEventFilter, EventKind};
 use waggle_audit::ports::EventLog;
 use waggle_audit::testing::FakeSigner;
@@ -188,14 +188,15 @@ impl State {
                     state.batches.insert(id, Map::from_iter([title, deleted]));
                 }
                 "campaign_batch" => {
-                    state.batches.get_mut(&id).unwrap().extend(object(&change["after"]));
+                    state.batches.entry(id).or_default().extend(object(&change["after"]));
                 }
                 "generated_tweet" => {
                     if let Some(name) = change.get("tweet_id") {
                         names.insert(id.clone(), (change["batch"].to_string(), text(name)));
                     }
                     if let Some(after) = change.get("after") {
-                        state.tweets.get_mut(&names[&id]).unwrap().extend(object(after));
+                        let name = names[&id].clone();
+                        state.tweets.entry(name).or_default().extend(object(after));
                     }
                 }
                 "setting" if change["is_set"] == true => {
@@ -304,6 +305,22 @@ async fn change_at_random(ports: Ports, mut seed: u64) {
     }
 }
 
+/// Publishes a new tweet, and those that are approved.
+async fn publish_one(ports: &Ports) {
+    let now = FixedClock::noon().now();
+    ports.batches.receive(&batch("last", &[("t-1", "to publish")]), now).await.unwrap();
+    let waiting = TweetFilter { status: Some(Status::BrandAligned), ..TweetFilter::default() };
+    let waiting = tweets_of(&*ports.tweets, &waiting).await.pop().unwrap();
+    let tweet = waiting.clone().approve(&Actor::system(), now).unwrap();
+    let change = waggle_twitter_n8n::testing::change(Action::Approve, &waiting, tweet);
+    ports.tweets.save(&[change]).await.unwrap().pop().unwrap().unwrap();
+    let approved = TweetFilter { status: Some(Status::Approved), ..TweetFilter::default() };
+    for tweet in tweets_of(&*ports.tweets, &approved).await {
+        crate::publishing::queued(ports, &tweet).await;
+    }
+    crate::publishing::publish_due(ports).await;
+}
+
 async fn a_replay_gives_the_state(kind: Kind) {
     let fresh = fresh(kind).await;
     let writers: Vec<_> =
@@ -319,17 +336,7 @@ async fn a_replay_gives_the_state(kind: Kind) {
     let change = NewChange { key, action: waggle_settings::Action::Set, from: None, to };
     fresh.ports.settings.save(&setting_change(stored.revision, change, now)).await.unwrap();
     // Publishing changes a tweet, too.
-    fresh.ports.batches.receive(&batch("last", &[("t-1", "to publish")]), now).await.unwrap();
-    let waiting = TweetFilter { status: Some(Status::BrandAligned), ..TweetFilter::default() };
-    let waiting = tweets_of(&*fresh.ports.tweets, &waiting).await.pop().unwrap();
-    let tweet = waiting.clone().approve(&Actor::system(), now).unwrap();
-    let change = waggle_twitter_n8n::testing::change(Action::Approve, &waiting, tweet);
-    fresh.ports.tweets.save(&[change]).await.unwrap().pop().unwrap().unwrap();
-    let approved = TweetFilter { status: Some(Status::Approved), ..TweetFilter::default() };
-    for tweet in tweets_of(&*fresh.ports.tweets, &approved).await {
-        crate::publishing::queued(&fresh.ports, &tweet).await;
-    }
-    crate::publishing::publish_due(&fresh.ports).await;
+    publish_one(&fresh.ports).await;
 
     let log = &fresh.ports.events;
     ExtendChain { log: Arc::clone(log) }.catch_up(20).await.unwrap();
@@ -341,6 +348,98 @@ async fn a_replay_gives_the_state(kind: Kind) {
     assert!(replayed.tweets.len() > 4 && !replayed.settings.is_empty(), "{replayed:?}");
     assert!(events.iter().any(|event| event.kind == "tweet.posted"));
     assert_eq!(replayed, State::stored(&fresh.ports).await);
+}
+
+/// What there was without events comes into the record as snapshots, to which later events fit.
+async fn an_upgrade_takes_a_snapshot_of_each_object(kind: Kind) {
+    let fresh = fresh(kind).await;
+    let ports = &fresh.ports;
+    change_at_random(fresh.store.ports(), 5).await;
+    publish_one(ports).await;
+    let stored = ports.settings.load().await.unwrap();
+    let leftover = NewChange {
+        key: "LEFT_OVER_KEY".to_owned(),
+        action: waggle_settings::Action::Set,
+        from: None,
+        to: Some(Kept::Clear("a secret".to_owned())),
+    };
+    let noon = FixedClock::noon().now();
+    ports.settings.save(&setting_change(stored.revision, leftover, noon)).await.unwrap();
+    let moments = match kind {
+        Kind::Sqlite => ["1", "1700000000000001", "NULL"],
+        Kind::Postgres => ["TRUE", "'2023-11-14 22:13:20.000001+00'", "NULL"],
+    };
+    let [yes, time, no_time] = moments;
+    let hash = match kind {
+        Kind::Sqlite => "zeroblob(32)",
+        Kind::Postgres => "decode(repeat('00', 32), 'hex')",
+    };
+    let before = format!(
+        "DELETE FROM new_events; \
+         INSERT INTO users (id, username, username_folded, email, role, is_active, password, \
+         date_joined) VALUES (3, 'Joe', 'joe', 'joe@x.example', 'editor', {yes}, '', {time}); \
+         INSERT INTO api_tokens (public_id, hash, name, scopes, created_at, expires_at, revoked_at) \
+         VALUES ('0123456789ab', {hash}, 'n8n', 'ingest', {time}, {time}, {no_time})"
+    );
+    execute(&fresh.database, kind, &before).await;
+    undo(&fresh.database, kind, "0019", "SELECT 1").await;
+
+    fresh.store.migrate(Mode::Run).await.unwrap();
+    change_at_random(fresh.store.ports(), 6).await;
+
+    let mut events = all_events(&ports.events, &EventFilter::default()).await;
+    events.sort_by_key(|event| event.position);
+    let snapshots: Vec<&Event> =
+        events.iter().filter(|event| event.kind.ends_with(".snapshot")).collect();
+    assert!(snapshots.iter().all(|event| event.change["snapshot"] == true));
+    let kinds: std::collections::BTreeSet<&str> =
+        snapshots.iter().map(|event| event.object_kind.as_str()).collect();
+    assert_eq!(
+        kinds.into_iter().collect::<Vec<_>>(),
+        ["account", "campaign_batch", "generated_tweet", "post", "setting"]
+    );
+    let told = |kind: &str| {
+        let event = snapshots.iter().find(|event| event.kind == kind).unwrap();
+        let personal = Value::from(event.personal.clone().unwrap());
+        (event.user.map(UserId::number), Value::from(event.change.clone()), personal)
+    };
+    let post = snapshots.iter().find(|event| event.kind == "post.snapshot").unwrap();
+    assert_eq!(
+        (&post.change["status"], &post.change["is_held"]),
+        (&json!("published"), &json!(false))
+    );
+    assert_eq!(
+        told("user.snapshot"),
+        (
+            Some(3),
+            json!({
+                "snapshot": true, "role": "editor", "is_active": true, "is_super_admin": false
+            }),
+            json!({ "username": "Joe", "email": "joe@x.example", "first_name": "", "last_name": "" })
+        )
+    );
+    assert_eq!(
+        told("token.snapshot"),
+        (
+            None,
+            json!({
+                "snapshot": true, "token": "0123456789ab", "scopes": "ingest",
+                "expires_at": "2023-11-14T22:13:20.000001Z", "revoked_at": null
+            }),
+            json!({ "name": "n8n" })
+        )
+    );
+    let secret = snapshots.iter().find(|event| event.object_id == "LEFT_OVER_KEY").unwrap();
+    assert_eq!(secret.change["is_secret"], true);
+    assert_eq!(secret.personal.as_ref().unwrap()["after"], Value::Null);
+    let mut replayed = State::replayed(&events);
+    let mut stored = State::stored(ports).await;
+    replayed.settings.remove("LEFT_OVER_KEY");
+    stored.settings.remove("LEFT_OVER_KEY");
+    assert!(!replayed.settings.is_empty() && replayed.tweets.len() > 4, "{replayed:?}");
+    assert_eq!(replayed, stored);
+    sign(&ports.events).await;
+    assert_eq!(verify(&ports.events).await.faults, []);
 }
 
 /// The statements that keep the triggers from refusing a change.
@@ -645,6 +744,7 @@ on_both_kinds!(
     positions_have_no_gaps,
     changes_follow_the_chain,
     a_replay_gives_the_state,
+    an_upgrade_takes_a_snapshot_of_each_object,
     tampering_is_found,
     a_replaced_chain_is_not_signed,
     the_database_refuses_to_change_events,

@@ -1,0 +1,2 @@
+-- The snapshots stay in the record, which is not changed.
+SELECT 1;
