@@ -7,7 +7,9 @@ use waggle_accounts::{
     AccountPolicy, ChangeAddress, DeliverMail, GoogleSignIn, ManageUsers, Passkeys, Register,
     ResetPassword, SecondFactor, Sessions, SignIn, Tokens,
 };
-use waggle_audit::{BrowseEvents, ExtendChain, FollowChanges, SignHeads};
+use waggle_audit::{
+    BrowseEvents, ExtendChain, FollowChanges, RedactEvents, RemoveOldEvents, SignHeads,
+};
 use waggle_content::{ManagePosts, PublishDue};
 use waggle_settings::SettingsManager;
 use waggle_store::Store;
@@ -41,6 +43,8 @@ pub(crate) struct UseCases {
     pub(crate) chain: ExtendChain,
     pub(crate) heads: SignHeads,
     pub(crate) events: BrowseEvents,
+    pub(crate) redact_events: RedactEvents,
+    pub(crate) old_events: RemoveOldEvents,
     pub(crate) changes: FollowChanges,
     pub(crate) new_changes: NewChanges,
     pub(crate) metrics: Metrics,

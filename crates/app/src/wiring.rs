@@ -8,7 +8,10 @@ use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::watch;
 use waggle_accounts::ports::PasswordHasher;
-use waggle_audit::{BrowseEvents, ExtendChain, FollowChanges, SignHeads};
+use waggle_audit::ports::HeadSigner;
+use waggle_audit::{
+    BrowseEvents, ExtendChain, FollowChanges, RedactEvents, RemoveOldEvents, SignHeads,
+};
 use waggle_content::{ManagePosts, PublishDue};
 use waggle_kernel::{Actor, Clock, Entropy};
 use waggle_settings::ports::{Environment, SettingsObserver};
@@ -103,6 +106,8 @@ pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases
             entropy: Arc::clone(&entropy),
         },
     ));
+    let signer: Arc<dyn HeadSigner> =
+        Arc::new(MasterHeadSigner { settings: Arc::clone(&settings) });
     let people = people::people(store, &settings, hasher, config.data_dir.join("outbox"));
     Ok(UseCases {
         people,
@@ -132,11 +137,9 @@ pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases
             connections: connections.clone(),
             clock: clock.clone(),
         },
-        heads: SignHeads::new(
-            ports.events.clone(),
-            Arc::new(MasterHeadSigner { settings: Arc::clone(&settings) }),
-            clock,
-        ),
+        heads: SignHeads::new(ports.events.clone(), Arc::clone(&signer), clock.clone()),
+        old_events: RemoveOldEvents { log: ports.events.clone(), signer, clock: clock.clone() },
+        redact_events: RedactEvents { log: ports.events.clone(), clock },
         chain: ExtendChain { log: ports.events.clone() },
         changes: FollowChanges { log: ports.events.clone() },
         new_changes: NewChanges::default(),

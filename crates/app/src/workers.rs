@@ -7,6 +7,7 @@ pub(crate) mod mails;
 pub(crate) mod maintenance;
 pub(crate) mod posts;
 mod queue_worker;
+pub(crate) mod retention;
 pub(crate) mod settings;
 mod supervisor;
 

@@ -7,10 +7,10 @@ use thiserror::Error;
 use waggle_kernel::{Clock, PortError, to_micros};
 
 use crate::entry::Tip;
-use crate::head::Head;
+use crate::head::{Head, HeadRef};
 use crate::ports::{EventLog, HeadSigner};
 use crate::record::Item;
-use crate::verify::{Report, Verifier};
+use crate::verify::{Report, Verifier, is_ours};
 
 /// Appends waiting events to the chain.
 pub struct ExtendChain {
@@ -89,19 +89,32 @@ impl SignHeads {
         }
         let signed_at = to_micros(self.clock.now());
         let mut head = Head { number: number + 1, tip, signed_at, key, signature: Vec::new() };
-        head.signature = self.signer.sign(head.text(latest.as_ref()).as_bytes())?;
+        let previous = latest.as_ref().map_or(HeadRef::NONE, HeadRef::from);
+        head.signature = self.signer.sign(head.text(previous).as_bytes())?;
         self.log.add_head(&head).await?;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(head.clone());
         Ok(Some(head))
     }
 
-    /// Checks that the event of a head still is in the chain.
+    /// The position of the last event that was removed because of its age, or 0.
+    async fn removed_to(&self) -> Result<i64, PortError> {
+        let Some(checkpoint) = self.log.checkpoint().await? else { return Ok(0) };
+        let is_ours = is_ours(&checkpoint, &*self.signer, &self.signer.public_keys()?);
+        Ok(if is_ours { checkpoint.tip.position } else { 0 })
+    }
+
+    /// Checks that the event of a head still is in the chain, unless it is as old as those that
+    /// were removed.
     async fn check(&self, head: &Head) -> Result<(), SignError> {
         let position = head.tip.position;
         let entry = self.log.entries(position - 1, 1).await?.into_iter().next();
         let is_there =
             entry.is_some_and(|entry| (entry.position, entry.hash) == (position, head.tip.hash));
-        if is_there { Ok(()) } else { Err(SignError::Replaced { position }) }
+        // A removal is looked for afterwards, because it may take place at the same time.
+        if is_there || position <= self.removed_to().await? {
+            return Ok(());
+        }
+        Err(SignError::Replaced { position })
     }
 }
 
@@ -118,18 +131,22 @@ pub enum SignError {
     Port(#[from] PortError),
 }
 
-/// Reads the whole record, in the order in which it is verified: each signature after the event at
-/// its position, and the end last. Events that are appended meanwhile are left out.
+/// Reads the whole record, in the order in which it is verified: the checkpoint first, each
+/// signature after the event at its position, and the end last. Events that are appended meanwhile
+/// are left out.
 ///
 /// # Errors
 ///
-/// [`PortError`] if storage fails.
+/// [`PortError`] if storage fails, or events are removed because of their age meanwhile.
 pub async fn read_record(
     log: &dyn EventLog,
     mut take: impl FnMut(Item) + Send,
 ) -> Result<(), PortError> {
     const PAGE: u16 = 1_000;
     let mut heads: VecDeque<Head> = VecDeque::new();
+    let checkpoint = log.checkpoint().await?;
+    let removed_to = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.tip.position);
+    checkpoint.map(Item::Checkpoint).into_iter().for_each(&mut take);
     let mut last_head = 0;
     // The heads are read before the end: what they sign is not after it.
     loop {
@@ -140,10 +157,19 @@ pub async fn read_record(
     }
     let end = log.tip().await?;
     let mut after = i64::MIN;
+    let mut next = removed_to + 1;
     loop {
         let entries = log.entries(after, PAGE).await?;
-        let Some(last) = entries.last() else { break };
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { break };
+        if first.position > next {
+            let now = log.checkpoint().await?;
+            if now.is_some_and(|checkpoint| checkpoint.tip.position > removed_to) {
+                let problem = "events were removed because of their age meanwhile; try again";
+                return Err(PortError::unavailable("reading the record", problem));
+            }
+        }
         after = last.position;
+        next = after.saturating_add(1);
         let (here, later): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| entry.position <= end.position);
         for entry in here {

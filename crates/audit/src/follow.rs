@@ -28,17 +28,23 @@ impl FollowChanges {
     pub const MOST: u16 = 500;
 
     /// Where a client begins: after the last place that it saw, or at the end if it saw none, too
-    /// many events were appended since, or its place is not in this course of events.
+    /// many events were appended since, some of them were removed because of their age, or its
+    /// place is not in this course of events.
     ///
     /// # Errors
     ///
     /// [`PortError`] if storage fails.
     pub async fn begin(&self, seen: Option<&str>) -> Result<Beginning, PortError> {
         let end = self.log.place().await?;
-        let seen = seen.and_then(|seen| seen.parse::<Place>().ok()).filter(|seen| {
+        let mut seen = seen.and_then(|seen| seen.parse::<Place>().ok()).filter(|seen| {
             let missed = end.position.checked_sub(seen.position);
             seen.epoch == end.epoch && missed.is_some_and(|n| (0..=Self::MOST_MISSED).contains(&n))
         });
+        if seen.is_some() {
+            let checkpoint = self.log.checkpoint().await?;
+            let removed_to = checkpoint.map_or(0, |checkpoint| checkpoint.tip.position);
+            seen = seen.filter(|seen| seen.position >= removed_to);
+        }
         let is_resumed = seen.is_some();
         Ok(Beginning { place: seen.unwrap_or(end), is_resumed })
     }
@@ -55,17 +61,27 @@ impl FollowChanges {
 
 #[cfg(test)]
 mod tests {
+    use waggle_kernel::{Clock as _, FixedClock};
+
     use super::*;
+    use crate::checkpoint::Checkpoint;
+    use crate::entry::Tip;
+    use crate::head::HeadRef;
     use crate::ports::MockEventLog;
 
-    fn following(epoch: &'static str, position: i64) -> FollowChanges {
+    fn following(epoch: &'static str, position: i64, removed_to: i64) -> FollowChanges {
         let mut log = MockEventLog::new();
         log.expect_place().returning(move || Ok(Place { epoch: epoch.to_owned(), position }));
+        log.expect_checkpoint().returning(move || {
+            let (tip, head) = (Tip { position: removed_to, hash: [1; 32] }, HeadRef::NONE);
+            let (signed_at, key) = (FixedClock::noon().now(), String::new());
+            Ok(Some(Checkpoint { tip, head, signed_at, key, signature: Vec::new() }))
+        });
         FollowChanges { log: Arc::new(log) }
     }
 
     async fn begins(seen: &str) -> (String, bool) {
-        let beginning = following("e2", 20_000).begin(Some(seen)).await.unwrap();
+        let beginning = following("e2", 20_000, 0).begin(Some(seen)).await.unwrap();
         (beginning.place.to_string(), beginning.is_resumed)
     }
 
@@ -92,7 +108,17 @@ mod tests {
         for seen in places {
             assert_eq!(begins(seen).await, ("e2-20000".to_owned(), false), "{seen}");
         }
-        let beginning = following("e2", 0).begin(None).await.unwrap();
+        let beginning = following("e2", 0, 0).begin(None).await.unwrap();
         assert_eq!((beginning.place.position, beginning.is_resumed), (0, false));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_missed_removed_events_begins_at_the_end() {
+        let resumes = async |seen: &str| {
+            following("e2", 20_000, 15_000).begin(Some(seen)).await.unwrap().is_resumed
+        };
+
+        assert!(resumes("e2-15000").await);
+        assert!(!resumes("e2-14999").await);
     }
 }

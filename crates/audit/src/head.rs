@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use waggle_kernel::hex;
 
-use crate::entry::Tip;
+use crate::entry::{Hash, Tip};
 
 /// A signed end of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +18,35 @@ pub struct Head {
     pub signature: Vec<u8>,
 }
 
+/// Names a head in what is signed after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadRef {
+    pub number: i64,
+    /// The SHA-256 of its signature.
+    pub hash: Hash,
+}
+
+impl HeadRef {
+    /// Stands before the first head.
+    pub const NONE: Self = Self { number: 0, hash: [0; 32] };
+
+    /// The hash in hexadecimal digits; empty before the first head.
+    pub(crate) fn hex(&self) -> String {
+        if self.number == 0 { String::new() } else { hex(&self.hash) }
+    }
+}
+
+impl From<&Head> for HeadRef {
+    fn from(head: &Head) -> Self {
+        Self { number: head.number, hash: Sha256::digest(&head.signature).into() }
+    }
+}
+
 impl Head {
     /// The text that is signed. It covers the signature of the head before it, so that no head can
     /// be taken out.
-    pub fn text(&self, previous: Option<&Self>) -> String {
-        let before = previous.map(|head| hex(&Sha256::digest(&head.signature))).unwrap_or_default();
+    pub fn text(&self, previous: HeadRef) -> String {
+        let before = previous.hex();
         let (position, hash) = (self.tip.position, hex(&self.tip.hash));
         let (number, signed_at) = (self.number, self.signed_at.timestamp_micros());
         format!("waggle audit head 1\n{number}\n{before}\n{position}\n{hash}\n{signed_at}\n")

@@ -9,8 +9,9 @@
 //! ([`FollowChanges`]).
 //!
 //! The contents of an event (what changed, and personal data) are hashed with a salt, and the event
-//! has only these hashes. So a content could be removed without breaking the chain, and its hash
-//! would not tell anything about it.
+//! has only these hashes. So personal data can be removed ([`RedactEvents`]) without breaking the
+//! chain, and its hash does not tell anything about it. The oldest events can be removed as a whole
+//! ([`RemoveOldEvents`]), behind a signed checkpoint with which the chain begins then.
 //!
 //! ```
 //! use waggle_audit::{Facts, Tip, WaitingEvent};
@@ -41,12 +42,17 @@
 mod browse;
 mod chain;
 mod change;
+mod checkpoint;
 mod entry;
 mod filter;
 mod follow;
 mod head;
 pub mod ports;
+mod ranges;
 mod record;
+mod redact;
+mod redaction;
+mod retention;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod verify;
@@ -54,9 +60,13 @@ mod verify;
 pub use browse::{BrowseEvents, BrowseEventsError};
 pub use chain::{ExtendChain, SignError, SignHeads, VerifyAudit, read_record};
 pub use change::{Change, NoPlace, Place};
+pub use checkpoint::Checkpoint;
 pub use entry::{Content, Entry, Facts, Hash, Salted, Tip, WaitingEvent};
 pub use filter::EventFilter;
 pub use follow::{Beginning, FollowChanges};
-pub use head::Head;
+pub use head::{Head, HeadRef};
 pub use record::{Item, NotAnItem};
+pub use redact::{RedactEvents, RedactEventsError, Redaction};
+pub use redaction::{EVENTS, REDACTED, RedactionOrder};
+pub use retention::{RemoveOldEvents, RemoveOldEventsError};
 pub use verify::{Fault, Part, Report, Verifier};

@@ -1,12 +1,14 @@
 //! The ports of this domain: the stored events, and the key that signs heads.
 
 use async_trait::async_trait;
-use waggle_kernel::{Event, Page, PageRequest, PortError};
+use waggle_kernel::{Event, NewEvent, Page, PageRequest, PortError};
 
 use crate::change::{Change, Place};
+use crate::checkpoint::Checkpoint;
 use crate::entry::{Entry, Tip};
 use crate::filter::EventFilter;
 use crate::head::Head;
+use crate::redaction::RedactionOrder;
 
 /// Stores the chain of events. The changes themselves write their events as waiting ones, each in
 /// its own transaction.
@@ -47,6 +49,35 @@ pub trait EventLog: Send + Sync {
 
     /// Stores a head, unless there is one with its number.
     async fn add_head(&self, head: &Head) -> Result<(), PortError>;
+
+    /// The checkpoint with which the chain begins; `None` if no event was removed.
+    async fn checkpoint(&self) -> Result<Option<Checkpoint>, PortError>;
+
+    /// Removes the events and heads up to a checkpoint, and records `event`. Does nothing if the
+    /// last event that was removed before is not `since` (0 if none was): another process was
+    /// faster. Returns whether it did.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if storage fails; then nothing is removed.
+    async fn remove(
+        &self,
+        since: i64,
+        checkpoint: &Checkpoint,
+        event: &NewEvent,
+    ) -> Result<bool, PortError>;
+
+    /// Stores a checkpoint in place of the one with the same last event, if there is one.
+    async fn renew(&self, checkpoint: &Checkpoint) -> Result<(), PortError>;
+
+    /// Removes the personal data, with its salt, of those of these events that have any, and
+    /// records [`RedactionOrder::event`] in the same transaction, in which the event is appended to
+    /// the chain, too. Returns the number of events.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if storage fails; then nothing is removed.
+    async fn redact(&self, positions: &[i64], order: &RedactionOrder) -> Result<u64, PortError>;
 }
 
 /// Signs heads with a key that the database does not contain.

@@ -6,13 +6,16 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use waggle_kernel::{hex, unhex};
 
+use crate::checkpoint::Checkpoint;
 use crate::entry::{Content, Entry, Facts, Hash, Salted, Tip};
-use crate::head::Head;
+use crate::head::{Head, HeadRef};
 
 /// A part of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
     Event(Box<Entry>),
+    /// That older events were removed. It comes before the first event that is left.
+    Checkpoint(Checkpoint),
     /// A signature. It comes after the event at its position.
     Head(Head),
     /// The end of the chain as it is stored apart from the events. Nothing comes after it.
@@ -21,7 +24,7 @@ pub enum Item {
 
 /// The text is not an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("it is not an event, a head or the end of a record")]
+#[error("it is not an event, a checkpoint, a head or the end of a record")]
 pub struct NotAnItem;
 
 impl Item {
@@ -41,6 +44,15 @@ impl Item {
                 "change": content_json(entry.change.as_ref()),
                 "personal": content_json(entry.personal.as_ref()),
                 "hash": hex(&entry.hash),
+            }}),
+            Self::Checkpoint(checkpoint) => json!({ "checkpoint": {
+                "position": checkpoint.tip.position,
+                "hash": hex(&checkpoint.tip.hash),
+                "head_number": checkpoint.head.number,
+                "head_hash": hex(&checkpoint.head.hash),
+                "signed_at": checkpoint.signed_at.timestamp_micros(),
+                "key": checkpoint.key,
+                "signature": hex(&checkpoint.signature),
             }}),
             Self::Head(head) => json!({ "head": {
                 "number": head.number,
@@ -67,6 +79,8 @@ impl Item {
         let value: Value = serde_json::from_str(line).map_err(|_| NotAnItem)?;
         let item = if let Some(event) = value.get("event") {
             event_of(event).map(Box::new).map(Self::Event)
+        } else if let Some(checkpoint) = value.get("checkpoint") {
+            checkpoint_of(checkpoint).map(Self::Checkpoint)
         } else if let Some(head) = value.get("head") {
             head_of(head).map(Self::Head)
         } else {
@@ -122,6 +136,18 @@ fn content_of(value: &Value) -> Option<Content> {
         }
     };
     Some(Content { hash: hash_of(value)?, salted })
+}
+
+fn checkpoint_of(value: &Value) -> Option<Checkpoint> {
+    let number = value.get("head_number")?.as_i64()?;
+    let hash = unhex(value.get("head_hash")?.as_str()?)?.try_into().ok()?;
+    Some(Checkpoint {
+        tip: tip_of(value)?,
+        head: HeadRef { number, hash },
+        signed_at: DateTime::from_timestamp_micros(value.get("signed_at")?.as_i64()?)?,
+        key: value.get("key")?.as_str()?.to_owned(),
+        signature: unhex(value.get("signature")?.as_str()?)?,
+    })
 }
 
 fn head_of(value: &Value) -> Option<Head> {
@@ -184,7 +210,7 @@ mod tests {
         }
 
         #[test]
-        fn a_head_is_read_as_it_was_written(
+        fn heads_and_checkpoints_are_read_as_they_were_written(
             (number, position) in (any::<i64>(), any::<i64>()),
             hash in any::<Hash>(),
             at in 0..4_000_000_000_000_000_i64,
@@ -193,6 +219,11 @@ mod tests {
             let tip = Tip { position, hash };
             let signed_at = DateTime::from_timestamp_micros(at).unwrap();
             let (key, signature) = ("ab".to_owned(), signature.to_vec());
+            let head = HeadRef { number, hash };
+            let checkpoint =
+                Checkpoint { tip, head, signed_at, key: key.clone(), signature: signature.clone() };
+            let checkpoint = Item::Checkpoint(checkpoint);
+            prop_assert_eq!(Item::from_line(&checkpoint.to_line()), Ok(checkpoint));
             let item = Item::Head(Head { number, tip, signed_at, key, signature });
 
             prop_assert_eq!(Item::from_line(&item.to_line()), Ok(item));

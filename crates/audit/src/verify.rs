@@ -1,14 +1,19 @@
 //! Verifies that nobody changed, removed or added events in the chain.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::{DateTime, Duration, Utc};
+use serde_json::Value;
 use thiserror::Error;
 
+use crate::checkpoint::Checkpoint;
 use crate::entry::{Content, Entry, Tip};
-use crate::head::Head;
+use crate::head::{Head, HeadRef};
 use crate::ports::HeadSigner;
+use crate::ranges;
 use crate::record::Item;
+use crate::redaction::{POSITIONS, REDACTED};
 
 /// Something that a chain that nobody tampered with does not have.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -22,7 +27,7 @@ pub enum Fault {
     /// A content of an event does not fit the hash of the content.
     #[error("the {part} of event {position} was changed")]
     ContentChanged { position: i64, part: Part },
-    /// A content of an event was removed.
+    /// A content of an event was removed, and not by a redaction.
     #[error("the {part} of event {position} is missing")]
     ContentMissing { position: i64, part: Part },
     /// A signature vouches for events that are not in the chain.
@@ -37,6 +42,16 @@ pub enum Fault {
     /// Heads are missing, or their numbers changed.
     #[error("a head is missing before the one at event {position}")]
     HeadMissing { position: i64 },
+    /// The oldest events were removed, and not because of their age.
+    #[error(
+        "the checkpoint after event {position} is not signed with a known key, or not at the beginning"
+    )]
+    WrongCheckpoint { position: i64 },
+    /// The end that the caller knows was removed because of its age.
+    #[error(
+        "event {position} was removed because of its age, so its hash cannot be compared any more"
+    )]
+    KnownIsRemoved { position: i64 },
     /// The last head is signed with a key that is not one of ours.
     #[error("the last head is signed with an unknown key, {key}")]
     UnknownKey { key: String },
@@ -75,6 +90,10 @@ impl fmt::Display for Part {
 pub struct Report {
     /// The number of events that were read.
     pub events: u64,
+    /// The number of events whose personal data was removed by a redaction.
+    pub redacted: u64,
+    /// The last event that was removed because of its age, or 0.
+    pub removed_to: i64,
     /// The number of heads that are signed with one of our keys.
     pub heads: u64,
     /// The last event that such a head vouches for. Later events could be replaced by somebody who
@@ -93,6 +112,12 @@ impl Report {
     pub const MOST: usize = 100;
 }
 
+/// Whether a checkpoint is signed with one of `keys`.
+pub(crate) fn is_ours(checkpoint: &Checkpoint, signer: &dyn HeadSigner, keys: &[String]) -> bool {
+    let (key, text) = (&checkpoint.key, checkpoint.text());
+    keys.contains(key) && signer.is_signature(key, text.as_bytes(), &checkpoint.signature)
+}
+
 /// Verifies a chain, event by event.
 pub struct Verifier<'a> {
     signer: &'a dyn HeadSigner,
@@ -100,7 +125,11 @@ pub struct Verifier<'a> {
     known: Option<Tip>,
     now: DateTime<Utc>,
     tip: Tip,
-    head: Option<Head>,
+    /// The last head, and the key with which it is signed.
+    head: HeadRef,
+    last_key: Option<String>,
+    /// The events whose personal data is missing and that no redaction has named yet.
+    without_personal: BTreeSet<i64>,
     first_at: Option<DateTime<Utc>>,
     end: Option<Tip>,
     report: Report,
@@ -115,8 +144,19 @@ impl<'a> Verifier<'a> {
         known: Option<Tip>,
         now: DateTime<Utc>,
     ) -> Self {
-        let (tip, report) = (Tip::START, Report::default());
-        Self { signer, keys, known, now, tip, head: None, first_at: None, end: None, report }
+        Self {
+            signer,
+            keys,
+            known,
+            now,
+            tip: Tip::START,
+            head: HeadRef::NONE,
+            last_key: None,
+            without_personal: BTreeSet::new(),
+            first_at: None,
+            end: None,
+            report: Report::default(),
+        }
     }
 
     /// Verifies the next event. Events must come in the order of their positions.
@@ -132,6 +172,9 @@ impl<'a> Verifier<'a> {
         }
         self.content(position, Part::Change, entry.change.as_ref());
         self.content(position, Part::Personal, entry.personal.as_ref());
+        if entry.facts.kind == REDACTED {
+            self.redaction(entry);
+        }
         // The stored hash, so that a fault is reported where it is and not for all later events.
         let tip = Tip { position, hash: entry.hash };
         if from <= position {
@@ -147,6 +190,7 @@ impl<'a> Verifier<'a> {
     fn content(&mut self, position: i64, part: Part, content: Option<&Content>) {
         let Some(content) = content else { return };
         match &content.salted {
+            None if part == Part::Personal => drop(self.without_personal.insert(position)),
             None => self.fault(Fault::ContentMissing { position, part }),
             Some(salted) if salted.hash() != content.hash => {
                 self.fault(Fault::ContentChanged { position, part });
@@ -155,15 +199,55 @@ impl<'a> Verifier<'a> {
         }
     }
 
+    /// Accepts that the events before this one that it names were redacted.
+    fn redaction(&mut self, entry: &Entry) {
+        let genuine = |change: &Content| {
+            change.salted.as_ref().filter(|salted| salted.hash() == change.hash).cloned()
+        };
+        let change = entry.change.as_ref().and_then(genuine);
+        let change: Value =
+            change.and_then(|salted| serde_json::from_str(&salted.text).ok()).unwrap_or_default();
+        let before = self.without_personal.len();
+        ranges::remove(change.get(POSITIONS).unwrap_or(&Value::Null), &mut self.without_personal);
+        let redacted = before.saturating_sub(self.without_personal.len());
+        self.report.redacted += u64::try_from(redacted).unwrap_or(u64::MAX);
+    }
+
+    /// Verifies the checkpoint with which the chain begins. It must come first.
+    pub fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        let position = checkpoint.tip.position;
+        let is_first = self.tip == Tip::START && self.head == HeadRef::NONE;
+        if !is_first || !is_ours(checkpoint, self.signer, &self.keys) {
+            self.fault(Fault::WrongCheckpoint { position });
+        }
+        if !is_first {
+            return;
+        }
+        self.tip = checkpoint.tip;
+        self.head = checkpoint.head;
+        self.report.removed_to = position;
+        if let Some(known) = self.known.take_if(|known| known.position <= position)
+            && known != checkpoint.tip
+        {
+            let fault = if known.position == position {
+                Fault::NotAsKnown { position }
+            } else {
+                Fault::KnownIsRemoved { position: known.position }
+            };
+            self.fault(fault);
+        }
+    }
+
     /// Verifies the next head, after the event at its position.
     pub fn head(&mut self, head: &Head) {
         let position = head.tip.position;
-        let previous = self.head.replace(head.clone());
-        if head.number != previous.as_ref().map_or(1, |previous| previous.number + 1) {
+        let previous = std::mem::replace(&mut self.head, head.into());
+        self.last_key = Some(head.key.clone());
+        if previous.number.checked_add(1) != Some(head.number) {
             self.fault(Fault::HeadMissing { position });
             return;
         }
-        let text = head.text(previous.as_ref());
+        let text = head.text(previous);
         if !self.signer.is_signature(&head.key, text.as_bytes(), &head.signature) {
             self.fault(Fault::WrongSignature { position });
             return;
@@ -181,6 +265,7 @@ impl<'a> Verifier<'a> {
     pub fn item(&mut self, item: &Item) {
         match item {
             Item::Event(entry) => self.event(entry),
+            Item::Checkpoint(checkpoint) => self.checkpoint(checkpoint),
             Item::Head(head) => self.head(head),
             Item::End(end) => self.end = Some(*end),
         }
@@ -199,11 +284,12 @@ impl<'a> Verifier<'a> {
         if let Some(known) = self.known.take() {
             self.fault(Fault::NotAsKnown { position: known.position });
         }
+        for position in std::mem::take(&mut self.without_personal) {
+            self.fault(Fault::ContentMissing { position, part: Part::Personal });
+        }
         let old = self.now - Duration::minutes(10);
-        match self.head.take() {
-            Some(head) if !self.keys.contains(&head.key) => {
-                self.fault(Fault::UnknownKey { key: head.key });
-            }
+        match self.last_key.take() {
+            Some(key) if !self.keys.contains(&key) => self.fault(Fault::UnknownKey { key }),
             None if self.first_at.is_some_and(|first| first < old) => self.fault(Fault::Unsigned),
             _ => {}
         }

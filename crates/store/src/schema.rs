@@ -237,6 +237,22 @@ table! {
     use diesel::sql_types::{BigInt, Binary, Text};
     use crate::types::UtcMicros;
 
+    event_checkpoint (id) {
+        id -> BigInt,
+        position -> BigInt,
+        hash -> Binary,
+        head_number -> BigInt,
+        head_hash -> Binary,
+        signed_at -> UtcMicros,
+        key -> Text,
+        signature -> Binary,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Binary, Text};
+    use crate::types::UtcMicros;
+
     event_heads (number) {
         number -> BigInt,
         position -> BigInt,

@@ -10,7 +10,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Object, OpenApi};
 use serde_json::Value;
-use waggle_audit::{BrowseEventsError, EventFilter};
+use waggle_audit::{BrowseEventsError, EventFilter, RedactEventsError, Redaction};
 use waggle_kernel::ids::{UserId, Version};
 use waggle_kernel::{Actor, Event, Page, PageRequest};
 
@@ -71,6 +71,25 @@ impl From<Event> for EventView {
 struct EventPage {
     items: Vec<EventView>,
     next_cursor: Option<String>,
+}
+
+/// Which events to redact: either `positions` or `user_id`.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct RedactBody {
+    /// The positions of the events, 1 to 200.
+    #[oai(validator(min_items = 1, max_items = 200))]
+    positions: Option<Vec<i64>>,
+    /// The user to forget: all events about this user, and of what the user did.
+    user_id: Option<i64>,
+    /// Why, up to 500 characters. It is recorded as personal data.
+    reason: Option<String>,
+}
+
+/// The number of events that had personal data.
+#[derive(Object)]
+struct Redacted {
+    redacted: u64,
 }
 
 pub(crate) struct EventsApi;
@@ -141,6 +160,31 @@ impl EventsApi {
         app.people.users.tell_of_export(&actor, &client(&app, request)).await?;
         let format = format.0.unwrap_or(Format::Csv);
         Ok(export(EventPages { app, actor, filter }, format).await?)
+    }
+
+    /// Redact events.
+    ///
+    /// For admins who authenticated recently. Removes personal data for good: names, addresses, the
+    /// browser, notes, and values of settings that are texts. What happened to which object, when,
+    /// and what changed stay, and so do the hashes: the audit log can still be verified. Which
+    /// events were redacted is recorded. If the request is cut off, send it again.
+    #[oai(path = "/events/redact", method = "post", operation_id = "redact_events")]
+    async fn redact_events(
+        &self,
+        admin: SignedIn,
+        app: Data<&Arc<UseCases>>,
+        body: Json<RedactBody>,
+    ) -> Result<Json<Redacted>, Failure> {
+        let RedactBody { positions, user_id, reason } = body.0;
+        let what = match (positions, user_id) {
+            (Some(positions), None) => Redaction::Positions(positions),
+            (None, Some(user)) => Redaction::User(UserId::new(user)),
+            _ => return Err(Problem::invalid("send either positions or user_id").into()),
+        };
+        let reason = text("reason", reason)?;
+        let actor = admin.visitor.user.actor().in_request(Problem::request_id());
+        let redacted = app.redact_events.redact(&actor, &what, reason).await?;
+        Ok(Json(Redacted { redacted }))
     }
 }
 
@@ -217,6 +261,16 @@ impl Pages for EventPages {
 
     fn json(event: &Event) -> Value {
         EventView::from(event.clone()).to_json().unwrap_or_default()
+    }
+}
+
+impl From<RedactEventsError> for Problem {
+    fn from(error: RedactEventsError) -> Self {
+        match error {
+            RedactEventsError::Forbidden(error) => error.into(),
+            RedactEventsError::TooMany => Self::invalid(error.to_string()),
+            RedactEventsError::Port(error) => error.into(),
+        }
     }
 }
 

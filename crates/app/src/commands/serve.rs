@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::use_cases::UseCases;
 use crate::workers::mails::Mails;
 use crate::workers::posts::Posts;
-use crate::workers::{self, changes, events, maintenance, settings, supervise};
+use crate::workers::{self, changes, events, maintenance, retention, settings, supervise};
 use crate::{routes, wiring};
 
 /// The maximum time for requests and deliveries in progress to finish.
@@ -118,6 +118,10 @@ impl Server {
             tokio::spawn(supervise("changes", stopped.clone(), {
                 let (app, queues, stopped) = (Arc::clone(&app), store.queues(), stopped.clone());
                 move || changes::run(Arc::clone(&app), queues.clone(), stopped.clone())
+            })),
+            tokio::spawn(supervise("retention", stopped.clone(), {
+                let (app, stopped) = (Arc::clone(&app), stopped.clone());
+                move || retention::run(Arc::clone(&app), stopped.clone())
             })),
             tokio::spawn(supervise("maintenance", stopped.clone(), {
                 let (work, stopped) = (store.maintenance(), stopped.clone());

@@ -70,6 +70,7 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/auth-events/export", Person(Admin)),
     (Method::GET, "/events", Person(Admin)),
     (Method::GET, "/events/export", Person(Admin)),
+    (Method::POST, "/events/redact", FreshPerson(Admin)),
     (Method::GET, "/changes", Anyone(Read)),
     (Method::GET, "/source-tweets", Anyone(Read)),
     (Method::GET, "/source-tweets/totals", Anyone(Read)),

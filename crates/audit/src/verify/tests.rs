@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Duration, Utc};
 use proptest::prelude::*;
-use waggle_kernel::{Clock as _, FixedClock};
+use serde_json::json;
+use waggle_kernel::{Actor, Clock as _, FixedClock};
 
 use super::*;
 use crate::entry::{Facts, Salted, WaitingEvent};
+use crate::redaction::RedactionOrder;
 use crate::testing::FakeSigner;
 
 const SIGNER: FakeSigner = FakeSigner("secret");
@@ -42,7 +44,9 @@ fn heads(entries: &[&Entry], signer: &FakeSigner) -> Vec<Head> {
         let key = signer.public_keys().unwrap().remove(0);
         let signed_at = FixedClock::noon().now();
         let mut head = Head { number, tip, signed_at, key, signature: Vec::new() };
-        head.signature = signer.sign(head.text(heads.last()).as_bytes()).unwrap();
+        head.signature = signer
+            .sign(head.text(heads.last().map_or(HeadRef::NONE, HeadRef::from)).as_bytes())
+            .unwrap();
         heads.push(head);
     }
     heads
@@ -193,6 +197,93 @@ fn an_end_that_is_known_must_be_in_the_chain() {
     assert_eq!(faults(known, &other, tip), not_there, "it is after the end");
     let wrong = Tip { hash: [1; 32], ..known };
     assert_eq!(faults(wrong, &entries, end), not_there);
+}
+
+/// An event that names positions as redacted.
+fn redaction(positions: &[i64]) -> WaitingEvent {
+    let (by, reason) = (Actor::system().reference(), None);
+    let order = RedactionOrder { by, reason, at: FixedClock::noon().now() };
+    let event = order.event(&positions.iter().copied().collect());
+    let facts = Facts { kind: event.kind, ..waiting(1).facts };
+    let change = Some(Value::from(event.change).to_string());
+    WaitingEvent { facts, change, personal: None, ..waiting(1) }
+}
+
+#[test]
+fn personal_data_is_missing_unless_a_later_event_names_it_as_redacted() {
+    let mut tip = Tip::START;
+    let events = [waiting(1), waiting(2), redaction(&[2]), waiting(4)];
+    let mut entries: Vec<Entry> =
+        events.into_iter().map(|event| tip.append(event, &[7; 32])).collect();
+    let mut without = |position: usize| {
+        entries[position - 1].personal.as_mut().unwrap().salted = None;
+        verified(&entries, &[], tip)
+    };
+    let missing = |position| Fault::ContentMissing { position, part: Part::Personal };
+
+    let named = without(2);
+    let later = without(4);
+
+    assert_eq!((named.faults, named.redacted), (vec![], 1));
+    assert_eq!((later.faults, later.redacted), (vec![missing(4)], 1));
+    // A change that is not the recorded one excuses nothing.
+    let text = Value::from(json!({ POSITIONS: [[1, 4]] })).to_string();
+    let salted = entries[2].change.as_mut().unwrap().salted.as_mut().unwrap();
+    salted.text = text;
+    let changed = Fault::ContentChanged { position: 3, part: Part::Change };
+    assert_eq!(verified(&entries, &[], tip).faults, [changed, missing(2), missing(4)]);
+}
+
+/// A checkpoint after an entry and a head.
+fn checkpoint(entry: &Entry, head: &Head, signer: &FakeSigner) -> Checkpoint {
+    let tip = Tip { position: entry.position, hash: entry.hash };
+    let (head, signed_at) = (HeadRef::from(head), FixedClock::noon().now());
+    let key = signer.public_keys().unwrap().remove(0);
+    let mut checkpoint = Checkpoint { tip, head, signed_at, key, signature: Vec::new() };
+    checkpoint.signature = signer.sign(checkpoint.text().as_bytes()).unwrap();
+    checkpoint
+}
+
+#[test]
+fn a_chain_may_begin_with_a_signed_checkpoint() {
+    let (entries, end) = chain(5);
+    let heads = heads(&[&entries[0], &entries[1], &entries[4]], &SIGNER);
+    let begin = checkpoint(&entries[2], &heads[1], &SIGNER);
+    let verified = |before: &[Entry], begin: &Checkpoint, left: &[Entry], known: Option<Tip>| {
+        let (keys, now) = (SIGNER.public_keys().unwrap(), FixedClock::noon().now());
+        let mut verifier = Verifier::new(&SIGNER, keys, known, now);
+        before.iter().for_each(|entry| verifier.event(entry));
+        verifier.checkpoint(begin);
+        left.iter().for_each(|entry| verifier.event(entry));
+        verifier.head(&heads[2]);
+        verifier.item(&Item::End(end));
+        verifier.finish()
+    };
+
+    let report = verified(&[], &begin, &entries[3..], Some(begin.tip));
+    assert_eq!(report.faults, []);
+    assert_eq!((report.events, report.removed_to, report.signed_to), (2, 3, 5));
+    let faults = |begin: &Checkpoint| verified(&[], begin, &entries[3..], None).faults;
+    let wrong = Fault::WrongCheckpoint { position: 3 };
+    let foreign = checkpoint(&entries[2], &heads[1], &FakeSigner("other"));
+    assert_eq!(faults(&foreign), [wrong.clone()]);
+    assert_eq!(faults(&Checkpoint { key: begin.key.clone(), ..foreign }), [wrong.clone()]);
+    let (after_first, other_head) =
+        (HeadRef::from(&heads[0]), HeadRef { number: 2, hash: [1; 32] });
+    assert_eq!(faults(&Checkpoint { head: after_first, ..begin.clone() })[0], wrong);
+    assert_eq!(faults(&Checkpoint { head: other_head, ..begin.clone() })[0], wrong);
+    // More was removed than what the checkpoint says.
+    let missing = Fault::Missing { from: 4, to: 4 };
+    assert_eq!(verified(&[], &begin, &entries[4..], None).faults[0], missing);
+    // Events before a checkpoint that somebody put there would not be covered by a signature.
+    assert_eq!(verified(&entries[..1], &begin, &entries[3..], None).faults[0], wrong);
+    // What was removed cannot be compared any more.
+    let known = Tip { position: 2, hash: entries[1].hash };
+    let removed = Fault::KnownIsRemoved { position: 2 };
+    assert_eq!(verified(&[], &begin, &entries[3..], Some(known)).faults, [removed.clone()]);
+    let known = Tip { position: 3, hash: entries[1].hash };
+    let not_known = [Fault::NotAsKnown { position: 3 }];
+    assert_eq!(verified(&[], &begin, &entries[3..], Some(known)).faults, not_known);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use tracing::error;
 use waggle_audit::ports::EventLog;
 use waggle_audit::{
-    Change, Content, Entry, EventFilter, Facts, Hash, Head, Place, Salted, Tip, WaitingEvent,
+    Change, Checkpoint, Content, Entry, EventFilter, Facts, Hash, Head, Place, RedactionOrder,
+    Salted, Tip, WaitingEvent,
 };
 use waggle_kernel::ids::{UserId, Version};
 use waggle_kernel::{
@@ -170,7 +171,7 @@ fn rows(entry: Entry) -> (EventRow, DetailsRow) {
 }
 
 /// The hash in a column. Anything else is read as zeros, which no verification accepts.
-fn hash(bytes: Vec<u8>) -> Hash {
+pub(super) fn hash(bytes: Vec<u8>) -> Hash {
     Hash::try_from(bytes).unwrap_or_default()
 }
 
@@ -279,6 +280,43 @@ async fn insert_entries(connection: &mut Conn, mut entries: Vec<Entry>) -> Resul
     Ok(())
 }
 
+/// Keeps other processes from appending until the transaction ends. Returns the end of the chain,
+/// and random bytes.
+pub(super) async fn lock_chain(connection: &mut Conn) -> Result<(Tip, Hash), StoreError> {
+    let (position, last, seed): (i64, Vec<u8>, Vec<u8>) =
+        dialect::locked!(event_chain::table.find(1).select((
+            event_chain::position,
+            event_chain::hash,
+            diesel::dsl::sql::<Binary>(dialect::RANDOM),
+        )))
+        .first(connection)
+        .await?;
+    Ok((Tip { position, hash: hash(last) }, hash(seed)))
+}
+
+/// Appends up to `most` waiting events to the chain, in a transaction, and returns their number.
+pub(super) async fn append(connection: &mut Conn, most: u16) -> Result<usize, StoreError> {
+    let (mut tip, seed) = lock_chain(connection).await?;
+    let waiting: Vec<WaitingRow> = new_events::table
+        .order(new_events::id)
+        .limit(i64::from(most))
+        .select(columns::<WaitingRow>())
+        .load(connection)
+        .await?;
+    let ids: Vec<i64> = waiting.iter().map(|row| row.id).collect();
+    let entries = waiting.into_iter().map(|row| tip.append(row.into(), &seed)).collect();
+    insert_entries(connection, entries).await?;
+    diesel::update(event_chain::table.find(1))
+        .set((event_chain::position.eq(tip.position), event_chain::hash.eq(&tip.hash[..])))
+        .execute(connection)
+        .await?;
+    diesel::delete(new_events::table)
+        .filter(new_events::id.eq_any(&ids))
+        .execute(connection)
+        .await?;
+    Ok(ids.len())
+}
+
 impl Repositories {
     /// Appends up to `most` waiting events to the chain, and returns their number.
     pub(super) async fn append(&self, most: u16) -> Result<usize, StoreError> {
@@ -294,37 +332,10 @@ impl Repositories {
             return Ok(0);
         }
         let mut transaction = self.pools.write().await?;
-        let connection = transaction.connection();
-        // The lock keeps other processes from appending until this transaction ends.
-        let (position, last, seed): (i64, Vec<u8>, Vec<u8>) =
-            dialect::locked!(event_chain::table.find(1).select((
-                event_chain::position,
-                event_chain::hash,
-                diesel::dsl::sql::<Binary>(dialect::RANDOM),
-            )))
-            .first(connection)
-            .await?;
-        let waiting: Vec<WaitingRow> = new_events::table
-            .order(new_events::id)
-            .limit(i64::from(most))
-            .select(columns::<WaitingRow>())
-            .load(connection)
-            .await?;
-        let (mut tip, seed) = (Tip { position, hash: hash(last) }, hash(seed));
-        let ids: Vec<i64> = waiting.iter().map(|row| row.id).collect();
-        let entries = waiting.into_iter().map(|row| tip.append(row.into(), &seed)).collect();
-        insert_entries(connection, entries).await?;
-        diesel::update(event_chain::table.find(1))
-            .set((event_chain::position.eq(tip.position), event_chain::hash.eq(&tip.hash[..])))
-            .execute(connection)
-            .await?;
-        diesel::delete(new_events::table)
-            .filter(new_events::id.eq_any(&ids))
-            .execute(connection)
-            .await?;
+        let appended = append(transaction.connection(), most).await?;
         transaction.fills(Queue::Changes);
         transaction.commit().await?;
-        Ok(ids.len())
+        Ok(appended)
     }
 
     /// Appends what waits, so that a reader sees all events of completed changes. If that fails,
@@ -566,5 +577,26 @@ impl EventLog for Repositories {
             transaction.commit().await
         })
         .await
+    }
+
+    async fn checkpoint(&self) -> Result<Option<Checkpoint>, PortError> {
+        during("reading the checkpoint of the chain", self.stored_checkpoint()).await
+    }
+
+    async fn remove(
+        &self,
+        since: i64,
+        checkpoint: &Checkpoint,
+        event: &NewEvent,
+    ) -> Result<bool, PortError> {
+        during("removing old events", self.remove_to(since, checkpoint, event)).await
+    }
+
+    async fn renew(&self, checkpoint: &Checkpoint) -> Result<(), PortError> {
+        during("storing a checkpoint of the chain", self.renew_checkpoint(checkpoint)).await
+    }
+
+    async fn redact(&self, positions: &[i64], order: &RedactionOrder) -> Result<u64, PortError> {
+        during("redacting events", self.remove_personal(positions, order)).await
     }
 }

@@ -20,6 +20,7 @@ mod post_queue;
 mod posts;
 mod readable;
 mod restored;
+mod retention;
 mod revoke;
 mod search;
 mod second_factors;

@@ -27,9 +27,9 @@ use crate::database::{Database, Kind};
 use crate::fresh;
 use crate::migrations::{execute, try_execute, undo};
 
-const SIGNER: FakeSigner = FakeSigner("secret");
+pub(crate) const SIGNER: FakeSigner = FakeSigner("secret");
 
-async fn received(ports: &Ports, tweets: usize) -> Vec<GeneratedTweet> {
+pub(crate) async fn received(ports: &Ports, tweets: usize) -> Vec<GeneratedTweet> {
     let ids: Vec<String> = (0..tweets).map(|number| format!("t-{number}")).collect();
     let texts: Vec<(&str, &str)> = ids.iter().map(|id| (&**id, &**id)).collect();
     ports.batches.receive(&batch("b", &texts), FixedClock::noon().now()).await.unwrap();
@@ -37,7 +37,7 @@ async fn received(ports: &Ports, tweets: usize) -> Vec<GeneratedTweet> {
 }
 
 /// Rejects and restores a tweet in turn, as a user.
-async fn decide(ports: &Ports, mut tweet: GeneratedTweet, decisions: usize) {
+pub(crate) async fn decide(ports: &Ports, mut tweet: GeneratedTweet, decisions: usize) {
     let now = FixedClock::noon().now();
     let joe = Actor::user(UserId::new(7), "joe", Scopes::NONE).in_request("r-1").reference();
     for number in 0..decisions {
@@ -53,20 +53,20 @@ async fn decide(ports: &Ports, mut tweet: GeneratedTweet, decisions: usize) {
     }
 }
 
-async fn verify(log: &Arc<dyn EventLog>) -> Report {
+pub(crate) async fn verify(log: &Arc<dyn EventLog>) -> Report {
     let (log, signer) = (Arc::clone(log), Arc::new(SIGNER));
     let clock = Arc::new(FixedClock::noon());
     VerifyAudit { log, signer, clock }.verify(None).await.unwrap()
 }
 
-async fn sign(log: &Arc<dyn EventLog>) {
+pub(crate) async fn sign(log: &Arc<dyn EventLog>) {
     let (log, signer) = (Arc::clone(log), Arc::new(SIGNER));
     let heads = SignHeads::new(log, signer, Arc::new(FixedClock::noon()));
     assert!(heads.sign().await.unwrap().is_some());
     assert!(heads.sign().await.unwrap().is_none(), "it is signed");
 }
 
-async fn all_events(log: &Arc<dyn EventLog>, filter: &EventFilter) -> Vec<Event> {
+pub(crate) async fn all_events(log: &Arc<dyn EventLog>, filter: &EventFilter) -> Vec<Event> {
     let mut events = Vec::new();
     let mut page = PageRequest::first(Limit::new(7).unwrap());
     loop {
@@ -443,7 +443,7 @@ async fn an_upgrade_takes_a_snapshot_of_each_object(kind: Kind) {
 }
 
 /// The statements that keep the triggers from refusing a change.
-fn without_triggers(kind: Kind) -> &'static str {
+pub(crate) fn without_triggers(kind: Kind) -> &'static str {
     match kind {
         Kind::Sqlite => {
             "PRAGMA foreign_keys = OFF; DROP TRIGGER events_stay; DROP TRIGGER events_remain; \
@@ -454,7 +454,7 @@ fn without_triggers(kind: Kind) -> &'static str {
 }
 
 /// A chain of six events, of which five are signed.
-async fn signed_chain(kind: Kind) -> crate::Fresh {
+pub(crate) async fn signed_chain(kind: Kind) -> crate::Fresh {
     let fresh = fresh(kind).await;
     let tweet = received(&fresh.ports, 1).await.remove(0);
     decide(&fresh.ports, tweet, 5).await;
@@ -720,26 +720,6 @@ async fn an_earlier_audit_log_is_kept(kind: Kind) {
     assert_eq!(verify(&ports.events).await.faults, []);
 }
 
-macro_rules! on_both_kinds {
-    ($($name:ident),+ $(,)?) => {
-        mod sqlite {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $name() {
-                    super::$name(crate::Kind::Sqlite).await;
-                }
-            )+
-        }
-        mod postgres {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $name() {
-                    super::$name(crate::Kind::Postgres).await;
-                }
-            )+
-        }
-    };
-}
 on_both_kinds!(
     positions_have_no_gaps,
     changes_follow_the_chain,

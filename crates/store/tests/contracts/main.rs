@@ -8,6 +8,28 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "what is tested has the clock of the machine")]
 
+/// Runs each test on both databases.
+macro_rules! on_both_kinds {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(crate::Kind::Sqlite).await;
+                }
+            )+
+        }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(crate::Kind::Postgres).await;
+                }
+            )+
+        }
+    };
+}
+
 #[expect(dead_code, reason = "it serves other test binaries too")]
 #[path = "../../../../tests/support/database.rs"]
 mod database;
@@ -17,6 +39,7 @@ mod migrations;
 mod plans;
 mod publishing;
 mod queues;
+mod retention;
 mod search;
 
 use database::{Database, Kind};
