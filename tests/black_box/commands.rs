@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::database::{Database, Kind};
 use crate::process::{command, token};
-use crate::{Waggle, answer, execute, on_both, process};
+use crate::{Waggle, answer, count, execute, on_both, process};
 
 fn run(database: &Database, arguments: &[&str]) -> Output {
     crate::run(database, arguments, "")
@@ -325,9 +325,54 @@ async fn an_exported_record_is_verified_elsewhere(kind: Kind) {
     assert!(!elsewhere.folder.0.join("waggle.db").exists());
 }
 
+/// What was removed because of its age is not missing, neither in the database nor in an export.
+async fn old_events_are_removed(kind: Kind) {
+    let database = process::database(kind).await;
+    json(&database, &["migrate", "--json"]);
+    let at = match kind {
+        Kind::Sqlite => "1000000",
+        Kind::Postgres => "to_timestamp(1)",
+    };
+    let old = format!(
+        "INSERT INTO new_events (kind, object_kind, object_id, actor, request_id, at) VALUES \
+         ('a', 'b', '1', 'system', '', {at}), ('a', 'b', '2', 'system', '', {at})"
+    );
+    execute(&database, &old).await.unwrap();
+    let mut waggle = Waggle::on(database, &[]);
+    waggle.batch("b", &["one"]).await;
+    assert_eq!(waggle.process.terminate(), Some(0));
+    let kept = json(&waggle.database, &["audit", "verify", "--json"]);
+
+    waggle.again(&[("EVENTS_KEEP_DAYS", "30")]);
+    let removed = async {
+        while count(&waggle.database, "SELECT COUNT(*) FROM events WHERE kind = 'a'").await > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), removed).await.unwrap();
+    assert_eq!(waggle.process.terminate(), Some(0));
+
+    let left = json(&waggle.database, &["audit", "verify", "--json"]);
+    let said = run(&waggle.database, &["audit", "verify"]);
+    let file = waggle.database.folder.0.join("record.jsonl");
+    let file = file.to_str().unwrap();
+    json(&waggle.database, &["audit", "export", "--json", file]);
+    let key = String::from_utf8(run(&waggle.database, &["audit", "key"]).stdout).unwrap();
+    let exported =
+        json(&waggle.database, &["audit", "verify", "--json", file, "--key", key.trim()]);
+    assert!(kept["intact"] == true && kept["removed_to"] == 0, "{kept}");
+    for report in [&left, &exported] {
+        assert!(report["intact"] == true && report["removed_to"] == 2, "{report}");
+        assert_eq!(report["signed_to"], report["end"], "{report}");
+    }
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.starts_with("Events 1 to 2 were removed because of their age"), "{said}");
+}
+
 on_both! {
     a_changed_event_is_found,
     an_exported_record_is_verified_elsewhere,
+    old_events_are_removed,
     tokens_are_created_listed_and_revoked,
     migrations_are_applied_and_listed,
     invalid_settings_in_the_environment_stop_the_start,

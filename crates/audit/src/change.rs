@@ -6,6 +6,8 @@ use std::str::FromStr;
 use waggle_kernel::ids::Version;
 use waggle_kernel::{Actor, ActorKind, Scope};
 
+use crate::redaction::EVENTS;
+
 /// That something happened to an object, without the contents of the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -21,12 +23,12 @@ pub struct Change {
 
 impl Change {
     /// Whether the actor may learn of it: of accounts, if it is an admin who is signed in; of
-    /// settings, if it is an admin; of anything else, if it may read.
+    /// settings and of events themselves, if it is an admin; of anything else, if it may read.
     pub fn is_visible_to(&self, actor: &Actor) -> bool {
         let is_admin = actor.require(Scope::Admin).is_ok();
         match self.object_kind.as_str() {
             "account" => is_admin && matches!(actor.kind(), ActorKind::User { .. }),
-            "setting" => is_admin,
+            "setting" | EVENTS => is_admin,
             _ => actor.require(Scope::Read).is_ok(),
         }
     }
@@ -69,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accounts_and_settings_are_for_admins() {
+    fn accounts_settings_and_events_are_for_admins() {
         let change = |object_kind: &str| Change {
             position: 1,
             kind: "something.happened".to_owned(),
@@ -80,12 +82,12 @@ mod tests {
         let user = |scope| Actor::user(UserId::new(1), "joe", Scopes::of(&[scope]));
         let token = |scope| Actor::token(TokenId::new(1), "n8n", Scopes::of(&[scope]));
         let sees = |actor: Actor| {
-            ["account", "setting", "post"].map(|kind| change(kind).is_visible_to(&actor))
+            ["account", "setting", "events", "post"].map(|kind| change(kind).is_visible_to(&actor))
         };
 
-        assert_eq!(sees(user(Scope::Admin)), [true, true, true]);
-        assert_eq!(sees(token(Scope::Admin)), [false, true, true]);
-        assert_eq!(sees(user(Scope::Read)), [false, false, true]);
-        assert_eq!(sees(token(Scope::Ingest)), [false, false, false]);
+        assert_eq!(sees(user(Scope::Admin)), [true, true, true, true]);
+        assert_eq!(sees(token(Scope::Admin)), [false, true, true, true]);
+        assert_eq!(sees(user(Scope::Read)), [false, false, false, true]);
+        assert_eq!(sees(token(Scope::Ingest)), [false, false, false, false]);
     }
 }

@@ -44,7 +44,8 @@ pub enum Fault {
     HeadMissing { position: i64 },
     /// The oldest events were removed, and not because of their age.
     #[error(
-        "the checkpoint after event {position} is not signed with a known key, or not at the beginning"
+        "the checkpoint after event {position} is not signed with a known key, or not at the \
+         beginning"
     )]
     WrongCheckpoint { position: i64 },
     /// The end that the caller knows was removed because of its age.

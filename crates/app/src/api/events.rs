@@ -164,10 +164,11 @@ impl EventsApi {
 
     /// Redact events.
     ///
-    /// For admins who authenticated recently. Removes personal data for good: names, addresses, the
-    /// browser, notes, and values of settings that are texts. What happened to which object, when,
-    /// and what changed stay, and so do the hashes: the audit log can still be verified. Which
-    /// events were redacted is recorded. If the request is cut off, send it again.
+    /// For admins who are signed in and proved who they are a short while ago. Removes personal
+    /// data for good: names, addresses, the browser, notes, and values of settings that are texts.
+    /// What happened to which object, when, and what changed stay, and so do the hashes: the audit
+    /// log can still be verified. Which events were redacted is recorded. If the request is cut
+    /// off, send it again.
     #[oai(path = "/events/redact", method = "post", operation_id = "redact_events")]
     async fn redact_events(
         &self,

@@ -161,6 +161,8 @@ fn show(report: &Report, as_json: bool) -> ExitCode {
             &json!({
                 "intact": is_intact,
                 "events": report.events,
+                "redacted": report.redacted,
+                "removed_to": report.removed_to,
                 "end": report.end,
                 "signed_to": report.signed_to,
                 "heads": report.heads,
@@ -175,6 +177,15 @@ fn show(report: &Report, as_json: bool) -> ExitCode {
         }
         if report.all_faults > u64::try_from(faults.len()).unwrap_or(u64::MAX) {
             print(&format!("... and more: {} faults", report.all_faults));
+        }
+        if report.removed_to > 0 {
+            print(&format!(
+                "Events 1 to {} were removed because of their age (EVENTS_KEEP_DAYS).",
+                report.removed_to
+            ));
+        }
+        if report.redacted > 0 {
+            print(&format!("The personal data of {} events was redacted.", report.redacted));
         }
         let verdict = if is_intact { "intact" } else { "NOT intact" };
         print(&format!(

@@ -227,7 +227,7 @@ fn personal_data_is_missing_unless_a_later_event_names_it_as_redacted() {
     assert_eq!((named.faults, named.redacted), (vec![], 1));
     assert_eq!((later.faults, later.redacted), (vec![missing(4)], 1));
     // A change that is not the recorded one excuses nothing.
-    let text = Value::from(json!({ POSITIONS: [[1, 4]] })).to_string();
+    let text = json!({ POSITIONS: [[1, 4]] }).to_string();
     let salted = entries[2].change.as_mut().unwrap().salted.as_mut().unwrap();
     salted.text = text;
     let changed = Fault::ContentChanged { position: 3, part: Part::Change };
@@ -252,9 +252,13 @@ fn a_chain_may_begin_with_a_signed_checkpoint() {
     let verified = |before: &[Entry], begin: &Checkpoint, left: &[Entry], known: Option<Tip>| {
         let (keys, now) = (SIGNER.public_keys().unwrap(), FixedClock::noon().now());
         let mut verifier = Verifier::new(&SIGNER, keys, known, now);
-        before.iter().for_each(|entry| verifier.event(entry));
+        for entry in before {
+            verifier.event(entry);
+        }
         verifier.checkpoint(begin);
-        left.iter().for_each(|entry| verifier.event(entry));
+        for entry in left {
+            verifier.event(entry);
+        }
         verifier.head(&heads[2]);
         verifier.item(&Item::End(end));
         verifier.finish()
@@ -264,23 +268,23 @@ fn a_chain_may_begin_with_a_signed_checkpoint() {
     assert_eq!(report.faults, []);
     assert_eq!((report.events, report.removed_to, report.signed_to), (2, 3, 5));
     let faults = |begin: &Checkpoint| verified(&[], begin, &entries[3..], None).faults;
-    let wrong = Fault::WrongCheckpoint { position: 3 };
+    let wrong = || Fault::WrongCheckpoint { position: 3 };
     let foreign = checkpoint(&entries[2], &heads[1], &FakeSigner("other"));
-    assert_eq!(faults(&foreign), [wrong.clone()]);
-    assert_eq!(faults(&Checkpoint { key: begin.key.clone(), ..foreign }), [wrong.clone()]);
+    assert_eq!(faults(&foreign), [wrong()]);
+    assert_eq!(faults(&Checkpoint { key: begin.key.clone(), ..foreign }), [wrong()]);
     let (after_first, other_head) =
         (HeadRef::from(&heads[0]), HeadRef { number: 2, hash: [1; 32] });
-    assert_eq!(faults(&Checkpoint { head: after_first, ..begin.clone() })[0], wrong);
-    assert_eq!(faults(&Checkpoint { head: other_head, ..begin.clone() })[0], wrong);
+    assert_eq!(faults(&Checkpoint { head: after_first, ..begin.clone() })[0], wrong());
+    assert_eq!(faults(&Checkpoint { head: other_head, ..begin.clone() })[0], wrong());
     // More was removed than what the checkpoint says.
     let missing = Fault::Missing { from: 4, to: 4 };
     assert_eq!(verified(&[], &begin, &entries[4..], None).faults[0], missing);
     // Events before a checkpoint that somebody put there would not be covered by a signature.
-    assert_eq!(verified(&entries[..1], &begin, &entries[3..], None).faults[0], wrong);
+    assert_eq!(verified(&entries[..1], &begin, &entries[3..], None).faults[0], wrong());
     // What was removed cannot be compared any more.
     let known = Tip { position: 2, hash: entries[1].hash };
     let removed = Fault::KnownIsRemoved { position: 2 };
-    assert_eq!(verified(&[], &begin, &entries[3..], Some(known)).faults, [removed.clone()]);
+    assert_eq!(verified(&[], &begin, &entries[3..], Some(known)).faults, [removed]);
     let known = Tip { position: 3, hash: entries[1].hash };
     let not_known = [Fault::NotAsKnown { position: 3 }];
     assert_eq!(verified(&[], &begin, &entries[3..], Some(known)).faults, not_known);

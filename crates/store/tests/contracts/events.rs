@@ -378,8 +378,8 @@ async fn an_upgrade_takes_a_snapshot_of_each_object(kind: Kind) {
         "DELETE FROM new_events; \
          INSERT INTO users (id, username, username_folded, email, role, is_active, password, \
          date_joined) VALUES (3, 'Joe', 'joe', 'joe@x.example', 'editor', {yes}, '', {time}); \
-         INSERT INTO api_tokens (public_id, hash, name, scopes, created_at, expires_at, revoked_at) \
-         VALUES ('0123456789ab', {hash}, 'n8n', 'ingest', {time}, {time}, {no_time})"
+         INSERT INTO api_tokens (public_id, hash, name, scopes, created_at, expires_at, \
+         revoked_at) VALUES ('0123456789ab', {hash}, 'n8n', 'ingest', {time}, {time}, {no_time})"
     );
     execute(&fresh.database, kind, &before).await;
     undo(&fresh.database, kind, "0019", "SELECT 1").await;
@@ -415,7 +415,9 @@ async fn an_upgrade_takes_a_snapshot_of_each_object(kind: Kind) {
             json!({
                 "snapshot": true, "role": "editor", "is_active": true, "is_super_admin": false
             }),
-            json!({ "username": "Joe", "email": "joe@x.example", "first_name": "", "last_name": "" })
+            json!({
+                "username": "Joe", "email": "joe@x.example", "first_name": "", "last_name": ""
+            })
         )
     );
     assert_eq!(

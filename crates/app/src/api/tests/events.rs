@@ -1,6 +1,7 @@
 //! Outcomes of the operations on events.
 
 use expect_test::expect;
+use serde_json::{Value, json};
 use waggle_accounts::Role;
 
 use super::Server;
@@ -81,4 +82,76 @@ async fn an_export_has_the_events_of_the_filter_and_is_recorded() {
     assert_eq!(lines["kind"], "tweet.rejected");
     let exports = server.call("GET /events?kind=user.auth_events_exported").with_session(&session);
     assert_eq!(exports.ok().await["items"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn personal_data_of_events_is_redacted() {
+    let server = Server::with_drafts().await;
+    server.call("POST /generated-tweets/1/approve").if_match(1).ok().await;
+    let session = server.session(Role::Admin).await;
+    let body = json!({ "positions": [4, 4, 1000], "reason": "asked" });
+
+    let said = server.call("POST /events/redact").with_session(&session).body(body).said().await;
+
+    expect![[r#"200 {"redacted":1}"#]].assert_eq(&said);
+    let events = server.call("GET /events?object_kind=generated_tweet").with_session(&session);
+    let event = events.ok().await["items"][0].take();
+    assert_eq!((&event["position"], &event["personal"]), (&json!(4), &json!(null)));
+    let events = server.call("GET /events?kind=events.redacted").with_session(&session);
+    let event = events.ok().await["items"][0].take();
+    assert_eq!(event["change"], json!({ "positions": [[4, 4]] }));
+    assert_eq!(event["personal"]["reason"], "asked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_user_is_forgotten() {
+    let server = Server::empty().await;
+    server.session(Role::Viewer).await;
+    let session = server.session(Role::Admin).await;
+    let body = json!({ "user_id": 1 });
+
+    server.call("POST /events/redact").with_session(&session).body(body).ok().await;
+
+    let events = server.call("GET /events?user_id=1").with_session(&session).ok().await;
+    let events = events["items"].as_array().unwrap();
+    assert!(events.len() > 1);
+    assert!(events.iter().all(|event| event["personal"].is_null()), "{events:?}");
+    let others = server.call("GET /events?user_id=2").with_session(&session).ok().await;
+    assert!(others["items"][0]["personal"]["email"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_redaction_that_selects_nothing_or_too_much_is_refused() {
+    let server = Server::empty().await;
+    let session = server.session(Role::Admin).await;
+    let said = async |body: Value| {
+        server.call("POST /events/redact").with_session(&session).body(body).said().await
+    };
+
+    let either = "422 send either positions or user_id";
+    assert_eq!(said(json!({})).await, either);
+    assert_eq!(said(json!({ "positions": [1], "user_id": 1 })).await, either);
+    expect!["422 'positions' must not be empty"].assert_eq(&said(json!({ "positions": [] })).await);
+    expect!["422 'positions' has more than 200 entries"]
+        .assert_eq(&said(json!({ "positions": vec![1; 201] })).await);
+    expect!["400 'positions[0]' must be a whole number"]
+        .assert_eq(&said(json!({ "positions": ["1"] })).await);
+    let long = json!({ "user_id": 1, "reason": "x".repeat(501) });
+    expect!["422 reason is longer than 500 characters"].assert_eq(&said(long).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn only_admins_who_are_signed_in_redact() {
+    let server = Server::with_drafts().await;
+    let session = server.session(Role::Approver).await;
+    let call = || server.call("POST /events/redact").body(json!({ "positions": [1] }));
+
+    let by_token = call().said().await;
+    let by_approver = call().with_session(&session).said().await;
+
+    expect!["403 this operation is for signed-in users, not for API tokens"].assert_eq(&by_token);
+    expect![[r#"
+        403 this operation needs the scope 'admin', which the API token or the role does
+        not have"#]]
+    .assert_eq(&by_approver);
 }
