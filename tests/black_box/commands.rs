@@ -343,7 +343,7 @@ async fn old_events_are_removed(kind: Kind) {
     assert_eq!(waggle.process.terminate(), Some(0));
     let kept = json(&waggle.database, &["audit", "verify", "--json"]);
 
-    waggle.again(&[("EVENTS_KEEP_DAYS", "30")]);
+    waggle.again(&[("WAGGLE_EVENTS_KEEP_DAYS", "30")]);
     let removed = async {
         while count(&waggle.database, "SELECT COUNT(*) FROM events WHERE kind = 'a'").await > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;

@@ -23,6 +23,9 @@ pub(crate) struct Config {
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
     pub(crate) master_key: MasterKeyPlace,
+    /// For how many days events are kept; 0 if all are. It is no setting, so that nobody who can
+    /// write to the database or is an admin can shorten the record.
+    pub(crate) events_keep_days: u32,
 }
 
 /// The format of log lines.
@@ -44,6 +47,15 @@ struct Keys {
     log: Option<String>,
     log_format: Option<String>,
     master_key_file: Option<PathBuf>,
+    events_keep_days: Option<DaysText>,
+}
+
+/// A number of days in a file, or its text in a variable.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum DaysText {
+    Number(i64),
+    Text(String),
 }
 
 impl Keys {
@@ -55,6 +67,7 @@ impl Keys {
             log: self.log.or(below.log),
             log_format: self.log_format.or(below.log_format),
             master_key_file: self.master_key_file.or(below.master_key_file),
+            events_keep_days: self.events_keep_days.or(below.events_keep_days),
         }
     }
 }
@@ -100,7 +113,7 @@ pub(crate) enum ConfigError {
 }
 
 /// The environment variables of the configuration.
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 9] = [
     "WAGGLE_CONFIG",
     "WAGGLE_LISTEN",
     "WAGGLE_DATABASE_URL",
@@ -109,6 +122,7 @@ const VARIABLES: [&str; 8] = [
     "WAGGLE_LOG_FORMAT",
     "WAGGLE_MASTER_KEY",
     "WAGGLE_MASTER_KEY_FILE",
+    "WAGGLE_EVENTS_KEEP_DAYS",
 ];
 /// The environment variables of the project's scripts, which may be set as well.
 const OF_SCRIPTS: [&str; 2] = ["WAGGLE_TEST_POSTGRES_URL", "WAGGLE_POSTGRES_DURABLE"];
@@ -183,6 +197,7 @@ impl Config {
             log: set("WAGGLE_LOG")?,
             log_format: set("WAGGLE_LOG_FORMAT")?,
             master_key_file: key_file.clone(),
+            events_keep_days: set("WAGGLE_EVENTS_KEEP_DAYS")?.map(DaysText::Text),
         }
         .over(file);
         let listen = file.listen.unwrap_or_default();
@@ -214,8 +229,23 @@ impl Config {
         };
         let log = file.log.unwrap_or_default();
         check_log(&log)?;
-        Ok(Self { listen, database_url, data_dir, log, log_format, master_key })
+        let events_keep_days = days(file.events_keep_days.as_ref())?;
+        Ok(Self { listen, database_url, data_dir, log, log_format, master_key, events_keep_days })
     }
+}
+
+/// A number of days: 0 to 36,500.
+fn days(given: Option<&DaysText>) -> Result<u32, ConfigError> {
+    let text = match given {
+        None => return Ok(0),
+        Some(DaysText::Number(number)) => number.to_string(),
+        Some(DaysText::Text(text)) => text.trim().to_owned(),
+    };
+    text.parse().ok().filter(|days| *days <= 36_500).ok_or(ConfigError::Value {
+        key: "events_keep_days (WAGGLE_EVENTS_KEEP_DAYS)",
+        value: text,
+        expected: "a number of days from 0 to 36500; 0 keeps all events",
+    })
 }
 
 fn parse(path: &Path, text: &str) -> Result<Keys, ConfigError> {
@@ -270,6 +300,22 @@ mod tests {
         for text in ["info", "warn,waggle=debug", "waggle::worker=trace", "OFF", ""] {
             assert!(check_log(text).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn events_are_kept_unless_a_number_of_days_is_set() {
+        let read = |text: &'static str| {
+            Config::read(|name| (name == "WAGGLE_EVENTS_KEEP_DAYS").then(|| text.into()))
+        };
+
+        assert_eq!(Config::read(|_| None).unwrap().events_keep_days, 0);
+        assert_eq!(read(" 400 ").unwrap().events_keep_days, 400);
+        for text in ["-1", "36501", "1.5", "a year"] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains("WAGGLE_EVENTS_KEEP_DAYS"), "{error}");
+        }
+        let file = parse(Path::new("my.toml"), "events_keep_days = 30").unwrap();
+        assert_eq!(days(file.events_keep_days.as_ref()).unwrap(), 30);
     }
 
     #[test]

@@ -138,7 +138,12 @@ pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases
             clock: clock.clone(),
         },
         heads: SignHeads::new(ports.events.clone(), Arc::clone(&signer), clock.clone()),
-        old_events: RemoveOldEvents { log: ports.events.clone(), signer, clock: clock.clone() },
+        old_events: RemoveOldEvents::new(
+            ports.events.clone(),
+            signer,
+            clock.clone(),
+            config.events_keep_days,
+        ),
         redact_events: RedactEvents { log: ports.events.clone(), clock },
         chain: ExtendChain { log: ports.events.clone() },
         changes: FollowChanges { log: ports.events.clone() },

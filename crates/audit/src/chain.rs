@@ -1,6 +1,5 @@
 //! Extends, signs and verifies the stored chain.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
@@ -9,7 +8,7 @@ use waggle_kernel::{Clock, PortError, to_micros};
 use crate::entry::Tip;
 use crate::head::{Head, HeadRef};
 use crate::ports::{EventLog, HeadSigner};
-use crate::record::Item;
+use crate::reader::read_record;
 use crate::verify::{Report, Verifier, is_ours};
 
 /// Appends waiting events to the chain.
@@ -69,11 +68,12 @@ impl SignHeads {
     ///   Then nothing is signed.
     /// - [`SignError::Port`] if storage fails, or there is no key.
     pub async fn sign(&self) -> Result<Option<Head>, SignError> {
+        // The head is read before the end: what it signs is not after that.
+        let latest = self.log.latest_head().await?;
         let tip = self.log.tip().await?;
         if tip == Tip::START {
             return Ok(None);
         }
-        let latest = self.log.latest_head().await?;
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for signed in [&latest, &last].into_iter().flatten() {
             self.check(signed).await?;
@@ -131,69 +131,8 @@ pub enum SignError {
     Port(#[from] PortError),
 }
 
-/// Reads the whole record, in the order in which it is verified: the checkpoint first, each
-/// signature after the event at its position, and the end last. Events that are appended meanwhile
-/// are left out.
-///
-/// # Errors
-///
-/// [`PortError`] if storage fails, or events are removed because of their age meanwhile.
-pub async fn read_record(
-    log: &dyn EventLog,
-    mut take: impl FnMut(Item) + Send,
-) -> Result<(), PortError> {
-    const PAGE: u16 = 1_000;
-    let mut heads: VecDeque<Head> = VecDeque::new();
-    let checkpoint = log.checkpoint().await?;
-    let removed_to = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.tip.position);
-    checkpoint.map(Item::Checkpoint).into_iter().for_each(&mut take);
-    let mut last_head = 0;
-    // The heads are read before the end: what they sign is not after it.
-    loop {
-        let page = log.heads(last_head, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        last_head = last.number;
-        heads.extend(page);
-    }
-    let end = log.tip().await?;
-    let mut after = i64::MIN;
-    let mut next = removed_to + 1;
-    loop {
-        let entries = log.entries(after, PAGE).await?;
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { break };
-        if first.position > next {
-            let now = log.checkpoint().await?;
-            if now.is_some_and(|checkpoint| checkpoint.tip.position > removed_to) {
-                let problem = "events were removed because of their age meanwhile; try again";
-                return Err(PortError::unavailable("reading the record", problem));
-            }
-        }
-        after = last.position;
-        next = after.saturating_add(1);
-        let (here, later): (Vec<_>, Vec<_>) =
-            entries.into_iter().partition(|entry| entry.position <= end.position);
-        for entry in here {
-            let position = entry.position;
-            while let Some(early) = heads.pop_front_if(|head| head.tip.position < position) {
-                take(Item::Head(early));
-            }
-            take(Item::Event(Box::new(entry)));
-            while let Some(here) = heads.pop_front_if(|head| head.tip.position == position) {
-                take(Item::Head(here));
-            }
-        }
-        if after > end.position {
-            // More events than the stored end, unless some were appended meanwhile.
-            if log.tip().await? == end {
-                later.into_iter().map(Box::new).map(Item::Event).for_each(&mut take);
-            }
-            break;
-        }
-    }
-    heads.into_iter().map(Item::Head).for_each(&mut take);
-    take(Item::End(end));
-    Ok(())
-}
+/// How often a verification that failed begins again.
+const ATTEMPTS: u32 = 3;
 
 /// Verifies the stored chain.
 pub struct VerifyAudit {
@@ -210,9 +149,16 @@ impl VerifyAudit {
     ///
     /// [`PortError`] if storage fails, or a key is not usable.
     pub async fn verify(&self, known: Option<Tip>) -> Result<Report, PortError> {
-        let keys = self.signer.public_keys()?;
-        let mut verifier = Verifier::new(&*self.signer, keys, known, self.clock.now());
-        read_record(&*self.log, |item| verifier.item(&item)).await?;
-        Ok(verifier.finish())
+        let mut attempts = 0;
+        loop {
+            let keys = self.signer.public_keys()?;
+            let mut verifier = Verifier::new(&*self.signer, keys, known, self.clock.now());
+            match read_record(&*self.log, |item| verifier.item(&item)).await {
+                Ok(()) => return Ok(verifier.finish()),
+                // Events are redacted or removed at the same time.
+                Err(_) if attempts < ATTEMPTS => attempts += 1,
+                Err(error) => return Err(error),
+            }
+        }
     }
 }

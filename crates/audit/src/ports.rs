@@ -1,6 +1,7 @@
 //! The ports of this domain: the stored events, and the key that signs heads.
 
 use async_trait::async_trait;
+use waggle_kernel::ids::UserId;
 use waggle_kernel::{Event, NewEvent, Page, PageRequest, PortError};
 
 use crate::change::{Change, Place};
@@ -70,13 +71,17 @@ pub trait EventLog: Send + Sync {
     /// Stores a checkpoint in place of the one with the same last event, if there is one.
     async fn renew(&self, checkpoint: &Checkpoint) -> Result<(), PortError>;
 
+    /// The actors as whom a user has acted: the user and its API tokens.
+    async fn actors_of(&self, user: UserId) -> Result<Vec<String>, PortError>;
+
     /// Removes the personal data, with its salt, of those of these events that have any, and
     /// records [`RedactionOrder::event`] in the same transaction, in which the event is appended to
     /// the chain, too. Returns the number of events.
     ///
     /// # Errors
     ///
-    /// [`PortError`] if storage fails; then nothing is removed.
+    /// [`PortError`] if storage fails, or very many events wait to be appended; then nothing is
+    /// removed.
     async fn redact(&self, positions: &[i64], order: &RedactionOrder) -> Result<u64, PortError>;
 }
 

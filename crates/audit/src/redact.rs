@@ -6,6 +6,7 @@ use thiserror::Error;
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{Actor, Clock, Event, Forbidden, Limit, PageRequest, PortError, Scope};
 
+use crate::chain::ExtendChain;
 use crate::filter::EventFilter;
 use crate::ports::EventLog;
 use crate::redaction::RedactionOrder;
@@ -15,9 +16,12 @@ use crate::redaction::RedactionOrder;
 pub enum Redaction {
     /// The events at these positions. Those without personal data are left out.
     Positions(Vec<i64>),
-    /// The events about this user, and those of what the user did.
+    /// The events about this user, and those of what the user did, also with an API token.
     User(UserId),
 }
+
+/// How many times [`ExtendChain::MOST`] events may wait when a user is forgotten.
+const MOST_STEPS: u32 = 40;
 
 /// Lets admins redact events.
 pub struct RedactEvents {
@@ -49,12 +53,27 @@ impl RedactEvents {
             }
             Redaction::Positions(positions) => Ok(self.log.redact(positions, &order).await?),
             Redaction::User(user) => {
-                let none = EventFilter::default();
-                let about = EventFilter { user: Some(*user), ..none.clone() };
-                let by = EventFilter { actor: Some(format!("user:{user}")), ..none };
-                Ok(self.redact_all(&about, &order).await? + self.redact_all(&by, &order).await?)
+                self.append_all().await?;
+                let about = EventFilter { user: Some(*user), ..EventFilter::default() };
+                let mut redacted = self.redact_all(&about, &order).await?;
+                for actor in self.log.actors_of(*user).await? {
+                    let by = EventFilter { actor: Some(actor), ..EventFilter::default() };
+                    redacted += self.redact_all(&by, &order).await?;
+                }
+                Ok(redacted)
             }
         }
+    }
+
+    /// Appends all waiting events to the chain, where they are found.
+    async fn append_all(&self) -> Result<(), PortError> {
+        for _ in 0..MOST_STEPS {
+            if self.log.extend(ExtendChain::MOST).await? < usize::from(ExtendChain::MOST) {
+                return Ok(());
+            }
+        }
+        let problem = "very many events wait to be appended; try again later";
+        Err(PortError::unavailable("redacting events", problem))
     }
 
     /// Redacts all events that match a filter, a page at a time.

@@ -57,7 +57,10 @@ pub enum Fault {
     #[error("the last head is signed with an unknown key, {key}")]
     UnknownKey { key: String },
     /// No head, although there are events that should have been signed.
-    #[error("no event is signed, although the first one is older than ten minutes")]
+    #[error(
+        "no event is signed, although the first one is older than ten minutes, or older ones were \
+         removed"
+    )]
     Unsigned,
     /// The end that the caller knows is not in the chain.
     #[error("event {position} does not have the hash that it is known to have had")]
@@ -165,7 +168,7 @@ impl<'a> Verifier<'a> {
         let position = entry.position;
         self.report.events += 1;
         self.first_at.get_or_insert(entry.facts.at);
-        let (from, to) = (self.tip.position + 1, position - 1);
+        let (from, to) = (self.tip.position.saturating_add(1), position.saturating_sub(1));
         if from <= to {
             self.fault(Fault::Missing { from, to });
         } else if from != position || entry.hash_after(&self.tip.hash) != entry.hash {
@@ -272,6 +275,11 @@ impl<'a> Verifier<'a> {
         }
     }
 
+    /// What is known of the items that were verified.
+    pub(crate) const fn so_far(&self) -> &Report {
+        &self.report
+    }
+
     /// Ends the verification.
     pub fn finish(mut self) -> Report {
         match self.end {
@@ -288,10 +296,13 @@ impl<'a> Verifier<'a> {
         for position in std::mem::take(&mut self.without_personal) {
             self.fault(Fault::ContentMissing { position, part: Part::Personal });
         }
-        let old = self.now - Duration::minutes(10);
+        let is_old = |first: DateTime<Utc>| (self.now - first).abs() > Duration::minutes(10);
         match self.last_key.take() {
             Some(key) if !self.keys.contains(&key) => self.fault(Fault::UnknownKey { key }),
-            None if self.first_at.is_some_and(|first| first < old) => self.fault(Fault::Unsigned),
+            // What a checkpoint leaves is signed.
+            None if self.report.removed_to > 0 || self.first_at.is_some_and(is_old) => {
+                self.fault(Fault::Unsigned);
+            }
             _ => {}
         }
         self.report.end = self.tip.position;

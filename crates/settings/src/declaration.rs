@@ -21,7 +21,6 @@ named_enum! {
         Sessions = "sessions",
         /// Who can sign in, and who is notified.
         Access = "access",
-        Audit = "audit",
         /// Settings of the Django application that have no effect in Waggle.
         Legacy = "legacy",
         /// Custom settings of operators.
@@ -42,7 +41,6 @@ impl Group {
             Self::Google => "Google sign-in",
             Self::Sessions => "Sessions and request limits",
             Self::Access => "Access and notifications",
-            Self::Audit => "Audit log",
             Self::Legacy => "Django settings without effect",
             Self::Custom => "Custom settings",
         }

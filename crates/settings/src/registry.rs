@@ -237,11 +237,6 @@ settings! {
         /// any name is accepted. Requests under another name get a 421, except those to `/health`.
         allowed_hosts: List<HostName> = "ALLOWED_HOSTS", default "[]";
     }
-    Audit {
-        /// For how many days the audit log keeps events. Older ones are removed for good, with the
-        /// histories that they tell. 0 means that all are kept.
-        events_keep_days: Integer<0, 36_500> = "EVENTS_KEEP_DAYS", default "0";
-    }
     Legacy {
         /// Django's signing key. Waggle uses a master key instead, which is part of the
         /// configuration.

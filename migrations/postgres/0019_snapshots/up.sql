@@ -81,7 +81,7 @@ ORDER BY posts.id;
 
 -- The value of a setting that is not declared may be a secret. That of a declared one may be an address or a name.
 WITH known AS (
-    SELECT key, version, value, sealed IS NULL AND (substr(key, 1, 7) = 'custom.' OR key IN (
+    SELECT key, version, value, sealed IS NULL AND (key ~ '^custom\.[A-Za-z0-9._-]+$' OR key IN (
         'TRUSTED_INGEST_NETWORKS', 'INGEST_MAX_BYTES', 'INGEST_MAX_ITEMS', 'SOURCE_TWEET_LEASE_SECONDS',
         'SOURCE_TWEET_OFFERS', 'API_MAX_BYTES', 'HTTP_MAX_CONNECTIONS', 'HTTP_CONNECTIONS_PER_ADDRESS',
         'HTTP_KEEP_ALIVE_SECONDS', 'PUBLISH_LEASE_SECONDS', 'PUBLISH_REQUEST_SECONDS',
@@ -98,6 +98,7 @@ WITH known AS (
         'TRUSTED_PROXIES', 'ALLOWED_HOSTS', 'DEBUG'
     )) AS is_public
     FROM app_settings
+    WHERE value IS NOT NULL OR sealed IS NOT NULL
 )
 INSERT INTO new_events (kind, object_kind, object_id, version, actor, user_id, request_id, at, change, personal)
 SELECT

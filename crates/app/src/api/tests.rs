@@ -76,6 +76,7 @@ impl Server {
             data_dir: folder.clone(),
             log: "off".to_owned(),
             log_format: LogFormat::Text,
+            events_keep_days: 0,
             master_key: MasterKeyPlace::DataDir(folder.join("master.key")),
         };
         let app = Arc::new(wiring::use_cases(&store, &config).await.unwrap());

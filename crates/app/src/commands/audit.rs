@@ -99,14 +99,20 @@ async fn export(log: &dyn EventLog, file: &Path, as_json: bool) -> Result<ExitCo
     let output =
         output.as_mut().map_err(|error| format!("cannot create {}: {error}", file.display()))?;
     let mut written = Ok(());
-    read_record(log, |item| {
+    let read = read_record(log, |item| {
         events += u64::from(matches!(item, Item::Event(_)));
         if written.is_ok() {
             written = writeln!(output, "{}", item.to_line());
         }
     })
-    .await?;
-    written.and_then(|()| output.flush()).map_err(cannot)?;
+    .await;
+    let written = written.and_then(|()| output.flush());
+    if read.is_err() || written.is_err() {
+        // A part of a record is of no use, and would be in the way of the next attempt.
+        let _ = std::fs::remove_file(file);
+    }
+    read?;
+    written.map_err(cannot)?;
     if as_json {
         print(&json!({ "file": file, "events": events }).to_string());
     } else {
@@ -179,10 +185,7 @@ fn show(report: &Report, as_json: bool) -> ExitCode {
             print(&format!("... and more: {} faults", report.all_faults));
         }
         if report.removed_to > 0 {
-            print(&format!(
-                "Events 1 to {} were removed because of their age (EVENTS_KEEP_DAYS).",
-                report.removed_to
-            ));
+            print(&format!("Events 1 to {} were removed because of their age.", report.removed_to));
         }
         if report.redacted > 0 {
             print(&format!("The personal data of {} events was redacted.", report.redacted));

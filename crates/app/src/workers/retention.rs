@@ -19,8 +19,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 pub(crate) async fn run(app: Arc<UseCases>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         let begun = Instant::now();
-        let keep_days = app.settings.values().events_keep_days.count();
-        let more = app.old_events.step(u32::try_from(keep_days).unwrap_or_default()).await;
+        let more = app.old_events.step().await;
         // At most a quarter of the time is spent here, so that there is room for calls.
         let pause = match more {
             Ok(true) => (begun.elapsed() * 3).min(LONGEST),

@@ -179,6 +179,7 @@ fn events_without_any_head_are_suspicious_after_ten_minutes() {
 
     assert_eq!(at(9), []);
     assert_eq!(at(11), [Fault::Unsigned]);
+    assert_eq!(at(-11), [Fault::Unsigned], "a time in the future is no excuse");
 }
 
 #[test]

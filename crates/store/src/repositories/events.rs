@@ -596,7 +596,14 @@ impl EventLog for Repositories {
         during("storing a checkpoint of the chain", self.renew_checkpoint(checkpoint)).await
     }
 
+    async fn actors_of(&self, user: UserId) -> Result<Vec<String>, PortError> {
+        during("finding the tokens of a user", self.user_and_tokens(user)).await
+    }
+
     async fn redact(&self, positions: &[i64], order: &RedactionOrder) -> Result<u64, PortError> {
-        during("redacting events", self.remove_personal(positions, order)).await
+        const DOING: &str = "redacting events";
+        let redacted = during(DOING, self.remove_personal(positions, order)).await?;
+        let problem = "very many events wait to be appended; try again later";
+        redacted.ok_or_else(|| PortError::unavailable(DOING, problem))
     }
 }

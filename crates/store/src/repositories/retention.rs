@@ -3,16 +3,20 @@
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
-use waggle_audit::{Checkpoint, HeadRef, RedactionOrder, Tip};
+use waggle_audit::{Checkpoint, HeadRef, REDACTED, RedactionOrder, Tip};
 use waggle_kernel::NewEvent;
+use waggle_kernel::ids::UserId;
 
 use super::events::{append, hash, lock_chain, write};
 use super::{Repositories, columns};
 use crate::error::StoreError;
 use crate::queues::Queue;
 use crate::run_query::RunQueryDsl;
-use crate::schema::{event_checkpoint, event_details, event_heads, events};
+use crate::schema::{api_tokens, event_checkpoint, event_details, event_heads, events, new_events};
 use crate::types::Time;
+
+/// How many events may wait besides that of a redaction.
+const MOST_WAITING: u16 = 1_000;
 
 /// The id of the only row of `event_checkpoint`.
 const CHECKPOINT: i64 = 1;
@@ -125,13 +129,26 @@ impl Repositories {
         Ok(true)
     }
 
+    /// The user and its tokens, as events name them.
+    pub(super) async fn user_and_tokens(&self, user: UserId) -> Result<Vec<String>, StoreError> {
+        let tokens: Vec<i64> = api_tokens::table
+            .filter(api_tokens::user_id.eq(user.number()))
+            .order(api_tokens::id)
+            .select(api_tokens::id)
+            .load(&mut *self.pools.read().await?)
+            .await?;
+        let tokens = tokens.into_iter().map(|token| format!("token:{token}"));
+        Ok(std::iter::once(format!("user:{user}")).chain(tokens).collect())
+    }
+
     /// Removes the personal data of events, and appends the event that names them, so that no
-    /// reader of the chain finds the one without the other.
+    /// reader of the chain finds the one without the other. Returns `None`, and removes nothing, if
+    /// very many events wait to be appended before that.
     pub(super) async fn remove_personal(
         &self,
         positions: &[i64],
         order: &RedactionOrder,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Option<u64>, StoreError> {
         self.append_waiting().await;
         let mut transaction = self.pools.write().await?;
         let connection = transaction.connection();
@@ -143,7 +160,7 @@ impl Repositories {
             .load(connection)
             .await?;
         if found.is_empty() {
-            return Ok(0);
+            return Ok(Some(0));
         }
         let named: BTreeSet<i64> = found.iter().copied().collect();
         // The database refuses to remove personal data while no such event waits.
@@ -156,9 +173,18 @@ impl Repositories {
             ))
             .execute(connection)
             .await?;
-        while append(connection, 500).await? > 0 {}
+        append(connection, MOST_WAITING).await?;
+        let waiting: Vec<i64> = new_events::table
+            .filter(new_events::kind.eq(REDACTED))
+            .select(new_events::id)
+            .limit(1)
+            .load(connection)
+            .await?;
+        if !waiting.is_empty() {
+            return Ok(None);
+        }
         transaction.fills(Queue::Changes);
         transaction.commit().await?;
-        Ok(u64::try_from(named.len()).unwrap_or(u64::MAX))
+        Ok(u64::try_from(named.len()).ok())
     }
 }

@@ -87,6 +87,78 @@ async fn a_person_is_forgotten(kind: Kind) {
     assert!(events.iter().all(|event| event.personal.is_none() && !event.change.is_empty()));
 }
 
+/// What waits is appended first, and what the user did with a token counts, too.
+async fn waiting_events_of_a_user_are_redacted(kind: Kind) {
+    let fresh = fresh(kind).await;
+    let ports = &fresh.ports;
+    let [yes, time, hash] = match kind {
+        Kind::Sqlite => ["1", "1700000000000001", "zeroblob(32)"],
+        Kind::Postgres => {
+            ["TRUE", "'2023-11-14 22:13:20.000001+00'", "decode(repeat('00', 32), 'hex')"]
+        }
+    };
+    let waiting = format!(
+        "INSERT INTO users (id, username, username_folded, email, role, is_active, password, \
+         date_joined) VALUES (7, 'Joe', 'joe', 'joe@x.example', 'editor', {yes}, '', {time}); \
+         INSERT INTO api_tokens (id, public_id, hash, name, scopes, created_at, user_id) VALUES \
+         (3, '0123456789ab', {hash}, 'of joe', 'ingest', {time}, 7); \
+         INSERT INTO new_events (kind, object_kind, object_id, actor, request_id, at, change, \
+         personal) WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM \
+         numbers WHERE number < 12000) SELECT 'batch.edited', 'campaign_batch', \
+         CAST(number AS TEXT), CASE number % 3 WHEN 0 THEN 'token:3' ELSE 'user:7' END, '', {time}, \
+         '{{}}', '{{\"actor\":\"joe\"}}' FROM numbers"
+    );
+    execute(&fresh.database, kind, &waiting).await;
+
+    let joe = Redaction::User(UserId::new(7));
+    let redacted = redacting(ports).redact(&admin(), &joe, None).await.unwrap();
+
+    assert_eq!(redacted, 12_000);
+    let all = all_events(&ports.events, &EventFilter::default()).await;
+    assert!(all.iter().all(|event| event.personal.is_none() || event.actor == "user:1"));
+    sign(&ports.events).await;
+    assert_eq!(verify(&ports.events).await.faults, []);
+}
+
+/// Events are redacted and removed while the record is verified.
+async fn a_reading_during_a_change_begins_again(kind: Kind) {
+    let (fresh, _) = old_chain(kind).await;
+    let log = &fresh.ports.events;
+    log.extend(500).await.unwrap();
+    sign_at(log, 39).await;
+    let redact = redacting(&fresh.ports);
+    let admin = admin();
+    let changes = async {
+        for position in 1_100..1_150 {
+            let one = Redaction::Positions(vec![position]);
+            redact.redact(&admin, &one, None).await.unwrap();
+        }
+        let remove = removing(log, Arc::new(SIGNER), 30);
+        while remove.step().await.unwrap() {}
+    };
+    let verifying = async {
+        let mut verified = 0;
+        for _ in 0..60 {
+            let verifying = VerifyAudit {
+                log: Arc::clone(log),
+                signer: Arc::new(SIGNER),
+                clock: Arc::new(FixedClock::noon()),
+            };
+            // It may give up, but it does not report a fault.
+            if let Ok(report) = verifying.verify(None).await {
+                assert_eq!(report.faults, []);
+                verified += 1;
+            }
+        }
+        verified
+    };
+
+    let (verified, ()) = tokio::join!(verifying, changes);
+
+    assert!(verified > 0);
+    assert_eq!(verify(log).await.faults, []);
+}
+
 /// A clock some days after the events.
 fn days_later(days: i64) -> Arc<FixedClock> {
     let clock = FixedClock::noon();
@@ -94,8 +166,13 @@ fn days_later(days: i64) -> Arc<FixedClock> {
     Arc::new(clock)
 }
 
-fn removing(log: &Arc<dyn EventLog>, signer: Arc<dyn HeadSigner>) -> RemoveOldEvents {
-    RemoveOldEvents { log: Arc::clone(log), signer, clock: days_later(40) }
+/// Removes events 40 days later.
+fn removing(
+    log: &Arc<dyn EventLog>,
+    signer: Arc<dyn HeadSigner>,
+    keep_days: u32,
+) -> RemoveOldEvents {
+    RemoveOldEvents::new(Arc::clone(log), signer, days_later(40), keep_days)
 }
 
 /// A chain of some thousand events with several heads, a recent event that is not signed, and who
@@ -143,20 +220,22 @@ async fn old_events_are_removed_behind_a_checkpoint(kind: Kind) {
         Kind::Sqlite => fresh.store.clone(),
         Kind::Postgres => Store::open(&fresh.database.url).await.unwrap(),
     };
-    let (here, there) = (removing(log, Arc::new(SIGNER)), other.ports().events);
-    let there = removing(&there, Arc::new(SIGNER));
+    let here = removing(log, Arc::new(SIGNER), 30);
+    let there = removing(&other.ports().events, Arc::new(SIGNER), 30);
     let before = verify(log).await;
-    assert_eq!((here.step(0).await.unwrap(), here.step(100).await.unwrap()), (false, false));
+    for keep_days in [0, 40, 100] {
+        assert!(!removing(log, Arc::new(SIGNER), keep_days).step().await.unwrap());
+    }
     assert_eq!(verify(log).await, before, "nothing is removed");
     // The last events are not signed, so they stay.
-    while here.step(30).await.unwrap() | there.step(30).await.unwrap() {}
+    while here.step().await.unwrap() | there.step().await.unwrap() {}
     let kept = verify(log).await;
     assert_eq!(kept.faults, []);
     assert_eq!((kept.removed_to, kept.signed_to), (before.signed_to - 1, before.signed_to));
     log.extend(500).await.unwrap();
     sign_at(log, 39).await;
 
-    let both = async |remove: &RemoveOldEvents| while remove.step(30).await.unwrap() {};
+    let both = async |remove: &RemoveOldEvents| while remove.step().await.unwrap() {};
     tokio::join!(both(&here), both(&there));
 
     let report = verify(log).await;
@@ -191,24 +270,74 @@ async fn old_events_are_removed_behind_a_checkpoint(kind: Kind) {
 }
 
 async fn events_that_were_changed_are_not_removed(kind: Kind) {
+    let off = without_triggers(kind);
+    let off_heads = match kind {
+        Kind::Sqlite => "DROP TRIGGER event_heads_remain; DROP TRIGGER event_heads_stay;",
+        Kind::Postgres => "",
+    };
+    let hash = match kind {
+        Kind::Sqlite => "zeroblob(32)",
+        Kind::Postgres => "decode(repeat('00', 32), 'hex')",
+    };
+    let content = Fault::ContentChanged { position: 700, part: Part::Change };
+    let removed = Fault::ContentMissing { position: 700, part: Part::Change };
+    let cases = [
+        ("UPDATE events SET actor = 'user:8' WHERE position = 700".to_owned(), changed(700)),
+        ("UPDATE event_details SET change = '[]' WHERE position = 700".to_owned(), content),
+        ("DELETE FROM event_details WHERE position = 700".to_owned(), removed),
+        // A head that somebody else made does not cover anything.
+        (
+            format!("{off_heads} UPDATE event_heads SET signature = {hash} WHERE position = 702"),
+            Fault::WrongSignature { position: 702 },
+        ),
+        (
+            format!("{off_heads} DELETE FROM event_heads WHERE position = 702"),
+            Fault::HeadMissing { position: 802 },
+        ),
+    ];
+    for (statement, fault) in cases {
+        let (fresh, _) = old_chain(kind).await;
+        execute(&fresh.database, kind, &format!("{off}{statement}")).await;
+
+        let refused = removing(&fresh.ports.events, Arc::new(SIGNER), 30).step().await;
+
+        assert_eq!(found(refused), Some(fault), "{statement}");
+        assert_eq!(verify(&fresh.ports.events).await.removed_to, 0);
+    }
+}
+
+const fn changed(position: i64) -> Fault {
+    Fault::Changed { position }
+}
+
+/// What kept events from being removed.
+fn found(step: Result<bool, RemoveOldEventsError>) -> Option<Fault> {
+    match step {
+        Err(RemoveOldEventsError::Tampered(fault)) => Some(fault),
+        _ => None,
+    }
+}
+
+/// What a checkpoint leaves is signed, so nothing that remains can be replaced.
+async fn a_checkpoint_covers_no_unsigned_chain(kind: Kind) {
     let (fresh, _) = old_chain(kind).await;
     let log = &fresh.ports.events;
-    let change = format!(
-        "{}UPDATE events SET actor = 'user:8' WHERE position = 700",
-        without_triggers(kind)
+    assert!(removing(log, Arc::new(SIGNER), 30).step().await.unwrap());
+    let foreign = removing(log, Arc::new(FakeSigner("other")), 30).step().await;
+    let wrong = Fault::WrongCheckpoint { position: 902 };
+    assert_eq!(found(foreign), Some(wrong), "it is not replaced");
+    let cut_off = format!(
+        "{}{} DELETE FROM event_heads; DELETE FROM event_details; DELETE FROM events; \
+         UPDATE event_chain SET position = 902, hash = (SELECT hash FROM event_checkpoint); \
+         DELETE FROM new_events",
+        without_triggers(kind),
+        if kind == Kind::Sqlite { "DROP TRIGGER event_heads_remain;" } else { "" },
     );
-    execute(&fresh.database, kind, &change).await;
-    let remove = removing(log, Arc::new(SIGNER));
 
-    assert!(remove.step(30).await.unwrap());
-    let refused = remove.step(30).await;
+    execute(&fresh.database, kind, &cut_off).await;
 
-    let changed = matches!(refused, Err(RemoveOldEventsError::Changed { position: 700 }));
-    assert!(changed, "{refused:?}");
-    assert_eq!(verify(log).await.removed_to, 500);
-    let foreign = removing(log, Arc::new(FakeSigner("other"))).step(30).await;
-    let changed = matches!(foreign, Err(RemoveOldEventsError::Changed { position: 500 }));
-    assert!(changed, "a checkpoint with an unknown key is not replaced: {foreign:?}");
+    assert_eq!(verify(log).await.faults, [Fault::Unsigned]);
+    assert!(!removing(log, Arc::new(SIGNER), 30).step().await.unwrap());
 }
 
 /// Holds a new key and an old one.
@@ -231,19 +360,19 @@ impl HeadSigner for Rotated {
 async fn a_checkpoint_is_signed_again_with_a_new_key(kind: Kind) {
     let (fresh, _) = old_chain(kind).await;
     let log = &fresh.ports.events;
-    assert!(removing(log, Arc::new(SIGNER)).step(30).await.unwrap());
+    assert!(removing(log, Arc::new(SIGNER), 30).step().await.unwrap());
     let rotated = || Arc::new(Rotated(FakeSigner("new"), SIGNER));
 
     // Also if nothing is to be removed.
-    assert!(!removing(log, rotated()).step(0).await.unwrap());
+    assert!(!removing(log, rotated(), 0).step().await.unwrap());
     let heads = SignHeads::new(Arc::clone(log), rotated(), Arc::new(FixedClock::noon()));
     assert!(heads.sign().await.unwrap().is_some());
 
     let (log, clock) = (Arc::clone(log), Arc::new(FixedClock::noon()));
     let only_new = VerifyAudit { log, signer: Arc::new(FakeSigner("new")), clock };
     let report = only_new.verify(None).await.unwrap();
-    assert!(!report.faults.contains(&Fault::WrongCheckpoint { position: 500 }), "{report:?}");
-    assert_eq!((report.removed_to, report.signed_to), (500, report.end));
+    assert!(!report.faults.contains(&Fault::WrongCheckpoint { position: 902 }), "{report:?}");
+    assert_eq!((report.removed_to, report.signed_to), (902, report.end));
 }
 
 on_both_kinds!(
@@ -251,5 +380,8 @@ on_both_kinds!(
     a_person_is_forgotten,
     old_events_are_removed_behind_a_checkpoint,
     events_that_were_changed_are_not_removed,
+    a_checkpoint_covers_no_unsigned_chain,
+    a_reading_during_a_change_begins_again,
+    waiting_events_of_a_user_are_redacted,
     a_checkpoint_is_signed_again_with_a_new_key,
 );

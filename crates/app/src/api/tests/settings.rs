@@ -41,7 +41,7 @@ async fn settings_of_an_unknown_group_are_refused() {
 
     expect![[r#"
         400 the parameter 'group' must be one of ingest, http, publishing, x, sandbox, mail,
-         google, sessions, access, audit, legacy, custom"#]]
+         google, sessions, access, legacy, custom"#]]
     .assert_eq(&said);
 }
 
