@@ -17,6 +17,7 @@ mod growth;
 mod process;
 mod raw;
 mod raw_batches;
+mod record;
 mod timing;
 mod wire;
 
@@ -40,7 +41,7 @@ const ROUNDS: usize = 3;
 const STORED: usize = 100_000;
 
 /// The parts of the benchmark.
-const PARTS: [&str; 3] = ["pipeline", "growth", "timing"];
+const PARTS: [&str; 4] = ["pipeline", "growth", "record", "timing"];
 
 fn main() {
     // `cargo test --benches` runs this only to check that it compiles.
@@ -61,6 +62,9 @@ fn main() {
         }
         if is_asked("growth") {
             growth::measure(&runtime, kind, &database());
+        }
+        if is_asked("record") {
+            record::measure(&runtime, kind, &database());
         }
         if is_asked("timing") {
             timing::measure(&runtime, &database());

@@ -125,7 +125,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The number of rows of a table.
-    fn count(&mut self, table: &str) -> i64 {
+    pub(crate) fn count(&mut self, table: &str) -> i64 {
         let text = format!("SELECT COUNT(*) FROM {table}");
         match self {
             Self::Sqlite(connection) => {

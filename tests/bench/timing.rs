@@ -14,7 +14,7 @@ use crate::wire::Client;
 /// A password hash of the Django application, with as many rounds as its newest version uses.
 const IMPORTED: &str = "pbkdf2_sha256$1000000$seasalt$szc9JykQ1PYPR/+L2AAHkdi5CvEFPBEm61xjRq7jOQI=";
 
-const PASSWORD: &str = "correct staple, battery horse";
+pub(crate) const PASSWORD: &str = "correct staple, battery horse";
 
 /// Settings for calls that are made more often here than by people.
 const OPEN: [(&str, &str); 6] = [
@@ -30,10 +30,11 @@ const OPEN: [(&str, &str); 6] = [
     ),
 ];
 
-fn user(database: &Database, name: &str, more: &[&str]) {
+/// Creates a user.
+pub(crate) fn user(database: &Database, name: &str, role: &str, more: &[&str]) {
     let email = format!("{name}@hive.example");
     let mut command = command(database);
-    command.args(["users", "create", "--email", &email, "--role", "viewer"]).args(more);
+    command.args(["users", "create", "--email", &email, "--role", role]).args(more);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the command runs");
     let mut input = child.stdin.take().expect("it reads");
@@ -47,9 +48,9 @@ pub(crate) fn measure(runtime: &tokio::runtime::Runtime, database: &Database) {
     let mut environment = OPEN.to_vec();
     environment.extend([("ALLOWED_DOMAIN", "hive.example")]);
     let process = Process::start(database, &environment);
-    user(database, "joe", &["--password-stdin"]);
-    user(database, "shut", &["--password-stdin"]);
-    user(database, "none", &["--no-password"]);
+    user(database, "joe", "viewer", &["--password-stdin"]);
+    user(database, "shut", "viewer", &["--password-stdin"]);
+    user(database, "none", "viewer", &["--no-password"]);
     let shut = command(database).args(["users", "deactivate", "shut"]).output();
     assert!(shut.expect("it runs").status.success());
     let address = process.base.trim_start_matches("http://").to_owned();

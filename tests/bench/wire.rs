@@ -6,31 +6,46 @@ use std::net::TcpStream;
 /// One connection that is kept open.
 pub(crate) struct Client {
     reader: BufReader<TcpStream>,
-    token: String,
+    /// The header with the credential.
+    credential: String,
+    /// The cookie that the server set last.
+    cookie: Option<String>,
 }
 
 impl Client {
     pub(crate) fn connect(address: &str, token: &str) -> Self {
         let stream = TcpStream::connect(address).expect("the server takes connections");
         stream.set_nodelay(true).expect("it is a TCP connection");
-        Self { reader: BufReader::new(stream), token: token.to_owned() }
+        let credential = format!("Authorization: Bearer {token}");
+        Self { reader: BufReader::new(stream), credential, cookie: None }
+    }
+
+    /// Signs in. Later requests are sent in the session.
+    pub(crate) fn sign_in(&mut self, login: &str, password: &str) {
+        let body = serde_json::json!({ "login": login, "password": password }).to_string();
+        let status = self.exchange("/api/v1/auth/login", body.as_bytes());
+        assert!(status.contains(" 200 "), "{status}");
+        let cookie = self.cookie.as_deref().expect("a session has a cookie");
+        self.credential = format!("Cookie: {cookie}");
+    }
+
+    /// Another connection with the same credential.
+    pub(crate) fn another(&self, address: &str) -> Self {
+        Self { credential: self.credential.clone(), ..Self::connect(address, "") }
     }
 
     pub(crate) fn post(&mut self, path: &str, body: &[u8]) {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            self.token,
+            "POST {path} HTTP/1.1\r\nHost: x\r\n{}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
+            self.credential,
             body.len()
         );
         self.send(&[head.as_bytes(), body].concat());
     }
 
     pub(crate) fn get(&mut self, path: &str) {
-        let head = format!(
-            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
-            self.token
-        );
+        let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{}\r\n\r\n", self.credential);
         self.send(head.as_bytes());
     }
 
@@ -62,10 +77,11 @@ impl Client {
             if line.trim().is_empty() {
                 break;
             }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().expect("a length is a number");
+            let (name, value) = line.split_once(':').unwrap_or_default();
+            match name.to_ascii_lowercase().as_str() {
+                "content-length" => length = value.trim().parse().expect("a length is a number"),
+                "set-cookie" => self.cookie = value.trim().split(';').next().map(str::to_owned),
+                _ => {}
             }
         }
         let mut body = vec![0; length];

@@ -105,8 +105,8 @@ async fn waiting_events_of_a_user_are_redacted(kind: Kind) {
          INSERT INTO new_events (kind, object_kind, object_id, actor, request_id, at, change, \
          personal) WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM \
          numbers WHERE number < 12000) SELECT 'batch.edited', 'campaign_batch', \
-         CAST(number AS TEXT), CASE number % 3 WHEN 0 THEN 'token:3' ELSE 'user:7' END, '', {time}, \
-         '{{}}', '{{\"actor\":\"joe\"}}' FROM numbers"
+         CAST(number AS TEXT), CASE number % 3 WHEN 0 THEN 'token:3' ELSE 'user:7' END, '', \
+         {time}, '{{}}', '{{\"actor\":\"joe\"}}' FROM numbers"
     );
     execute(&fresh.database, kind, &waiting).await;
 
