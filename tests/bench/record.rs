@@ -1,6 +1,7 @@
 //! Measures the record of events with a million of them: lists, open streams, verification, the
 //! removal of old ones, and a backup while clients write.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -50,7 +51,11 @@ pub(crate) fn measure(runtime: &Runtime, kind: Kind, database: &Database) {
 
     let begun = Instant::now();
     let mut process = Process::start(database, &ENVIRONMENT);
-    say("appending 1,000,000 events at the start", &seconds(begun));
+    say("start to ready with 1,000,000 waiting events", &seconds(begun));
+    while raw.count("new_events") > 0 {
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    say("until they are appended", &seconds(begun));
     raw.vacuum("events");
     let address = process.base.trim_start_matches("http://").to_owned();
     let mut admin = Client::connect(&address, "");
@@ -87,6 +92,12 @@ pub(crate) fn measure(runtime: &Runtime, kind: Kind, database: &Database) {
     let mut environment = ENVIRONMENT;
     environment[3] = ("WAGGLE_EVENTS_KEEP_DAYS", "30");
     let _process = Process::start(database, &environment);
+    let begun = Instant::now();
+    let all = raw.count("events");
+    while raw.count("events") >= all {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    say("until the first old events are removed", &seconds(begun));
     let (begun, before) = (Instant::now(), raw.count("events"));
     std::thread::sleep(Duration::from_secs(10));
     let removed = f64::from(u32::try_from(before - raw.count("events")).expect("it is small"));
@@ -144,7 +155,8 @@ fn measure_backup(database: &Database, batches: &mut impl FnMut() -> f64) {
     let file = database.folder.0.join("backup.db");
     let mut with = Vec::new();
     let begun = Instant::now();
-    let mut backup = command(database).arg("backup").arg(&file).spawn().expect("it runs");
+    let mut backup =
+        command(database).arg("backup").arg(&file).stdout(Stdio::null()).spawn().expect("it runs");
     let took = loop {
         with.push(batches());
         if let Some(status) = backup.try_wait().expect("it ends") {

@@ -27,6 +27,8 @@ use crate::{routes, wiring};
 
 /// The maximum time for requests and deliveries in progress to finish.
 const DRAIN: Duration = Duration::from_secs(25);
+/// The maximum time for which a start appends waiting events.
+const CATCH_UP: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     // This comes first: by default, the signals do not end the first process of a container.
@@ -90,9 +92,16 @@ impl Server {
             settings::warn_of_trusted_networks();
         }
         app.super_admins.apply(&app.settings.values()).await;
-        // After an upgrade, very many events may wait. Lists would lack them.
-        if let Err(problem) = app.chain.catch_up(u32::MAX).await {
-            error!(error = %error_chain(&problem), "events could not be appended to the chain");
+        // After an upgrade, very many events may wait. Lists lack them until they are appended.
+        match tokio::time::timeout(CATCH_UP, app.chain.catch_up(u32::MAX)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => {
+                error!(error = %error_chain(&problem), "events could not be appended to the chain");
+            }
+            Err(_) => warn!(
+                "very many events wait to be appended to the audit log; lists of events lack them \
+                 for some minutes"
+            ),
         }
         let listener = TcpListener::bind(listen)
             .await

@@ -16,8 +16,8 @@ use waggle_kernel::ids::{DeliveryId, PostId};
 use waggle_kernel::{PortError, Publication, error_chain};
 
 use super::outcome::{
-    OPEN, ask, known_platforms, lock, mark_published, record_published, settle_delivery, stop,
-    tweet_of,
+    OPEN, known_platforms, lock, mark_published, record_published, settle_delivery,
+    settle_open_as_unknown, stop, tweet_of,
 };
 use super::post_events::write_reached;
 use super::readable::{Rows, readable};
@@ -239,18 +239,9 @@ async fn set_aside(
     reason: &str,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let open: Option<i64> = deliveries::table
-        .filter(deliveries::post_id.eq(post))
-        .filter(deliveries::state.eq_any(OPEN))
-        .select(deliveries::id)
-        .first(connection)
-        .await
-        .optional()?;
-    let Some(delivery) = open else {
-        return stop(connection, post, PostStatus::Failed, reason, &system(), now).await;
-    };
-    settle_delivery(connection, delivery, DeliveryState::Unknown, reason, now.into()).await?;
-    ask(connection, post, reason, &system(), now).await
+    let was_open = settle_open_as_unknown(connection, post, reason, now.into()).await?;
+    let status = if was_open { PostStatus::Unknown } else { PostStatus::Failed };
+    stop(connection, post, status, reason, &system(), now).await
 }
 
 async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedPosts, StoreError> {

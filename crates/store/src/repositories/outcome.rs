@@ -70,7 +70,7 @@ pub(super) async fn take_id(
     Ok((holder != post).then_some(holder))
 }
 
-/// Marks the post as published, and the tweet that it was made from as posted.
+/// Marks the post as published, unless it is, and the tweet that it was made from as posted.
 pub(super) async fn mark_published(
     connection: &mut Conn,
     post: i64,
@@ -79,7 +79,8 @@ pub(super) async fn mark_published(
     by: &ActorRef,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    diesel::update(posts::table.find(post))
+    let marked = diesel::update(posts::table.find(post))
+        .filter(posts::status.ne(PostStatus::Published.name()))
         .set((
             posts::status.eq(PostStatus::Published.name()),
             posts::published_time.eq(Time::from(now)),
@@ -93,6 +94,9 @@ pub(super) async fn mark_published(
         ))
         .execute(connection)
         .await?;
+    if marked == 0 {
+        return Ok(());
+    }
     post_events::write_reached(connection, &[post], by, now).await?;
     let Some(tweet) = tweet else { return Ok(()) };
     let moved: Option<(i64, i64)> = diesel::update(generated_tweets::table.find(tweet))
@@ -143,7 +147,7 @@ fn state(
 }
 
 /// Asks a person to resolve a post whose outcome is not clear.
-pub(super) async fn ask(
+async fn ask(
     connection: &mut Conn,
     post: i64,
     reason: &str,
@@ -244,6 +248,25 @@ pub(super) async fn settle_delivery(
         .execute(connection)
         .await
         .map(|settled| settled > 0)
+}
+
+/// Settles the open delivery of a post as unknown. Returns whether there was one.
+pub(super) async fn settle_open_as_unknown(
+    connection: &mut Conn,
+    post: i64,
+    reason: &str,
+    now: Time,
+) -> QueryResult<bool> {
+    let open: Option<i64> = deliveries::table
+        .filter(deliveries::post_id.eq(post))
+        .filter(deliveries::state.eq_any(OPEN))
+        .select(deliveries::id)
+        .first(connection)
+        .await
+        .optional()?;
+    let Some(delivery) = open else { return Ok(false) };
+    settle_delivery(connection, delivery, DeliveryState::Unknown, reason, now).await?;
+    Ok(true)
 }
 
 /// Removes a post from the queue.

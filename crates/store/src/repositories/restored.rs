@@ -3,17 +3,17 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use waggle_content::{DeliveryState, PostStatus};
+use waggle_content::PostStatus;
 use waggle_kernel::ids::PostId;
 use waggle_kernel::{ActorRef, NewEvent, ObjectRef};
 
-use super::outcome::{OPEN, lock, settle_delivery, stop};
+use super::outcome::{lock, settle_open_as_unknown, stop};
 use super::posts::leave_queue;
 use super::{Conn, Repositories, columns, dialect, events};
 use crate::error::StoreError;
 use crate::restored::{Restored, RestoredPost};
 use crate::run_query::RunQueryDsl;
-use crate::schema::{deliveries, event_chain, mails, posts, sessions, verification_codes};
+use crate::schema::{event_chain, mails, posts, sessions, verification_codes};
 use crate::types::Time;
 
 /// The reason that the posts show.
@@ -87,21 +87,8 @@ async fn take_out(
     if !QUEUED.contains(&status.as_str()) {
         return Ok(None);
     }
-    let open: Option<i64> = deliveries::table
-        .filter(deliveries::post_id.eq(post))
-        .filter(deliveries::state.eq_any(OPEN))
-        .select(deliveries::id)
-        .first(connection)
-        .await
-        .optional()?;
-    let status = match open {
-        Some(delivery) => {
-            let state = DeliveryState::Unknown;
-            settle_delivery(connection, delivery, state, REASON, now.into()).await?;
-            PostStatus::Unknown
-        }
-        None => PostStatus::Missed,
-    };
+    let was_open = settle_open_as_unknown(connection, post, REASON, now.into()).await?;
+    let status = if was_open { PostStatus::Unknown } else { PostStatus::Missed };
     stop(connection, post, status, REASON, by, now).await?;
     if let Some(tweet) = tweet {
         let note = format!("post {post} was removed from the queue, because a backup was restored");

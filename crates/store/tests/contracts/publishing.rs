@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
+use waggle_audit::EventFilter;
 use waggle_content::ClaimRequest;
 use waggle_content::ports::LedgerError;
 use waggle_content::{
@@ -13,7 +14,7 @@ use waggle_content::{
     Prepared, Recorded, Resolution, Settlement,
 };
 use waggle_kernel::ids::{DeliveryId, PostId, TokenId, Version};
-use waggle_kernel::{Actor, ActorRef, Clock as _, FixedClock, Scopes};
+use waggle_kernel::{Actor, ActorRef, Clock as _, FixedClock, Limit, PageRequest, Scopes};
 use waggle_store::Ports;
 use waggle_twitter_n8n::ports::SaveError;
 use waggle_twitter_n8n::testing::{batch, change, tweets_of};
@@ -655,6 +656,17 @@ async fn a_post_that_is_not_due_waits(ports: Ports) {
     assert!(claim(&ports, due, 10).await.is_empty());
 }
 
+/// The number of events of a kind about a post.
+async fn events_of(ports: &Ports, post: PostId, kind: &str) -> usize {
+    let filter = EventFilter {
+        kind: Some(kind.to_owned()),
+        object_kind: Some("post".to_owned()),
+        object_id: Some(post.to_string()),
+        ..EventFilter::default()
+    };
+    ports.events.list(&filter, PageRequest::first(Limit::DEFAULT)).await.unwrap().items.len()
+}
+
 async fn an_unknown_outcome_is_resolved_by_a_person(ports: Ports) {
     let tweets = approved(&ports, 2).await;
     for (tweet, published) in tweets.iter().zip([true, false]) {
@@ -680,6 +692,8 @@ async fn an_unknown_outcome_is_resolved_by_a_person(ports: Ports) {
         assert_eq!(status_of(&ports, post).await, expected);
         let after = ports.tweets.find(tweet.id()).await.unwrap().unwrap();
         assert_eq!(after.status() == Status::Posted, published);
+        let kind = if published { "post.published" } else { "post.failed" };
+        assert_eq!(events_of(&ports, post, kind).await, 1);
     }
     let again = seen(&ports, &tweets[1], noon()).await;
     assert!(!ports.queue.queue(&again).await.unwrap().was_queued);
