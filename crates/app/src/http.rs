@@ -31,11 +31,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 #[cfg(test)]
-pub(crate) use self::access::{fits, operations};
+pub(crate) use self::access::{fits, operations, pages};
 pub(crate) use self::addresses::{API, CALLBACK};
 pub(crate) use self::around::{is_allowed_host, is_public_host};
 pub(crate) use self::body::{JsonBody, limited};
-pub(crate) use self::caller::{Caller, caller};
+pub(crate) use self::caller::{Caller, caller, viewer};
 pub(crate) use self::client::{client, client_address};
 pub(crate) use self::contract::Contract;
 pub(crate) use self::docs_page::{fixed, routes as docs_page};
@@ -46,6 +46,8 @@ pub(crate) use self::json::{depth, not_json};
 
 use self::pace::Pace;
 pub(crate) use self::problem::Problem;
+pub(crate) use self::refused::CallerRefused;
+
 pub(crate) use self::scrape::metrics;
 pub(crate) use self::shares::Shares;
 pub(crate) use self::still_allowed::StillAllowed;

@@ -4,6 +4,7 @@ mod api;
 mod best_effort;
 mod commands;
 mod config;
+mod console;
 mod http;
 mod live;
 mod metrics;

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::http::{API, CALLBACK, Contract, docs_page, document, fixed, health, limited, metrics};
 use crate::use_cases::UseCases;
-use crate::{api, http, n8n, pages};
+use crate::{api, console, http, n8n, pages};
 
 /// Serves all routes until `stop` is true, then finishes the requests in progress and returns.
 pub(crate) async fn serve(listener: TcpListener, app: Arc<UseCases>, stop: watch::Receiver<bool>) {
@@ -44,7 +44,10 @@ pub(crate) fn tree() -> Route {
         .nest("/health", health())
         .at("/metrics", get(metrics))
         .nest("/account", pages::routes())
-        .at("/", get(make_sync(|_| Redirect::see_other("/account"))))
+        .at("/review", get(console::show_review))
+        .at("/tweets/:id", get(console::show_tweet))
+        .at("/assets/:hash/:name", get(console::send_asset))
+        .at("/", get(make_sync(|_| Redirect::see_other("/review"))))
         .at(CALLBACK, get(pages::back_from_google))
 }
 

@@ -50,7 +50,7 @@ pub struct SignHeads {
     pub log: Arc<dyn EventLog>,
     pub signer: Arc<dyn HeadSigner>,
     pub clock: Arc<dyn Clock>,
-    /// The last head that this process signed. Nothing else may take its place.
+    /// The last head of ours that this process has seen. Nothing else may take its place.
     last: Mutex<Option<Head>>,
 }
 
@@ -83,12 +83,18 @@ impl SignHeads {
         if last.is_some_and(|last| last.number > number) {
             return Err(SignError::Replaced { position: tip.position });
         }
-        let key = self.signer.public_keys()?.into_iter().next().unwrap_or_default();
+        let keys = self.signer.public_keys()?;
+        // Also what an earlier process signed does not disappear.
+        if let Some(ours) = latest.as_ref().filter(|head| keys.contains(&head.key)) {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(ours.clone());
+        }
+        let key = keys.into_iter().next().unwrap_or_default();
         if latest.as_ref().is_some_and(|head| head.tip == tip && head.key == key) {
             return Ok(None);
         }
         let signed_at = to_micros(self.clock.now());
-        let mut head = Head { number: number + 1, tip, signed_at, key, signature: Vec::new() };
+        let mut head =
+            Head { number: number.saturating_add(1), tip, signed_at, key, signature: Vec::new() };
         let previous = latest.as_ref().map_or(HeadRef::NONE, HeadRef::from);
         head.signature = self.signer.sign(head.text(previous).as_bytes())?;
         self.log.add_head(&head).await?;
@@ -107,7 +113,7 @@ impl SignHeads {
     /// were removed.
     async fn check(&self, head: &Head) -> Result<(), SignError> {
         let position = head.tip.position;
-        let entry = self.log.entries(position - 1, 1).await?.into_iter().next();
+        let entry = self.log.entries(position.saturating_sub(1), 1).await?.into_iter().next();
         let is_there =
             entry.is_some_and(|entry| (entry.position, entry.hash) == (position, head.tip.hash));
         // A removal is looked for afterwards, because it may take place at the same time.

@@ -12,7 +12,7 @@ use crate::record::Item;
 use crate::redaction::REDACTED;
 
 /// The number of events or heads that are read at once.
-const PAGE: u16 = 1_000;
+pub(crate) const PAGE: u16 = 1_000;
 
 /// Reads the whole record: the checkpoint first, each signature after the event at its position,
 /// and the end last. Events that are appended meanwhile are left out.
@@ -137,15 +137,18 @@ impl<'a> Reader<'a> {
         if checkpoint.is_some_and(|checkpoint| checkpoint.tip.position > self.removed_to) {
             return Err(changed());
         }
-        // A redaction appends its event in its own transaction.
-        let mut after = self.end.position;
-        loop {
+        // A redaction appends its event in its own transaction. What is after the end was not
+        // appended.
+        let (mut after, end) = (self.end.position, self.log.tip().await?);
+        while after < end.position {
             let page = self.log.changes(after, PAGE).await?;
-            if page.iter().any(|change| change.kind == REDACTED) {
+            let mut appended = page.iter().filter(|change| change.position <= end.position);
+            if appended.any(|change| change.kind == REDACTED) {
                 return Err(changed());
             }
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some(last) = page.last() else { break };
             after = last.position;
         }
+        Ok(())
     }
 }

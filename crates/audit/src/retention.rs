@@ -1,17 +1,17 @@
 //! Removes events that are too old, behind a signed checkpoint.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use thiserror::Error;
 use waggle_kernel::{Actor, Clock, NewEvent, ObjectRef, PortError, event_time, to_micros};
 
 use crate::checkpoint::Checkpoint;
-use crate::entry::{Entry, Tip};
-use crate::head::{Head, HeadRef};
+use crate::entry::Tip;
+use crate::head::HeadRef;
 use crate::ports::{EventLog, HeadSigner};
-use crate::reader::Reader;
+use crate::reader::{PAGE, Reader};
+use crate::record::Item;
 use crate::redaction::EVENTS;
 use crate::verify::{Fault, Verifier, is_ours};
 
@@ -21,13 +21,23 @@ pub struct RemoveOldEvents {
     signer: Arc<dyn HeadSigner>,
     clock: Arc<dyn Clock>,
     keep_days: u32,
-    /// The last event that this process has verified, and that a signature covers.
-    verified_to: AtomicI64,
+    /// Where removals of events that this process has verified may end, in order.
+    ends: Mutex<Vec<End>>,
+}
+
+/// An event up to which events can be removed.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    tip: Tip,
+    /// The last head that signs no later event.
+    head: HeadRef,
+    /// The time of the newest event up to it.
+    newest: DateTime<Utc>,
 }
 
 impl RemoveOldEvents {
     /// The maximum number of events that are removed in one step.
-    pub const MOST: u16 = 1_000;
+    pub const MOST: u16 = PAGE;
 
     /// Creates the use case. Events are kept for `keep_days` whole days (in UTC); if it is 0, all
     /// are kept.
@@ -37,7 +47,7 @@ impl RemoveOldEvents {
         clock: Arc<dyn Clock>,
         keep_days: u32,
     ) -> Self {
-        Self { log, signer, clock, keep_days, verified_to: AtomicI64::new(0) }
+        Self { log, signer, clock, keep_days, ends: Mutex::default() }
     }
 
     /// Removes up to [`MOST`](Self::MOST) old events, and returns whether there may be more. Events
@@ -69,76 +79,92 @@ impl RemoveOldEvents {
         checkpoint: Option<Checkpoint>,
         before: DateTime<Utc>,
     ) -> Result<bool, RemoveOldEventsError> {
-        let (mut tip, head) = checkpoint.map_or((Tip::START, HeadRef::NONE), |c| (c.tip, c.head));
+        let (tip, head) = checkpoint.map_or((Tip::START, HeadRef::NONE), |c| (c.tip, c.head));
         let since = tip.position;
-        let is_old = |entry: &Entry| entry.facts.at < before;
-        if !self.log.entries(since, 1).await?.iter().any(is_old) {
+        let oldest = self.log.entries(since, 1).await?;
+        if oldest.iter().all(|entry| entry.facts.at >= before) {
             return Ok(false);
         }
-        let verified_to = self.verified_after(since).await?;
-        // The latest head, and the event that it signs, are kept.
-        let Some(latest) = self.log.latest_head().await? else { return Ok(false) };
-        let end = verified_to.min(latest.tip.position.saturating_sub(1));
-        let oldest = self.log.entries(since, Self::MOST).await?;
-        for entry in oldest.iter().take_while(|entry| is_old(entry) && entry.position <= end) {
-            let position = entry.position;
-            if position != tip.position.saturating_add(1)
-                || entry.hash_after(&tip.hash) != entry.hash
-            {
-                return Err(Fault::Changed { position }.into());
-            }
-            tip = Tip { position, hash: entry.hash };
-        }
-        if tip.position == since {
-            return Ok(false);
-        }
-        let head = self.last_head(head, tip.position).await?;
-        let checkpoint = self.sign(tip, head)?;
+        let Some(end) = self.next_end(since, before).await? else { return Ok(false) };
+        let head = if end.head.number > head.number { end.head } else { head };
+        let checkpoint = self.sign(end.tip, head)?;
         let by = Actor::system().reference();
         let object = ObjectRef::new(EVENTS, &"");
         let event = NewEvent::new("events.removed", object, &by, checkpoint.signed_at)
             .with("from", since.saturating_add(1))
-            .with("to", tip.position)
+            .with("to", end.tip.position)
             .with("before", event_time(before));
         self.log.remove(since, &checkpoint, &event).await?;
         Ok(true)
     }
 
-    /// The last event after `since` that a signature with one of our keys covers, from those that
-    /// were read until there was one. Everything up to it is verified.
-    async fn verified_after(&self, since: i64) -> Result<i64, RemoveOldEventsError> {
-        let verified_to = self.verified_to.load(Ordering::Relaxed);
-        if verified_to > since {
-            return Ok(verified_to);
+    /// Where the next removal ends: after at most [`MOST`](Self::MOST) verified events after
+    /// `since`, all of which are older than `before`. `None` if there are none.
+    async fn next_end(
+        &self,
+        since: i64,
+        before: DateTime<Utc>,
+    ) -> Result<Option<End>, RemoveOldEventsError> {
+        let mut ends = std::mem::take(&mut *self.ends());
+        ends.retain(|end| end.tip.position > since);
+        if ends.is_empty() {
+            ends = self.verified_ends(since).await?;
         }
+        let most = since.saturating_add(i64::from(Self::MOST));
+        let reachable =
+            ends.iter().take_while(|end| end.newest < before && end.tip.position <= most);
+        let next = reachable.last().copied();
+        *self.ends() = ends;
+        Ok(next)
+    }
+
+    fn ends(&self) -> MutexGuard<'_, Vec<End>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Verifies the events after `since`, page by page, until a signature with one of our keys
+    /// covers some of them. Returns where a removal of these may end: after each event of the last
+    /// page, and after each page before it. The event that the last signature is on is kept, so
+    /// that something that is signed remains.
+    async fn verified_ends(&self, since: i64) -> Result<Vec<End>, RemoveOldEventsError> {
         let (keys, now) = (self.signer.public_keys()?, self.clock.now());
         let mut verifier = Verifier::new(&*self.signer, keys, None, now);
         let mut reader = Reader::start(&*self.log).await?;
+        let mut ends = Vec::new();
+        let mut end = End { tip: Tip::START, head: HeadRef::NONE, newest: DateTime::UNIX_EPOCH };
         loop {
             let page = reader.page().await?;
+            let mut of_page: Vec<End> = Vec::new();
             for item in &page {
                 verifier.item(item);
+                match item {
+                    Item::Event(entry) => {
+                        end.tip = Tip { position: entry.position, hash: entry.hash };
+                        end.newest = end.newest.max(entry.facts.at);
+                        of_page.push(end);
+                    }
+                    Item::Head(head) => {
+                        end.head = head.into();
+                        if let Some(last) = of_page.last_mut() {
+                            last.head = end.head;
+                        }
+                    }
+                    Item::Checkpoint(_) | Item::End(_) => {}
+                }
             }
             let report = verifier.so_far();
             if let Some(fault) = report.faults.first() {
                 return Err(fault.clone().into());
             }
-            if page.is_empty() || report.signed_to > since {
-                self.verified_to.store(report.signed_to, Ordering::Relaxed);
-                return Ok(report.signed_to);
+            let signed_to = report.signed_to;
+            let is_signed = signed_to > since;
+            if !is_signed {
+                of_page.drain(..of_page.len().saturating_sub(1));
             }
-        }
-    }
-
-    /// The last head after `head` that signs no event after a position.
-    async fn last_head(&self, mut head: HeadRef, position: i64) -> Result<HeadRef, PortError> {
-        loop {
-            let page = self.log.heads(head.number, Self::MOST).await?;
-            let to_remove: Vec<&Head> =
-                page.iter().take_while(|head| head.tip.position <= position).collect();
-            head = to_remove.last().map_or(head, |last| HeadRef::from(*last));
-            if to_remove.len() < usize::from(Self::MOST) {
-                return Ok(head);
+            ends.extend(of_page);
+            if is_signed || page.is_empty() {
+                ends.retain(|end| end.tip.position < signed_to);
+                return Ok(ends);
             }
         }
     }

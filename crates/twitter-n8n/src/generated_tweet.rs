@@ -277,11 +277,24 @@ impl GeneratedTweet {
     ///
     /// [`MoveRefused::Illegal`] unless the tweet is rejected or deleted.
     pub fn restore(self, now: DateTime<Utc>) -> Result<Self, MoveRefused> {
-        let mut moved = self.moved(Action::Restore, now)?;
-        if moved.0.tweet.is_edited {
-            moved.0.status = Status::Draft;
+        self.moved(Action::Restore, now).map(Self::waiting)
+    }
+
+    /// Withdraws the approval. The tweet waits for a decision again.
+    ///
+    /// # Errors
+    ///
+    /// [`MoveRefused::Illegal`] unless the tweet is approved.
+    pub fn withdraw(self, now: DateTime<Utc>) -> Result<Self, MoveRefused> {
+        self.moved(Action::Withdraw, now).map(Self::waiting)
+    }
+
+    /// The tweet as it waits for a decision: as a draft if a person edited it.
+    const fn waiting(mut self) -> Self {
+        if self.0.tweet.is_edited {
+            self.0.status = Status::Draft;
         }
-        Ok(moved)
+        self
     }
 
     fn moved(mut self, action: Action, now: DateTime<Utc>) -> Result<Self, MoveRefused> {
@@ -353,6 +366,8 @@ pub struct TweetFilter {
     /// The tweet belongs to this batch.
     pub batch: Option<CampaignBatchId>,
     pub status: Option<Status>,
+    /// Whether the tweet waits for a decision.
+    pub waiting: Option<bool>,
     pub kind: Option<String>,
     /// Whether the tweet is ready to be published.
     pub ready: Option<bool>,

@@ -24,9 +24,10 @@ pub enum HistoryAction {
 
 impl HistoryAction {
     /// All actions.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Moved(Action::Edit),
         Self::Moved(Action::Approve),
+        Self::Moved(Action::Withdraw),
         Self::Moved(Action::Reject),
         Self::Moved(Action::Delete),
         Self::Moved(Action::Restore),
@@ -49,6 +50,7 @@ impl HistoryAction {
         match self {
             Self::Moved(Action::Edit) => "tweet.edited",
             Self::Moved(Action::Approve) => "tweet.approved",
+            Self::Moved(Action::Withdraw) => "tweet.withdrawn",
             Self::Moved(Action::Reject) => "tweet.rejected",
             Self::Moved(Action::Delete) => "tweet.archived",
             Self::Moved(Action::Restore) => "tweet.restored",

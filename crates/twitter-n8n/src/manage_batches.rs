@@ -54,6 +54,20 @@ impl ManageBatches {
         Ok((batch, sources))
     }
 
+    /// The existing batches with these ids, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// [`ManageBatchesError::Forbidden`] without the scope `read`.
+    pub async fn find_many(
+        &self,
+        actor: &Actor,
+        ids: &[CampaignBatchId],
+    ) -> Result<Vec<CampaignBatch>, ManageBatchesError> {
+        actor.require(Scope::Read)?;
+        Ok(self.batches.find_many(ids).await?)
+    }
+
     /// Changes the title of the batch.
     ///
     /// # Errors

@@ -146,6 +146,9 @@ pub trait CampaignBatchRepository: Send + Sync {
     /// The batch with this id, deleted or not, if it exists.
     async fn find(&self, id: CampaignBatchId) -> Result<Option<CampaignBatch>, PortError>;
 
+    /// The existing batches with these ids, deleted or not, in the order of their ids.
+    async fn find_many(&self, ids: &[CampaignBatchId]) -> Result<Vec<CampaignBatch>, PortError>;
+
     /// A page of the batches that match `filter`, sorted by the time they were received.
     async fn list(
         &self,

@@ -16,7 +16,7 @@ use crate::history::{HistoryEntry, change_event};
 use crate::ports::{GeneratedTweetRepository, ReviewedTweet, SaveError};
 use crate::status::Action;
 
-/// Lets people view, edit, approve, reject, delete and restore generated tweets.
+/// Lets people view and edit generated tweets, and decide about them.
 pub struct ReviewTweets {
     pub tweets: Arc<dyn GeneratedTweetRepository>,
     pub clock: Arc<dyn Clock>,
@@ -185,6 +185,22 @@ impl ReviewTweets {
     ) -> Result<GeneratedTweet, ReviewError> {
         actor.require(Scope::Write)?;
         self.change(actor, id, expected, Action::Restore, GeneratedTweet::restore).await
+    }
+
+    /// Withdraws the approval. The tweet waits for a decision again, and a waiting post of it
+    /// leaves the queue.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError`]; then nothing is changed.
+    pub async fn withdraw(
+        &self,
+        actor: &Actor,
+        id: GeneratedTweetId,
+        expected: Option<Version>,
+    ) -> Result<GeneratedTweet, ReviewError> {
+        actor.require(Scope::Approve)?;
+        self.change(actor, id, expected, Action::Withdraw, GeneratedTweet::withdraw).await
     }
 
     /// Approves tweets, each at the version that the caller saw. A tweet that cannot be approved

@@ -1,13 +1,15 @@
 //! The statuses of a generated tweet, and the table of the transitions between them.
 //!
 //! ```text
-//!                 ┌─────────── edit ──────────┐
+//!                 ┌──── edit / withdraw ──────┐
 //!                 ▼                           │
 //! Brand Aligned ──edit──▶ Draft ──approve──▶ Approved ──publish──▶ Posted
 //!       │                   │                   │
 //!       └──────┬── reject / delete ─────────────┘
 //!              ▼
 //!     Rejected, Deleted ──restore──▶ Brand Aligned, or Draft if a person edited the tweet
+//!
+//! A withdrawn approval leads back to Brand Aligned if nobody edited the tweet.
 //! ```
 
 use waggle_kernel::named_enum;
@@ -32,8 +34,8 @@ impl Status {
     /// The status after `action`, or `None` if the action is not allowed. This is the complete
     /// table.
     ///
-    /// A restored tweet is [`Status::BrandAligned`] here. Only the tweet itself knows whether it
-    /// was edited.
+    /// A tweet that was restored, or whose approval was withdrawn, is [`Status::BrandAligned`]
+    /// here. Only the tweet itself knows whether it was edited.
     pub const fn after(self, action: Action) -> Option<Self> {
         match (self, action) {
             (Self::BrandAligned | Self::Draft | Self::Approved, Action::Edit) => Some(Self::Draft),
@@ -45,10 +47,16 @@ impl Status {
                 Self::BrandAligned | Self::Draft | Self::Approved | Self::Rejected,
                 Action::Delete,
             ) => Some(Self::Deleted),
-            (Self::Rejected | Self::Deleted, Action::Restore) => Some(Self::BrandAligned),
+            (Self::Approved, Action::Withdraw)
+            | (Self::Rejected | Self::Deleted, Action::Restore) => Some(Self::BrandAligned),
             (Self::Approved, Action::Publish) => Some(Self::Posted),
             _ => None,
         }
+    }
+
+    /// Whether a tweet with this status waits for a decision.
+    pub const fn is_waiting(self) -> bool {
+        matches!(self, Self::BrandAligned | Self::Draft)
     }
 
     /// The actions that this status allows.
@@ -64,6 +72,8 @@ named_enum! {
         Edit = "edit",
         /// Approve exactly the current content for publishing.
         Approve = "approve",
+        /// Withdraw the approval.
+        Withdraw = "withdraw",
         Reject = "reject",
         Delete = "delete",
         /// Restore a rejected or deleted tweet.
@@ -78,19 +88,30 @@ mod tests {
     use super::*;
 
     /// The table again: rows are statuses, columns are actions, and `None` is refused.
-    const TABLE: [(Status, [Option<Status>; 6]); 6] = {
+    const TABLE: [(Status, [Option<Status>; 7]); 6] = {
         use Status::{Approved, BrandAligned, Deleted, Draft, Posted, Rejected};
         [
-            // The columns are edit, approve, reject, delete, restore and publish.
+            // The columns are edit, approve, withdraw, reject, delete, restore and publish.
             (
                 BrandAligned,
-                [Some(Draft), Some(Approved), Some(Rejected), Some(Deleted), None, None],
+                [Some(Draft), Some(Approved), None, Some(Rejected), Some(Deleted), None, None],
             ),
-            (Draft, [Some(Draft), Some(Approved), Some(Rejected), Some(Deleted), None, None]),
-            (Approved, [Some(Draft), None, Some(Rejected), Some(Deleted), None, Some(Posted)]),
-            (Posted, [None, None, None, None, None, None]),
-            (Rejected, [None, None, None, Some(Deleted), Some(BrandAligned), None]),
-            (Deleted, [None, None, None, None, Some(BrandAligned), None]),
+            (Draft, [Some(Draft), Some(Approved), None, Some(Rejected), Some(Deleted), None, None]),
+            (
+                Approved,
+                [
+                    Some(Draft),
+                    None,
+                    Some(BrandAligned),
+                    Some(Rejected),
+                    Some(Deleted),
+                    None,
+                    Some(Posted),
+                ],
+            ),
+            (Posted, [None, None, None, None, None, None, None]),
+            (Rejected, [None, None, None, None, Some(Deleted), Some(BrandAligned), None]),
+            (Deleted, [None, None, None, None, None, Some(BrandAligned), None]),
         ]
     };
 

@@ -254,6 +254,8 @@ impl GeneratedTweetsApi {
         search: Query<Option<String>>,
         campaign_batch_id: Query<Option<i64>>,
         status: Query<Option<Name<Status>>>,
+        /// Whether the tweets wait for a decision: their status is `Brand Aligned` or `Draft`.
+        waiting: Query<Option<bool>>,
         #[oai(name = "type")] kind: Query<Option<String>>,
         ready_for_deployment: Query<Option<bool>>,
         is_edited: Query<Option<bool>>,
@@ -269,6 +271,7 @@ impl GeneratedTweetsApi {
             search: text("search", search.0)?,
             batch: campaign_batch_id.0.map(CampaignBatchId::new),
             status: status.0.map(|status| status.0),
+            waiting: waiting.0,
             kind: text("type", kind.0)?,
             ready: ready_for_deployment.0,
             is_edited: is_edited.0,
@@ -431,6 +434,26 @@ impl GeneratedTweetsApi {
     ) -> Result<Json<GeneratedTweetView>, Failure<404, 409>> {
         let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
         Ok(view(&app.review.restore(&caller.actor, id, expected).await?))
+    }
+
+    /// Withdraw the approval of a generated tweet.
+    ///
+    /// Scope: `approve`. The tweet waits for a decision again. A post of the tweet that waits in
+    /// the queue is cancelled.
+    #[oai(
+        path = "/generated-tweets/:id/withdraw",
+        method = "post",
+        operation_id = "withdraw_generated_tweet"
+    )]
+    async fn withdraw_generated_tweet(
+        &self,
+        caller: Caller,
+        app: Data<&Arc<UseCases>>,
+        id: Path<i64>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
+    ) -> Result<Json<GeneratedTweetView>, Failure<404, 409>> {
+        let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
+        Ok(view(&app.review.withdraw(&caller.actor, id, expected).await?))
     }
 
     /// Delete a generated tweet.

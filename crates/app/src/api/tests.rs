@@ -10,6 +10,7 @@ mod authenticator;
 mod campaign_batches;
 mod changes;
 mod confirmations;
+mod console;
 mod events;
 mod generated_tweets;
 mod idempotency;

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
@@ -93,16 +93,7 @@ impl Server {
         }
         app.super_admins.apply(&app.settings.values()).await;
         // After an upgrade, very many events may wait. Lists lack them until they are appended.
-        match tokio::time::timeout(CATCH_UP, app.chain.catch_up(u32::MAX)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(problem)) => {
-                error!(error = %error_chain(&problem), "events could not be appended to the chain");
-            }
-            Err(_) => warn!(
-                "very many events wait to be appended to the audit log; lists of events lack them \
-                 for some minutes"
-            ),
-        }
+        catch_up(&app).await;
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
@@ -162,6 +153,29 @@ impl Server {
                 "not everything finished in time; unfinished deliveries are reconciled at the \
                  next start"
             );
+        }
+    }
+}
+
+/// Appends waiting events to the chain, for at most [`CATCH_UP`]. The worker appends the rest.
+#[expect(clippy::disallowed_methods, reason = "a duration is measured")]
+async fn catch_up(app: &UseCases) {
+    let begun = Instant::now();
+    loop {
+        match app.chain.step().await {
+            Ok(true) if begun.elapsed() < CATCH_UP => tokio::task::yield_now().await,
+            Ok(true) => {
+                warn!(
+                    "very many events wait to be appended to the audit log; lists of events lack \
+                     them for some minutes"
+                );
+                return;
+            }
+            Ok(false) => return,
+            Err(problem) => {
+                error!(error = %error_chain(&problem), "events could not be appended to the chain");
+                return;
+            }
         }
     }
 }

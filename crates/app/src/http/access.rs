@@ -92,6 +92,7 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::DELETE, "/generated-tweets/:id", Anyone(Write)),
     (Method::POST, "/generated-tweets/approve-many", Anyone(Approve)),
     (Method::POST, "/generated-tweets/:id/approve", Anyone(Approve)),
+    (Method::POST, "/generated-tweets/:id/withdraw", Anyone(Approve)),
     (Method::POST, "/generated-tweets/:id/reject", Anyone(Write)),
     (Method::POST, "/generated-tweets/:id/restore", Anyone(Write)),
     (Method::POST, "/generated-tweets/:id/publish", Anyone(Publish)),
@@ -112,6 +113,14 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::POST, "/settings/history/:revision/undo", FreshPerson(Admin)),
     (Method::POST, "/settings/test/:group", Person(Admin)),
 ];
+
+/// The pages of the console, and the scope that a signed-in user needs to see each.
+static PAGES: &[(&str, Scope)] = &[("/review", Read), ("/tweets/:id", Read)];
+
+/// The scope that a page needs; `None` if there is no such page.
+pub(super) fn page_scope(path: &str) -> Option<Scope> {
+    PAGES.iter().find(|(pattern, _)| fits(pattern, path)).map(|(_, scope)| *scope)
+}
 
 /// Who may call `method` on `path`; `None` if there is no such operation.
 pub(super) fn access(method: &Method, path: &str) -> Option<Access> {
@@ -141,6 +150,12 @@ pub(crate) fn fits(pattern: &str, path: &str) -> bool {
             _ => return false,
         }
     }
+}
+
+/// All pages of the console.
+#[cfg(test)]
+pub(crate) fn pages() -> impl Iterator<Item = &'static str> {
+    PAGES.iter().map(|(path, _)| *path)
 }
 
 /// All operations, as method and path.

@@ -73,8 +73,18 @@ fn known(method: &Method) -> &'static str {
 /// native API, the name of an n8n endpoint, or the first segment.
 fn route(method: &Method, path: &str) -> String {
     const N8N: [&str; 2] = ["check-duplicate-tweet", "receive-tweets"];
-    const OTHERS: [&str; 7] =
-        ["health", "metrics", "docs", "openapi.json", "account", "accounts", "twitter"];
+    const OTHERS: [&str; 10] = [
+        "health",
+        "metrics",
+        "docs",
+        "openapi.json",
+        "account",
+        "accounts",
+        "twitter",
+        "review",
+        "tweets",
+        "assets",
+    ];
     if let Some(rest) = path.strip_prefix(API) {
         return pattern(method, rest).map_or("other".into(), |pattern| format!("{API}{pattern}"));
     }
@@ -199,11 +209,16 @@ fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Assets say how long they may be kept.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let is_page = |page: &str| {
         path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let policy = if is_page("/docs") || is_page("/account") || path == CALLBACK {
+    let policy = if is_page("/review") || is_page("/tweets") {
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'; trusted-types waggle"
+    } else if is_page("/docs") || is_page("/account") || path == CALLBACK {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
          connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     } else {

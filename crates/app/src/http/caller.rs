@@ -15,7 +15,7 @@ use waggle_kernel::{Actor, ActorKind, Clock as _, Scope};
 use waggle_system::SystemClock;
 
 use super::Problem;
-use super::access::{Access, access};
+use super::access::{Access, access, page_scope};
 use super::client::client_address;
 use super::pace::{Pace, most_calls};
 use super::refused::CallerRefused;
@@ -86,6 +86,19 @@ pub(super) async fn let_in(app: &UseCases, request: &mut Request) -> Result<(), 
         request.extensions_mut().insert(visitor);
     }
     Ok(())
+}
+
+/// Authenticates a request for a page of the console: only sessions count. The path must be in the
+/// table of pages.
+pub(crate) async fn viewer(
+    app: &UseCases,
+    request: &Request,
+) -> Result<(Visitor, Actor), CallerRefused> {
+    let visitor = visitor(app, request).await?.ok_or(CallerRefused::Missing)?;
+    let scope = page_scope(request.uri().path()).ok_or(CallerRefused::NoPerson)?;
+    come_far_enough(app, &visitor, Access::Person(scope))?;
+    let actor = allowed(visitor.user.actor(), scope)?;
+    Ok((visitor, actor))
 }
 
 /// Checks the second factor of a visitor, as far as `access` requires it.

@@ -53,6 +53,8 @@ fn is_secure(values: &Values) -> bool {
 
 /// The path of the native API that pages call by themselves, without a person who does something.
 const IN_BACKGROUND: &str = "/changes";
+/// The header of other requests that pages send by themselves.
+const BACKGROUND: &str = "waggle-background";
 
 /// The visitor that the session cookie belongs to; `None` if there is no cookie.
 ///
@@ -66,7 +68,9 @@ pub(super) async fn visitor(
     let values = app.settings.values();
     let Some(token) = SESSION_COOKIE.shown(&values, request) else { return Ok(None) };
     let sessions = &app.people.sessions;
-    let found = if request.uri().path() == IN_BACKGROUND {
+    let is_background =
+        request.uri().path() == IN_BACKGROUND || request.headers().contains_key(BACKGROUND);
+    let found = if is_background {
         sessions.authenticate_in_background(token).await
     } else {
         sessions.authenticate(token, &app.policy().sign_in).await

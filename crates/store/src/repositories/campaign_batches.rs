@@ -533,6 +533,21 @@ impl Repositories {
     }
 }
 
+/// Adds the numbers of tweets by status to batches, in one query.
+async fn with_counts(
+    connection: &mut Conn,
+    rows: Vec<Row>,
+) -> Result<Vec<CampaignBatch>, StoreError> {
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let counts = batch_status::counts(connection, &ids).await?;
+    rows.into_iter()
+        .map(|row| {
+            let counts = counts.get(&row.id).copied().unwrap_or_default();
+            row.with(counts)
+        })
+        .collect()
+}
+
 #[async_trait]
 impl CampaignBatchRepository for Repositories {
     async fn receive(
@@ -550,18 +565,20 @@ impl CampaignBatchRepository for Repositories {
     }
 
     async fn find(&self, id: CampaignBatchId) -> Result<Option<CampaignBatch>, PortError> {
-        during("finding a batch", async {
+        Ok(self.find_many(&[id]).await?.pop())
+    }
+
+    async fn find_many(&self, ids: &[CampaignBatchId]) -> Result<Vec<CampaignBatch>, PortError> {
+        during("finding batches", async {
+            let numbers: Vec<i64> = ids.iter().map(|id| id.number()).collect();
             let mut connection = self.pools.read().await?;
-            let row: Option<Row> = campaign_batches::table
-                .find(id.number())
+            let rows: Vec<Row> = campaign_batches::table
+                .filter(campaign_batches::id.eq_any(numbers))
+                .order(campaign_batches::id)
                 .select(columns::<Row>())
-                .first(&mut connection)
-                .await
-                .optional()?;
-            let Some(row) = row else { return Ok(None) };
-            let counts = batch_status::counts(&mut connection, &[row.id]).await?;
-            let counts = counts.get(&row.id).copied().unwrap_or_default();
-            row.with(counts).map(Some)
+                .load(&mut connection)
+                .await?;
+            with_counts(&mut connection, rows).await
         })
         .await
     }
@@ -583,15 +600,7 @@ impl CampaignBatchRepository for Repositories {
                 .select(columns::<Row>())
                 .load(&mut *connection)
                 .await?;
-            let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-            let counts = batch_status::counts(connection, &ids).await?;
-            let batches = rows
-                .into_iter()
-                .map(|row| {
-                    let counts = counts.get(&row.id).copied().unwrap_or_default();
-                    row.with(counts)
-                })
-                .collect::<Result<Vec<_>, _>>()?;
+            let batches = with_counts(connection, rows).await?;
             Ok(Page::from_one_more(batches, page.limit, |batch| Cursor {
                 sort_value: batch.created_at.timestamp_micros(),
                 id: batch.id.number(),

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use serde_json::Value;
 use waggle_content::PostStatus;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
@@ -166,6 +168,9 @@ pub(super) async fn touch(connection: &mut Conn, tweet: i64, now: Time) -> Query
 
 type Boxed<'a> = generated_tweets::BoxedQuery<'a, Db>;
 
+/// The tweets that wait for a decision, in the words of the partial index, so that SQLite uses it.
+const WAITING: &str = "generated_tweets.status IN ('Brand Aligned', 'Draft')";
+
 fn filtered<'a>(filter: &TweetFilter) -> Boxed<'a> {
     let mut query = generated_tweets::table.into_boxed::<Db>();
     if let Some(part) = &filter.search {
@@ -185,6 +190,11 @@ fn filtered<'a>(filter: &TweetFilter) -> Boxed<'a> {
     };
     if let Some(status) = filter.status {
         query = query.filter(generated_tweets::status.eq(status.name()));
+    }
+    match filter.waiting {
+        Some(true) => query = query.filter(sql::<Bool>(WAITING)),
+        Some(false) => query = query.filter(diesel::dsl::not(sql::<Bool>(WAITING))),
+        None => {}
     }
     if let Some(kind) = &filter.kind {
         query = query.filter(generated_tweets::kind.eq(kind.clone()));

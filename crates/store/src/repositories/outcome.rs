@@ -70,7 +70,8 @@ pub(super) async fn take_id(
     Ok((holder != post).then_some(holder))
 }
 
-/// Marks the post as published, unless it is, and the tweet that it was made from as posted.
+/// Marks the post as published, unless it is, under the same address, and the tweet that it was
+/// made from as posted.
 pub(super) async fn mark_published(
     connection: &mut Conn,
     post: i64,
@@ -80,7 +81,12 @@ pub(super) async fn mark_published(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let marked = diesel::update(posts::table.find(post))
-        .filter(posts::status.ne(PostStatus::Published.name()))
+        .filter(
+            posts::status
+                .ne(PostStatus::Published.name())
+                .or(posts::platform_post_id.ne(platform_id))
+                .or(posts::url.ne(url)),
+        )
         .set((
             posts::status.eq(PostStatus::Published.name()),
             posts::published_time.eq(Time::from(now)),
@@ -94,10 +100,9 @@ pub(super) async fn mark_published(
         ))
         .execute(connection)
         .await?;
-    if marked == 0 {
-        return Ok(());
+    if marked > 0 {
+        post_events::write_reached(connection, &[post], by, now).await?;
     }
-    post_events::write_reached(connection, &[post], by, now).await?;
     let Some(tweet) = tweet else { return Ok(()) };
     let moved: Option<(i64, i64)> = diesel::update(generated_tweets::table.find(tweet))
         .filter(generated_tweets::status.eq(Status::Approved.name()))

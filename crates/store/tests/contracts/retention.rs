@@ -324,11 +324,11 @@ async fn a_checkpoint_covers_no_unsigned_chain(kind: Kind) {
     let log = &fresh.ports.events;
     assert!(removing(log, Arc::new(SIGNER), 30).step().await.unwrap());
     let foreign = removing(log, Arc::new(FakeSigner("other")), 30).step().await;
-    let wrong = Fault::WrongCheckpoint { position: 902 };
+    let wrong = Fault::WrongCheckpoint { position: 901 };
     assert_eq!(found(foreign), Some(wrong), "it is not replaced");
     let cut_off = format!(
         "{}{} DELETE FROM event_heads; DELETE FROM event_details; DELETE FROM events; \
-         UPDATE event_chain SET position = 902, hash = (SELECT hash FROM event_checkpoint); \
+         UPDATE event_chain SET position = 901, hash = (SELECT hash FROM event_checkpoint); \
          DELETE FROM new_events",
         without_triggers(kind),
         if kind == Kind::Sqlite { "DROP TRIGGER event_heads_remain;" } else { "" },
@@ -371,8 +371,8 @@ async fn a_checkpoint_is_signed_again_with_a_new_key(kind: Kind) {
     let (log, clock) = (Arc::clone(log), Arc::new(FixedClock::noon()));
     let only_new = VerifyAudit { log, signer: Arc::new(FakeSigner("new")), clock };
     let report = only_new.verify(None).await.unwrap();
-    assert!(!report.faults.contains(&Fault::WrongCheckpoint { position: 902 }), "{report:?}");
-    assert_eq!((report.removed_to, report.signed_to), (902, report.end));
+    assert!(!report.faults.contains(&Fault::WrongCheckpoint { position: 901 }), "{report:?}");
+    assert_eq!((report.removed_to, report.signed_to), (901, report.end));
 }
 
 on_both_kinds!(

@@ -140,7 +140,7 @@ async fn a_tweet_is_approved() {
         "content":"One","character_count":3,"claimed_character_count":null,
         "engagement_hook":"","coophive_elements":[],"discord_voice_patterns":[],
         "theme_connection":"","ready_for_deployment":true,"not_ready_reason":null,
-        "status":"Approved","allowed":["edit","reject","delete","publish"],
+        "status":"Approved","allowed":["edit","withdraw","reject","delete","publish"],
         "is_edited":false,"approved_by":"token:1:test","approved_at":"<time>",
         "approved_hash":"870a975aa02aba0d7c6455960c9ebeebdd80695627ac11abaef7f69b14a17f39",
         "created_at":"<time>","updated_at":"<time>","published_at":null,
@@ -193,7 +193,7 @@ async fn several_tweets_are_approved() {
         "content":"One","character_count":3,"claimed_character_count":null,
         "engagement_hook":"","coophive_elements":[],"discord_voice_patterns":[],
         "theme_connection":"","ready_for_deployment":true,"not_ready_reason":null,
-        "status":"Approved","allowed":["edit","reject","delete","publish"],
+        "status":"Approved","allowed":["edit","withdraw","reject","delete","publish"],
         "is_edited":false,"approved_by":"token:1:test","approved_at":"<time>",
         "approved_hash":"870a975aa02aba0d7c6455960c9ebeebdd80695627ac11abaef7f69b14a17f39",
         "created_at":"<time>","updated_at":"<time>","published_at":null,
@@ -447,4 +447,51 @@ async fn a_deleted_tweet_is_restored() {
         "created_at":"<time>","updated_at":"<time>","published_at":null,
         "x_com_post_id":null,"version":3}"#]]
     .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_withdrawn_approval_takes_the_post_out_of_the_queue() {
+    let server = Server::with_post().await;
+
+    let withdrawn = server.call("POST /generated-tweets/1/withdraw").ok().await;
+
+    assert_eq!(withdrawn["status"], "Brand Aligned");
+    assert_eq!(withdrawn["approved_by"], json!(null));
+    assert_eq!(server.call("GET /posts/1").ok().await["status"], "cancelled");
+    let history = server.call("GET /generated-tweets/1/history").ok().await;
+    assert_eq!(history["items"][0]["action"], "withdraw");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_approval_that_does_not_exist_is_not_withdrawn() {
+    let server = Server::with_drafts().await;
+
+    let said = server.call("POST /generated-tweets/1/withdraw").said().await;
+
+    expect!["409 cannot withdraw the tweet: its status is Brand Aligned"].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_edited_tweet_is_a_draft_again_when_its_approval_is_withdrawn() {
+    let server = Server::with_drafts().await;
+    let body = json!({ "content": "Other words" });
+    server.call("PATCH /generated-tweets/1").body(body).ok().await;
+    server.call("POST /generated-tweets/1/approve").if_match(2).ok().await;
+
+    let withdrawn = server.call("POST /generated-tweets/1/withdraw").ok().await;
+
+    assert_eq!(withdrawn["status"], "Draft");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn tweets_that_wait_for_a_decision_are_listed() {
+    let server = Server::with_drafts().await;
+    server.call("POST /generated-tweets/1/reject").ok().await;
+    let ids = async |waiting: bool| {
+        let list = server.call(&format!("GET /generated-tweets?waiting={waiting}")).ok().await;
+        let items = list["items"].as_array().unwrap().clone();
+        items.iter().map(|item| item["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+
+    assert_eq!((ids(true).await, ids(false).await), (vec![2], vec![1]));
 }

@@ -1,0 +1,138 @@
+//! The pages of the console: who sees them, and with which headers.
+
+use expect_test::expect;
+use poem::http::Method;
+use waggle_accounts::Role;
+use waggle_console::OPS;
+
+use super::{Credential, Server};
+use crate::http::pages;
+use crate::routes::api_document;
+
+impl Server {
+    /// A page, as the owner of a session sees it.
+    async fn page(&self, path: &str, session: &str) -> (u16, String) {
+        let call = self.request(Method::GET, path).with_session(session);
+        let mut response = call.send().await;
+        let body = response.take_body().into_string().await.unwrap();
+        (response.status().as_u16(), body)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn visitors_are_led_to_the_sign_in_and_back() {
+    let server = Server::empty().await;
+    let path = "/review?cursor=a%26b";
+    let location = async |credential: Option<Credential>| {
+        let mut call = server.request(Method::GET, path).nobody();
+        if let Some(credential) = credential {
+            call.credential = credential;
+        }
+        let response = call.send().await;
+        assert_eq!(response.status().as_u16(), 303);
+        response.header("location").unwrap().to_owned()
+    };
+
+    let expected = "/account?return_to=%2Freview%3Fcursor%3Da%2526b";
+    assert_eq!(location(None).await, expected);
+    let token = Credential::Token(server.token.clone());
+    assert_eq!(location(Some(token)).await, expected, "API tokens see no pages");
+    let old = Credential::Session("waggle_session=ended".to_owned());
+    assert_eq!(location(Some(old)).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_waits_is_reviewed() {
+    let server = Server::with_drafts().await;
+    server.call("POST /generated-tweets/1/approve").if_match(1).ok().await;
+    let session = server.session(Role::Approver).await;
+
+    let (status, review) = server.page("/review", &session).await;
+    let (_, tweet) = server.page("/tweets/1", &session).await;
+
+    assert_eq!(status, 200);
+    assert!(review.contains(r#"id="tweet-2""#) && !review.contains(r#"id="tweet-1""#), "{review}");
+    assert!(review.contains(">b-1</span> · received"), "{review}");
+    assert!(review.contains(r#"data-path="/api/v1/generated-tweets/2/approve" data-version="1""#));
+    assert!(tweet.contains(r#"data-op="withdraw_generated_tweet""#), "{tweet}");
+    assert!(tweet.contains("token:1:test</span> approved"), "{tweet}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn viewers_see_no_controls() {
+    let server = Server::with_drafts().await;
+    let session = server.session(Role::Viewer).await;
+
+    let (status, page) = server.page("/review", &session).await;
+
+    assert_eq!(status, 200);
+    assert!(page.contains(r#"id="tweet-2""#) && !page.contains("data-op"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_not_there_is_told_on_a_page() {
+    let server = Server::empty().await;
+    let session = server.session(Role::Viewer).await;
+
+    for (path, status, text) in [
+        ("/tweets/7", 404, "there is no such generated tweet"),
+        ("/tweets/x", 404, "there is no such generated tweet"),
+        ("/review?cursor=x", 422, "cursor: the cursor is invalid"),
+    ] {
+        let (found, page) = server.page(path, &session).await;
+        assert_eq!(found, status, "{path}");
+        assert!(page.contains("<h1>") && page.contains(text), "{path}: {page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn pages_are_read_only_and_run_no_foreign_script() {
+    let server = Server::with_drafts().await;
+    let session = server.session(Role::Viewer).await;
+
+    for path in pages().map(|path| path.replace(":id", "1")) {
+        let shown = server.request(Method::GET, &path).with_session(&session).send().await;
+        let policy = shown.header("content-security-policy").unwrap();
+        assert_eq!(
+            (shown.status().as_u16(), shown.header("cache-control")),
+            (200, Some("no-store"))
+        );
+        assert!(policy.contains("default-src 'none'; script-src 'self';"), "{path}: {policy}");
+        assert!(policy.contains("require-trusted-types-for 'script'"), "{path}: {policy}");
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            let call = server.request(method.clone(), &path).with_session(&session);
+            assert_eq!(call.send().await.status().as_u16(), 405, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn files_are_kept_until_they_change() {
+    let server = Server::with_drafts().await;
+    let session = server.session(Role::Viewer).await;
+    let (_, page) = server.page("/review", &session).await;
+    let script = page.split('"').find(|part| part.ends_with("/console.js")).unwrap();
+
+    let found = server.request(Method::GET, script).nobody().send().await;
+    let other = script.replace("console.js", "other.js");
+    let missing = server.request(Method::GET, &other).nobody().send().await;
+
+    assert_eq!(found.content_type(), Some("text/javascript"));
+    let caching = found.header("cache-control");
+    assert_eq!(caching, Some("public, max-age=31536000, immutable"));
+    assert_eq!(
+        (missing.status().as_u16(), missing.header("cache-control")),
+        (404, Some("no-store"))
+    );
+}
+
+/// What pages call is what the API document describes.
+#[test]
+fn each_operation_of_the_pages_is_in_the_document() {
+    let document = api_document();
+    for op in OPS {
+        let operation = &document["paths"][op.path][op.method.to_lowercase()];
+        assert_eq!(operation["operationId"], op.id, "{op:?}");
+    }
+    expect!["6"].assert_eq(&OPS.len().to_string());
+}

@@ -1,0 +1,63 @@
+// Keys: single letters act on the tweet that has the focus.
+
+import { takeBack } from "./act.js";
+
+const list = document.getElementById("keys");
+const single = document.getElementById("single-keys");
+const KEPT = "waggle-single-keys";
+
+single.checked = localStorage.getItem(KEPT) !== "off";
+single.addEventListener("change", () => localStorage.setItem(KEPT, single.checked ? "on" : "off"));
+document.getElementById("show-keys").addEventListener("click", () => list.showModal());
+
+const cards = () => [...document.querySelectorAll(".card")];
+const current = () => document.activeElement.closest?.(".card");
+
+function move(by) {
+  const all = cards();
+  const at = all.indexOf(current());
+  const next = at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1);
+  all[next]?.focus();
+}
+
+/** Presses what has this key in the current card. */
+function press(key) {
+  const found = current()?.querySelector(`[data-key="${key}"]`);
+  if (!found) return false;
+  if (found.localName === "details") {
+    found.open = true;
+    found.querySelector("textarea").focus();
+  } else {
+    found.requestSubmit();
+  }
+  return true;
+}
+
+const ACTIONS = {
+  j: () => move(1),
+  k: () => move(-1),
+  u: takeBack,
+  "?": () => list.showModal(),
+};
+
+/** Keys in an editor: saves, or leaves it. */
+function write(event) {
+  const editor = event.target.closest("details");
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  } else if (event.key === "Escape" && editor) {
+    editor.open = false;
+    editor.closest(".card").focus();
+  }
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.target.matches("textarea")) return write(event);
+  const isTyped = event.target.matches("input, select") || event.isComposing;
+  if (isTyped || list.open || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key.length === 1 && !single.checked) return;
+  const action = ACTIONS[event.key];
+  if (action || press(event.key)) event.preventDefault();
+  action?.();
+});

@@ -1,0 +1,20 @@
+//! The console: pages in which people review what workflows submitted.
+//!
+//! A page is a struct that is made from entities, and a template, so that a renamed field does not
+//! compile. Pages change nothing. Their controls name operations of the HTTP API ([`OPS`]), which
+//! the scripts of the page call; after that, the scripts load the changed part of the page again.
+//! What the user may not do is not drawn.
+
+mod assets;
+mod card;
+mod ops;
+mod pages;
+mod shell;
+mod words;
+
+pub use askama::Error as DrawError;
+pub use askama::Template as Page;
+pub use assets::{Asset, asset};
+pub use ops::{OPS, Op};
+pub use pages::{MessagePage, ReviewPage, TweetPage};
+pub use shell::{Section, Shell};

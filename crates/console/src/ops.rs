@@ -1,0 +1,46 @@
+//! The operations of the HTTP API that pages call.
+
+use waggle_kernel::{Scope, Scopes};
+
+/// An operation, as the API document names it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Op {
+    /// The operation ID.
+    pub id: &'static str,
+    pub method: &'static str,
+    /// The path, with `{id}` in place of the ID of the object.
+    pub path: &'static str,
+    /// The scope that the caller needs.
+    pub scope: Scope,
+}
+
+macro_rules! ops {
+    ($($name:ident = $method:literal $path:literal, $id:literal, $scope:ident;)+) => {
+        $(pub(crate) static $name: Op =
+            Op { id: $id, method: $method, path: $path, scope: Scope::$scope };)+
+
+        /// All operations that pages call.
+        pub static OPS: &[&Op] = &[$(&$name),+];
+    };
+}
+
+ops! {
+    APPROVE = "POST" "/api/v1/generated-tweets/{id}/approve", "approve_generated_tweet", Approve;
+    WITHDRAW = "POST" "/api/v1/generated-tweets/{id}/withdraw", "withdraw_generated_tweet", Approve;
+    REJECT = "POST" "/api/v1/generated-tweets/{id}/reject", "reject_generated_tweet", Write;
+    RESTORE = "POST" "/api/v1/generated-tweets/{id}/restore", "restore_generated_tweet", Write;
+    DELETE = "DELETE" "/api/v1/generated-tweets/{id}", "delete_generated_tweet", Write;
+    EDIT = "PATCH" "/api/v1/generated-tweets/{id}", "edit_generated_tweet", Write;
+}
+
+impl Op {
+    /// Whether somebody with these scopes may call it.
+    pub(crate) const fn is_granted(&self, scopes: Scopes) -> bool {
+        scopes.grant(self.scope)
+    }
+
+    /// The path for an object.
+    pub(crate) fn path_of(&self, id: i64) -> String {
+        self.path.replace("{id}", &id.to_string())
+    }
+}

@@ -1,0 +1,11 @@
+//! The pages.
+
+mod message;
+mod review;
+#[cfg(test)]
+mod tests;
+mod tweet;
+
+pub use message::MessagePage;
+pub use review::ReviewPage;
+pub use tweet::TweetPage;

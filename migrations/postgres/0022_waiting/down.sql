@@ -1,0 +1,1 @@
+DROP INDEX generated_tweets_waiting;
