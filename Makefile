@@ -4,7 +4,7 @@
 WAGGLE ?= cargo run --bin waggle --
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo install build test test-tools check deny fmt docs reference bench
+.PHONY: help run demo install build test browser test-tools check deny fmt docs reference bench
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -30,6 +30,9 @@ install: ## build the release binary and put `waggle` on the path (~/.cargo/bin)
 
 test: test-tools ## run every test, on SQLite and on a PostgreSQL that is started for it
 	scripts/with-postgres cargo test --workspace --quiet
+
+browser: test-tools ## open the console in Chromium, check it, and write pictures into target/browser
+	cargo test --quiet -p waggle --test browser
 
 test-tools: ## fetch the programs that tests compare Waggle with, pinned and checksummed
 	@scripts/test-tools

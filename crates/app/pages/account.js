@@ -102,6 +102,14 @@ function askForCode(path, flow, needsPassword) {
   show("code");
 }
 
+/** The page that led to the sign-in, if it is one of this server. */
+const returnTo = (() => {
+  const wanted = new URLSearchParams(location.search).get("return_to");
+  if (!wanted) return null;
+  const url = new URL(wanted, location.origin);
+  return url.origin === location.origin && wanted.startsWith("/") ? url.pathname + url.search : null;
+})();
+
 async function showMe() {
   let me;
   try {
@@ -114,6 +122,7 @@ async function showMe() {
     if (error.needs === "second_factor_setup") return showFactors();
     throw error;
   }
+  if (returnTo) return location.assign(returnTo);
   document.getElementById("who").textContent = `${me.user.username} (${me.user.email}), ${me.user.role}`;
   history.replaceState(null, "", "/account");
   show("me");

@@ -45,8 +45,12 @@ async function send(form) {
   const answer = await call(method, path, version, body);
   for (const button of buttons) button.disabled = false;
   const isDone = answer.status >= 200 && answer.status < 300;
-  // What is saved is no longer what somebody is writing.
-  if (isDone && field) field.defaultValue = field.value;
+  if (isDone && field) {
+    // What is saved is no longer what somebody is writing.
+    field.defaultValue = field.value;
+    field.closest("details").open = false;
+    part.focus();
+  }
   if (isDone || answer.status === 409) await drawObject(kind, object).catch(() => {});
   if (!isDone) return tell(answer);
   if (undo) {

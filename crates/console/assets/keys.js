@@ -25,8 +25,10 @@ function press(key) {
   const found = current()?.querySelector(`[data-key="${key}"]`);
   if (!found) return false;
   if (found.localName === "details") {
+    const field = found.querySelector("textarea");
     found.open = true;
-    found.querySelector("textarea").focus();
+    field.focus();
+    field.setSelectionRange(field.value.length, field.value.length);
   } else {
     found.requestSubmit();
   }

@@ -1,13 +1,14 @@
 // Keeps the page true while others work: draws what changed again, and says when something arrived.
 
-import { drawAgain, isWritten } from "./part.js";
+import { drawAgain, isWritten, load } from "./part.js";
 
 const fresh = document.getElementById("fresh");
 let stream = null;
+let wasLeft = false;
 
 /** Draws a part again, unless somebody is writing in it. */
 function redraw(part) {
-  if (!isWritten(part)) drawAgain(part).catch(() => {});
+  if (!isWritten(part)) drawAgain(part, load(part.dataset.from, true)).catch(() => {});
 }
 
 function changed({ kind, object_kind: of, object_id: id }) {
@@ -20,14 +21,13 @@ function follow() {
   if (document.hidden) {
     stream?.close();
     stream = null;
+    wasLeft = true;
   } else if (!stream) {
-    const isBack = stream === null && document.wasHidden;
     stream = new EventSource("/api/v1/changes");
     stream.onmessage = (message) => changed(JSON.parse(message.data));
     // What happened while nobody looked was missed.
-    if (isBack) document.querySelectorAll("[data-from]").forEach(redraw);
+    if (wasLeft) document.querySelectorAll("[data-from]").forEach(redraw);
   }
-  document.wasHidden = document.hidden;
 }
 
 document.addEventListener("visibilitychange", follow);

@@ -2,9 +2,13 @@
 
 const policy = globalThis.trustedTypes?.createPolicy("waggle", { createHTML: (text) => text });
 
-/** The document that the server sends for a path. */
-async function load(path) {
-  const response = await fetch(path, { headers: { Accept: "text/html" } });
+/**
+ * The document that the server sends for a path. What a page loads by itself does not keep the
+ * session from ending.
+ */
+export async function load(path, isByItself = false) {
+  const headers = { Accept: "text/html", ...(isByItself && { "Waggle-Background": "1" }) };
+  const response = await fetch(path, { headers });
   if (!response.ok || response.redirected) throw new Error(response.statusText);
   const text = await response.text();
   return new DOMParser().parseFromString(policy ? policy.createHTML(text) : text, "text/html");
@@ -25,14 +29,14 @@ export async function drawAgain(part, page = load(part.dataset.from)) {
   if (!found || !part.isConnected) return part;
   const fresh = document.adoptNode(found);
   const hadFocus = part.contains(document.activeElement);
+  const isInEditor = document.activeElement.localName === "textarea";
+  const isOpen = part.querySelector("details")?.open;
   const written = isWritten(part) ? part.querySelector("textarea").value : null;
   part.replaceWith(fresh);
   const field = fresh.querySelector("textarea");
-  if (written !== null && field) {
-    field.value = written;
-    field.closest("details").open = true;
-  }
-  if (hadFocus) fresh.focus();
+  if (field && written !== null) field.value = written;
+  if (field && isOpen) field.closest("details").open = true;
+  if (hadFocus) (field && isOpen && isInEditor ? field : fresh).focus();
   return fresh;
 }
 

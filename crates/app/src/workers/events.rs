@@ -13,8 +13,8 @@ use crate::use_cases::UseCases;
 
 /// How often the worker looks for events that other processes wrote.
 const POLL: Duration = Duration::from_secs(1);
-/// The shortest pause after a step, so that many events are appended together. On SQLite, each step
-/// is a transaction of the single writer.
+/// The pause after a step that left nothing, so that many events are appended together. On SQLite,
+/// each step is a transaction of the single writer.
 const PAUSE: Duration = Duration::from_millis(200);
 /// The pause after an error.
 const AFTER_ERROR: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub(crate) async fn run(app: Arc<UseCases>, queues: Queues, mut stop: watch::Rec
         let more = app.chain.step().await;
         // At most a quarter of the time is spent here, so that there is room for calls.
         let pause = match &more {
-            Ok(true) => (begun.elapsed() * 3).max(PAUSE),
+            Ok(true) => begun.elapsed() * 3,
             Ok(false) => PAUSE,
             Err(_) => AFTER_ERROR,
         };

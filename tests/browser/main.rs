@@ -1,0 +1,255 @@
+//! The console in a real browser: Debian's Chromium, headless, with the built binary.
+//!
+//! Pictures of the pages are in `target/browser` afterwards.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+#![expect(clippy::disallowed_methods, reason = "what is tested has the clock of the machine")]
+
+#[expect(dead_code, reason = "it serves other test binaries too")]
+#[path = "../support/database.rs"]
+mod database;
+mod driver;
+#[expect(dead_code, reason = "it serves other test binaries too")]
+#[path = "../support/process.rs"]
+mod process;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use crate::database::{Database, Kind};
+use crate::driver::{Browser, client};
+use crate::process::{Process, command, token};
+
+const PASSWORD: &str = "correct staple, battery horse";
+const CONTROL: char = '\u{e009}';
+const ENTER: &str = "\u{e007}";
+const ESCAPE: &str = "\u{e00c}";
+
+/// A server with a reviewer, and a batch of drafts.
+struct Site {
+    process: Process,
+    _database: Database,
+    token: String,
+    client: Client,
+}
+
+impl Site {
+    async fn with_drafts(texts: &[&str]) -> Self {
+        let database = process::database(Kind::Sqlite).await;
+        let process = Process::start(&database, &[("ALLOWED_DOMAIN", "hive.example")]);
+        let mut adding = command(&database)
+            .args(["users", "create", "--email", "ana@hive.example", "--role", "approver"])
+            .arg("--password-stdin")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        adding.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
+        assert!(adding.wait().unwrap().success());
+        let token = token(&database, &["admin"]);
+        let site = Self { process, _database: database, token, client: client() };
+        site.submit("b-1", texts).await;
+        site
+    }
+
+    /// Submits a batch, as a workflow does.
+    async fn submit(&self, batch: &str, texts: &[&str]) {
+        let tweets: Vec<Value> = (1..)
+            .zip(texts)
+            .map(|(number, text)| json!({ "id": format!("tweet-{number}"), "content": text }))
+            .collect();
+        let body = json!({ "campaign_batch": batch, "tweets": tweets });
+        self.call(Method::POST, "/api/receive-tweets", Some(body)).await;
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let url = format!("{}{path}", self.process.base);
+        let mut request = self.client.request(method, url).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+
+    async fn tweet(&self, id: i64) -> Value {
+        self.call(Method::GET, &format!("/api/v1/generated-tweets/{id}"), None).await
+    }
+
+    async fn status(&self, id: i64) -> String {
+        self.tweet(id).await["status"].as_str().unwrap().to_owned()
+    }
+
+    /// Signs in on the page to which a visitor of `path` is led, and follows it back.
+    async fn sign_in(&self, browser: &Browser, path: &str) {
+        browser.goto(&format!("{}{path}", self.process.base)).await;
+        browser.until("document.querySelector('#sign-in')?.offsetParent").await;
+        let fill = format!(
+            "const form = document.getElementById('sign-in'); form.login.value = 'ana'; \
+             form.password.value = '{PASSWORD}'; form.requestSubmit();"
+        );
+        browser.run(&fill).await;
+        browser.until(&format!("location.pathname + location.search === '{path}'")).await;
+        browser.until("document.getElementById('main')").await;
+        // The account page asks first whether somebody is signed in.
+        assert_eq!(browser.errors(&["/api/v1/me - "]).await, Vec::<String>::new());
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Saves a picture, and checks what must hold of every page in every state.
+async fn check(browser: &Browser, name: &str) {
+    let folder = root().join("target/browser");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{name}.png")), browser.picture().await).unwrap();
+    assert_eq!(browser.run("return window.refused").await, json!([]), "{name}");
+    assert_eq!(browser.errors(&["409 (Conflict)"]).await, Vec::<String>::new(), "{name}");
+    let wide = "return document.documentElement.scrollWidth > innerWidth";
+    assert_eq!(browser.run(wide).await, false, "{name} scrolls sideways");
+    let axe = root().join("target/test-tools/npm/node_modules/axe-core/axe.min.js");
+    let axe = std::fs::read_to_string(axe).expect("axe-core is there; run `make test-tools`");
+    browser.evaluate(&format!("{axe}; null")).await;
+    let faults = browser
+        .evaluate(
+            "axe.run().then((found) => found.violations.map((fault) => \
+             `${fault.id}: ${fault.nodes.map((node) => node.html).join(' ')}`))",
+        )
+        .await;
+    assert_eq!(faults, json!([]), "{name}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_is_reviewed_by_keyboard() {
+    let site = Site::with_drafts(&["One idea", "Another idea", "A third idea"]).await;
+    let browser = Browser::open(1280, 800, false).await;
+    site.sign_in(&browser, "/review").await;
+    check(&browser, "review").await;
+    let focused = "document.activeElement.id";
+
+    // Approves the first; the focus goes to the next that waits.
+    browser.press(None, "j").await;
+    browser.until(&format!("{focused} === 'tweet-1'")).await;
+    browser.press(None, "a").await;
+    browser.until(&format!("{focused} === 'tweet-2'")).await;
+    assert_eq!(site.status(1).await, "Approved");
+    check(&browser, "review-approved").await;
+
+    // Rejects the second, and takes that back.
+    browser.press(None, "x").await;
+    browser.until(&format!("{focused} === 'tweet-3'")).await;
+    assert_eq!(site.status(2).await, "Rejected");
+    browser.press(None, "u").await;
+    browser.until(&format!("{focused} === 'tweet-2'")).await;
+    assert_eq!(site.status(2).await, "Brand Aligned");
+
+    // Takes back the approval, too. Then nothing is left to take back.
+    browser.press(None, "u").await;
+    browser.until(&format!("{focused} === 'tweet-1'")).await;
+    assert_eq!(site.status(1).await, "Brand Aligned");
+    browser.press(None, "u").await;
+    browser.until("document.getElementById('notice').innerText.includes('nothing')").await;
+
+    // Edits, leaves the editor, saves, and takes the edit back.
+    browser.press(None, "e").await;
+    browser.until("document.activeElement.name === 'content'").await;
+    browser.press(None, " and more ajx").await;
+    browser.press(None, ESCAPE).await;
+    browser.until(&format!("{focused} === 'tweet-1'")).await;
+    assert_eq!(site.status(1).await, "Brand Aligned", "letters in an editor do nothing else");
+    browser.press(None, "e").await;
+    check(&browser, "review-edit").await;
+    browser.press(Some(CONTROL), ENTER).await;
+    browser.until("document.getElementById('notice').innerText.includes('edited')").await;
+    assert_eq!(site.tweet(1).await["content"], "One idea and more ajx");
+    browser.press(None, "u").await;
+    browser.until("document.getElementById('notice').innerText.includes('taken back')").await;
+    assert_eq!(site.tweet(1).await["content"], "One idea");
+
+    // With single keys off, no letter acts.
+    browser.press(None, "?").await;
+    browser.until("document.getElementById('keys').open").await;
+    check(&browser, "keys").await;
+    browser.run("document.getElementById('single-keys').click()").await;
+    browser.press(None, ESCAPE).await;
+    browser.until("!document.getElementById('keys').open").await;
+    browser.run("document.getElementById('tweet-1').focus()").await;
+    browser.press(None, "a").await;
+    browser.run("document.getElementById('single-keys').click()").await;
+    assert_eq!(site.status(1).await, "Draft");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_do_is_seen_and_overwrites_nothing() {
+    let site = Site::with_drafts(&["One idea", "Another idea"]).await;
+    let browser = Browser::open(1280, 800, true).await;
+    site.sign_in(&browser, "/review").await;
+    let edit = |content: &str| Some(json!({ "content": content }));
+
+    // A change elsewhere is drawn, and a new batch is announced.
+    site.call(Method::PATCH, "/api/v1/generated-tweets/2", edit("Of Ben")).await;
+    browser.until("document.querySelector('#tweet-2 .text').innerText === 'Of Ben'").await;
+    site.submit("b-2", &["More"]).await;
+    browser.until("!document.getElementById('fresh').hidden").await;
+    check(&browser, "review-dark").await;
+
+    // What is being written stays, and what somebody else saved is not overwritten.
+    browser.run("document.getElementById('tweet-1').focus()").await;
+    browser.press(None, "e").await;
+    browser.until("document.activeElement.name === 'content'").await;
+    browser.press(None, " of Ana").await;
+    site.call(Method::PATCH, "/api/v1/generated-tweets/1", edit("One idea of Ben")).await;
+    browser.press(Some(CONTROL), ENTER).await;
+    browser.until("document.getElementById('notice').innerText.includes('somebody changed')").await;
+    browser.until("document.querySelector('#tweet-1 .text').innerText === 'One idea of Ben'").await;
+    let field = "document.querySelector('#tweet-1 textarea').value";
+    assert_eq!(browser.run(&format!("return {field}")).await, "One idea of Ana");
+    assert_eq!(site.tweet(1).await["content"], "One idea of Ben");
+    check(&browser, "review-conflict").await;
+    // The second time, the new version was seen.
+    browser.run("document.querySelector('#tweet-1 textarea').form.requestSubmit()").await;
+    browser.until("document.getElementById('notice').innerText.includes('edited')").await;
+    assert_eq!(site.tweet(1).await["content"], "One idea of Ana");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_fit_a_phone_and_show_markup_as_text() {
+    let markup = "<img src=x onerror=alert(1)> \u{202e}turned <b>bold</b> https://example.com/a";
+    let long = "word ".repeat(80);
+    let site = Site::with_drafts(&[markup, &long]).await;
+    let browser = Browser::open(360, 780, false).await;
+    site.sign_in(&browser, "/tweets/1").await;
+    check(&browser, "tweet-phone").await;
+    assert_eq!(browser.run("return document.querySelectorAll('main img, main b').length").await, 0);
+
+    browser.goto(&format!("{}/review", site.process.base)).await;
+    check(&browser, "review-phone").await;
+    let approve = "[data-op=approve_generated_tweet]";
+    let of_long = format!("return document.querySelector('#tweet-2 {approve}')");
+    assert_eq!(browser.run(&of_long).await, Value::Null, "it is too long");
+
+    for id in [1, 2] {
+        site.call(Method::POST, &format!("/api/v1/generated-tweets/{id}/reject"), Some(json!({})))
+            .await;
+    }
+    browser.goto(&format!("{}/review", site.process.base)).await;
+    browser.until("document.querySelector('.empty')").await;
+    check(&browser, "review-empty").await;
+    browser.goto(&format!("{}/tweets/2", site.process.base)).await;
+    check(&browser, "tweet-rejected").await;
+    browser.goto(&format!("{}/tweets/99", site.process.base)).await;
+    browser.until("document.querySelector('h1').innerText.includes('no such page')").await;
+}
