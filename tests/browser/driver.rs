@@ -167,7 +167,7 @@ impl Drop for Browser {
 /// A client of the driver and of the server.
 pub(crate) fn client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().expect("a client")
+    Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().expect("a client")
 }
 
 /// Calls the driver, and returns the value of its answer.

@@ -250,6 +250,10 @@ async fn pages_fit_a_phone_and_show_markup_as_text() {
     check(&browser, "review-empty").await;
     browser.goto(&format!("{}/tweets/2", site.process.base)).await;
     check(&browser, "tweet-rejected").await;
+    browser.goto(&format!("{}/batches", site.process.base)).await;
+    browser.run("document.querySelector('.lines a').click()").await;
+    browser.until("location.pathname === '/batches/1' && document.querySelector('.card')").await;
+    check(&browser, "batch-phone").await;
     browser.goto(&format!("{}/tweets/99", site.process.base)).await;
     browser.until("document.querySelector('h1').innerText.includes('no such page')").await;
 }

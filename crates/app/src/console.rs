@@ -5,11 +5,13 @@ use std::sync::Arc;
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Path};
 use poem::{IntoResponse as _, Request, Response, handler};
-use waggle_console::{DrawError, MessagePage, Page, ReviewPage, Section, Shell, TweetPage};
+use waggle_console::{
+    BatchPage, BatchesPage, DrawError, MessagePage, Page, ReviewPage, Section, Shell, TweetPage,
+};
 use waggle_content::Platform;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId};
 use waggle_kernel::{Actor, Direction, Limit, PageRequest, Scopes};
-use waggle_twitter_n8n::TweetFilter;
+use waggle_twitter_n8n::{BatchFilter, TweetFilter};
 
 use crate::http::{CallerRefused, Problem, viewer};
 use crate::use_cases::UseCases;
@@ -18,20 +20,48 @@ use crate::use_cases::UseCases;
 #[handler]
 pub(crate) async fn show_review(request: &Request, app: Data<&Arc<UseCases>>) -> Response {
     shown(&app, request, async |actor, shell| {
-        let cursor = query(request, "cursor");
-        let after = match cursor.as_deref().map(str::parse).transpose() {
-            Ok(after) => after,
-            Err(error) => return Err(Problem::invalid(format!("cursor: {error}"))),
-        };
+        let page = page(request)?;
         let filter = TweetFilter { waiting: Some(true), ..TweetFilter::default() };
-        let page = PageRequest { limit: Limit::DEFAULT, after };
         let found = app.review.list(&actor, &filter, Direction::Ascending, page).await?;
         let mut batches: Vec<CampaignBatchId> =
             found.items.iter().map(|tweet| tweet.view().batch).collect();
         batches.dedup();
         let batches = app.batches.find_many(&actor, &batches).await?;
         let next = found.next.map(|cursor| cursor.to_string());
-        draw(&ReviewPage::new(shell, &found.items, batches, next, after.is_none()))
+        draw(&ReviewPage::new(shell, &found.items, &batches, next, page.after.is_none()))
+    })
+    .await
+}
+
+/// The batches, newest first.
+#[handler]
+pub(crate) async fn show_batches(request: &Request, app: Data<&Arc<UseCases>>) -> Response {
+    shown(&app, request, async |actor, shell| {
+        let page = page(request)?;
+        let (all, newest) = (BatchFilter::default(), Direction::Descending);
+        let found = app.batches.list(&actor, &all, newest, page).await?;
+        let next = found.next.map(|cursor| cursor.to_string());
+        draw(&BatchesPage::new(shell, &found.items, next, page.after.is_none()))
+    })
+    .await
+}
+
+/// A batch with its tweets.
+#[handler]
+pub(crate) async fn show_batch(
+    request: &Request,
+    app: Data<&Arc<UseCases>>,
+    id: Path<String>,
+) -> Response {
+    shown(&app, request, async |actor, shell| {
+        let id = id.parse().map_err(|_| Problem::not_found("there is no such batch"))?;
+        let (id, page) = (CampaignBatchId::new(id), page(request)?);
+        let (batch, sources) = app.batches.find(&actor, id).await?;
+        let filter = TweetFilter { batch: Some(id), ..TweetFilter::default() };
+        let found = app.review.list(&actor, &filter, Direction::Ascending, page).await?;
+        let next = found.next.map(|cursor| cursor.to_string());
+        let is_first = page.after.is_none();
+        draw(&BatchPage::new(shell, (&batch, sources), &found.items, next, is_first))
     })
     .await
 }
@@ -66,10 +96,13 @@ pub(crate) fn send_asset(Path((hash, name)): Path<(String, String)>) -> Response
         .body(asset.text)
 }
 
-/// The first value of a query parameter.
-fn query(request: &Request, wanted: &str) -> Option<String> {
-    let pairs = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
-    pairs.into_iter().find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+/// The page of a list that the query parameter `cursor` selects.
+fn page(request: &Request) -> Result<PageRequest, Problem> {
+    let query = request.uri().query().unwrap_or_default();
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    let cursor = pairs.find(|(name, _)| name == "cursor").map(|(_, value)| value.parse());
+    let after = cursor.transpose().map_err(|error| Problem::invalid(format!("cursor: {error}")))?;
+    Ok(PageRequest { limit: Limit::DEFAULT, after })
 }
 
 /// Shows a page to a signed-in user who may see it. Others are led to the sign-in, or told which
@@ -84,6 +117,7 @@ where
 {
     let section = match request.uri().path() {
         "/review" => Section::Review,
+        "/batches" => Section::Batches,
         _ => Section::Other,
     };
     let is_sandbox_only = !app.connections.is_connected(Platform::X);

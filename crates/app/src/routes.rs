@@ -45,6 +45,8 @@ pub(crate) fn tree() -> Route {
         .at("/metrics", get(metrics))
         .nest("/account", pages::routes())
         .at("/review", get(console::show_review))
+        .at("/batches", get(console::show_batches))
+        .at("/batches/:id", get(console::show_batch))
         .at("/tweets/:id", get(console::show_tweet))
         .at("/assets/:hash/:name", get(console::send_asset))
         .at("/", get(make_sync(|_| Redirect::see_other("/review"))))

@@ -16,5 +16,5 @@ pub use askama::Error as DrawError;
 pub use askama::Template as Page;
 pub use assets::{Asset, asset};
 pub use ops::{OPS, Op};
-pub use pages::{MessagePage, ReviewPage, TweetPage};
+pub use pages::{BatchPage, BatchesPage, MessagePage, ReviewPage, TweetPage};
 pub use shell::{Section, Shell};

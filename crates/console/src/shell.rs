@@ -6,6 +6,7 @@ use waggle_kernel::Scopes;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
     Review,
+    Batches,
     /// A page that is not in the navigation.
     Other,
 }

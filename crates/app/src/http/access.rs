@@ -115,7 +115,8 @@ static TABLE: &[(Method, &str, Access)] = &[
 ];
 
 /// The pages of the console, and the scope that a signed-in user needs to see each.
-static PAGES: &[(&str, Scope)] = &[("/review", Read), ("/tweets/:id", Read)];
+static PAGES: &[(&str, Scope)] =
+    &[("/review", Read), ("/batches", Read), ("/batches/:id", Read), ("/tweets/:id", Read)];
 
 /// The scope that a page needs; `None` if there is no such page.
 pub(super) fn page_scope(path: &str) -> Option<Scope> {

@@ -73,7 +73,7 @@ fn known(method: &Method) -> &'static str {
 /// native API, the name of an n8n endpoint, or the first segment.
 fn route(method: &Method, path: &str) -> String {
     const N8N: [&str; 2] = ["check-duplicate-tweet", "receive-tweets"];
-    const OTHERS: [&str; 10] = [
+    const OTHERS: [&str; 11] = [
         "health",
         "metrics",
         "docs",
@@ -82,6 +82,7 @@ fn route(method: &Method, path: &str) -> String {
         "accounts",
         "twitter",
         "review",
+        "batches",
         "tweets",
         "assets",
     ];
@@ -214,7 +215,7 @@ fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
     let is_page = |page: &str| {
         path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let policy = if is_page("/review") || is_page("/tweets") {
+    let policy = if ["/review", "/batches", "/tweets"].into_iter().any(is_page) {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
          connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
          require-trusted-types-for 'script'; trusted-types waggle"

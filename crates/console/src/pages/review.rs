@@ -5,21 +5,16 @@ use std::collections::BTreeMap;
 use askama::Template;
 use waggle_twitter_n8n::{CampaignBatch, GeneratedTweet};
 
+use super::batches::BatchLine;
 use crate::card::Card;
 use crate::shell::Shell;
-use crate::words::Moment;
 
 /// The tweets of a batch that wait.
 pub(crate) struct Group {
-    pub(crate) batch: i64,
-    pub(crate) title: String,
-    /// The workflow's name of the batch.
-    pub(crate) name: String,
-    pub(crate) received: Option<Moment>,
-    /// How well it fits the brand, as the workflow scored it; empty if it did not.
-    pub(crate) score: String,
-    /// Whether it was submitted without credentials.
-    pub(crate) is_unauthenticated: bool,
+    /// The ID of the batch.
+    pub(crate) id: i64,
+    /// The batch, unless it was removed in the meantime.
+    pub(crate) batch: Option<BatchLine>,
     pub(crate) cards: Vec<Card>,
 }
 
@@ -39,36 +34,24 @@ impl ReviewPage {
     pub fn new(
         shell: Shell,
         tweets: &[GeneratedTweet],
-        batches: Vec<CampaignBatch>,
+        batches: &[CampaignBatch],
         next: Option<String>,
         is_first: bool,
     ) -> Self {
-        let mut known: BTreeMap<i64, CampaignBatch> =
-            batches.into_iter().map(|batch| (batch.id.number(), batch)).collect();
+        let mut known: BTreeMap<i64, BatchLine> =
+            batches.iter().map(|batch| (batch.id.number(), batch.into())).collect();
         let mut groups: Vec<Group> = Vec::new();
         for tweet in tweets {
             let card = Card::new(tweet, shell.scopes);
             match groups.last_mut() {
-                Some(group) if group.batch == card.batch => group.cards.push(card),
-                _ => groups.push(group(known.remove(&card.batch), card)),
+                Some(group) if group.id == card.batch => group.cards.push(card),
+                _ => groups.push(Group {
+                    id: card.batch,
+                    batch: known.remove(&card.batch),
+                    cards: vec![card],
+                }),
             }
         }
         Self { shell, groups, next: next.unwrap_or_default(), is_first }
-    }
-}
-
-fn group(batch: Option<CampaignBatch>, card: Card) -> Group {
-    Group {
-        batch: card.batch,
-        title: batch.as_ref().map(|batch| batch.title.clone()).unwrap_or_default(),
-        name: batch.as_ref().map(|batch| batch.batch_id.clone()).unwrap_or_default(),
-        received: batch.as_ref().map(|batch| batch.created_at.into()),
-        score: batch
-            .as_ref()
-            .and_then(|batch| batch.brand_alignment_score)
-            .map(|score| score.to_string())
-            .unwrap_or_default(),
-        is_unauthenticated: batch.is_some_and(|batch| batch.unauthenticated),
-        cards: vec![card],
     }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId};
-use waggle_kernel::{Actor, Clock as _, FixedClock, Scope, Scopes};
+use waggle_kernel::{Actor, Clock as _, FixedClock, Scope, Scopes, Version};
 use waggle_twitter_n8n::{
-    Action, GeneratedTweet, HistoryAction, HistoryEntry, NewGeneratedTweet, Status,
+    Action, BatchStatus, CampaignBatch, GeneratedTweet, HistoryAction, HistoryEntry,
+    NewGeneratedTweet, Status, StatusCounts,
 };
 
-use super::{MessagePage, ReviewPage, TweetPage};
+use super::{BatchPage, BatchesPage, MessagePage, ReviewPage, TweetPage};
 use crate::Page;
 use crate::ops::OPS;
 use crate::shell::{Section, Shell};
@@ -48,9 +50,36 @@ fn tweets() -> Vec<GeneratedTweet> {
     ]
 }
 
+fn batch(id: i64, is_deleted: bool) -> CampaignBatch {
+    let now = FixedClock::noon().now();
+    let mut counts = StatusCounts::default();
+    counts.add(Status::Draft, id);
+    CampaignBatch {
+        id: CampaignBatchId::new(id),
+        batch_id: MARKUP.to_owned(),
+        claimed_batch_id: MARKUP.to_owned(),
+        analysis_summary: Value::Null,
+        brand_alignment_score: Some(8.5),
+        total_tweets: 1,
+        ready_for_deployment: 1,
+        source_type: String::new(),
+        title: MARKUP.to_owned(),
+        description: String::new(),
+        generated_at: None,
+        execution_id: None,
+        status: BatchStatus::Draft,
+        counts,
+        received_from: String::new(),
+        unauthenticated: id == 1,
+        created_at: now,
+        deleted_at: is_deleted.then_some(now),
+        version: Version::FIRST,
+    }
+}
+
 fn review(scopes: Scopes) -> String {
-    let next = Some("cursor".to_owned());
-    ReviewPage::new(shell(scopes), &tweets(), Vec::new(), next, false).render().unwrap()
+    let (next, batches) = (Some("cursor".to_owned()), [batch(0, false), batch(1, false)]);
+    ReviewPage::new(shell(scopes), &tweets(), &batches, next, false).render().unwrap()
 }
 
 fn history() -> Vec<HistoryEntry> {
@@ -73,7 +102,18 @@ fn pages() -> BTreeMap<String, String> {
     let mut pages = BTreeMap::new();
     for (role, scopes) in [("viewer", VIEWER), ("editor", EDITOR), ("approver", APPROVER)] {
         pages.insert(format!("review {role}"), review(scopes));
-        let nothing = |is_first| ReviewPage::new(shell(scopes), &[], Vec::new(), None, is_first);
+        let batches = [batch(1, false), batch(0, true)];
+        let next = || Some("cursor".to_owned());
+        let all = BatchesPage::new(shell(scopes), &batches, next(), false);
+        pages.insert(format!("batches {role}"), all.render().unwrap());
+        for is_first in [true, false] {
+            let none = BatchesPage::new(shell(scopes), &[], None, is_first);
+            pages.insert(format!("no batches {role} {is_first}"), none.render().unwrap());
+            let of = (&batches[usize::from(is_first)], vec![MARKUP.to_owned()]);
+            let page = BatchPage::new(shell(scopes), of, &tweets(), next(), is_first);
+            pages.insert(format!("batch {role} {is_first}"), page.render().unwrap());
+        }
+        let nothing = |is_first| ReviewPage::new(shell(scopes), &[], &[], None, is_first);
         pages.insert(format!("nothing {role}"), nothing(true).render().unwrap());
         pages.insert(format!("nothing more {role}"), nothing(false).render().unwrap());
         for tweet in tweets() {

@@ -340,6 +340,44 @@ async fn a_checkpoint_covers_no_unsigned_chain(kind: Kind) {
     assert!(!removing(log, Arc::new(SIGNER), 30).step().await.unwrap());
 }
 
+/// What is changed between the verification and the removal is not signed.
+async fn a_removal_ends_with_what_was_verified(kind: Kind) {
+    let (fresh, _) = old_chain(kind).await;
+    let log = &fresh.ports.events;
+    let copies = "INSERT INTO new_events (kind, object_kind, object_id, actor, request_id, at) \
+                  SELECT kind, object_kind, object_id, actor, request_id, at FROM events WHERE \
+                  position = 1203";
+    for _ in 0..3 {
+        execute(&fresh.database, kind, copies).await;
+        log.extend(500).await.unwrap();
+        sign_at(log, 39).await;
+    }
+    let clock = days_later(40);
+    let (signer, now) = (Arc::new(SIGNER), Arc::clone(&clock));
+    let remove = RemoveOldEvents::new(Arc::clone(log), signer, now, 30);
+    while log.checkpoint().await.unwrap().is_none_or(|found| found.tip.position < 1_202) {
+        assert!(remove.step().await.unwrap());
+    }
+    // The later events are verified as well, and are not old yet.
+    let genuine = log.entries(1_204, 1).await.unwrap().remove(0);
+    let hash = match kind {
+        Kind::Sqlite => "zeroblob(32)",
+        Kind::Postgres => "decode(repeat('00', 32), 'hex')",
+    };
+    let forge = format!(
+        "{}UPDATE events SET hash = {hash}, actor = 'user:8' WHERE position = 1205",
+        without_triggers(kind)
+    );
+    execute(&fresh.database, kind, &forge).await;
+    clock.advance(Duration::days(40));
+
+    assert!(remove.step().await.unwrap());
+
+    let tip = log.checkpoint().await.unwrap().unwrap().tip;
+    assert_eq!((tip.position, tip.hash), (1_205, genuine.hash));
+    assert_eq!(verify(log).await.faults, []);
+}
+
 /// Holds a new key and an old one.
 struct Rotated(FakeSigner, FakeSigner);
 
@@ -381,6 +419,7 @@ on_both_kinds!(
     old_events_are_removed_behind_a_checkpoint,
     events_that_were_changed_are_not_removed,
     a_checkpoint_covers_no_unsigned_chain,
+    a_removal_ends_with_what_was_verified,
     a_reading_during_a_change_begins_again,
     waiting_events_of_a_user_are_redacted,
     a_checkpoint_is_signed_again_with_a_new_key,

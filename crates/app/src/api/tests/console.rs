@@ -52,7 +52,10 @@ async fn what_waits_is_reviewed() {
 
     assert_eq!(status, 200);
     assert!(review.contains(r#"id="tweet-2""#) && !review.contains(r#"id="tweet-1""#), "{review}");
-    assert!(review.contains(">b-1</span> · received"), "{review}");
+    assert!(
+        review.contains(">b-1</span> · received") && review.contains("1 of 2 wait"),
+        "{review}"
+    );
     assert!(review.contains(r#"data-path="/api/v1/generated-tweets/2/approve" data-version="1""#));
     assert!(tweet.contains(r#"data-op="withdraw_generated_tweet""#), "{tweet}");
     assert!(tweet.contains("token:1:test</span> approved"), "{tweet}");
@@ -77,6 +80,8 @@ async fn what_is_not_there_is_told_on_a_page() {
     for (path, status, text) in [
         ("/tweets/7", 404, "there is no such generated tweet"),
         ("/tweets/x", 404, "there is no such generated tweet"),
+        ("/batches/7", 404, "there is no such batch"),
+        ("/batches/x", 404, "there is no such batch"),
         ("/review?cursor=x", 422, "cursor: the cursor is invalid"),
     ] {
         let (found, page) = server.page(path, &session).await;
