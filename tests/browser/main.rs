@@ -148,7 +148,7 @@ async fn a_batch_is_reviewed_by_keyboard() {
     assert_eq!(site.status(1).await, "Approved");
     check(&browser, "review-approved").await;
 
-    // Rejects the second, and takes that back.
+    // Rejects the second, and undoes that.
     browser.press(None, "x").await;
     browser.until(&format!("{focused} === 'tweet-3'")).await;
     assert_eq!(site.status(2).await, "Rejected");
@@ -156,14 +156,14 @@ async fn a_batch_is_reviewed_by_keyboard() {
     browser.until(&format!("{focused} === 'tweet-2'")).await;
     assert_eq!(site.status(2).await, "Brand Aligned");
 
-    // Takes back the approval, too. Then nothing is left to take back.
+    // Undoes the approval, too. Then nothing is left to undo.
     browser.press(None, "u").await;
     browser.until(&format!("{focused} === 'tweet-1'")).await;
     assert_eq!(site.status(1).await, "Brand Aligned");
     browser.press(None, "u").await;
     browser.until("document.getElementById('notice').innerText.includes('nothing')").await;
 
-    // Edits, leaves the editor, saves, and takes the edit back.
+    // Edits, leaves the editor, saves, and undoes the edit.
     browser.press(None, "e").await;
     browser.until("document.activeElement.name === 'content'").await;
     browser.press(None, " and more ajx").await;
@@ -176,7 +176,7 @@ async fn a_batch_is_reviewed_by_keyboard() {
     browser.until("document.getElementById('notice').innerText.includes('edited')").await;
     assert_eq!(site.tweet(1).await["content"], "One idea and more ajx");
     browser.press(None, "u").await;
-    browser.until("document.getElementById('notice').innerText.includes('taken back')").await;
+    browser.until("document.getElementById('notice').innerText.includes('Undone')").await;
     assert_eq!(site.tweet(1).await["content"], "One idea");
 
     // With single keys off, no letter acts.

@@ -54,7 +54,7 @@ pub(crate) async fn show_batch(
     id: Path<String>,
 ) -> Response {
     shown(&app, request, async |actor, shell| {
-        let id = id.parse().map_err(|_| Problem::not_found("there is no such batch"))?;
+        let id = id.parse().map_err(|_| Problem::not_found("there is no such campaign batch"))?;
         let (id, page) = (CampaignBatchId::new(id), page(request)?);
         let (batch, sources) = app.batches.find(&actor, id).await?;
         let filter = TweetFilter { batch: Some(id), ..TweetFilter::default() };

@@ -54,17 +54,17 @@ async function send(form) {
   if (isDone || answer.status === 409) await drawObject(kind, object).catch(() => {});
   if (!isDone) return tell(answer);
   if (undo) {
-    const takenBack = field ? { content: before } : {};
-    steps.push({ method: undo, path: undoPath, version: answer.body.version, body: takenBack, kind, object });
+    const opposite = field ? { content: before } : {};
+    steps.push({ method: undo, path: undoPath, version: answer.body.version, body: opposite, kind, object });
     steps.splice(0, steps.length - MOST_STEPS);
   }
-  say(done, { undo: undo ? takeBack : null });
+  say(done, { undo: undo ? undoLast : null });
   const drawn = document.getElementById(part.id);
   if (!field && !drawn?.querySelector(".state.waits")) neighbor(drawn)?.focus();
 }
 
-/** Takes back the last step. */
-export async function takeBack() {
+/** Undoes the last step. */
+export async function undoLast() {
   const step = steps.pop();
   if (!step) return say(word("nothing"));
   const answer = await call(step.method, step.path, step.version, step.body);

@@ -1,6 +1,6 @@
 // Keys: single letters act on the tweet that has the focus.
 
-import { takeBack } from "./act.js";
+import { undoLast } from "./act.js";
 
 const list = document.getElementById("keys");
 const single = document.getElementById("single-keys");
@@ -38,7 +38,7 @@ function press(key) {
 const ACTIONS = {
   j: () => move(1),
   k: () => move(-1),
-  u: takeBack,
+  u: undoLast,
   "?": () => list.showModal(),
 };
 

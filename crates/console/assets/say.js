@@ -5,7 +5,7 @@ const place = document.getElementById("notice");
 /** The text of a template of the page. */
 export const word = (id) => document.getElementById(`say-${id}`).content.textContent.trim();
 
-/** Shows a text. `undo`, if it is given, takes back what it tells. */
+/** Shows a text. `undo`, if it is given, undoes what it tells. */
 export function say(text, { isBad = false, undo = null } = {}) {
   place.replaceChildren(document.createElement("span"));
   place.firstChild.textContent = text;

@@ -14,7 +14,7 @@ pub(crate) struct Control {
     pub(crate) label: &'static str,
     /// The key that presses it.
     pub(crate) key: &'static str,
-    /// The method and path that take it back; empty if nothing does.
+    /// The method and path that undo it; empty if nothing does.
     pub(crate) undo: &'static str,
     pub(crate) undo_path: String,
     /// What is said when it is done, after the name of the tweet.

@@ -80,8 +80,8 @@ async fn what_is_not_there_is_told_on_a_page() {
     for (path, status, text) in [
         ("/tweets/7", 404, "there is no such generated tweet"),
         ("/tweets/x", 404, "there is no such generated tweet"),
-        ("/batches/7", 404, "there is no such batch"),
-        ("/batches/x", 404, "there is no such batch"),
+        ("/batches/7", 404, "there is no such campaign batch"),
+        ("/batches/x", 404, "there is no such campaign batch"),
         ("/review?cursor=x", 422, "cursor: the cursor is invalid"),
     ] {
         let (found, page) = server.page(path, &session).await;
