@@ -179,6 +179,20 @@ async fn a_batch_is_reviewed_by_keyboard() {
     browser.until("document.getElementById('notice').innerText.includes('Undone')").await;
     assert_eq!(site.tweet(1).await["content"], "One idea");
 
+    // Several steps on one tweet are undone one after the other.
+    browser.press(None, "e").await;
+    browser.until("document.activeElement.name === 'content'").await;
+    browser.press(None, "!").await;
+    browser.press(Some(CONTROL), ENTER).await;
+    browser.until("document.getElementById('notice').innerText.includes('edited')").await;
+    browser.press(None, "a").await;
+    browser.until(&format!("{focused} === 'tweet-2'")).await;
+    browser.press(None, "u").await;
+    browser.until(&format!("{focused} === 'tweet-1'")).await;
+    browser.until("document.getElementById('notice').innerText.includes('Undone')").await;
+    browser.press(None, "u").await;
+    browser.until("document.querySelector('#tweet-1 .text').innerText === 'One idea'").await;
+
     // With single keys off, no letter acts.
     browser.press(None, "?").await;
     browser.until("document.getElementById('keys').open").await;

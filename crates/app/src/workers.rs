@@ -1,5 +1,5 @@
-//! The background tasks of a server: the queue workers, the task that follows the settings, and
-//! maintenance.
+//! The background tasks of a server: the queue workers, those of the record of events, the task
+//! that follows the settings, and maintenance.
 
 pub(crate) mod changes;
 pub(crate) mod events;

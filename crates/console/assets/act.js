@@ -55,21 +55,29 @@ async function send(form) {
   if (!isDone) return tell(answer);
   if (undo) {
     const opposite = field ? { content: before } : {};
-    steps.push({ method: undo, path: undoPath, version: answer.body.version, body: opposite, kind, object });
-    steps.splice(0, steps.length - MOST_STEPS);
+    const step = { method: undo, path: undoPath, body: opposite, kind, object };
+    steps.push({ ...step, base: Number(version), version: answer.body.version });
+    if (steps.length > MOST_STEPS) steps.shift();
   }
   say(done, { undo: undo ? undoLast : null });
   const drawn = document.getElementById(part.id);
   if (!field && !drawn?.querySelector(".state.waits")) neighbor(drawn)?.focus();
 }
 
-/** Undoes the last step. */
+/**
+ * Undoes the last step. If nobody else changed the object between the step before it and this one,
+ * that step can be undone next.
+ */
 export async function undoLast() {
   const step = steps.pop();
   if (!step) return say(word("nothing"));
   const answer = await call(step.method, step.path, step.version, step.body);
+  // What did not arrive, or came after the session had ended, can be tried again.
+  if ([0, 401].includes(answer.status)) steps.push(step);
   await drawObject(step.kind, step.object).catch(() => {});
   if (answer.status >= 300 || answer.status === 0) return tell(answer);
+  const earlier = steps.findLast(({ kind, object }) => kind === step.kind && object === step.object);
+  if (earlier?.version === step.base) earlier.version = answer.body.version;
   const part = document.querySelector(`[data-kind="${step.kind}"][data-object="${step.object}"]`);
   part?.focus();
   say(word("undone"));

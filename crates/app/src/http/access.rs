@@ -1,6 +1,6 @@
-//! The access table of the native API: who may call which operation.
+//! The access tables: who may call which operation of the native API, and see which page.
 //!
-//! It is checked before the body of a request is read. Anything not listed is denied.
+//! They are checked before the body of a request is read. Anything not listed is denied.
 
 use poem::http::Method;
 use waggle_kernel::Scope;
