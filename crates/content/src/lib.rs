@@ -35,8 +35,8 @@ pub use delivery::{
 };
 pub use platform::Platform;
 pub use post::{
-    Changed, Metrics, Post, PostFilter, PostStatus, PublicAddress, PublishablePost, Resolution,
-    TwitterDetails,
+    Backlog, Changed, Metrics, Post, PostFilter, PostStatus, PublicAddress, PublishablePost,
+    Resolution, TwitterDetails,
 };
 pub use post_event::{POST, PostState};
 pub use posts::{ManagePosts, ManagePostsError};

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
-use waggle_kernel::ids::{DeliveryId, PostId, Version};
-use waggle_kernel::{ActorRef, Page, PageRequest, PortError};
+use waggle_kernel::ids::{DeliveryId, GeneratedTweetId, PostId, Version};
+use waggle_kernel::{ActorRef, Limit, Page, PageRequest, PortError};
 
 use crate::claim::{ClaimRequest, Claimed, ClaimedPosts, Recorded, Timing};
 use crate::delivery::{
     Delivery, Finding, Mark, Marker, Outcome, Ownership, Prepared, ReconcilePolicy, Settlement,
 };
 use crate::platform::Platform;
-use crate::post::{Changed, Post, PostFilter, PublishablePost, Resolution};
+use crate::post::{Backlog, Changed, Post, PostFilter, PublishablePost, Resolution};
 
 /// Publishes posts on one platform.
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
@@ -168,8 +168,20 @@ pub trait PostRepository: Send + Sync {
     /// A page of the posts that match `filter`, newest first.
     async fn list(&self, filter: &PostFilter, page: PageRequest) -> Result<Page<Post>, PortError>;
 
-    /// The deliveries of a post, from first to last.
-    async fn deliveries(&self, id: PostId) -> Result<Vec<Delivery>, PortError>;
+    /// The posts made from these generated tweets, in any order.
+    async fn of_tweets(&self, tweets: &[GeneratedTweetId]) -> Result<Vec<Post>, PortError>;
+
+    /// The queued posts that are processed next, at most `most` of them.
+    async fn upcoming(&self, most: Limit) -> Result<Vec<Post>, PortError>;
+
+    /// The number of posts in each state.
+    async fn backlog(&self) -> Result<Backlog, PortError>;
+
+    /// Whether a person must decide about a post, or the owner of an account must act.
+    async fn needs_person(&self) -> Result<bool, PortError>;
+
+    /// The deliveries of these posts, from first to last, at most 1,000 in all.
+    async fn deliveries(&self, ids: &[PostId]) -> Result<Vec<Delivery>, PortError>;
 
     /// Removes a scheduled post from the queue, if it has the version `expected`.
     async fn cancel(

@@ -169,6 +169,30 @@ pub struct PostFilter {
     pub platform: Option<Platform>,
     /// Only posts made from this generated tweet.
     pub generated_tweet: Option<GeneratedTweetId>,
+    /// Only posts that wait for the owner of their account, or only others.
+    pub is_held: Option<bool>,
+}
+
+/// The number of posts in each state that publishing has not ended for, and of those that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Posts that wait for their time.
+    pub scheduled: i64,
+    pub publishing: i64,
+    /// Posts that wait for the owner of their account.
+    pub held: i64,
+    pub unknown: i64,
+    pub missed: i64,
+    pub failed: i64,
+    /// When the next post is processed, if one waits.
+    pub next_due: Option<DateTime<Utc>>,
+}
+
+impl Backlog {
+    /// How late the next post is; zero if none is late.
+    pub fn lag(&self, now: DateTime<Utc>) -> Duration {
+        self.next_due.map_or_else(Duration::zero, |due| (now - due).max(Duration::zero()))
+    }
 }
 
 /// What a person found out about a post whose outcome is unknown.

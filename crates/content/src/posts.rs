@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use thiserror::Error;
-use waggle_kernel::ids::{PostId, Version};
-use waggle_kernel::{Actor, Clock, Forbidden, Page, PageRequest, PortError, Scope, check_text};
+use waggle_kernel::ids::{GeneratedTweetId, PostId, Version};
+use waggle_kernel::{
+    Actor, Clock, Forbidden, Limit, Page, PageRequest, PortError, Scope, check_text,
+};
 
 use crate::delivery::Delivery;
 use crate::ports::PostRepository;
-use crate::post::{Changed, Post, PostFilter, PostStatus, Resolution};
+use crate::post::{Backlog, Changed, Post, PostFilter, PostStatus, Resolution};
 
 /// Lets people view, cancel and resolve posts.
 pub struct ManagePosts {
@@ -56,7 +58,69 @@ impl ManagePosts {
     ) -> Result<Vec<Delivery>, ManagePostsError> {
         actor.require(Scope::Read)?;
         self.existing(id).await?;
-        Ok(self.posts.deliveries(id).await?)
+        Ok(self.posts.deliveries(&[id]).await?)
+    }
+
+    /// All deliveries of several posts, from first to last. Posts that do not exist have none.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagePostsError::Forbidden`] without the scope `read`.
+    pub async fn deliveries_of(
+        &self,
+        actor: &Actor,
+        ids: &[PostId],
+    ) -> Result<Vec<Delivery>, ManagePostsError> {
+        actor.require(Scope::Read)?;
+        Ok(self.posts.deliveries(ids).await?)
+    }
+
+    /// The posts made from these generated tweets, in any order.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagePostsError::Forbidden`] without the scope `read`.
+    pub async fn of_tweets(
+        &self,
+        actor: &Actor,
+        tweets: &[GeneratedTweetId],
+    ) -> Result<Vec<Post>, ManagePostsError> {
+        actor.require(Scope::Read)?;
+        Ok(self.posts.of_tweets(tweets).await?)
+    }
+
+    /// The queued posts that are processed next, at most `most` of them.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagePostsError::Forbidden`] without the scope `read`.
+    pub async fn upcoming(
+        &self,
+        actor: &Actor,
+        most: Limit,
+    ) -> Result<Vec<Post>, ManagePostsError> {
+        actor.require(Scope::Read)?;
+        Ok(self.posts.upcoming(most).await?)
+    }
+
+    /// The number of posts in each state.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagePostsError::Forbidden`] without the scope `read`.
+    pub async fn backlog(&self, actor: &Actor) -> Result<Backlog, ManagePostsError> {
+        actor.require(Scope::Read)?;
+        Ok(self.posts.backlog().await?)
+    }
+
+    /// Whether a person must decide about a post, or the owner of an account must act.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagePostsError::Forbidden`] without the scope `read`.
+    pub async fn needs_person(&self, actor: &Actor) -> Result<bool, ManagePostsError> {
+        actor.require(Scope::Read)?;
+        Ok(self.posts.needs_person().await?)
     }
 
     /// Removes a scheduled post from the queue, if it still has the version `expected` that the
@@ -82,12 +146,14 @@ impl ManagePosts {
     }
 
     /// Records what a person found out about a post whose outcome is unknown, if it still has the
-    /// version `expected` that the caller saw.
+    /// version `expected` that the caller saw. If the resolution has the URL of the post but no
+    /// platform's id, the id is taken from the URL.
     ///
     /// # Errors
     ///
     /// - [`ManagePostsError::Forbidden`] without the scope `publish`.
     /// - [`ManagePostsError::NotFound`] if there is no such post.
+    /// - [`ManagePostsError::NotItsUrl`] if the URL contains no id.
     /// - [`ManagePostsError::NoPlatformId`] if the platform's id cannot be one.
     /// - [`ManagePostsError::IsPublic`] if the resolution says that a public post is not published.
     /// - [`ManagePostsError::Taken`] if the platform's id belongs to another post.
@@ -98,21 +164,25 @@ impl ManagePosts {
         actor: &Actor,
         id: PostId,
         expected: Option<Version>,
-        resolution: &Resolution,
+        mut resolution: Resolution,
     ) -> Result<Post, ManagePostsError> {
         actor.require(Scope::Publish)?;
-        if let Resolution::Published { id, url } = resolution
-            && (!is_platform_id(id) || check_text(url, 2_048).is_err())
-        {
-            return Err(ManagePostsError::NoPlatformId);
-        }
         let post = self.existing(id).await?;
-        if *resolution == Resolution::NotPublished && !post.public.is_empty() {
+        if let Resolution::Published { id, url } = &mut resolution {
+            if id.is_empty() && !url.is_empty() {
+                let found = post.platform.id_in(url).ok_or(ManagePostsError::NotItsUrl)?;
+                *id = found.to_owned();
+            }
+            if !is_platform_id(id) || check_text(url, 2_048).is_err() {
+                return Err(ManagePostsError::NoPlatformId);
+            }
+        }
+        if resolution == Resolution::NotPublished && !post.public.is_empty() {
             return Err(ManagePostsError::IsPublic { id: post.platform_post_id });
         }
         let now = self.clock.now();
         let by = actor.reference();
-        let changed = self.posts.resolve(id, expected, resolution, &by, now).await?;
+        let changed = self.posts.resolve(id, expected, &resolution, &by, now).await?;
         self.changed(id, changed, "resolve", "unknown").await
     }
 
@@ -158,6 +228,9 @@ pub enum ManagePostsError {
          spaces, with at most 100 characters"
     )]
     NoPlatformId,
+    /// The URL of a published post was given without its id, and does not contain it.
+    #[error("url is not the address of a post on this platform; send it, or platform_post_id")]
+    NotItsUrl,
     /// The post is known to be public, so it cannot be resolved as not published.
     #[error("the post is public as {id}; resolve it as published, with the id to keep")]
     IsPublic {

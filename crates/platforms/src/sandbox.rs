@@ -242,7 +242,7 @@ fn find(timeline: &Timeline, key: &str, since: u64) -> Finding {
 }
 
 fn url(id: &str) -> String {
-    format!("/api/v1/sandbox/timeline#{id}")
+    format!("/sandbox#{id}")
 }
 
 async fn blocking<T: Send + 'static>(

@@ -66,7 +66,7 @@ pub use generated_tweet::{
 pub use history::{GENERATED_TWEET, HistoryAction, HistoryEntry, change_event, tweet_event};
 pub use lease::{Lease, LeaseOutcome};
 pub use manage_batches::{ManageBatches, ManageBatchesError};
-pub use publish_tweet::{PublishTweet, PublishTweetError};
+pub use publish_tweet::{PublishTime, PublishTweet, PublishTweetError};
 pub use queued_post::{NoDestination, QueueRefused, QueueRequest, QueuedPost};
 pub use receive_batch::{ReceiveBatch, ReceiveBatchError};
 pub use review_tweets::{Refused, ReviewError, ReviewTweets, ReviewedMany};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use thiserror::Error;
 use waggle_kernel::ids::{GeneratedTweetId, Version};
 use waggle_kernel::{Actor, Clock, ContentHash, Forbidden, PortError, Scope, to_micros};
@@ -10,6 +10,15 @@ use waggle_kernel::{Actor, Clock, ContentHash, Forbidden, PortError, Scope, to_m
 use crate::ports::{Destinations, GeneratedTweetRepository, PostQueue};
 use crate::queued_post::{NoDestination, QueueRefused, QueueRequest, QueuedPost};
 use crate::status::{Action, Status};
+
+/// When a tweet is to be published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublishTime {
+    Now,
+    /// After this time, by Waggle's clock. Until then, it can be cancelled.
+    After(Duration),
+    At(DateTime<Utc>),
+}
 
 /// Queues approved tweets for publishing.
 pub struct PublishTweet {
@@ -26,8 +35,8 @@ impl PublishTweet {
     /// How far in the future the requested time may be, in days.
     pub const MOST_DAYS_AHEAD: i64 = 366;
 
-    /// Queues the tweet for `platform`, due at the time `at` or at once, if it still has the
-    /// version `expected` that the caller saw. A waiting post of the tweet is moved to that
+    /// Queues the tweet for `platform`, due at `when`, if it still has the version `expected` that
+    /// the caller saw. A waiting post of the tweet is moved to that
     /// platform and time.
     ///
     /// # Errors
@@ -39,17 +48,25 @@ impl PublishTweet {
         id: GeneratedTweetId,
         expected: Option<Version>,
         platform: Option<String>,
-        at: Option<DateTime<Utc>>,
+        when: PublishTime,
     ) -> Result<QueuedPost, PublishTweetError> {
         actor.require(Scope::Publish)?;
         let platform = self.destinations.choose(platform)?;
         let now = self.clock.now();
+        let at = match when {
+            PublishTime::Now => None,
+            PublishTime::After(wait) => {
+                let end = now.checked_add_signed(wait);
+                Some(end.ok_or(PublishTweetError::TooFarAhead)?)
+            }
+            PublishTime::At(time) => Some(time),
+        };
         // Use the precision of the store, so that a repeated call is recognized.
         let at = at.map(to_micros);
-        if at.is_some_and(|at| at < now - chrono::Duration::minutes(Self::MOST_MINUTES_AGO)) {
+        if at.is_some_and(|at| at < now - Duration::minutes(Self::MOST_MINUTES_AGO)) {
             return Err(PublishTweetError::Past);
         }
-        if at.is_some_and(|at| at > now + chrono::Duration::days(Self::MOST_DAYS_AHEAD)) {
+        if at.is_some_and(|at| at > now + Duration::days(Self::MOST_DAYS_AHEAD)) {
             return Err(PublishTweetError::TooFarAhead);
         }
         let tweet = self.tweets.find(id).await?.ok_or(PublishTweetError::NotFound)?;
@@ -136,11 +153,12 @@ mod tests {
         tweet: GeneratedTweet,
         actor: &Actor,
     ) -> Result<QueuedPost, PublishTweetError> {
-        publish_to(None, tweet, actor).await
+        publish_to(None, PublishTime::Now, tweet, actor).await
     }
 
     async fn publish_to(
         platform: Option<String>,
+        when: PublishTime,
         tweet: GeneratedTweet,
         actor: &Actor,
     ) -> Result<QueuedPost, PublishTweetError> {
@@ -148,6 +166,8 @@ mod tests {
         tweets.expect_find().returning(move |_| Ok(Some(tweet.clone())));
         let mut queue = MockPostQueue::new();
         queue.expect_queue().returning(|request| {
+            let seconds = request.at.map_or(0, |at| (at - request.now).num_seconds());
+            assert!([0, 10].contains(&seconds), "{seconds}");
             let platform = request.platform.clone();
             Ok(QueuedPost { id: PostId::new(7), platform, was_queued: false })
         });
@@ -162,7 +182,7 @@ mod tests {
             destinations: Arc::new(destinations),
             clock: Arc::new(FixedClock::noon()),
         };
-        publish.run(actor, GeneratedTweetId::new(1), None, platform, None).await
+        publish.run(actor, GeneratedTweetId::new(1), None, platform, when).await
     }
 
     #[tokio::test]
@@ -173,8 +193,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_wait_is_counted_by_the_clock_and_is_bounded() {
+        let after = |wait| async move {
+            publish_to(None, PublishTime::After(wait), approved(), &Actor::system()).await
+        };
+
+        assert!(after(Duration::seconds(10)).await.is_ok());
+        let result = after(Duration::MAX).await;
+        assert!(matches!(result, Err(PublishTweetError::TooFarAhead)), "{result:?}");
+    }
+
+    #[tokio::test]
     async fn a_tweet_is_not_queued_for_a_platform_that_is_not_connected() {
-        let result = publish_to(Some("x".into()), approved(), &Actor::system()).await;
+        let result =
+            publish_to(Some("x".into()), PublishTime::Now, approved(), &Actor::system()).await;
 
         assert!(
             matches!(result, Err(PublishTweetError::NoDestination(NoDestination::NotConnected(_)))),

@@ -75,6 +75,20 @@ impl ReviewTweets {
         self.existing(id).await
     }
 
+    /// The tweets with these ids that exist, in any order.
+    ///
+    /// # Errors
+    ///
+    /// [`ReviewError::Forbidden`] without the scope `read`.
+    pub async fn find_many(
+        &self,
+        actor: &Actor,
+        ids: &[GeneratedTweetId],
+    ) -> Result<Vec<GeneratedTweet>, ReviewError> {
+        actor.require(Scope::Read)?;
+        Ok(self.tweets.find_many(ids).await?)
+    }
+
     /// The history of the tweet, newest first.
     ///
     /// # Errors

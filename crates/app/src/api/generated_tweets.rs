@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
@@ -11,8 +11,8 @@ use poem_openapi::{Object, OpenApi};
 use serde_json::{Value, json};
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_twitter_n8n::{
-    Action, GeneratedTweet, HistoryEntry, MoveRefused, NoDestination, PublishTweetError,
-    QueueRefused, ReviewError, ReviewTweets, Status, TweetFilter,
+    Action, GeneratedTweet, HistoryEntry, MoveRefused, NoDestination, PublishTime,
+    PublishTweetError, QueueRefused, ReviewError, ReviewTweets, Status, TweetFilter,
 };
 
 use super::name::Name;
@@ -179,6 +179,10 @@ struct PublishBody {
     platform: Option<String>,
     /// When to publish. By default at once.
     at: Option<DateTime<Utc>>,
+    /// In how many seconds to publish, by the clock of the server. The post can be cancelled until
+    /// then. Send either this or `at`.
+    #[oai(validator(maximum(value = "3600")))]
+    in_seconds: Option<u32>,
 }
 
 /// The queued post.
@@ -498,10 +502,17 @@ impl GeneratedTweetsApi {
         #[oai(name = "If-Match")] version: Header<Option<String>>,
         body: Json<PublishBody>,
     ) -> Result<Json<QueuedView>, Failure<404, 409, 428>> {
-        let PublishBody { platform, at } = body.0;
+        let PublishBody { platform, at, in_seconds } = body.0;
         let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
-        let at = time("at", at)?;
-        let queued = app.publish_tweet.run(&caller.actor, id, expected, platform, at).await?;
+        let when = match (time("at", at)?, in_seconds) {
+            (None, None) => PublishTime::Now,
+            (Some(at), None) => PublishTime::At(at),
+            (None, Some(seconds)) => PublishTime::After(TimeDelta::seconds(i64::from(seconds))),
+            (Some(_), Some(_)) => {
+                return Err(Problem::invalid("send either at or in_seconds, not both").into());
+            }
+        };
+        let queued = app.publish_tweet.run(&caller.actor, id, expected, platform, when).await?;
         // The right to publish includes seeing what was queued.
         let post = app.posts.find(&waggle_kernel::Actor::system(), queued.id).await?;
         Ok(Json(QueuedView { was_queued: queued.was_queued, post: post.into() }))

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use waggle_content::{
     Delivery, ManagePostsError, Platform, Post, PostFilter, PostStatus, Resolution, TwitterDetails,
 };
+use waggle_kernel::Clock as _;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, PostId};
+use waggle_system::SystemClock;
 
 use super::name::Name;
 use super::query::{if_match, page};
@@ -232,10 +234,33 @@ struct Deliveries {
 struct ResolveBody {
     /// Whether the post is public.
     published: bool,
-    /// The platform's id of the post, if the post is public.
+    /// The platform's id of the post, if the post is public. If it is missing, it is taken from
+    /// `url`.
     platform_post_id: Option<String>,
     /// The URL of the post, if the post is public.
     url: Option<String>,
+}
+
+/// The state of publishing.
+#[derive(Object)]
+#[oai(rename = "Publishing")]
+struct PublishingView {
+    /// Posts that wait for their time.
+    scheduled: i64,
+    /// Posts that are being published.
+    publishing: i64,
+    /// Posts that wait for the owner of their account.
+    held: i64,
+    /// Posts of which a person must decide whether they are public.
+    unknown: i64,
+    /// Posts that could not be published in time.
+    missed: i64,
+    /// Posts that were not published.
+    failed: i64,
+    /// When the next post is processed, if one waits.
+    next_due: Option<DateTime<Utc>>,
+    /// How late the next post is, in seconds; 0 if none is late.
+    lag_seconds: i64,
 }
 
 pub(crate) struct PostsApi;
@@ -255,6 +280,8 @@ impl PostsApi {
         platform: Query<Option<Name<Platform>>>,
         /// Only posts that were made from this generated tweet.
         generated_tweet_id: Query<Option<i64>>,
+        /// Only posts that wait for the owner of their account (`true`), or only others (`false`).
+        is_held: Query<Option<bool>>,
         limit: Query<Option<u16>>,
         cursor: Query<Option<String>>,
     ) -> Result<Json<PostPage>, Failure> {
@@ -262,12 +289,35 @@ impl PostsApi {
             status: status.0.map(|status| status.0),
             platform: platform.0.map(|platform| platform.0),
             generated_tweet: generated_tweet_id.0.map(GeneratedTweetId::new),
+            is_held: is_held.0,
         };
         let page = page(limit.0, cursor.0.as_deref())?;
         let found = app.posts.list(&caller.actor, &filter, page).await?;
         Ok(Json(PostPage {
             next_cursor: found.next.map(|cursor| cursor.to_string()),
             items: found.items.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    /// Retrieve the state of publishing: how many posts wait, and for what.
+    ///
+    /// Scope: `read`.
+    #[oai(path = "/publishing", method = "get", operation_id = "show_publishing")]
+    async fn show_publishing(
+        &self,
+        caller: Caller,
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Json<PublishingView>, Failure> {
+        let backlog = app.posts.backlog(&caller.actor).await?;
+        Ok(Json(PublishingView {
+            scheduled: backlog.scheduled,
+            publishing: backlog.publishing,
+            held: backlog.held,
+            unknown: backlog.unknown,
+            missed: backlog.missed,
+            failed: backlog.failed,
+            next_due: backlog.next_due,
+            lag_seconds: backlog.lag(SystemClock.now()).num_seconds(),
         }))
     }
 
@@ -336,7 +386,7 @@ impl PostsApi {
             Resolution::NotPublished
         };
         let (id, expected) = (PostId::new(id.0), if_match(version.0.as_deref())?);
-        let post = app.posts.resolve(&caller.actor, id, expected, &resolution).await?;
+        let post = app.posts.resolve(&caller.actor, id, expected, resolution).await?;
         Ok(Json(post.into()))
     }
 }
@@ -347,7 +397,7 @@ impl From<ManagePostsError> for Problem {
         match error {
             ManagePostsError::Forbidden(error) => error.into(),
             ManagePostsError::NotFound => Self::not_found(detail),
-            ManagePostsError::NoPlatformId => Self::invalid(detail),
+            ManagePostsError::NoPlatformId | ManagePostsError::NotItsUrl => Self::invalid(detail),
             ManagePostsError::Illegal { status, .. } => {
                 Self::conflict(detail).with("current_status", json!(status.name()))
             }

@@ -97,6 +97,7 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::POST, "/generated-tweets/:id/restore", Anyone(Write)),
     (Method::POST, "/generated-tweets/:id/publish", Anyone(Publish)),
     (Method::GET, "/generated-tweets/:id/history", Anyone(Read)),
+    (Method::GET, "/publishing", Anyone(Read)),
     (Method::GET, "/posts", Anyone(Read)),
     (Method::GET, "/posts/:id", Anyone(Read)),
     (Method::GET, "/posts/:id/deliveries", Anyone(Read)),

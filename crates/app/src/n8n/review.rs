@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use waggle_kernel::ids::{GeneratedTweetId, SourceTweetId};
 use waggle_kernel::{Actor, Direction, Scope, check_text};
-use waggle_twitter_n8n::{SourceTweetFilter, SourceTweetSort, SourceTweetsError};
+use waggle_twitter_n8n::{PublishTime, SourceTweetFilter, SourceTweetSort, SourceTweetsError};
 
 use super::check_duplicate_tweet::json_response;
 use crate::api::{Format, SourceTweetPages, export, if_match};
@@ -241,7 +241,8 @@ pub(super) async fn post_tweet_to_x(
             Some(version) => version,
             None => app.review.find(&Actor::system(), id).await?.version(),
         };
-        let queued = app.publish_tweet.run(&actor, id, Some(version), None, None).await?;
+        let queued =
+            app.publish_tweet.run(&actor, id, Some(version), None, PublishTime::Now).await?;
         // The message names the actual platform, which is X only if an X account is connected.
         Ok(json!({
             "success": true,

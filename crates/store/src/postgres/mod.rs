@@ -281,6 +281,9 @@ pub(crate) mod dialect {
     /// A new name for the course of events: 16 random hexadecimal digits.
     pub(crate) const NEW_EPOCH: &str = "left(replace(gen_random_uuid()::text, '-', ''), 16)";
 
+    /// The posts that wait for the owner of their account, in the words of the partial index.
+    pub(crate) const HELD: &str = "posts.is_held";
+
     /// Whether a batch and its tweets can be stored in one statement.
     pub(crate) const STORES_AT_ONCE: bool = true;
 

@@ -20,6 +20,7 @@ use super::outcome::{
     settle_open_as_unknown, stop, tweet_of,
 };
 use super::post_events::write_reached;
+use super::posts::held;
 use super::readable::{Rows, readable};
 use super::{Conn, Repositories, columns, locks, system};
 use crate::error::{StoreError, column, during, is_unique_violation};
@@ -480,22 +481,22 @@ impl Ledger for Repositories {
         now: DateTime<Utc>,
     ) -> Result<usize, PortError> {
         during("releasing held posts", async {
-            let held = || {
+            let waiting = || {
                 posts::table
-                    .filter(posts::is_held.eq(true))
+                    .filter(held())
                     .filter(posts::due_at.is_not_null())
                     .filter(posts::platform.eq(platform.name()))
             };
             let mut connection = self.pools.read().await?;
             let any: Option<i64> =
-                held().select(posts::id).first(&mut connection).await.optional()?;
+                waiting().select(posts::id).first(&mut connection).await.optional()?;
             drop(connection);
             if any.is_none() {
                 return Ok(0);
             }
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
-            let released: Vec<i64> = diesel::update(held())
+            let released: Vec<i64> = diesel::update(waiting())
                 .set((posts::due_at.eq(Time::from(now)), posts::is_held.eq(false)))
                 .returning(posts::id)
                 .get_results(connection)

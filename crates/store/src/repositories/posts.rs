@@ -2,20 +2,23 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use diesel::dsl::{count_star, exists, not, sql};
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use serde_json::Value;
 use waggle_content::ports::PostRepository;
 use waggle_content::{
-    Changed, Delivery, DeliveryState, Marker, Metrics, Post, PostFilter, PostStatus, Prepared,
-    PublicAddress, Recorded, Resolution, TwitterDetails,
+    Backlog, Changed, Delivery, DeliveryState, Marker, Metrics, Post, PostFilter, PostStatus,
+    Prepared, PublicAddress, Recorded, Resolution, TwitterDetails,
 };
 use waggle_kernel::ids::{CampaignBatchId, DeliveryId, GeneratedTweetId, PostId, Version};
-use waggle_kernel::{ActorRef, Cursor, Direction, Page, PageRequest, PortError};
+use waggle_kernel::{ActorRef, Cursor, Direction, Limit, Page, PageRequest, PortError};
 use waggle_twitter_n8n::{HistoryAction, Status, tweet_event};
 
 use super::generated_tweets::touch;
 use super::outcome::{known_platforms, lock, mark_published, record_published, stop, take_id};
-use super::{Conn, Db, Repositories, columns, cursor_time, events, keyset, one_more};
+use super::{Conn, Db, Repositories, columns, cursor_time, dialect, events, keyset, one_more};
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{deliveries, posts, public_posts, twitter_posts};
@@ -172,6 +175,11 @@ impl TryFrom<DeliveryRow> for Delivery {
     }
 }
 
+/// The posts that wait for the owner of their account.
+pub(super) fn held() -> SqlLiteral<Bool> {
+    sql(dialect::HELD)
+}
+
 /// Adds its public addresses to each of the posts, in one query.
 async fn add_public(connection: &mut Conn, found: &mut [Post]) -> QueryResult<()> {
     let ids: Vec<i64> = found.iter().map(|post| post.id.number()).collect();
@@ -187,6 +195,17 @@ async fn add_public(connection: &mut Conn, found: &mut [Post]) -> QueryResult<()
         }
     }
     Ok(())
+}
+
+/// The posts of these rows, with their public addresses.
+async fn whole(
+    connection: &mut Conn,
+    rows: Vec<(Row, Option<TwitterRow>)>,
+) -> Result<Vec<Post>, StoreError> {
+    let posts = rows.into_iter().map(|(row, twitter)| row.with(twitter));
+    let mut found = posts.collect::<Result<Vec<_>, _>>()?;
+    add_public(connection, &mut found).await?;
+    Ok(found)
 }
 
 /// The status and platform of a locked post, if it has the version that the caller saw.
@@ -234,11 +253,7 @@ impl PostRepository for Repositories {
                 .first(&mut connection)
                 .await
                 .optional()?;
-            let Some((row, twitter)) = row else { return Ok(None) };
-            let mut found = [row.with(twitter)?];
-            add_public(&mut connection, &mut found).await?;
-            let [post] = found;
-            Ok(Some(post))
+            Ok(whole(&mut connection, row.into_iter().collect()).await?.pop())
         })
         .await
     }
@@ -260,16 +275,16 @@ impl PostRepository for Repositories {
             if let Some(tweet) = filter.generated_tweet {
                 query = query.filter(twitter_posts::generated_tweet_id.eq(tweet.number()));
             }
+            query = match filter.is_held {
+                Some(true) => query.filter(held()),
+                Some(false) => query.filter(not(held())),
+                None => query,
+            };
             let query =
                 keyset!(query, created_at, cursor_time, id, Direction::Descending, page.after);
             let mut connection = self.pools.read().await?;
-            let rows: Vec<(Row, Option<TwitterRow>)> =
-                query.limit(one_more(page.limit)).load(&mut connection).await?;
-            let mut found = rows
-                .into_iter()
-                .map(|(row, twitter)| row.with(twitter))
-                .collect::<Result<Vec<_>, _>>()?;
-            add_public(&mut connection, &mut found).await?;
+            let rows = query.limit(one_more(page.limit)).load(&mut connection).await?;
+            let found = whole(&mut connection, rows).await?;
             Ok(Page::from_one_more(found, page.limit, |post| Cursor {
                 sort_value: post.created_at.timestamp_micros(),
                 id: post.id.number(),
@@ -278,12 +293,105 @@ impl PostRepository for Repositories {
         .await
     }
 
-    async fn deliveries(&self, id: PostId) -> Result<Vec<Delivery>, PortError> {
+    async fn of_tweets(&self, tweets: &[GeneratedTweetId]) -> Result<Vec<Post>, PortError> {
+        if tweets.is_empty() {
+            return Ok(Vec::new());
+        }
+        during("finding the posts of tweets", async {
+            let numbers: Vec<i64> = tweets.iter().map(|tweet| tweet.number()).collect();
+            let mut connection = self.pools.read().await?;
+            let rows = posts::table
+                .left_join(twitter_posts::table)
+                .filter(posts::platform.eq_any(known_platforms()))
+                .filter(twitter_posts::generated_tweet_id.assume_not_null().eq_any(numbers))
+                .select((columns::<Row>(), columns::<Option<TwitterRow>>()))
+                .load(&mut connection)
+                .await?;
+            whole(&mut connection, rows).await
+        })
+        .await
+    }
+
+    async fn upcoming(&self, most: Limit) -> Result<Vec<Post>, PortError> {
+        during("finding the next posts", async {
+            let mut connection = self.pools.read().await?;
+            let rows = posts::table
+                .left_join(twitter_posts::table)
+                .filter(posts::due_at.is_not_null())
+                .filter(posts::platform.eq_any(known_platforms()))
+                .order((posts::due_at, posts::id))
+                .limit(i64::from(most.rows()))
+                .select((columns::<Row>(), columns::<Option<TwitterRow>>()))
+                .load(&mut connection)
+                .await?;
+            whole(&mut connection, rows).await
+        })
+        .await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, PortError> {
+        during("counting posts", async {
+            let mut connection = self.pools.read().await?;
+            let ended = [PostStatus::Published, PostStatus::Cancelled];
+            let open = PostStatus::ALL.into_iter().filter(|status| !ended.contains(status));
+            let counts: Vec<(String, i64)> = posts::table
+                .filter(posts::status.eq_any(open.map(PostStatus::name)))
+                .group_by(posts::status)
+                .select((posts::status, count_star()))
+                .load(&mut connection)
+                .await?;
+            let held: Vec<(String, i64)> = posts::table
+                .filter(held())
+                .group_by(posts::status)
+                .select((posts::status, count_star()))
+                .load(&mut connection)
+                .await?;
+            let next_due: Option<Time> = posts::table
+                .filter(posts::due_at.is_not_null())
+                .order(posts::due_at)
+                .select(posts::due_at.assume_not_null())
+                .first(&mut connection)
+                .await
+                .optional()?;
+            let among = |counts: &[(String, i64)], status: PostStatus| {
+                let found = counts.iter().find(|(name, _)| name == status.name());
+                found.map_or(0, |(_, count)| *count)
+            };
+            let of = |status| among(&counts, status) - among(&held, status);
+            Ok(Backlog {
+                scheduled: of(PostStatus::Scheduled),
+                publishing: of(PostStatus::Publishing),
+                held: held.iter().map(|(_, count)| count).sum(),
+                unknown: of(PostStatus::Unknown),
+                missed: of(PostStatus::Missed),
+                failed: of(PostStatus::Failed),
+                next_due: next_due.map(Into::into),
+            })
+        })
+        .await
+    }
+
+    async fn needs_person(&self) -> Result<bool, PortError> {
+        during("looking for posts that need a person", async {
+            let mut connection = self.pools.read().await?;
+            let undecided = [PostStatus::Unknown.name(), PostStatus::Missed.name()];
+            let undecided = posts::table.filter(posts::status.eq_any(undecided));
+            let query = exists(undecided).or(exists(posts::table.filter(held())));
+            Ok(diesel::select(query).get_result(&mut connection).await?)
+        })
+        .await
+    }
+
+    async fn deliveries(&self, ids: &[PostId]) -> Result<Vec<Delivery>, PortError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         during("listing deliveries", async {
+            let numbers: Vec<i64> = ids.iter().map(|id| id.number()).collect();
             let mut connection = self.pools.read().await?;
             let rows: Vec<DeliveryRow> = deliveries::table
-                .filter(deliveries::post_id.eq(id.number()))
-                .order(deliveries::attempt)
+                .filter(deliveries::post_id.eq_any(numbers))
+                .order((deliveries::post_id, deliveries::attempt))
                 .limit(1_000)
                 .select(columns::<DeliveryRow>())
                 .load(&mut connection)

@@ -288,6 +288,9 @@ pub(crate) mod dialect {
     /// A new name for the course of events: 16 random hexadecimal digits.
     pub(crate) const NEW_EPOCH: &str = "lower(hex(randomblob(8)))";
 
+    /// The posts that wait for the owner of their account, in the words of the partial index.
+    pub(crate) const HELD: &str = "posts.is_held = 1";
+
     /// Whether a batch and its tweets can be stored in one statement: an INSERT cannot be a part of
     /// another statement.
     pub(crate) const STORES_AT_ONCE: bool = false;

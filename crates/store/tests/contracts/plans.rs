@@ -8,6 +8,8 @@ use diesel::connection::{
     Connection as _, Instrumentation, InstrumentationEvent, set_default_instrumentation,
 };
 use diesel::prelude::*;
+use waggle_content::PostFilter;
+use waggle_kernel::{Limit, PageRequest};
 use waggle_twitter_n8n::testing;
 
 use crate::Fresh;
@@ -76,6 +78,14 @@ async fn check_plans() {
     let fresh = sqlite().await;
     let tweets = crate::publishing::approved(&fresh.ports, 1).await;
     crate::publishing::queued(&fresh.ports, &tweets[0]).await;
+    let posts = &fresh.ports.posts;
+    posts.needs_person().await.unwrap();
+    posts.upcoming(Limit::DEFAULT).await.unwrap();
+    posts.of_tweets(&[tweets[0].id()]).await.unwrap();
+    for is_held in [None, Some(true)] {
+        let filter = PostFilter { is_held, ..PostFilter::default() };
+        posts.list(&filter, PageRequest::first(Limit::DEFAULT)).await.unwrap();
+    }
 
     let path = fresh.database.url.trim_start_matches("sqlite://");
     let mut connection = SqliteConnection::establish(path).unwrap();

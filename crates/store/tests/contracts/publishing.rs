@@ -10,8 +10,8 @@ use waggle_audit::EventFilter;
 use waggle_content::ClaimRequest;
 use waggle_content::ports::LedgerError;
 use waggle_content::{
-    Changed, Claimed, DeliveryState, EarlierAttempts, Looked, Marker, Platform, PostStatus,
-    Prepared, Recorded, Resolution, Settlement,
+    Changed, Claimed, DeliveryState, EarlierAttempts, Looked, Marker, Platform, PostFilter,
+    PostStatus, Prepared, Recorded, Resolution, Settlement,
 };
 use waggle_kernel::ids::{DeliveryId, PostId, TokenId, Version};
 use waggle_kernel::{Actor, ActorRef, Clock as _, FixedClock, Limit, PageRequest, Scopes};
@@ -161,6 +161,54 @@ async fn a_published_post_makes_its_tweet_posted(ports: Ports) {
     assert!(claim(&ports, noon(), 10).await.is_empty());
     let again = ports.queue.queue(&request(&tweet, noon())).await;
     assert!(matches!(again, Err(QueueRefused::NotApproved)), "{again:?}");
+}
+
+/// What people are shown of posts: those of tweets, those that come next, and those that need them.
+async fn posts_are_found_by_what_they_wait_for(ports: Ports) {
+    let tweets = approved(&ports, 6).await;
+    let minutes = |minutes| noon() + Duration::minutes(minutes);
+    let mut posts = Vec::new();
+    for (tweet, due) in tweets.iter().zip([0, 0, 0, 0, 9, 8]) {
+        posts.push(ports.queue.queue(&request(tweet, minutes(due))).await.unwrap().id);
+    }
+    assert!(!ports.posts.needs_person().await.unwrap());
+    let reason = || "because".to_owned();
+    for claimed in claim(&ports, noon(), 10).await {
+        let settlement = match posts.iter().position(|post| *post == claimed.post.id).unwrap() {
+            0 => Settlement::Missed { reason: reason() },
+            1 => Settlement::Failed { reason: reason(), state: DeliveryState::Refused },
+            2 => Settlement::Held { at: minutes(60), reason: reason() },
+            _ => continue,
+        };
+        ports.ledger.settle(&claimed, None, &settlement, noon()).await.unwrap();
+    }
+
+    let backlog = ports.posts.backlog().await.unwrap();
+    let numbers = (backlog.scheduled, backlog.publishing, backlog.held, backlog.unknown);
+    assert_eq!(numbers, (2, 1, 1, 0));
+    assert_eq!((backlog.missed, backlog.failed), (1, 1));
+    // The lease of the one that is being published ends first.
+    assert_eq!(backlog.lag(minutes(3)), Duration::minutes(2));
+    assert_eq!(backlog.lag(noon()), Duration::zero());
+    assert!(ports.posts.needs_person().await.unwrap());
+    let next = ports.posts.upcoming(Limit::new(2).unwrap()).await.unwrap();
+    assert_eq!(next.iter().map(|post| post.id).collect::<Vec<_>>(), [posts[3], posts[5]]);
+    let held = |is_held| {
+        let filter = PostFilter { is_held: Some(is_held), ..PostFilter::default() };
+        let list = ports.posts.clone();
+        async move {
+            let page = list.list(&filter, PageRequest::first(Limit::DEFAULT)).await.unwrap();
+            page.items.iter().map(|post| post.id).collect::<BTreeSet<_>>()
+        }
+    };
+    assert_eq!(held(true).await, BTreeSet::from([posts[2]]));
+    assert_eq!(held(false).await.len(), 5);
+    let ids: Vec<_> = tweets.iter().skip(4).map(GeneratedTweet::id).collect();
+    let found = ports.posts.of_tweets(&ids).await.unwrap();
+    let found: BTreeSet<_> = found.iter().map(|post| post.id).collect();
+    assert_eq!(found, posts[4..].iter().copied().collect());
+    assert_eq!(ports.posts.of_tweets(&[]).await.unwrap(), []);
+    assert_eq!(ports.posts.deliveries(&posts).await.unwrap(), []);
 }
 
 async fn many_queueings_make_one_post(ports: Ports) {
@@ -410,7 +458,7 @@ async fn what_a_dead_worker_left_open_is_found_by_the_next(ports: Ports) {
     let second = begun(&ports, &again, now).await;
     ports.ledger.settle(&again, Some(second), &out(), now).await.unwrap();
     let states: Vec<DeliveryState> =
-        ports.posts.deliveries(post).await.unwrap().iter().map(|one| one.state).collect();
+        ports.posts.deliveries(&[post]).await.unwrap().iter().map(|one| one.state).collect();
     assert_eq!(states, [DeliveryState::Absent, DeliveryState::Published]);
 }
 
@@ -513,7 +561,7 @@ async fn what_arrives_late_is_recorded_and_stops_the_repetition(ports: Ports) {
     assert_eq!(post.platform_post_id, "sandbox-1");
     assert!(claim(&ports, noon(), 10).await.is_empty(), "it is not sent again");
     let states: Vec<DeliveryState> =
-        ports.posts.deliveries(post.id).await.unwrap().iter().map(|one| one.state).collect();
+        ports.posts.deliveries(&[post.id]).await.unwrap().iter().map(|one| one.state).collect();
     assert_eq!(states, [DeliveryState::AlsoPublished]);
     let posted = ports.tweets.find(tweet.id()).await.unwrap().unwrap();
     assert_eq!(posted.status(), Status::Posted);
@@ -605,7 +653,7 @@ async fn a_failed_delivery_keeps_its_true_end(ports: Ports) {
         let failed = Settlement::Failed { reason: "over".into(), state };
         ports.ledger.settle(&claimed, Some(delivery), &failed, noon()).await.unwrap();
 
-        let found = ports.posts.deliveries(claimed.post.id).await.unwrap();
+        let found = ports.posts.deliveries(&[claimed.post.id]).await.unwrap();
         assert_eq!(found[0].state, state);
         assert_eq!(status_of(&ports, claimed.post.id).await, PostStatus::Failed);
     }
@@ -703,6 +751,8 @@ mod rules {
     crate::on_both! {
         a_published_post_makes_its_tweet_posted(ports) =>
             crate::publishing::a_published_post_makes_its_tweet_posted(ports);
+        posts_are_found_by_what_they_wait_for(ports) =>
+            crate::publishing::posts_are_found_by_what_they_wait_for(ports);
         many_queueings_make_one_post(ports) =>
             crate::publishing::many_queueings_make_one_post(ports);
         publishing_again_moves_a_post_that_waits(ports) =>
