@@ -38,7 +38,7 @@ const ESCAPE: &str = "\u{e00c}";
 /// A server with a reviewer, and a batch of drafts.
 struct Site {
     process: Process,
-    _database: Database,
+    database: Database,
     token: String,
     client: Client,
 }
@@ -57,7 +57,7 @@ impl Site {
         adding.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
         assert!(adding.wait().unwrap().success());
         let token = token(&database, &["admin"]);
-        let site = Self { process, _database: database, token, client: client() };
+        let site = Self { process, database, token, client: client() };
         site.submit("b-1", texts).await;
         site
     }
@@ -81,6 +81,24 @@ impl Site {
         let answer = request.send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         answer.json().await.unwrap()
+    }
+
+    /// Changes a setting, and waits until the server uses it.
+    async fn setting(&self, key: &str, value: &str) {
+        let change = ["settings", "set", key, value];
+        let change = if value.is_empty() { &["settings", "unset", key][..] } else { &change };
+        let status = command(&self.database).args(change).stdout(Stdio::null()).status();
+        assert!(status.unwrap().success());
+        let path = format!("/api/v1/settings/{key}");
+        let current = async || self.call(Method::GET, &path, None).await["value"].clone();
+        let wanted: Value = if value.is_empty() { json!([]) } else { value.split(',').collect() };
+        for _ in 0..500 {
+            if current().await == wanted {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("{key} is {}", current().await);
     }
 
     async fn tweet(&self, id: i64) -> Value {
@@ -204,6 +222,117 @@ async fn a_batch_is_reviewed_by_keyboard() {
     browser.press(None, "a").await;
     browser.run("document.getElementById('single-keys').click()").await;
     assert_eq!(site.status(1).await, "Draft");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approved_tweet_is_published_and_can_be_stopped_until_then() {
+    let site = Site::with_drafts(&["To be published", "To be stopped", "To be scheduled"]).await;
+    let browser = Browser::open(1280, 800, false).await;
+    site.sign_in(&browser, "/batches/1").await;
+    let says =
+        |words: &str| format!("document.getElementById('notice').innerText.includes('{words}')");
+    let focus = |id: i64| format!("document.getElementById('tweet-{id}').focus()");
+    let state = |id: i64, words: &str| {
+        format!("document.querySelector('#tweet-{id}').innerText.includes('{words}')")
+    };
+
+    // What is published now can be stopped, and then the approval is undone.
+    browser.run(&focus(2)).await;
+    browser.press(None, "a").await;
+    browser.until(&says("approved")).await;
+    browser.run(&focus(2)).await;
+    browser.press(None, "p").await;
+    browser.until(&says("goes out in 10 seconds")).await;
+    browser.until(&state(2, "scheduled in the sandbox")).await;
+    check(&browser, "batch-queued").await;
+    browser.press(None, "u").await;
+    browser.until(&state(2, "cancelled in the sandbox")).await;
+    browser.until(&says("Undone")).await;
+    browser.press(None, "u").await;
+    browser.until(&state(2, "Brand Aligned")).await;
+    assert_eq!(site.call(Method::GET, "/api/v1/posts/1", None).await["status"], "cancelled");
+    assert_eq!(site.status(2).await, "Brand Aligned");
+
+    // A time is chosen by keyboard, and the post is cancelled by key.
+    browser.run(&focus(3)).await;
+    browser.press(None, "a").await;
+    browser.until(&state(3, "Approved")).await;
+    browser.run(&focus(3)).await;
+    browser.press(None, "t").await;
+    browser.until("document.activeElement.type === 'datetime-local'").await;
+    let fill = "document.activeElement.value = new Date(Date.now() + 864e5).toISOString()\
+                .slice(0, 16); document.activeElement.form.requestSubmit()";
+    browser.run(fill).await;
+    browser.until(&says("is scheduled")).await;
+    browser.until(&state(3, "scheduled in the sandbox")).await;
+    check(&browser, "batch-scheduled").await;
+    browser.press(None, "c").await;
+    browser.until(&state(3, "cancelled in the sandbox")).await;
+
+    // A post goes out by itself, which every page shows.
+    site.call(
+        Method::POST,
+        "/api/v1/generated-tweets/approve-many",
+        Some(json!({
+            "tweets": [{ "id": 1, "version": site.tweet(1).await["version"] }],
+        })),
+    )
+    .await;
+    site.call(Method::POST, "/api/v1/generated-tweets/1/publish", Some(json!({}))).await;
+    browser.until(&state(1, "published in the sandbox")).await;
+    browser.goto(&format!("{}/posts", site.process.base)).await;
+    check(&browser, "posts").await;
+    browser.run("document.querySelector('#post-3 a[rel]').click()").await;
+    browser.until("location.pathname === '/sandbox' && document.querySelector('.card')").await;
+    check(&browser, "sandbox").await;
+    browser.goto(&format!("{}/publishing", site.process.base)).await;
+    browser.until("document.querySelector('h1').innerText === 'Publishing'").await;
+    check(&browser, "publishing-well").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_outcome_is_settled_in_two_clicks() {
+    let site = Site::with_drafts(&["Lost on the way", "Refused"]).await;
+    let browser = Browser::open(390, 844, true).await;
+    let publish = async |id: i64, faults: &[&str]| {
+        site.setting("SANDBOX_FAULTS", &faults.join(",")).await;
+        let version = site.tweet(id).await["version"].clone();
+        let tweets = json!({ "tweets": [{ "id": id, "version": version }] });
+        site.call(Method::POST, "/api/v1/generated-tweets/approve-many", Some(tweets)).await;
+        let path = format!("/api/v1/generated-tweets/{id}/publish");
+        site.call(Method::POST, &path, Some(json!({}))).await["post"]["id"].as_i64().unwrap()
+    };
+    site.sign_in(&browser, "/publishing").await;
+    let lost = publish(1, &["lost-request", "blind"]).await;
+    browser.until("!document.getElementById('fresh').hidden").await;
+    browser.run("document.querySelector('#fresh a').click()").await;
+    let post = format!("document.querySelector('#attention ~ #post-{lost}')");
+    browser.until(&post).await;
+    check(&browser, "publishing-unknown-phone").await;
+    let text = browser.run(&format!("return {post}.innerText")).await;
+    let text = text.as_str().unwrap();
+    assert!(text.contains("does not know") && text.contains("Attempt 1 began"), "{text}");
+
+    // One click says that it is not there, the second publishes it again.
+    site.setting("SANDBOX_FAULTS", "").await;
+    let click = |label: &str| {
+        format!(
+            "[...document.querySelectorAll('button')].find((button) => \
+             button.innerText.startsWith('{label}')).click()"
+        )
+    };
+    browser.run(&click("It is not there")).await;
+    browser.until("document.body.innerText.includes('Publish again')").await;
+    browser.run(&click("Publish again")).await;
+    browser.until(&format!("{post}.innerText.includes('published in the sandbox')")).await;
+    assert_eq!(site.status(1).await, "Posted");
+
+    // A refused post is listed with its reason.
+    publish(2, &["refuse"]).await;
+    browser.until("!document.getElementById('fresh').hidden").await;
+    browser.run("document.querySelector('#fresh a').click()").await;
+    browser.until("document.body.innerText.includes('configured to refuse')").await;
+    check(&browser, "publishing-failed-phone").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

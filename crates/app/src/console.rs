@@ -1,88 +1,21 @@
 //! The pages of the console: who may see them, what they read, and their files.
 
-use std::sync::Arc;
+mod publishing;
+mod query;
+mod review;
+
+pub(crate) use publishing::{show_post, show_posts, show_publishing, show_sandbox};
+pub(crate) use review::{show_batch, show_batches, show_review, show_tweet};
 
 use poem::http::{StatusCode, header};
-use poem::web::{Data, Path};
+use poem::web::Path;
 use poem::{IntoResponse as _, Request, Response, handler};
-use waggle_console::{
-    BatchPage, BatchesPage, DrawError, MessagePage, Page, ReviewPage, Section, Shell, TweetPage,
-};
+use waggle_console::{DrawError, MessagePage, Page, Section, Shell};
 use waggle_content::Platform;
-use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId};
-use waggle_kernel::{Actor, Direction, Limit, PageRequest, Scopes};
-use waggle_twitter_n8n::{BatchFilter, TweetFilter};
+use waggle_kernel::{Actor, Scopes};
 
 use crate::http::{CallerRefused, Problem, viewer};
 use crate::use_cases::UseCases;
-
-/// What waits for a decision, oldest first.
-#[handler]
-pub(crate) async fn show_review(request: &Request, app: Data<&Arc<UseCases>>) -> Response {
-    shown(&app, request, async |actor, shell| {
-        let page = page(request)?;
-        let filter = TweetFilter { waiting: Some(true), ..TweetFilter::default() };
-        let found = app.review.list(&actor, &filter, Direction::Ascending, page).await?;
-        let mut batches: Vec<CampaignBatchId> =
-            found.items.iter().map(|tweet| tweet.view().batch).collect();
-        batches.dedup();
-        let batches = app.batches.find_many(&actor, &batches).await?;
-        let next = found.next.map(|cursor| cursor.to_string());
-        draw(&ReviewPage::new(shell, &found.items, &batches, next, page.after.is_none()))
-    })
-    .await
-}
-
-/// The batches, newest first.
-#[handler]
-pub(crate) async fn show_batches(request: &Request, app: Data<&Arc<UseCases>>) -> Response {
-    shown(&app, request, async |actor, shell| {
-        let page = page(request)?;
-        let (all, newest) = (BatchFilter::default(), Direction::Descending);
-        let found = app.batches.list(&actor, &all, newest, page).await?;
-        let next = found.next.map(|cursor| cursor.to_string());
-        draw(&BatchesPage::new(shell, &found.items, next, page.after.is_none()))
-    })
-    .await
-}
-
-/// A batch with its tweets.
-#[handler]
-pub(crate) async fn show_batch(
-    request: &Request,
-    app: Data<&Arc<UseCases>>,
-    id: Path<String>,
-) -> Response {
-    shown(&app, request, async |actor, shell| {
-        let id = id.parse().map_err(|_| Problem::not_found("there is no such campaign batch"))?;
-        let (id, page) = (CampaignBatchId::new(id), page(request)?);
-        let (batch, sources) = app.batches.find(&actor, id).await?;
-        let filter = TweetFilter { batch: Some(id), ..TweetFilter::default() };
-        let found = app.review.list(&actor, &filter, Direction::Ascending, page).await?;
-        let next = found.next.map(|cursor| cursor.to_string());
-        let is_first = page.after.is_none();
-        draw(&BatchPage::new(shell, (&batch, sources), &found.items, next, is_first))
-    })
-    .await
-}
-
-/// A generated tweet with its history.
-#[handler]
-pub(crate) async fn show_tweet(
-    request: &Request,
-    app: Data<&Arc<UseCases>>,
-    id: Path<String>,
-) -> Response {
-    shown(&app, request, async |actor, shell| {
-        let id = id.parse().map_err(|_| Problem::not_found("there is no such generated tweet"))?;
-        let id = GeneratedTweetId::new(id);
-        let tweet = app.review.find(&actor, id).await?;
-        let newest = PageRequest::first(Limit::DEFAULT);
-        let history = app.review.history(&actor, id, newest).await?;
-        draw(&TweetPage::new(shell, &tweet, history.items))
-    })
-    .await
-}
 
 /// A file of the pages, which never changes under its path.
 #[handler]
@@ -94,15 +27,6 @@ pub(crate) fn send_asset(Path((hash, name)): Path<(String, String)>) -> Response
         .content_type(asset.content_type)
         .header(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
         .body(asset.text)
-}
-
-/// The page of a list that the query parameter `cursor` selects.
-fn page(request: &Request) -> Result<PageRequest, Problem> {
-    let query = request.uri().query().unwrap_or_default();
-    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-    let cursor = pairs.find(|(name, _)| name == "cursor").map(|(_, value)| value.parse());
-    let after = cursor.transpose().map_err(|error| Problem::invalid(format!("cursor: {error}")))?;
-    Ok(PageRequest { limit: Limit::DEFAULT, after })
 }
 
 /// Shows a page to a signed-in user who may see it. Others are led to the sign-in, or told which
@@ -118,10 +42,19 @@ where
     let section = match request.uri().path() {
         "/review" => Section::Review,
         "/batches" => Section::Batches,
+        "/posts" => Section::Posts,
+        "/publishing" => Section::Publishing,
+        "/sandbox" => Section::Sandbox,
         _ => Section::Other,
     };
     let is_sandbox_only = !app.connections.is_connected(Platform::X);
-    let shell = |user: String, scopes| Shell { user, scopes, section, is_sandbox_only };
+    let shell = |user: String, scopes, needs_person| Shell {
+        user,
+        scopes,
+        section,
+        is_sandbox_only,
+        needs_person,
+    };
     let (visitor, actor) = match viewer(app, request).await {
         Ok(viewer) => viewer,
         Err(
@@ -130,9 +63,12 @@ where
             | CallerRefused::NeedsFactor
             | CallerRefused::NeedsSetup,
         ) => return to_sign_in(request),
-        Err(refused) => return told(shell(String::new(), Scopes::NONE), &refused.into()),
+        Err(refused) => return told(shell(String::new(), Scopes::NONE, false), &refused.into()),
     };
-    let shell = shell(visitor.user.username.to_string(), visitor.user.effective_role().scopes());
+    // A page is shown also if this cannot be read now; then the page itself says so.
+    let needs_person = app.posts.needs_person(&actor).await.unwrap_or_default();
+    let scopes = visitor.user.effective_role().scopes();
+    let shell = shell(visitor.user.username.to_string(), scopes, needs_person);
     match page(actor, shell.clone()).await {
         Ok(response) => response,
         Err(problem) => told(shell, &problem),

@@ -1,6 +1,6 @@
-// Sends what a form names to the API, then draws the part of the page again that it belongs to.
+// Sends what a form names to the API, then draws the parts of the page again that it changed.
 
-import { drawObject } from "./part.js";
+import { drawObjects, partsOf, settle } from "./part.js";
 import { say, word } from "./say.js";
 
 const MOST_STEPS = 20;
@@ -18,6 +18,8 @@ async function call(method, path, version, body) {
   }
 }
 
+const isDone = ({ status }) => status >= 200 && status < 300;
+
 /** Tells why an operation failed. */
 function tell({ status, body }) {
   const known = { 0: "offline", 401: "signed-out" }[status];
@@ -33,36 +35,50 @@ function neighbor(part) {
   return cards.slice(at + 1).find(waits) ?? cards.slice(0, at).reverse().find(waits);
 }
 
+/** What a form sends: what it names, and its fields. Times are in UTC. */
+function bodyOf(form) {
+  const body = JSON.parse(form.dataset.body ?? "{}");
+  for (const field of form.elements) {
+    if (!field.name) continue;
+    body[field.name] = field.type === "datetime-local" ? `${field.value}:00Z` : field.value;
+  }
+  return body;
+}
+
 async function send(form) {
   const { method, path, version, undo, undoPath, done } = form.dataset;
-  const part = form.closest("[data-object]");
-  const { kind, object } = part.dataset;
-  const field = form.querySelector("textarea");
-  const before = field?.defaultValue;
-  const body = field ? { content: field.value } : {};
+  const part = form.closest("[data-objects]");
+  const objects = part.dataset.objects.split(" ");
+  const editor = form.closest("details");
+  const text = form.querySelector("textarea");
+  const before = text ? { [text.name]: text.defaultValue } : {};
   const buttons = part.querySelectorAll("button");
   for (const button of buttons) button.disabled = true;
-  const answer = await call(method, path, version, body);
+  const answer = await call(method, path, version, bodyOf(form));
   for (const button of buttons) button.disabled = false;
-  const isDone = answer.status >= 200 && answer.status < 300;
-  if (isDone && field) {
-    // What is saved is no longer what somebody is writing.
-    field.defaultValue = field.value;
-    field.closest("details").open = false;
-    part.focus();
+  if (isDone(answer)) {
+    settle(form);
+    if (editor) {
+      editor.open = false;
+      part.focus();
+    }
   }
-  if (isDone || answer.status === 409) await drawObject(kind, object).catch(() => {});
-  if (!isDone) return tell(answer);
+  if (isDone(answer) || answer.status === 409) await drawObjects(objects).catch(() => {});
+  if (!isDone(answer)) return tell(answer);
   if (undo) {
-    const opposite = field ? { content: before } : {};
-    const step = { method: undo, path: undoPath, body: opposite, kind, object };
-    steps.push({ ...step, base: Number(version), version: answer.body.version });
+    const object = answer.body.post ?? answer.body;
+    const step = { method: undo, path: undoPath.replace("{id}", object.id), body: before, objects };
+    // An operation on another object leaves the version of this one as it is.
+    steps.push({ ...step, base: Number(version), version: object.version, isOwn: !answer.body.post });
     if (steps.length > MOST_STEPS) steps.shift();
   }
   say(done, { undo: undo ? undoLast : null });
   const drawn = document.getElementById(part.id);
-  if (!field && !drawn?.querySelector(".state.waits")) neighbor(drawn)?.focus();
+  if (!editor && drawn && !drawn.querySelector(".state.waits")) neighbor(drawn)?.focus();
 }
+
+/** The version of an object that a part shows. */
+const shown = (part) => Number(part?.querySelector("[data-version]")?.dataset.version);
 
 /**
  * Undoes the last step. If nobody else changed the object between the step before it and this one,
@@ -74,11 +90,12 @@ export async function undoLast() {
   const answer = await call(step.method, step.path, step.version, step.body);
   // What did not arrive, or came after the session had ended, can be tried again.
   if ([0, 401].includes(answer.status)) steps.push(step);
-  await drawObject(step.kind, step.object).catch(() => {});
-  if (answer.status >= 300 || answer.status === 0) return tell(answer);
-  const earlier = steps.findLast(({ kind, object }) => kind === step.kind && object === step.object);
-  if (earlier?.version === step.base) earlier.version = answer.body.version;
-  const part = document.querySelector(`[data-kind="${step.kind}"][data-object="${step.object}"]`);
+  await drawObjects(step.objects).catch(() => {});
+  if (!isDone(answer)) return tell(answer);
+  const [object] = step.objects;
+  const [part] = partsOf(object);
+  const earlier = steps.findLast(({ objects }) => objects[0] === object);
+  if (earlier?.version === step.base) earlier.version = step.isOwn ? answer.body.version : shown(part);
   part?.focus();
   say(word("undone"));
 }

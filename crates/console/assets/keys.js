@@ -1,6 +1,7 @@
 // Keys: single letters act on the tweet that has the focus.
 
 import { undoLast } from "./act.js";
+import { FIELDS } from "./part.js";
 
 const list = document.getElementById("keys");
 const single = document.getElementById("single-keys");
@@ -25,10 +26,12 @@ function press(key) {
   const found = current()?.querySelector(`[data-key="${key}"]`);
   if (!found) return false;
   if (found.localName === "details") {
-    const field = found.querySelector("textarea");
+    const field = found.querySelector(FIELDS);
     found.open = true;
     field.focus();
-    field.setSelectionRange(field.value.length, field.value.length);
+    if (field.localName === "textarea") {
+      field.setSelectionRange(field.value.length, field.value.length);
+    }
   } else {
     found.requestSubmit();
   }
@@ -45,7 +48,8 @@ const ACTIONS = {
 /** Keys in an editor: saves, or leaves it. */
 function write(event) {
   const editor = event.target.closest("details");
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+  const isText = event.target.localName === "textarea";
+  if (isText && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     event.target.form.requestSubmit();
   } else if (event.key === "Escape" && editor) {
@@ -55,9 +59,8 @@ function write(event) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("textarea")) return write(event);
-  const isTyped = event.target.matches("input, select") || event.isComposing;
-  if (isTyped || list.open || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.matches(FIELDS)) return write(event);
+  if (event.isComposing || list.open || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key.length === 1 && !single.checked) return;
   const action = ACTIONS[event.key];
   if (action || press(event.key)) event.preventDefault();

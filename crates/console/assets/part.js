@@ -1,6 +1,7 @@
 // Draws a part of the page again, as the server draws it.
 
 const policy = globalThis.trustedTypes?.createPolicy("waggle", { createHTML: (text) => text });
+export const FIELDS = "textarea,input,select";
 
 /**
  * The document that the server sends for a path. What a page loads by itself does not keep the
@@ -14,35 +15,58 @@ export async function load(path, isByItself = false) {
   return new DOMParser().parseFromString(policy ? policy.createHTML(text) : text, "text/html");
 }
 
-/** Whether somebody is writing in a part. */
-export function isWritten(part) {
-  const fields = [...part.querySelectorAll("textarea")];
-  return fields.some((field) => field.value !== field.defaultValue);
+/** Whether somebody changed a field since the page was drawn. */
+function isChanged(field) {
+  if (field.type === "checkbox" || field.type === "radio") {
+    return field.checked !== field.defaultChecked;
+  }
+  if (field.localName === "select") {
+    return [...field.options].some((option) => option.selected !== option.defaultSelected);
+  }
+  return field.value !== field.defaultValue;
 }
 
+/** Whether somebody is writing in a part. */
+export const isWritten = (part) => [...part.querySelectorAll(FIELDS)].some(isChanged);
+
+/** What was sent is no longer what somebody is writing. */
+export function settle(form) {
+  for (const field of form.querySelectorAll(FIELDS)) {
+    if ("defaultValue" in field) field.defaultValue = field.value;
+  }
+}
+
+/** The parts of the page that show an object, by its name as in `generated_tweet:7`. */
+export const partsOf = (object) => [...document.querySelectorAll(`[data-objects~="${object}"]`)];
+
 /**
- * Replaces a part by what its page shows now. The focus stays in it, and so does an open editor with
+ * Replaces a part by what its page shows now. The focus stays in it, and so do open editors with
  * what was written there.
  */
 export async function drawAgain(part, page = load(part.dataset.from)) {
   const found = (await page).getElementById(part.id);
   if (!found || !part.isConnected) return part;
   const fresh = document.adoptNode(found);
-  const hadFocus = part.contains(document.activeElement);
-  const isInEditor = document.activeElement.localName === "textarea";
-  const isOpen = part.querySelector("details")?.open;
-  const written = isWritten(part) ? part.querySelector("textarea").value : null;
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  for (const old of part.querySelectorAll("details[id]")) {
+    const details = fresh.querySelector(`#${CSS.escape(old.id)}`);
+    if (details) details.open = old.open;
+  }
+  for (const old of part.querySelectorAll(FIELDS)) {
+    const field = old.id && isChanged(old) && fresh.querySelector(`#${CSS.escape(old.id)}`);
+    if (field) field.value = old.value;
+  }
   part.replaceWith(fresh);
-  const field = fresh.querySelector("textarea");
-  if (field && written !== null) field.value = written;
-  if (field && isOpen) field.closest("details").open = true;
-  if (hadFocus) (field && isOpen && isInEditor ? field : fresh).focus();
+  if (focused) {
+    const same = focused.matches(FIELDS) && fresh.querySelector(`#${CSS.escape(focused.id)}`);
+    (same && same.checkVisibility() ? same : fresh).focus();
+  }
   return fresh;
 }
 
-/** Draws all parts again that show an object. */
-export function drawObject(kind, id) {
-  const parts = document.querySelectorAll(`[data-kind="${kind}"][data-object="${id}"]`);
+/** Draws all parts again that show one of these objects. */
+export function drawObjects(objects) {
+  const parts = new Set(objects.flatMap(partsOf));
   const pages = {};
   const page = ({ from }) => (pages[from] ??= load(from));
   return Promise.all([...parts].map((part) => drawAgain(part, page(part.dataset))));

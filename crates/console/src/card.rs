@@ -1,32 +1,21 @@
 //! A generated tweet with what the user may do to it.
 
+use serde_json::json;
+use waggle_content::Post;
 use waggle_kernel::Scopes;
 use waggle_text::MOST;
 use waggle_twitter_n8n::{Action, GeneratedTweet, Unfit};
 
+use crate::control::Control;
 use crate::ops::{APPROVE, DELETE, EDIT, Op, REJECT, RESTORE, WITHDRAW};
+use crate::post_line::{PostLine, cancel, publish};
 use crate::words::class;
-
-/// A control that calls an operation.
-pub(crate) struct Control {
-    pub(crate) op: &'static Op,
-    pub(crate) path: String,
-    pub(crate) label: &'static str,
-    /// The key that presses it.
-    pub(crate) key: &'static str,
-    /// The method and path that undo it; empty if nothing does.
-    pub(crate) undo: &'static str,
-    pub(crate) undo_path: String,
-    /// What is said when it is done, after the name of the tweet.
-    pub(crate) done: &'static str,
-}
 
 /// A generated tweet as pages show it.
 pub(crate) struct Card {
     pub(crate) id: i64,
     pub(crate) batch: i64,
     pub(crate) name: String,
-    pub(crate) version: i64,
     pub(crate) status: &'static str,
     pub(crate) class: &'static str,
     pub(crate) content: String,
@@ -36,53 +25,52 @@ pub(crate) struct Card {
     pub(crate) unfit: String,
     pub(crate) hook: String,
     pub(crate) theme: String,
+    /// The post that was made from it.
+    pub(crate) post: Option<PostLine>,
     pub(crate) controls: Vec<Control>,
-    /// The path of the edit, if the user may edit it.
-    pub(crate) edit: Option<String>,
+    /// The edit, if the user may edit it.
+    pub(crate) edit: Option<Control>,
+    /// Publishing at a time, if the user may publish it.
+    pub(crate) schedule: Option<Control>,
 }
 
 impl Card {
-    /// The card of a tweet for a user with these scopes.
-    pub(crate) fn new(tweet: &GeneratedTweet, scopes: Scopes) -> Self {
+    /// The card of a tweet and of the post that was made from it, for a user with these scopes.
+    pub(crate) fn new(tweet: &GeneratedTweet, post: Option<&Post>, scopes: Scopes) -> Self {
         let (stored, id) = (tweet.view(), tweet.id().number());
-        let unfit = tweet.unfit();
-        let may = |action: Action, op: &Op| {
-            stored.status.after(action).is_some() && op.is_granted(scopes)
+        let (unfit, name) = (tweet.unfit(), &stored.tweet.tweet_id);
+        let control = |action: Action, op, label| {
+            let is_allowed = stored.status.after(action).is_some();
+            Control::new(op, id, stored.version, label, scopes).filter(|_| is_allowed)
         };
-        let control = |action, op: &'static Op, label, key, undo: Option<&'static Op>, done| {
-            let undo = undo.filter(|undo| undo.is_granted(scopes));
-            may(action, op).then(|| Control {
-                op,
-                path: op.path_of(id),
-                label,
-                key,
-                undo: undo.map_or("", |undo| undo.method),
-                undo_path: undo.map(|undo| undo.path_of(id)).unwrap_or_default(),
-                done,
-            })
-        };
-        let approve =
-            control(Action::Approve, &APPROVE, "Approve", "a", Some(&WITHDRAW), "approved");
+        let undone_by =
+            |control: Control, op: &'static Op| control.undone_by(op, op.path_of(id), scopes);
+        let waits = format!("{name} waits for a decision again");
+        let approve = control(Action::Approve, &APPROVE, "Approve")
+            .map(|control| undone_by(control.key("a").done(format!("{name} approved")), &WITHDRAW));
+        let reject = control(Action::Reject, &REJECT, "Reject")
+            .map(|control| undone_by(control.key("x").done(format!("{name} rejected")), &RESTORE));
+        let delete = control(Action::Delete, &DELETE, "Delete").map(|control| {
+            undone_by(control.key("Delete").done(format!("{name} deleted")), &RESTORE)
+        });
         let controls = [
             // A text that X would refuse cannot be approved.
             approve.filter(|_| unfit.is_none()),
-            control(
-                Action::Withdraw,
-                &WITHDRAW,
-                "Withdraw approval",
-                "w",
-                None,
-                "waits for a decision again",
-            ),
-            control(Action::Reject, &REJECT, "Reject", "x", Some(&RESTORE), "rejected"),
-            control(Action::Restore, &RESTORE, "Restore", "r", None, "waits for a decision again"),
-            control(Action::Delete, &DELETE, "Delete", "Delete", Some(&RESTORE), "deleted"),
+            publish(tweet, post, scopes),
+            post.and_then(|post| cancel(post, scopes)),
+            control(Action::Withdraw, &WITHDRAW, "Withdraw approval")
+                .map(|control| control.key("w").done(waits.clone())),
+            reject,
+            control(Action::Restore, &RESTORE, "Restore")
+                .map(|control| control.key("r").done(waits.clone())),
+            delete,
         ];
+        let edit = control(Action::Edit, &EDIT, "Edit")
+            .map(|control| undone_by(control.key("e").done(format!("{name} edited")), &EDIT));
         Self {
             id,
             batch: stored.batch.number(),
-            name: stored.tweet.tweet_id.clone(),
-            version: stored.version.number(),
+            name: name.clone(),
             status: stored.status.name(),
             class: class(stored.status),
             content: stored.tweet.content.clone(),
@@ -91,8 +79,12 @@ impl Card {
             unfit: unfit.as_ref().map(Unfit::to_string).unwrap_or_default(),
             hook: stored.tweet.engagement_hook.clone(),
             theme: stored.tweet.theme_connection.clone(),
+            post: post.map(PostLine::new),
             controls: controls.into_iter().flatten().collect(),
-            edit: may(Action::Edit, &EDIT).then(|| EDIT.path_of(id)),
+            edit,
+            schedule: publish(tweet, post, scopes).map(|control| {
+                control.key("t").body(json!({})).done(format!("{name} is scheduled"))
+            }),
         }
     }
 }

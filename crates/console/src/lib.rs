@@ -1,4 +1,4 @@
-//! The console: pages in which people review what workflows submitted.
+//! The console: pages in which people review what workflows submitted, and publish it.
 //!
 //! A page is a struct that is made from entities, and a template, so that a renamed field does not
 //! compile. Pages change nothing. Their controls name operations of the HTTP API ([`OPS`]), which
@@ -7,14 +7,22 @@
 
 mod assets;
 mod card;
+mod control;
+mod links;
 mod ops;
 mod pages;
+mod post_card;
+mod post_line;
 mod shell;
 mod words;
 
 pub use askama::Error as DrawError;
 pub use askama::Template as Page;
 pub use assets::{Asset, asset};
+pub use links::Links;
 pub use ops::{OPS, Op};
-pub use pages::{BatchPage, BatchesPage, MessagePage, ReviewPage, TweetPage};
+pub use pages::{
+    BatchPage, BatchesPage, MessagePage, PostPage, PostsPage, PostsWith, PublishingPage,
+    ReviewPage, SandboxPage, TweetPage,
+};
 pub use shell::{Section, Shell};

@@ -31,6 +31,9 @@ ops! {
     RESTORE = "POST" "/api/v1/generated-tweets/{id}/restore", "restore_generated_tweet", Write;
     DELETE = "DELETE" "/api/v1/generated-tweets/{id}", "delete_generated_tweet", Write;
     EDIT = "PATCH" "/api/v1/generated-tweets/{id}", "edit_generated_tweet", Write;
+    PUBLISH = "POST" "/api/v1/generated-tweets/{id}/publish", "publish_generated_tweet", Publish;
+    CANCEL = "POST" "/api/v1/posts/{id}/cancel", "cancel_post", Publish;
+    RESOLVE = "POST" "/api/v1/posts/{id}/resolve", "resolve_post", Publish;
 }
 
 impl Op {

@@ -7,6 +7,9 @@ use waggle_kernel::Scopes;
 pub enum Section {
     Review,
     Batches,
+    Posts,
+    Publishing,
+    Sandbox,
     /// A page that is not in the navigation.
     Other,
 }
@@ -21,11 +24,24 @@ pub struct Shell {
     pub section: Section,
     /// Whether posts go to the sandbox only, because X is not connected.
     pub is_sandbox_only: bool,
+    /// Whether a post needs a person.
+    pub needs_person: bool,
 }
 
 impl Shell {
     /// The value of `aria-current` of the link to a section.
     pub(crate) fn current(&self, section: Section) -> &'static str {
         if self.section == section { "page" } else { "false" }
+    }
+
+    /// The kinds of events after which the page says that there is something new.
+    pub(crate) const fn news(&self) -> &'static str {
+        match self.section {
+            Section::Review | Section::Batches => "batch.received",
+            Section::Posts => "post.created",
+            Section::Publishing => "post.created post.unknown post.missed post.held post.failed",
+            Section::Sandbox => "post.published",
+            Section::Other => "",
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! States and times as people read them.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use waggle_twitter_n8n::Action;
-use waggle_twitter_n8n::{HistoryAction, Status};
+use waggle_content::{Platform, Post, PostStatus};
+use waggle_twitter_n8n::{Action, HistoryAction, Status};
 
 /// A time, for people and for machines.
 pub(crate) struct Moment {
@@ -26,6 +26,25 @@ pub(crate) const fn class(status: Status) -> &'static str {
         Status::Approved => "good",
         Status::Posted => "done",
         Status::Rejected | Status::Deleted => "off",
+    }
+}
+
+/// The class of the mark of the status of a post.
+pub(crate) const fn post_class(post: &Post) -> &'static str {
+    match post.status {
+        _ if post.is_held => "needed",
+        PostStatus::Unknown | PostStatus::Missed | PostStatus::Failed => "needed",
+        PostStatus::Scheduled | PostStatus::Publishing => "good",
+        PostStatus::Published => "done",
+        PostStatus::Cancelled => "off",
+    }
+}
+
+/// A platform, as people call it.
+pub(crate) const fn platform_name(platform: Platform) -> &'static str {
+    match platform {
+        Platform::X => "X",
+        Platform::Sandbox => "sandbox",
     }
 }
 

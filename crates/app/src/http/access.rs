@@ -116,12 +116,31 @@ static TABLE: &[(Method, &str, Access)] = &[
 ];
 
 /// The pages of the console, and the scope that a signed-in user needs to see each.
-static PAGES: &[(&str, Scope)] =
-    &[("/review", Read), ("/batches", Read), ("/batches/:id", Read), ("/tweets/:id", Read)];
+static PAGES: &[(&str, Scope)] = &[
+    ("/review", Read),
+    ("/batches", Read),
+    ("/batches/:id", Read),
+    ("/tweets/:id", Read),
+    ("/posts", Read),
+    ("/posts/:id", Read),
+    ("/publishing", Read),
+    ("/sandbox", Read),
+];
 
 /// The scope that a page needs; `None` if there is no such page.
 pub(super) fn page_scope(path: &str) -> Option<Scope> {
     PAGES.iter().find(|(pattern, _)| fits(pattern, path)).map(|(_, scope)| *scope)
+}
+
+/// The first segments of the paths of pages.
+pub(super) fn page_names() -> impl Iterator<Item = &'static str> {
+    PAGES.iter().filter_map(|(path, _)| path.split('/').nth(1))
+}
+
+/// Whether a path is that of a page, or would be.
+pub(super) fn is_of_page(path: &str) -> bool {
+    let name = path.split('/').nth(1);
+    page_names().any(|page| name == Some(page))
 }
 
 /// Who may call `method` on `path`; `None` if there is no such operation.

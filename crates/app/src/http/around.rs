@@ -12,7 +12,7 @@ use tracing::{error, info};
 use waggle_settings::Values;
 
 use super::Problem;
-use super::access::pattern;
+use super::access::{is_of_page, page_names, pattern};
 use super::addresses::{API, CALLBACK};
 use super::client::client_address;
 use super::pace::{Pace, most_calls};
@@ -73,26 +73,15 @@ fn known(method: &Method) -> &'static str {
 /// native API, the name of an n8n endpoint, or the first segment.
 fn route(method: &Method, path: &str) -> String {
     const N8N: [&str; 2] = ["check-duplicate-tweet", "receive-tweets"];
-    const OTHERS: [&str; 11] = [
-        "health",
-        "metrics",
-        "docs",
-        "openapi.json",
-        "account",
-        "accounts",
-        "twitter",
-        "review",
-        "batches",
-        "tweets",
-        "assets",
-    ];
+    const OTHERS: [&str; 8] =
+        ["health", "metrics", "docs", "openapi.json", "account", "accounts", "twitter", "assets"];
     if let Some(rest) = path.strip_prefix(API) {
         return pattern(method, rest).map_or("other".into(), |pattern| format!("{API}{pattern}"));
     }
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     let n8n = N8N.into_iter().find(|name| segments.clone().any(|segment| segment == *name));
     let first = segments.next();
-    let other = OTHERS.into_iter().find(|name| first == Some(*name));
+    let other = OTHERS.into_iter().chain(page_names()).find(|name| first == Some(*name));
     n8n.or(other).map_or("other".into(), |name| format!("/{name}"))
 }
 
@@ -215,7 +204,7 @@ fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
     let is_page = |page: &str| {
         path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let policy = if ["/review", "/batches", "/tweets"].into_iter().any(is_page) {
+    let policy = if is_of_page(path) {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
          connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
          require-trusted-types-for 'script'; trusted-types waggle"

@@ -1,9 +1,12 @@
 //! The batches that workflows submitted, and the tweets of one of them.
 
 use askama::Template;
+use waggle_content::Post;
+use waggle_kernel::ids::GeneratedTweetId;
 use waggle_twitter_n8n::{CampaignBatch, GeneratedTweet, Status};
 
 use crate::card::Card;
+use crate::links::Links;
 use crate::shell::Shell;
 use crate::words::Moment;
 
@@ -23,6 +26,18 @@ pub(crate) struct BatchLine {
     /// Whether it was submitted without credentials.
     pub(crate) is_unauthenticated: bool,
     pub(crate) is_deleted: bool,
+    /// The objects after whose changes the line is drawn again, separated by spaces.
+    pub(crate) objects: String,
+}
+
+impl BatchLine {
+    /// Drawn again when one of these tweets changes, too.
+    pub(crate) fn with_tweets<'a>(mut self, cards: impl IntoIterator<Item = &'a Card>) -> Self {
+        for card in cards {
+            self.objects.push_str(&format!(" generated_tweet:{}", card.id));
+        }
+        self
+    }
 }
 
 impl From<&CampaignBatch> for BatchLine {
@@ -39,6 +54,7 @@ impl From<&CampaignBatch> for BatchLine {
             waiting: waiting.map(|status| batch.counts.of(status)).sum(),
             is_unauthenticated: batch.unauthenticated,
             is_deleted: batch.deleted_at.is_some(),
+            objects: format!("campaign_batch:{}", batch.id),
         }
     }
 }
@@ -49,21 +65,14 @@ impl From<&CampaignBatch> for BatchLine {
 pub struct BatchesPage {
     shell: Shell,
     batches: Vec<BatchLine>,
-    /// The cursor of the next page; empty if this is the last.
-    next: String,
-    is_first: bool,
+    links: Links,
 }
 
 impl BatchesPage {
     /// The page with these batches.
-    pub fn new(
-        shell: Shell,
-        batches: &[CampaignBatch],
-        next: Option<String>,
-        is_first: bool,
-    ) -> Self {
+    pub fn new(shell: Shell, batches: &[CampaignBatch], links: Links) -> Self {
         let batches = batches.iter().map(Into::into).collect();
-        Self { shell, batches, next: next.unwrap_or_default(), is_first }
+        Self { shell, batches, links }
     }
 }
 
@@ -76,22 +85,26 @@ pub struct BatchPage {
     cards: Vec<Card>,
     /// The X IDs of the source tweets that it was made from.
     sources: Vec<String>,
-    /// The cursor of the next page of tweets; empty if this is the last.
-    next: String,
-    is_first: bool,
+    links: Links,
 }
 
 impl BatchPage {
-    /// The page of a batch with these of its tweets.
+    /// The page of a batch with these of its tweets, and the posts that were made from them.
     pub fn new(
         shell: Shell,
         (batch, sources): (&CampaignBatch, Vec<String>),
-        tweets: &[GeneratedTweet],
-        next: Option<String>,
-        is_first: bool,
+        (tweets, posts): (&[GeneratedTweet], &[Post]),
+        links: Links,
     ) -> Self {
-        let cards = tweets.iter().map(|tweet| Card::new(tweet, shell.scopes)).collect();
-        let (batch, next) = (batch.into(), next.unwrap_or_default());
-        Self { shell, batch, cards, sources, next, is_first }
+        let post = |id| posts.iter().find(|post| is_of(post, id));
+        let card = |tweet: &GeneratedTweet| Card::new(tweet, post(tweet.id()), shell.scopes);
+        let cards: Vec<Card> = tweets.iter().map(card).collect();
+        let batch = BatchLine::from(batch).with_tweets(&cards);
+        Self { shell, batch, cards, sources, links }
     }
+}
+
+/// Whether a post was made from a tweet.
+fn is_of(post: &Post, tweet: GeneratedTweetId) -> bool {
+    post.twitter.as_ref().is_some_and(|details| details.generated_tweet == Some(tweet))
 }

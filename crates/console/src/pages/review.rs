@@ -7,6 +7,7 @@ use waggle_twitter_n8n::{CampaignBatch, GeneratedTweet};
 
 use super::batches::BatchLine;
 use crate::card::Card;
+use crate::links::Links;
 use crate::shell::Shell;
 
 /// The tweets of a batch that wait.
@@ -24,9 +25,7 @@ pub(crate) struct Group {
 pub struct ReviewPage {
     shell: Shell,
     groups: Vec<Group>,
-    /// The cursor of the next page; empty if this is the last.
-    next: String,
-    is_first: bool,
+    links: Links,
 }
 
 impl ReviewPage {
@@ -35,14 +34,13 @@ impl ReviewPage {
         shell: Shell,
         tweets: &[GeneratedTweet],
         batches: &[CampaignBatch],
-        next: Option<String>,
-        is_first: bool,
+        links: Links,
     ) -> Self {
         let mut known: BTreeMap<i64, BatchLine> =
             batches.iter().map(|batch| (batch.id.number(), batch.into())).collect();
         let mut groups: Vec<Group> = Vec::new();
         for tweet in tweets {
-            let card = Card::new(tweet, shell.scopes);
+            let card = Card::new(tweet, None, shell.scopes);
             match groups.last_mut() {
                 Some(group) if group.id == card.batch => group.cards.push(card),
                 _ => groups.push(Group {
@@ -52,6 +50,9 @@ impl ReviewPage {
                 }),
             }
         }
-        Self { shell, groups, next: next.unwrap_or_default(), is_first }
+        for group in &mut groups {
+            group.batch = group.batch.take().map(|batch| batch.with_tweets(&group.cards));
+        }
+        Self { shell, groups, links }
     }
 }

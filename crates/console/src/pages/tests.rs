@@ -2,28 +2,43 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use waggle_content::{
+    Backlog, Delivery, DeliveryState, Metrics, Platform, Post, PostFilter, PostStatus, Prepared,
+    PublicAddress, TwitterDetails,
+};
+use waggle_kernel::ids::{CampaignBatchId, DeliveryId, GeneratedTweetId, PostId};
 use waggle_kernel::{Actor, Clock as _, FixedClock, Scope, Scopes, Version};
 use waggle_twitter_n8n::{
     Action, BatchStatus, CampaignBatch, GeneratedTweet, HistoryAction, HistoryEntry,
     NewGeneratedTweet, Status, StatusCounts,
 };
 
-use super::{BatchPage, BatchesPage, MessagePage, ReviewPage, TweetPage};
+use super::{
+    BatchPage, BatchesPage, MessagePage, PostPage, PostsPage, PostsWith, PublishingPage,
+    ReviewPage, SandboxPage, TweetPage,
+};
 use crate::Page;
+use crate::links::Links;
 use crate::ops::OPS;
 use crate::shell::{Section, Shell};
 
 const VIEWER: Scopes = Scopes::of(&[Scope::Read]);
 const EDITOR: Scopes = Scopes::of(&[Scope::Read, Scope::Write]);
-const APPROVER: Scopes = Scopes::of(&[Scope::Read, Scope::Write, Scope::Approve]);
+const APPROVER: Scopes = Scopes::of(&[Scope::Read, Scope::Write, Scope::Approve, Scope::Publish]);
 /// What must stay text.
 const MARKUP: &str = "<b>\"bold\"</b> & 'more' <script>alert(1)</script>";
 
 fn shell(scopes: Scopes) -> Shell {
     let (user, section) = (MARKUP.to_owned(), Section::Review);
-    Shell { user, scopes, section, is_sandbox_only: true }
+    Shell { user, scopes, section, is_sandbox_only: true, needs_person: true }
+}
+
+/// The links of a page in the middle of a list, or of the only one.
+fn links(is_only: bool) -> Links {
+    let to = |place: &str| (!is_only).then(|| format!("/list?q=%3Cb%3E&cursor={place}"));
+    Links { first: to("first"), next: to("next") }
 }
 
 fn tweet(id: i64, content: &str) -> GeneratedTweet {
@@ -78,8 +93,110 @@ fn batch(id: i64, is_deleted: bool) -> CampaignBatch {
 }
 
 fn review(scopes: Scopes) -> String {
-    let (next, batches) = (Some("cursor".to_owned()), [batch(0, false), batch(1, false)]);
-    ReviewPage::new(shell(scopes), &tweets(), &batches, next, false).render().unwrap()
+    let batches = [batch(0, false), batch(1, false)];
+    ReviewPage::new(shell(scopes), &tweets(), &batches, links(false)).render().unwrap()
+}
+
+/// A post in each status, held, and public twice. All are made from the approved tweet.
+fn posts() -> Vec<Post> {
+    let now = FixedClock::noon().now();
+    let post = |id, status| Post {
+        id: PostId::new(id),
+        platform: Platform::X,
+        content: MARKUP.to_owned(),
+        status,
+        scheduled_time: Some(now),
+        published_time: Some(now),
+        due_at: Some(now),
+        is_held: false,
+        platform_post_id: String::new(),
+        url: "javascript:alert(1)".to_owned(),
+        public: Vec::new(),
+        attempts: 1,
+        last_error: Some(MARKUP.to_owned()),
+        approved_hash: tweet(4, MARKUP).publication().hash(),
+        approved_by: MARKUP.to_owned(),
+        approved_at: now,
+        metrics: Metrics::default(),
+        hashtags: Value::Null,
+        mentions: Value::Null,
+        media_urls: Value::Null,
+        twitter: Some(TwitterDetails {
+            generated_tweet: Some(GeneratedTweetId::new(4)),
+            ..TwitterDetails::default()
+        }),
+        created_at: now,
+        updated_at: now,
+        version: Version::FIRST,
+    };
+    let mut posts: Vec<Post> =
+        (1..).zip(PostStatus::ALL).map(|(id, status)| post(id, status)).collect();
+    posts.push(Post { is_held: true, ..post(8, PostStatus::Scheduled) });
+    let public = |id: &str| PublicAddress {
+        platform_post_id: id.to_owned(),
+        url: format!("https://x.com/i/web/status/{id}"),
+    };
+    posts.push(Post { public: vec![public("1"), public("2")], ..post(9, PostStatus::Unknown) });
+    posts
+}
+
+/// A delivery in each state, of the first post.
+fn deliveries() -> Vec<Delivery> {
+    let now = FixedClock::noon().now();
+    let delivery = |(number, state)| Delivery {
+        id: DeliveryId::new(i64::from(number)),
+        post: PostId::new(1),
+        attempt: number,
+        state,
+        prepared: Prepared {
+            platform: Platform::X,
+            channel: MARKUP.to_owned(),
+            key: MARKUP.to_owned(),
+            request: json!({ "text": MARKUP }),
+            hash: tweet(4, MARKUP).publication().hash(),
+            marker: None,
+        },
+        started_at: now,
+        settled_at: Some(now),
+        platform_post_id: None,
+        error: Some(MARKUP.to_owned()),
+        looks: number,
+    };
+    (1..).zip(DeliveryState::ALL).map(delivery).collect()
+}
+
+/// The pages of posts, for a user with these scopes.
+fn post_pages(scopes: Scopes) -> Vec<String> {
+    let (posts, deliveries, tweets) = (posts(), deliveries(), tweets());
+    let with =
+        |posts| PostsWith { posts, deliveries: &deliveries, tweets: tweets.get(3..4).unwrap() };
+    let filter = PostFilter { status: Some(PostStatus::Failed), ..PostFilter::default() };
+    let list = |filter: &PostFilter, posts, is_only| {
+        let ignored = vec![MARKUP.to_owned()];
+        PostsPage::new(shell(scopes), filter, ignored, with(posts), links(is_only)).render()
+    };
+    let publishing = |posts, unknown| {
+        let backlog = Backlog { unknown, ..Backlog::default() };
+        let (lag, none) = (TimeDelta::minutes(7), PostsWith::default());
+        PublishingPage::new(shell(scopes), backlog, lag, with(posts), none, none).render()
+    };
+    let timeline = [("sandbox-1".to_owned(), MARKUP.to_owned(), FixedClock::noon().now())];
+    let mut pages = vec![
+        list(&filter, &posts, false),
+        list(&filter, &[], true),
+        list(&PostFilter::default(), &[], true),
+        list(&PostFilter::default(), &[], false),
+        publishing(&posts, 77),
+        publishing(&[], 0),
+        SandboxPage::new(shell(scopes), timeline).render(),
+        SandboxPage::new(shell(scopes), []).render(),
+    ];
+    for post in &posts {
+        pages.push(PostPage::new(shell(scopes), post, &deliveries, tweets.get(3)).render());
+        let tweet = tweets.get(3).unwrap();
+        pages.push(TweetPage::new(shell(scopes), tweet, Some(post), Vec::new()).render());
+    }
+    pages.into_iter().collect::<Result<_, _>>().unwrap()
 }
 
 fn history() -> Vec<HistoryEntry> {
@@ -103,26 +220,29 @@ fn pages() -> BTreeMap<String, String> {
     for (role, scopes) in [("viewer", VIEWER), ("editor", EDITOR), ("approver", APPROVER)] {
         pages.insert(format!("review {role}"), review(scopes));
         let batches = [batch(1, false), batch(0, true)];
-        let next = || Some("cursor".to_owned());
-        let all = BatchesPage::new(shell(scopes), &batches, next(), false);
+        let all = BatchesPage::new(shell(scopes), &batches, links(false));
         pages.insert(format!("batches {role}"), all.render().unwrap());
         for is_first in [true, false] {
-            let none = BatchesPage::new(shell(scopes), &[], None, is_first);
+            let none = BatchesPage::new(shell(scopes), &[], links(is_first));
             pages.insert(format!("no batches {role} {is_first}"), none.render().unwrap());
             let of = (&batches[usize::from(is_first)], vec![MARKUP.to_owned()]);
-            let page = BatchPage::new(shell(scopes), of, &tweets(), next(), is_first);
+            let (tweets, posts) = (tweets(), posts());
+            let page = BatchPage::new(shell(scopes), of, (&tweets, &posts), links(is_first));
             pages.insert(format!("batch {role} {is_first}"), page.render().unwrap());
         }
-        let nothing = |is_first| ReviewPage::new(shell(scopes), &[], &[], None, is_first);
+        let nothing = |is_first| ReviewPage::new(shell(scopes), &[], &[], links(is_first));
         pages.insert(format!("nothing {role}"), nothing(true).render().unwrap());
         pages.insert(format!("nothing more {role}"), nothing(false).render().unwrap());
         for tweet in tweets() {
             let name = format!("{} {role}", tweet.id());
-            let page = TweetPage::new(shell(scopes), &tweet, history()).render().unwrap();
+            let page = TweetPage::new(shell(scopes), &tweet, None, history()).render().unwrap();
             pages.insert(name, page);
         }
-        let tweet = TweetPage::new(shell(scopes), &tweet(1, "one"), Vec::new());
+        let tweet = TweetPage::new(shell(scopes), &tweet(1, "one"), None, Vec::new());
         pages.insert(format!("no history {role}"), tweet.render().unwrap());
+        for (number, page) in post_pages(scopes).into_iter().enumerate() {
+            pages.insert(format!("posts {number} {role}"), page);
+        }
     }
     let (text, request_id) = (MARKUP.to_owned(), MARKUP.to_owned());
     let message = MessagePage { shell: shell(VIEWER), title: "Title", text, request_id };
@@ -170,7 +290,7 @@ fn pages_have_no_scripts_and_styles_of_their_own() {
 #[test]
 fn each_control_is_an_operation_that_the_user_may_call() {
     for (role, scopes) in [("viewer", VIEWER), ("editor", EDITOR), ("approver", APPROVER)] {
-        let page = review(scopes);
+        let page = [vec![review(scopes)], post_pages(scopes)].concat().concat();
         let calls = values(&page, "data-op").into_iter().zip(values(&page, "data-method"));
         for ((id, method), path) in calls.zip(values(&page, "data-path")) {
             let op = OPS.iter().find(|op| op.id == id).unwrap();
@@ -193,25 +313,55 @@ fn each_control_is_an_operation_that_the_user_may_call() {
 #[test]
 fn roles_see_the_controls_that_they_may_use() {
     let of = |scopes| {
-        let page = review(scopes);
+        let page = [vec![review(scopes)], post_pages(scopes)].concat().concat();
         values(&page, "data-op").iter().map(ToString::to_string).collect::<BTreeSet<_>>()
     };
-    let names = |names: &[&str]| {
-        names.iter().map(|name| format!("{name}_generated_tweet")).collect::<BTreeSet<_>>()
-    };
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    let editing = ["edit", "reject", "restore", "delete"].map(|op| format!("{op}_generated_tweet"));
 
     assert_eq!(of(VIEWER), names(&[]));
-    assert_eq!(of(EDITOR), names(&["edit", "reject", "restore", "delete"]));
-    let all = ["approve", "withdraw", "edit", "reject", "restore", "delete"];
-    assert_eq!(of(APPROVER), names(&all));
+    assert_eq!(of(EDITOR), BTreeSet::from(editing));
+    assert_eq!(of(APPROVER), OPS.iter().map(|op| op.id.to_owned()).collect());
 }
 
 #[test]
 fn a_text_that_is_too_long_has_no_control_to_approve_it() {
     let long = tweet(2, &"long ".repeat(70));
-    let page = TweetPage::new(shell(APPROVER), &long, Vec::new()).render().unwrap();
+    let page = TweetPage::new(shell(APPROVER), &long, None, Vec::new()).render().unwrap();
 
     assert!(long.status().after(Action::Approve).is_some());
     assert!(!values(&page, "data-op").contains(&"approve_generated_tweet"));
     assert!(page.contains("cannot be approved: the text has 350 characters"), "{page}");
+}
+
+#[test]
+fn a_post_whose_outcome_is_unknown_shows_the_evidence_and_how_to_settle_it() {
+    let unknown = Post { public: Vec::new(), ..posts().remove(8) };
+    let delivery = Delivery { post: unknown.id, ..deliveries().remove(0) };
+    let draw = |post: &Post| {
+        PostPage::new(shell(APPROVER), post, std::slice::from_ref(&delivery), None).render()
+    };
+    let page = draw(&unknown).unwrap();
+
+    assert!(page.contains("Attempt 1 began") && page.contains("does not know whether"), "{page}");
+    assert_eq!(values(&page, "data-op"), ["resolve_post", "resolve_post"]);
+    assert!(page.contains(r#"name="url" type="url" required"#), "{page}");
+
+    // If it is public twice, one copy is kept.
+    let page = draw(&posts()[8]).unwrap();
+    let bodies = values(&page, "data-body");
+    assert_eq!(bodies.len(), 2, "{bodies:?}");
+    assert!(bodies[1].contains("&#34;platform_post_id&#34;:&#34;2&#34;"), "{bodies:?}");
+}
+
+#[test]
+fn addresses_that_are_none_of_the_web_are_no_links() {
+    for page in post_pages(VIEWER) {
+        for link in values(&page, "href") {
+            assert!(
+                link.starts_with(['/', '#']) || link.starts_with("https://") || link.is_empty(),
+                "{link}"
+            );
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! A generated tweet with its history.
 
 use askama::Template;
+use waggle_content::Post;
 use waggle_twitter_n8n::{GeneratedTweet, HistoryEntry};
 
 use crate::card::Card;
@@ -27,9 +28,14 @@ pub struct TweetPage {
 }
 
 impl TweetPage {
-    /// The page of a tweet with the newest part of its history.
-    pub fn new(shell: Shell, tweet: &GeneratedTweet, history: Vec<HistoryEntry>) -> Self {
-        let card = Card::new(tweet, shell.scopes);
+    /// The page of a tweet with its post, and the newest part of its history.
+    pub fn new(
+        shell: Shell,
+        tweet: &GeneratedTweet,
+        post: Option<&Post>,
+        history: Vec<HistoryEntry>,
+    ) -> Self {
+        let card = Card::new(tweet, post, shell.scopes);
         let step = |entry: HistoryEntry| Step {
             at: entry.at.into(),
             actor: entry.actor,

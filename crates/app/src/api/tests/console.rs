@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 use poem::http::Method;
+use serde_json::json;
 use waggle_accounts::Role;
 use waggle_console::OPS;
 
@@ -82,6 +83,8 @@ async fn what_is_not_there_is_told_on_a_page() {
         ("/tweets/x", 404, "there is no such generated tweet"),
         ("/batches/7", 404, "there is no such campaign batch"),
         ("/batches/x", 404, "there is no such campaign batch"),
+        ("/posts/7", 404, "there is no such post"),
+        ("/posts/x", 404, "there is no such post"),
         ("/review?cursor=x", 422, "cursor: the cursor is invalid"),
     ] {
         let (found, page) = server.page(path, &session).await;
@@ -94,6 +97,8 @@ async fn what_is_not_there_is_told_on_a_page() {
 async fn pages_are_read_only_and_run_no_foreign_script() {
     let server = Server::with_drafts().await;
     let session = server.session(Role::Viewer).await;
+    server.call("POST /generated-tweets/1/approve").if_match(1).ok().await;
+    server.call("POST /generated-tweets/1/publish").body(json!({})).ok().await;
 
     for path in pages().map(|path| path.replace(":id", "1")) {
         let shown = server.request(Method::GET, &path).with_session(&session).send().await;
@@ -131,6 +136,33 @@ async fn files_are_kept_until_they_change() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn posts_are_filtered_by_the_address_and_what_is_not_understood_is_named() {
+    let server = Server::with_drafts().await;
+    let session = server.session(Role::Approver).await;
+    server.call("POST /generated-tweets/1/approve").if_match(1).ok().await;
+    let soon = json!({ "in_seconds": 600 });
+    let queued = server.call("POST /generated-tweets/1/publish").body(soon).ok().await;
+    assert_eq!(queued["post"]["status"], "scheduled");
+
+    let (_, all) = server.page("/posts", &session).await;
+    let (_, none) = server.page("/posts?status=failed&platform=sandbox", &session).await;
+    let (status, lenient) = server.page("/posts?status=%3Cb%3E&platform=", &session).await;
+    let (_, publishing) = server.page("/publishing", &session).await;
+    let (_, batch) = server.page("/batches/1", &session).await;
+
+    assert!(all.contains(r#"id="post-1""#) && all.contains(r#"data-op="cancel_post""#), "{all}");
+    assert!(!none.contains("post-1") && none.contains("No post is like this"), "{none}");
+    assert_eq!(status, 200);
+    assert!(lenient.contains("status=&#60;b&#62;") && lenient.contains("post-1"), "{lenient}");
+    assert!(publishing.contains("1 scheduled, 0 being published"), "{publishing}");
+    assert!(!publishing.contains("state needed"), "{publishing}");
+    assert!(batch.contains(r#"data-objects="generated_tweet:1 post:1""#), "{batch}");
+    let both = json!({ "in_seconds": 1, "at": "2027-01-01T00:00:00Z" });
+    let refused = server.call("POST /generated-tweets/1/publish").body(both).response().await;
+    assert_eq!(refused.0, 422, "{refused:?}");
+}
+
 /// What pages call is what the API document describes.
 #[test]
 fn each_operation_of_the_pages_is_in_the_document() {
@@ -139,5 +171,5 @@ fn each_operation_of_the_pages_is_in_the_document() {
         let operation = &document["paths"][op.path][op.method.to_lowercase()];
         assert_eq!(operation["operationId"], op.id, "{op:?}");
     }
-    expect!["6"].assert_eq(&OPS.len().to_string());
+    expect!["9"].assert_eq(&OPS.len().to_string());
 }

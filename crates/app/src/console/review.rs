@@ -1,0 +1,83 @@
+//! The pages in which people decide about drafts.
+
+use std::sync::Arc;
+
+use poem::web::{Data, Path};
+use poem::{Request, Response, handler};
+use waggle_console::{BatchPage, BatchesPage, ReviewPage, TweetPage};
+use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId};
+use waggle_kernel::{Direction, Limit, PageRequest};
+use waggle_twitter_n8n::{BatchFilter, TweetFilter};
+
+use super::query::Query;
+use super::{draw, shown};
+use crate::http::Problem;
+use crate::use_cases::UseCases;
+
+/// What waits for a decision, oldest first.
+#[handler]
+pub(crate) async fn show_review(request: &Request, app: Data<&Arc<UseCases>>) -> Response {
+    shown(&app, request, async |actor, shell| {
+        let query = Query::of(request);
+        let filter = TweetFilter { waiting: Some(true), ..TweetFilter::default() };
+        let found = app.review.list(&actor, &filter, Direction::Ascending, query.page()?).await?;
+        let mut batches: Vec<CampaignBatchId> =
+            found.items.iter().map(|tweet| tweet.view().batch).collect();
+        batches.dedup();
+        let batches = app.batches.find_many(&actor, &batches).await?;
+        draw(&ReviewPage::new(shell, &found.items, &batches, query.links(found.next)))
+    })
+    .await
+}
+
+/// The batches, newest first.
+#[handler]
+pub(crate) async fn show_batches(request: &Request, app: Data<&Arc<UseCases>>) -> Response {
+    shown(&app, request, async |actor, shell| {
+        let query = Query::of(request);
+        let (all, newest) = (BatchFilter::default(), Direction::Descending);
+        let found = app.batches.list(&actor, &all, newest, query.page()?).await?;
+        draw(&BatchesPage::new(shell, &found.items, query.links(found.next)))
+    })
+    .await
+}
+
+/// A batch with its tweets, and the posts that were made from them.
+#[handler]
+pub(crate) async fn show_batch(
+    request: &Request,
+    app: Data<&Arc<UseCases>>,
+    id: Path<String>,
+) -> Response {
+    shown(&app, request, async |actor, shell| {
+        let id = id.parse().map_err(|_| Problem::not_found("there is no such campaign batch"))?;
+        let (id, query) = (CampaignBatchId::new(id), Query::of(request));
+        let (batch, sources) = app.batches.find(&actor, id).await?;
+        let filter = TweetFilter { batch: Some(id), ..TweetFilter::default() };
+        let found = app.review.list(&actor, &filter, Direction::Ascending, query.page()?).await?;
+        let ids: Vec<GeneratedTweetId> = found.items.iter().map(|tweet| tweet.id()).collect();
+        let posts = app.posts.of_tweets(&actor, &ids).await?;
+        let links = query.links(found.next);
+        draw(&BatchPage::new(shell, (&batch, sources), (&found.items, &posts), links))
+    })
+    .await
+}
+
+/// A generated tweet with its post and its history.
+#[handler]
+pub(crate) async fn show_tweet(
+    request: &Request,
+    app: Data<&Arc<UseCases>>,
+    id: Path<String>,
+) -> Response {
+    shown(&app, request, async |actor, shell| {
+        let id = id.parse().map_err(|_| Problem::not_found("there is no such generated tweet"))?;
+        let id = GeneratedTweetId::new(id);
+        let tweet = app.review.find(&actor, id).await?;
+        let posts = app.posts.of_tweets(&actor, &[id]).await?;
+        let newest = PageRequest::first(Limit::DEFAULT);
+        let history = app.review.history(&actor, id, newest).await?;
+        draw(&TweetPage::new(shell, &tweet, posts.first(), history.items))
+    })
+    .await
+}
