@@ -93,7 +93,7 @@ export async function undoLast() {
   await drawObjects(step.objects).catch(() => {});
   if (!isDone(answer)) return tell(answer);
   const [object] = step.objects;
-  const [part] = partsOf(object);
+  const part = partsOf(object).find((part) => part.matches(".card"));
   const earlier = steps.findLast(({ objects }) => objects[0] === object);
   if (earlier?.version === step.base) earlier.version = step.isOwn ? answer.body.version : shown(part);
   part?.focus();
