@@ -30,6 +30,10 @@ named_enum! {
         /// The operator set or removed a user's password.
         PasswordSet = "PASSWORD_SET",
         UserCreated = "USER_CREATED",
+        /// The operator created a link that makes the first admin.
+        SetupLinkCreated = "SETUP_LINK_CREATED",
+        /// A wrong or expired set-up link was used.
+        SetupFailure = "SETUP_FAILURE",
         RoleChanged = "ROLE_CHANGED",
         UserActivated = "USER_ACTIVATED",
         UserDeactivated = "USER_DEACTIVATED",

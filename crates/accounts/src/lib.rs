@@ -66,7 +66,7 @@ mod tokens;
 pub use auth_event::{ACCOUNT, AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
 pub use codes::code::{
     CODE_LIFE, Code, CodeLength, Flow, Intent, InvalidCode, Link, MOST_TRIES, NewVerification,
-    Purpose, Registration, Verification,
+    Purpose, Registration, SetupToken, Verification,
 };
 pub use codes::mailed_codes::{CodeError, Codes, Issued, Presented};
 pub use factors::passkey::{Passkeys, PasskeysError};
@@ -88,6 +88,7 @@ pub use people::password::{NewPassword, PasswordRefused, StoredPassword, Verdict
 pub use people::register::{Application, Register, RegisterError};
 pub use people::reset_password::{ResetPassword, ResetPasswordError};
 pub use people::role::Role;
+pub use people::set_up::{FirstAdmin, SETUP_LINK_LIFE, SetUp, SetUpEnded, SetUpError, SetupLink};
 pub use people::user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 pub use policy::{AccountPolicy, SignInPolicy};
 pub use sessions::manage_sessions::{NotRecent, Sessions, SessionsError, Standing, Visitor};

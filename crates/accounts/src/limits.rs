@@ -74,6 +74,8 @@ limits! {
     /// Changes of second factors and recovery codes by one user, including the start of a setup.
     /// The user is notified of changes by email.
     FACTOR_CHANGE = "factor.change": 30 in 3_600;
+    /// Set-up links that one client tries.
+    SETUP_CLIENT = "setup.client": 10 in 3_600;
     /// API tokens that one user creates.
     TOKEN_USER = "token.user": 30 in 3_600;
 }

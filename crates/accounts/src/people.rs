@@ -8,4 +8,5 @@ pub(crate) mod password;
 pub(crate) mod register;
 pub(crate) mod reset_password;
 pub(crate) mod role;
+pub(crate) mod set_up;
 pub(crate) mod user;

@@ -17,6 +17,7 @@ use crate::google::return_to::ReturnTo;
 use crate::mails::mail::{Mail, MailFailure, QueuedMail};
 use crate::people::address::Address;
 use crate::people::password::{StoredPassword, Verdict};
+use crate::people::set_up::SetUpEnded;
 use crate::people::user::{Login, NewUser, User};
 use crate::sessions::session::{NewSession, Session};
 use crate::tokens::token::{ApiToken, NewApiToken, OwnedToken, StoredHash, TokensOnReset};
@@ -158,6 +159,33 @@ pub trait UserRepository: Send + Sync {
         sessions: EndSessions,
         event: Option<NewAuthEvent>,
     ) -> Result<bool, PortError>;
+}
+
+/// Creates the first admin by a one-time link.
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+#[async_trait]
+pub trait SetupRepository: Send + Sync {
+    /// Whether there is no user yet.
+    async fn has_no_user(&self) -> Result<bool, PortError>;
+
+    /// Stores the hash of the token of a set-up link, in place of that of an earlier link. Returns
+    /// `false` and stores nothing if there is a user.
+    async fn store_link(
+        &self,
+        token: &StoredHash,
+        expires_at: DateTime<Utc>,
+        event: &NewAuthEvent,
+    ) -> Result<bool, PortError>;
+
+    /// Stores the first user and deletes the link, if the token is that of the link, which has not
+    /// expired at the time of `event`, and there is no user. Of two concurrent calls, only one
+    /// stores its user.
+    async fn complete(
+        &self,
+        token: &StoredHash,
+        user: &NewUser,
+        event: &NewAuthEvent,
+    ) -> Result<SetUpEnded, PortError>;
 }
 
 /// Which sessions of a user end with a change.

@@ -19,10 +19,11 @@ use waggle_kernel::{
 use crate::auth_event::{AuthEventFilter, Client, EventKind, NewAuthEvent};
 use crate::people::password::StoredPassword;
 use crate::people::role::Role;
+use crate::people::set_up::SetUpEnded;
 use crate::people::user::{Login, NewUser, PersonName, User};
 use crate::ports::{
     AuthEventRepository, EndSessions, InsertUserError, KnownToken, SaveUserError,
-    SessionRepository, TokenRepository, UserRepository,
+    SessionRepository, SetupRepository, TokenRepository, UserRepository,
 };
 use crate::sessions::session::{NewSession, SessionLife};
 use crate::tokens::token::{NewApiToken, OwnedToken, StoredHash};
@@ -285,6 +286,53 @@ pub async fn concurrent_users_of_one_address_are_one(users: Arc<dyn UserReposito
         kept += i32::from(result.is_ok());
     }
     assert_eq!(kept, 1);
+}
+
+/// A set-up link makes one admin, while there is no user: the last one that was stored, until it
+/// expires, and of concurrent attempts only one.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn one_link_makes_one_admin(
+    setup: Arc<dyn SetupRepository>,
+    users: Arc<dyn UserRepository>,
+) {
+    let told = event(EventKind::SetupLinkCreated, None);
+    let until = noon() + Duration::hours(1);
+    let link = |byte| StoredHash([byte; 32]);
+    assert!(setup.has_no_user().await.expect("the store answers"));
+    for byte in [1, 2] {
+        assert!(setup.store_link(&link(byte), until, &told).await.expect("the store answers"));
+    }
+    let attempt = |byte, at, name: &'static str| {
+        let setup = Arc::clone(&setup);
+        async move {
+            let told = NewAuthEvent { at, ..event(EventKind::UserCreated, None) };
+            let admin = new_user(name, Role::Admin);
+            setup.complete(&link(byte), &admin, &told).await.expect("the store answers")
+        }
+    };
+    assert_eq!(attempt(1, noon(), "ana").await, SetUpEnded::Refused, "it was replaced");
+    assert_eq!(attempt(2, until, "ana").await, SetUpEnded::Refused, "it has expired");
+    assert!(setup.has_no_user().await.expect("the store answers"));
+
+    let rivals = ["ana", "ben", "cem", "dan"].map(|name| tokio::spawn(attempt(2, noon(), name)));
+    let mut made = Vec::new();
+    for rival in rivals {
+        match rival.await.expect("no panic") {
+            SetUpEnded::Done(id) => made.push(id),
+            ended => assert_eq!(ended, SetUpEnded::Closed),
+        }
+    }
+    let page = users.list(PageRequest::first(Limit::DEFAULT)).await.expect("the store answers");
+    assert_eq!(page.items.iter().map(|user| user.id).collect::<Vec<_>>(), made);
+    assert_eq!(page.items.iter().map(|user| user.role).collect::<Vec<_>>(), [Role::Admin]);
+
+    // From then on there are no links.
+    assert!(!setup.has_no_user().await.expect("the store answers"));
+    assert!(!setup.store_link(&link(3), until, &told).await.expect("the store answers"));
+    assert_eq!(attempt(2, noon(), "eve").await, SetUpEnded::Closed);
 }
 
 /// A user is only saved over the version that was read, and one active admin always remains.

@@ -9,6 +9,7 @@ mod migrate;
 mod output;
 mod serve;
 mod settings;
+mod setup_link;
 mod super_admins;
 mod tokens;
 mod users;
@@ -44,6 +45,8 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Create, list and revoke API tokens.
     Tokens(tokens::Arguments),
+    /// Print the link by which the first admin is created in the browser.
+    SetupLink,
     /// Create, list and change users.
     Users(users::Arguments),
     /// Apply the list of super admins.
@@ -96,6 +99,7 @@ fn start(arguments: Arguments) -> Result<ExitCode, Failure> {
             Command::Serve => serve::run(&config).await.map(|()| ExitCode::SUCCESS),
             Command::Migrate(command) => migrate::run(&config, command, arguments.json).await,
             Command::Tokens(command) => tokens::run(&config, command, arguments.json).await,
+            Command::SetupLink => setup_link::run(&config, arguments.json).await,
             Command::SuperAdmins(command) => {
                 super_admins::run(&config, command, arguments.json).await
             }

@@ -3,9 +3,11 @@
 mod publishing;
 mod query;
 mod review;
+mod set_up;
 
 pub(crate) use publishing::{show_post, show_posts, show_publishing, show_sandbox};
 pub(crate) use review::{show_batch, show_batches, show_review, show_tweet};
+pub(crate) use set_up::show_setup;
 
 use poem::http::{StatusCode, header};
 use poem::web::Path;

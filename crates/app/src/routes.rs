@@ -52,6 +52,7 @@ pub(crate) fn tree() -> Route {
         .at("/posts/:id", get(console::show_post))
         .at("/publishing", get(console::show_publishing))
         .at("/sandbox", get(console::show_sandbox))
+        .at("/setup", get(console::show_setup))
         .at("/assets/:hash/:name", get(console::send_asset))
         .at("/", get(make_sync(|_| Redirect::see_other("/review"))))
         .at(CALLBACK, get(pages::back_from_google))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use waggle_accounts::{
     AccountPolicy, ChangeAddress, DeliverMail, GoogleSignIn, ManageUsers, Passkeys, Register,
-    ResetPassword, SecondFactor, Sessions, SignIn, Tokens,
+    ResetPassword, SecondFactor, Sessions, SetUp, SignIn, Tokens,
 };
 use waggle_audit::{
     BrowseEvents, ExtendChain, FollowChanges, RedactEvents, RemoveOldEvents, SignHeads,
@@ -61,6 +61,7 @@ pub(crate) struct People {
     pub(crate) sign_in: SignIn,
     pub(crate) sessions: Sessions,
     pub(crate) users: ManageUsers,
+    pub(crate) set_up: SetUp,
     pub(crate) register: Register,
     pub(crate) reset_password: ResetPassword,
     pub(crate) change_address: ChangeAddress,

@@ -32,6 +32,7 @@ assets! {
     "live.js": "text/javascript",
     "part.js": "text/javascript",
     "say.js": "text/javascript",
+    "setup.js": "text/javascript",
 }
 
 /// The asset with a name, if `hash` is that of the current assets.

@@ -23,6 +23,6 @@ pub use links::Links;
 pub use ops::{OPS, Op};
 pub use pages::{
     BatchPage, BatchesPage, MessagePage, PostPage, PostsPage, PostsWith, PublishingPage,
-    ReviewPage, SandboxPage, TweetPage,
+    ReviewPage, SandboxPage, SetupPage, TweetPage,
 };
 pub use shell::{Section, Shell};

@@ -6,6 +6,7 @@ mod posts;
 mod publishing;
 mod review;
 mod sandbox;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod tweet;
@@ -16,4 +17,5 @@ pub use posts::{PostPage, PostsPage, PostsWith};
 pub use publishing::PublishingPage;
 pub use review::ReviewPage;
 pub use sandbox::SandboxPage;
+pub use setup::SetupPage;
 pub use tweet::TweetPage;

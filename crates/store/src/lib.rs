@@ -47,7 +47,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use waggle_accounts::ports::{
     AuthEventRepository, GoogleAccounts, MailQueue, PasskeyRepository, SecondFactorRepository,
-    SessionRepository, TokenRepository, UserRepository, VerificationRepository,
+    SessionRepository, SetupRepository, TokenRepository, UserRepository, VerificationRepository,
 };
 use waggle_audit::ports::EventLog;
 use waggle_content::ports::{Ledger, PostRepository};
@@ -78,6 +78,8 @@ pub struct Store {
 pub struct Ports {
     pub tokens: Arc<dyn TokenRepository>,
     pub users: Arc<dyn UserRepository>,
+    /// The link that makes the first admin.
+    pub setup: Arc<dyn SetupRepository>,
     pub sessions: Arc<dyn SessionRepository>,
     /// The audit log of authentication.
     pub auth_events: Arc<dyn AuthEventRepository>,
@@ -109,6 +111,7 @@ impl Ports {
     where
         R: TokenRepository
             + UserRepository
+            + SetupRepository
             + SessionRepository
             + AuthEventRepository
             + Limits
@@ -131,6 +134,7 @@ impl Ports {
         Self {
             tokens: repositories.clone(),
             users: repositories.clone(),
+            setup: repositories.clone(),
             sessions: repositories.clone(),
             auth_events: repositories.clone(),
             limits: repositories.clone(),

@@ -234,6 +234,17 @@ table! {
 }
 
 table! {
+    use diesel::sql_types::{BigInt, Binary};
+    use crate::types::UtcMicros;
+
+    setup_link (id) {
+        id -> BigInt,
+        token_hash -> Binary,
+        expires_at -> UtcMicros,
+    }
+}
+
+table! {
     use diesel::sql_types::{BigInt, Binary, Text};
     use crate::types::UtcMicros;
 

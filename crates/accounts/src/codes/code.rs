@@ -107,6 +107,10 @@ pub struct Flow(SecretString);
 #[derive(Clone)]
 pub struct Link(SecretString);
 
+/// The token in the link that makes the first admin. `wgs_` and 43 characters.
+#[derive(Clone)]
+pub struct SetupToken(SecretString);
+
 macro_rules! bearer {
     ($name:ident, $prefix:literal) => {
         impl $name {
@@ -146,6 +150,7 @@ macro_rules! bearer {
 
 bearer!(Flow, "wgf_");
 bearer!(Link, "wgv_");
+bearer!(SetupToken, "wgs_");
 
 /// Returns the text that a code is stored for. It includes the purpose, the address and the flow,
 /// so the code is rejected for any other.

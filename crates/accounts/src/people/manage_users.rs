@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -79,36 +80,11 @@ impl ManageUsers {
         admission: &Admission,
     ) -> Result<User, ManageUsersError> {
         actor.require(Scope::Admin)?;
-        let (first_name, last_name): (PersonName, PersonName) =
-            (wanted.first_name.parse()?, wanted.last_name.parse()?);
-        let email: Address = wanted.email.trim().parse()?;
-        // The operator can override the settings.
-        if !actor.is_on_host() && !admission.admits(&email) {
-            return Err(ManageUsersError::ForeignDomain);
-        }
-        let username: Username = match &wanted.username {
-            Some(name) => name.trim().parse()?,
-            None => email.local_part().parse()?,
-        };
-        let password = match &wanted.password {
-            Some(password) => {
-                let own = own(&username, &email, &first_name, &last_name);
-                self.hashed(password, &own).await?
-            }
-            None => StoredPassword::none(),
-        };
-        let now = self.clock.now();
-        let user = NewUser {
-            username,
-            email_verified_at: None,
-            first_name,
-            last_name,
-            role: wanted.role,
-            is_super_admin: false,
-            password,
-            date_joined: now,
-            email,
-        };
+        let user = new_user(wanted, &*self.hasher, self.clock.now(), |email| {
+            // The operator can override the settings.
+            actor.is_on_host() || admission.admits(email)
+        })
+        .await?;
         let metadata = json!({ "role": user.role.name(), "username": user.username.as_str() });
         let event =
             self.event(EventKind::UserCreated, actor, None, user.email.as_str(), client, metadata);
@@ -450,6 +426,43 @@ impl ManageUsers {
             ..NewAuthEvent::new(kind, client, self.clock.now())
         }
     }
+}
+
+/// Checks the data of a new user, and hashes the password.
+pub(crate) async fn new_user(
+    wanted: &Wanted,
+    hasher: &dyn PasswordHasher,
+    now: DateTime<Utc>,
+    is_allowed: impl Fn(&Address) -> bool + Send,
+) -> Result<NewUser, ManageUsersError> {
+    let (first_name, last_name): (PersonName, PersonName) =
+        (wanted.first_name.parse()?, wanted.last_name.parse()?);
+    let email: Address = wanted.email.trim().parse()?;
+    if !is_allowed(&email) {
+        return Err(ManageUsersError::ForeignDomain);
+    }
+    let username: Username = match &wanted.username {
+        Some(name) => name.trim().parse()?,
+        None => email.local_part().parse()?,
+    };
+    let password = match &wanted.password {
+        Some(password) => {
+            let own = own(&username, &email, &first_name, &last_name);
+            hasher.hash(NewPassword::parse(password, &own)?.text()).await?
+        }
+        None => StoredPassword::none(),
+    };
+    Ok(NewUser {
+        username,
+        email_verified_at: None,
+        first_name,
+        last_name,
+        role: wanted.role,
+        is_super_admin: false,
+        password,
+        date_joined: now,
+        email,
+    })
 }
 
 /// Returns the words that a user's password must not contain.

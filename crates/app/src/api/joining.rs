@@ -15,8 +15,9 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use tracing::error;
 use waggle_accounts::{
-    Application, ChangeAddressError, CodeError, GOOGLE_PATIENCE, GoogleError, IdentityError,
-    Issued, Presented, ProvenBy, RegisterError, ResetPasswordError, TokensOnReset, User,
+    Application, ChangeAddressError, CodeError, FirstAdmin, GOOGLE_PATIENCE, GoogleError,
+    IdentityError, Issued, Presented, ProvenBy, RegisterError, ResetPasswordError, SetUpError,
+    TokensOnReset, User,
 };
 use waggle_kernel::error_chain;
 
@@ -77,6 +78,21 @@ struct RegisterBody {
     email: String,
     /// The name to sign in with. By default, the part of the address before the `@`. If the name is
     /// taken when you confirm, you get the part before the `@` with a number.
+    username: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    /// 10 to 256 characters.
+    password: String,
+}
+
+/// The first admin.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct SetUpBody {
+    /// The value after the `#` of the set-up link.
+    token: String,
+    email: String,
+    /// The name to sign in with. By default, the part of the address before the `@`.
     username: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
@@ -188,6 +204,34 @@ pub(crate) struct JoiningApi;
 
 #[OpenApi(tag = "Tag::Accounts")]
 impl JoiningApi {
+    /// Create the first admin and sign in.
+    ///
+    /// For everybody. Needs the token of a set-up link, which `waggle setup-link` prints. The link
+    /// works once, within 24 hours, while there is no user; after that, the response is a 404. The
+    /// response sets the cookie of a new session.
+    #[oai(path = "/setup", method = "post", operation_id = "set_up")]
+    async fn set_up(
+        &self,
+        request: &Request,
+        app: Data<&Arc<UseCases>>,
+        body: Json<SetUpBody>,
+    ) -> Result<Response<Json<SignedInView>>, Failure<403, 404>> {
+        let admin = FirstAdmin {
+            email: body.0.email,
+            username: body.0.username,
+            first_name: body.0.first_name.unwrap_or_default(),
+            last_name: body.0.last_name.unwrap_or_default(),
+            password: body.0.password.into(),
+        };
+        let (policy, from) = (app.policy(), client(&app, request));
+        let (user, stored) =
+            app.people.set_up.complete(&body.0.token, admin, &from, &policy.limits).await?;
+        let user = as_they_are(&app, user).await;
+        let proven = ProvenBy::Password;
+        let opened = app.people.sign_in.open(user, &stored, proven, &from, &policy.sign_in).await?;
+        Ok(signed_in(&app, &opened))
+    }
+
     /// Register a new user.
     ///
     /// For everybody. A code is emailed to the address. The response is the same whether or not a
@@ -375,6 +419,20 @@ impl From<CodeError> for Problem {
             CodeError::Refused => Self::new(StatusCode::FORBIDDEN, detail),
             CodeError::Limited(exhausted) => Self::too_often(detail, &exhausted),
             CodeError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<SetUpError> for Problem {
+    fn from(error: SetUpError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SetUpError::Forbidden(error) => error.into(),
+            SetUpError::Closed => Self::not_found(detail),
+            SetUpError::Refused => Self::new(StatusCode::FORBIDDEN, detail),
+            SetUpError::Limited(exhausted) => Self::too_often(detail, &exhausted),
+            SetUpError::User(error) => error.into(),
+            SetUpError::Port(error) => error.into(),
         }
     }
 }

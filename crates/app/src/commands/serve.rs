@@ -12,12 +12,13 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 use waggle_accounts::Client;
 use waggle_content::Platform;
-use waggle_kernel::{Actor, Clock as _, Limit, PageRequest, error_chain};
+use waggle_kernel::{Actor, Clock as _, error_chain};
 use waggle_store::Store;
 use waggle_system::{SystemClock, private_file};
 
 use super::database::open_current;
 use super::output::{Failure, print};
+use super::setup_link;
 use crate::config::Config;
 use crate::use_cases::UseCases;
 use crate::workers::mails::Mails;
@@ -201,19 +202,8 @@ async fn greet(app: &UseCases, address: SocketAddr, config: &Config) -> Result<(
             super::output::program()
         ));
     }
-    if app
-        .people
-        .users
-        .list(&Actor::system(), PageRequest::first(Limit::DEFAULT))
-        .await?
-        .items
-        .is_empty()
-    {
-        print(&format!(
-            "There are no users yet. Create one: {} users create --role admin --email \
-             YOU@EXAMPLE.COM",
-            super::output::program()
-        ));
+    if app.people.set_up.is_open().await? {
+        invite(app, address).await?;
     }
     print(&format!("The API is described at http://{address}/docs."));
     if !app.connections.is_connected(Platform::X) {
@@ -221,6 +211,27 @@ async fn greet(app: &UseCases, address: SocketAddr, config: &Config) -> Result<(
             "X is not connected: posts go to the sandbox, a timeline on this machine only. To \
              connect X: {} settings init",
             super::output::program()
+        ));
+    }
+    Ok(())
+}
+
+/// Says how the first admin is created. The link itself is shown on a terminal only: other output
+/// ends up in logs that others read.
+async fn invite(app: &UseCases, address: SocketAddr) -> Result<(), Failure> {
+    if !std::io::stdout().is_terminal() {
+        let program = super::output::program();
+        print(&format!(
+            "There are no users yet. To create the first admin in the browser, print a link: \
+             {program} setup-link"
+        ));
+        return Ok(());
+    }
+    if let Some(link) = app.people.set_up.link(&Actor::system()).await? {
+        let url = setup_link::url(&app.settings.values(), address, &link);
+        print(&format!(
+            "There are no users yet. To become the first admin, open this link within 24 hours. \
+             It works once:\n\n    {url}\n"
         ));
     }
     Ok(())

@@ -29,6 +29,7 @@ use Scope::{Admin, Approve, Ingest, Publish, Read, Write};
 
 /// Method, path and access.
 static TABLE: &[(Method, &str, Access)] = &[
+    (Method::POST, "/setup", Open),
     (Method::POST, "/auth/login", Open),
     (Method::POST, "/auth/register", Open),
     (Method::POST, "/auth/register/confirm", Open),
@@ -127,6 +128,9 @@ static PAGES: &[(&str, Scope)] = &[
     ("/sandbox", Read),
 ];
 
+/// The pages of the console that visitors see.
+static OPEN_PAGES: &[&str] = &["/setup"];
+
 /// The scope that a page needs; `None` if there is no such page.
 pub(super) fn page_scope(path: &str) -> Option<Scope> {
     PAGES.iter().find(|(pattern, _)| fits(pattern, path)).map(|(_, scope)| *scope)
@@ -134,7 +138,8 @@ pub(super) fn page_scope(path: &str) -> Option<Scope> {
 
 /// The first segments of the paths of pages.
 pub(super) fn page_names() -> impl Iterator<Item = &'static str> {
-    PAGES.iter().filter_map(|(path, _)| path.split('/').nth(1))
+    let paths = PAGES.iter().map(|(path, _)| *path).chain(OPEN_PAGES.iter().copied());
+    paths.filter_map(|path| path.split('/').nth(1))
 }
 
 /// Whether a path is that of a page, or would be.

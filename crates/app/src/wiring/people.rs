@@ -6,7 +6,7 @@ use std::sync::Arc;
 use waggle_accounts::ports::PasswordHasher;
 use waggle_accounts::{
     ChangeAddress, Codes, DeliverMail, GoogleSignIn, ManageUsers, Passkeys, Register,
-    ResetPassword, SecondFactor, Sessions, SignIn, Tokens,
+    ResetPassword, SecondFactor, Sessions, SetUp, SignIn, Tokens,
 };
 use waggle_kernel::{Clock, Entropy, ServerKeys};
 use waggle_settings::SettingsManager;
@@ -61,6 +61,20 @@ pub(crate) fn users(store: &Store, hasher: Arc<dyn PasswordHasher>) -> ManageUse
     }
 }
 
+/// The use case of the first admin, wired to its real ports.
+pub(crate) fn set_up(store: &Store, hasher: Arc<dyn PasswordHasher>) -> SetUp {
+    let ports = store.ports();
+    SetUp {
+        setup: ports.setup,
+        users: ports.users,
+        events: ports.auth_events,
+        limits: ports.limits,
+        hasher,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    }
+}
+
 /// All use cases of accounts. Without a mail server, emails are written to the folder `outbox`.
 pub(crate) fn people(
     store: &Store,
@@ -91,6 +105,7 @@ pub(crate) fn people(
         },
         second_factor,
         users: users(store, Arc::clone(&hasher)),
+        set_up: set_up(store, Arc::clone(&hasher)),
         register: Register {
             codes: Arc::clone(&codes),
             users: Arc::clone(&ports.users),

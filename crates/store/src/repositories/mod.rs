@@ -25,6 +25,7 @@ mod revoke;
 mod search;
 mod second_factors;
 mod sessions;
+mod set_up;
 mod settings;
 mod source_tweets;
 mod tokens;

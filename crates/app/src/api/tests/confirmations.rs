@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use expect_test::expect;
+use poem::http::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
@@ -290,4 +291,36 @@ async fn a_passkey_can_be_removed() {
         server.call("DELETE /me/second-factor/passkeys/1").with_session(&viewer).said().await;
 
     expect![[r#"200 {"message":"the passkey was removed"}"#]].assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_set_up_link_makes_the_first_admin_who_is_signed_in() {
+    let server = Server::empty().await;
+    let link = server.app.people.set_up.link(&Actor::system()).await.unwrap().unwrap();
+    let body = |token: &str, password: &str| json!({ "token": token, "email": "ana@elsewhere.example", "password": password });
+    let set_up = |body| server.call("POST /setup").nobody().body(body);
+    let wrong = format!("{}x", link.token.text());
+
+    expect!["403 this set-up link is not valid; print a new one with `waggle setup-link`"]
+        .assert_eq(&set_up(body(&wrong, PASSWORD)).said().await);
+    let weak = set_up(body(link.token.text(), "ana")).said().await;
+    assert!(weak.starts_with("422"), "{weak}");
+    let mut page = server.request(Method::GET, "/setup").nobody().send().await;
+    assert!(page.take_body().into_string().await.unwrap().contains("Create the first admin"));
+
+    let response = set_up(body(link.token.text(), PASSWORD)).send().await;
+    let cookie = response.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let me = server.call("GET /me").with_session(&cookie).ok().await;
+    assert_eq!(me["actor"], "user:1:ana", "{me}");
+    assert_eq!(me["user"]["role"], "admin", "{me}");
+
+    // From then on there is nothing to set up, whatever the token.
+    for token in [link.token.text(), &wrong] {
+        expect!["404 Waggle is set up already; sign in, or ask an admin to add you"]
+            .assert_eq(&set_up(body(token, PASSWORD)).said().await);
+    }
+    assert!(server.app.people.set_up.link(&Actor::system()).await.unwrap().is_none());
+    let mut page = server.request(Method::GET, "/setup").nobody().send().await;
+    assert_eq!(page.header("content-security-policy").unwrap().matches("'self'").count(), 5);
+    assert!(page.take_body().into_string().await.unwrap().contains("set up already"));
 }
