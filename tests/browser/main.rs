@@ -45,10 +45,17 @@ struct Site {
 
 impl Site {
     async fn with_drafts(texts: &[&str]) -> Self {
+        let site = Self::with_user("approver").await;
+        site.submit("b-1", texts).await;
+        site
+    }
+
+    /// With the user `ana`, who has this role.
+    async fn with_user(role: &str) -> Self {
         let database = process::database(Kind::Sqlite).await;
         let process = Process::start(&database, &[("ALLOWED_DOMAIN", "hive.example")]);
         let mut adding = command(&database)
-            .args(["users", "create", "--email", "ana@hive.example", "--role", "approver"])
+            .args(["users", "create", "--email", "ana@hive.example", "--role", role])
             .arg("--password-stdin")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -57,9 +64,7 @@ impl Site {
         adding.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
         assert!(adding.wait().unwrap().success());
         let token = token(&database, &["admin"]);
-        let site = Self { process, database, token, client: client() };
-        site.submit("b-1", texts).await;
-        site
+        Self { process, database, token, client: client() }
     }
 
     /// Submits a batch, as a workflow does.
@@ -135,7 +140,18 @@ async fn check(browser: &Browser, name: &str) {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("{name}.png")), browser.picture().await).unwrap();
     assert_eq!(browser.run("return window.refused").await, json!([]), "{name}");
-    assert_eq!(browser.errors(&["409 (Conflict)"]).await, Vec::<String>::new(), "{name}");
+    assert_eq!(
+        browser
+            .errors(&[
+                "409 (Conflict)",
+                "422 (Unprocessable",
+                "403 (Forbidden)",
+                "401 (Unauthorized)"
+            ])
+            .await,
+        Vec::<String>::new(),
+        "{name}"
+    );
     let wide = "return document.documentElement.scrollWidth > innerWidth";
     assert_eq!(browser.run(wide).await, false, "{name} scrolls sideways");
     let axe = root().join("target/test-tools/npm/node_modules/axe-core/axe.min.js");
@@ -333,6 +349,126 @@ async fn an_unknown_outcome_is_settled_in_two_clicks() {
     browser.run("document.querySelector('#fresh a').click()").await;
     browser.until("document.body.innerText.includes('configured to refuse')").await;
     check(&browser, "publishing-failed-phone").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admin_runs_the_place_in_the_browser() {
+    let site = Site::with_user("admin").await;
+    let browser = Browser::open(1280, 900, false).await;
+    let notice =
+        |words: &str| format!("document.getElementById('notice').innerText.includes('{words}')");
+    site.sign_in(&browser, "/settings?group=mail").await;
+    check(&browser, "settings").await;
+    let port = "document.getElementById('value-EMAIL_PORT')";
+    let save = |value: &str| format!("{port}.value = '{value}'; {port}.form.requestSubmit()");
+
+    // A wrong value is refused with its reason, and stays in the field.
+    browser.run(&save("many")).await;
+    browser.until(&notice("EMAIL_PORT")).await;
+    assert_eq!(browser.run(&format!("return {port}.value")).await, "many");
+    // A right one is saved, and undone.
+    browser.run(&save("2525")).await;
+    browser.until(&notice("EMAIL_PORT is changed")).await;
+    browser
+        .until("document.getElementById('setting-EMAIL_PORT').innerText.includes('database')")
+        .await;
+    check(&browser, "settings-changed").await;
+    browser.run("document.querySelector('#notice button').click()").await;
+    browser.until(&notice("Undone")).await;
+    browser.until(&format!("{port}.value === '465'")).await;
+    // The history tells of both.
+    browser.goto(&format!("{}/settings/history", site.process.base)).await;
+    browser.until("document.querySelectorAll('#changes li').length >= 2").await;
+    check(&browser, "settings-history").await;
+
+    // A user is added, and gets another role.
+    browser.goto(&format!("{}/users", site.process.base)).await;
+    let add = "document.getElementById('new-user').open = true; \
+               document.getElementById('new-email').value = 'ben@hive.example'; \
+               document.getElementById('new-role').value = 'editor'; \
+               document.querySelector('#new-user form').requestSubmit()";
+    browser.run(add).await;
+    browser.until("document.getElementById('users').innerText.includes('ben@hive.example')").await;
+    check(&browser, "users").await;
+    let role = "document.getElementById('role-2').value = 'approver'; \
+                document.getElementById('role-2').form.requestSubmit()";
+    browser.run(role).await;
+    browser.until(&notice("ben has a new role")).await;
+    browser.until("document.getElementById('user-2').innerText.includes('approver')").await;
+
+    // A token is shown once.
+    browser.goto(&format!("{}/tokens", site.process.base)).await;
+    let create = "document.getElementById('new-token').open = true; \
+                  document.getElementById('token-name').value = 'n8n here'; \
+                  document.querySelector('[value=ingest]').checked = true; \
+                  document.querySelector('#new-token form').requestSubmit()";
+    browser.run(create).await;
+    browser.until("document.getElementById('secret').open").await;
+    let text = browser.run("return document.getElementById('secret-text').innerText").await;
+    check(&browser, "tokens-secret").await;
+    browser.run("document.querySelector('#secret button').click()").await;
+    browser.until("document.getElementById('tokens').innerText.includes('n8n here')").await;
+    let page = browser.run("return document.documentElement.outerHTML").await;
+    assert!(text.as_str().unwrap().starts_with("wgl_"), "{text}");
+    assert!(!page.as_str().unwrap().contains(text.as_str().unwrap()), "it is gone");
+    check(&browser, "tokens").await;
+
+    // The audit log says who changed what.
+    let audit = "/audit?kind=setting.changed&actor=user%3A1";
+    browser.goto(&format!("{}{audit}", site.process.base)).await;
+    browser.until("document.body.innerText.includes('EMAIL_PORT')").await;
+    check(&browser, "audit").await;
+
+    // Where an operation needs a recent authentication, it is asked for once. To wait until the
+    // sign-in is not recent takes too long here, so the browser pretends to have been told so.
+    browser.goto(&format!("{}/settings?group=mail", site.process.base)).await;
+    let pretend = "const sent = window.fetch; window.fetch = (path, options) => { \
+                   if (options?.method !== 'PUT') return sent(path, options); \
+                   window.fetch = sent; \
+                   const body = JSON.stringify({ needs: 'recent_authentication' }); \
+                   return Promise.resolve(new Response(body, { status: 403 })); }";
+    browser.run(pretend).await;
+    browser.run(&save("2526")).await;
+    browser.until("document.getElementById('proof').open").await;
+    check(&browser, "proof").await;
+    let prove = |password: &str| {
+        format!(
+            "document.getElementById('proof-password').value = '{password}'; \
+             document.querySelector('#prove .first').click()"
+        )
+    };
+    browser.run(&prove("wrong")).await;
+    browser.until("document.getElementById('proof-problem').innerText").await;
+    browser.run(&prove(PASSWORD)).await;
+    browser.until(&notice("EMAIL_PORT is changed")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_admin_comes_by_link() {
+    let database = process::database(Kind::Sqlite).await;
+    let process = Process::start(&database, &[]);
+    let printed = command(&database).args(["--json", "setup-link"]).output().unwrap();
+    let link: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    let token = link["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
+    let browser = Browser::open(390, 844, false).await;
+
+    browser.goto(&format!("{}/setup", process.base)).await;
+    browser.until("!document.getElementById('no-token').hidden").await;
+    check(&browser, "setup-without-link").await;
+    browser.goto("about:blank").await;
+    browser.goto(&format!("{}/setup#{token}", process.base)).await;
+    browser.until("!document.getElementById('setup').hidden").await;
+    check(&browser, "setup").await;
+    let fill = format!(
+        "const form = document.getElementById('setup'); form.email.value = 'ana@hive.example'; \
+         form.password.value = '{PASSWORD}'; form.requestSubmit();"
+    );
+    browser.run(&fill).await;
+    browser.until("location.pathname === '/review' && document.getElementById('main')").await;
+    browser.until("document.querySelector('.bar').innerText.includes('ana')").await;
+    check(&browser, "first-review").await;
+    browser.goto(&format!("{}/setup#{token}", process.base)).await;
+    browser.until("document.body.innerText.includes('set up already')").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

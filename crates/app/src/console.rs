@@ -1,10 +1,12 @@
 //! The pages of the console: who may see them, what they read, and their files.
 
+mod admin;
 mod publishing;
 mod query;
 mod review;
 mod set_up;
 
+pub(crate) use admin::{show_audit, show_settings, show_settings_history, show_tokens, show_users};
 pub(crate) use publishing::{show_post, show_posts, show_publishing, show_sandbox};
 pub(crate) use review::{show_batch, show_batches, show_review, show_tweet};
 pub(crate) use set_up::show_setup;
@@ -12,6 +14,7 @@ pub(crate) use set_up::show_setup;
 use poem::http::{StatusCode, header};
 use poem::web::Path;
 use poem::{IntoResponse as _, Request, Response, handler};
+use waggle_accounts::Visitor;
 use waggle_console::{DrawError, MessagePage, Page, Section, Shell};
 use waggle_content::Platform;
 use waggle_kernel::{Actor, Scopes};
@@ -41,12 +44,28 @@ async fn shown<F>(
 where
     F: Future<Output = Result<Response, Problem>> + Send,
 {
+    shown_to(app, request, |visitor, shell| page(visitor.user.actor(), shell)).await
+}
+
+/// The same, for a page that needs the session of the user.
+async fn shown_to<F>(
+    app: &UseCases,
+    request: &Request,
+    page: impl FnOnce(Visitor, Shell) -> F + Send,
+) -> Response
+where
+    F: Future<Output = Result<Response, Problem>> + Send,
+{
     let section = match request.uri().path() {
         "/review" => Section::Review,
         "/batches" => Section::Batches,
         "/posts" => Section::Posts,
         "/publishing" => Section::Publishing,
         "/sandbox" => Section::Sandbox,
+        "/tokens" => Section::Tokens,
+        "/settings" | "/settings/history" => Section::Settings,
+        "/users" => Section::Users,
+        "/audit" => Section::Audit,
         _ => Section::Other,
     };
     let is_sandbox_only = !app.connections.is_connected(Platform::X);
@@ -71,7 +90,7 @@ where
     let needs_person = app.posts.needs_person(&actor).await.unwrap_or_default();
     let scopes = visitor.user.effective_role().scopes();
     let shell = shell(visitor.user.username.to_string(), scopes, needs_person);
-    match page(actor, shell.clone()).await {
+    match page(visitor, shell.clone()).await {
         Ok(response) => response,
         Err(problem) => told(shell, &problem),
     }

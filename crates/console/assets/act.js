@@ -1,22 +1,12 @@
 // Sends what a form names to the API, then draws the parts of the page again that it changed.
 
-import { drawObjects, partsOf, settle } from "./part.js";
+import { send } from "./call.js";
+import { drawAgain, drawObjects, load, partsOf, settle } from "./part.js";
+import { proven } from "./proof.js";
 import { say, word } from "./say.js";
 
 const MOST_STEPS = 20;
 const steps = [];
-
-/** Calls an operation. Returns the status and the body; a status of 0 means that nothing was sent. */
-async function call(method, path, version, body) {
-  const headers = { "Content-Type": "application/json" };
-  if (version) headers["If-Match"] = version;
-  try {
-    const response = await fetch(path, { method, headers, body: JSON.stringify(body) });
-    return { status: response.status, body: await response.json().catch(() => ({})) };
-  } catch {
-    return { status: 0, body: {} };
-  }
-}
 
 const isDone = ({ status }) => status >= 200 && status < 300;
 
@@ -39,22 +29,46 @@ function neighbor(part) {
 function bodyOf(form) {
   const body = JSON.parse(form.dataset.body ?? "{}");
   for (const field of form.elements) {
-    if (!field.name) continue;
-    body[field.name] = field.type === "datetime-local" ? `${field.value}:00Z` : field.value;
+    const { name, value } = field;
+    if (!name) continue;
+    if (field.type === "checkbox") {
+      // Check boxes of one name are a list.
+      body[name] ??= [];
+      if (field.checked) body[name].push(value);
+    } else if (value || field.required) {
+      body[name] = field.type === "datetime-local" ? `${value}:00Z` : value;
+    }
   }
   return body;
 }
 
-async function send(form) {
-  const { method, path, version, undo, undoPath, done } = form.dataset;
-  const part = form.closest("[data-objects]");
-  const objects = part.dataset.objects.split(" ");
+/** Shows a secret, once. */
+function showOnce(text) {
+  const dialog = document.getElementById("secret");
+  const place = document.getElementById("secret-text");
+  place.textContent = text;
+  dialog.addEventListener("close", () => place.replaceChildren(), { once: true });
+  dialog.showModal();
+}
+
+/** Draws again what an operation changed: the parts that show an object, or the list of the page. */
+function drawAfter(objects, listId) {
+  const list = document.getElementById(listId ?? "");
+  const parts = objects.length ? drawObjects(objects) : null;
+  return Promise.all([parts, list && drawAgain(list, load(location.href))]).catch(() => {});
+}
+
+async function act(form) {
+  const { method, path, version, undo, undoPath, done, shows } = form.dataset;
+  const part = form.closest("[data-objects]") ?? form;
+  const objects = part.dataset.objects?.split(" ") ?? [];
+  const list = form.closest("[data-list]")?.dataset.list;
   const editor = form.closest("details");
   const text = form.querySelector("textarea");
   const before = text ? { [text.name]: text.defaultValue } : {};
   const buttons = part.querySelectorAll("button");
   for (const button of buttons) button.disabled = true;
-  const answer = await call(method, path, version, bodyOf(form));
+  const answer = await proven(() => send(method, path, version, bodyOf(form)));
   for (const button of buttons) button.disabled = false;
   if (isDone(answer)) {
     settle(form);
@@ -62,17 +76,23 @@ async function send(form) {
       editor.open = false;
       part.focus();
     }
+    if (list) form.reset();
+    if (shows) showOnce(answer.body[shows]);
   }
-  if (isDone(answer) || answer.status === 409) await drawObjects(objects).catch(() => {});
+  if (isDone(answer) || answer.status === 409) await drawAfter(objects, list);
   if (!isDone(answer)) return tell(answer);
   if (undo) {
     const object = answer.body.post ?? answer.body;
-    const step = { method: undo, path: undoPath.replace("{id}", object.id), body: before, objects };
+    const where = undoPath.replace(/\{(\w+)\}/, (_, name) => object[name]);
+    const step = { method: undo, path: where, body: before, objects };
     // An operation on another object leaves the version of this one as it is.
     steps.push({ ...step, base: Number(version), version: object.version, isOwn: !answer.body.post });
     if (steps.length > MOST_STEPS) steps.shift();
   }
-  say(done, { undo: undo ? undoLast : null });
+  // Some operations say in their answer how they went.
+  const { warnings, ok, detail } = answer.body;
+  const said = [detail ?? done, ...(warnings ?? [])].join(" ");
+  say(said, { undo: undo ? undoLast : null, isBad: ok === false || Boolean(warnings) });
   const drawn = document.getElementById(part.id);
   if (!editor && drawn && !drawn.querySelector(".state.waits")) neighbor(drawn)?.focus();
 }
@@ -87,7 +107,7 @@ const shown = (part) => Number(part?.querySelector("[data-version]")?.dataset.ve
 export async function undoLast() {
   const step = steps.pop();
   if (!step) return say(word("nothing"));
-  const answer = await call(step.method, step.path, step.version, step.body);
+  const answer = await proven(() => send(step.method, step.path, step.version, step.body));
   // What did not arrive, or came after the session had ended, can be tried again.
   if ([0, 401].includes(answer.status)) steps.push(step);
   await drawObjects(step.objects).catch(() => {});
@@ -103,5 +123,5 @@ export async function undoLast() {
 document.addEventListener("submit", (event) => {
   if (!event.target.dataset.op) return;
   event.preventDefault();
-  send(event.target);
+  act(event.target);
 });

@@ -60,7 +60,7 @@ function write(event) {
 
 document.addEventListener("keydown", (event) => {
   if (event.target.matches(FIELDS)) return write(event);
-  if (event.isComposing || list.open || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.isComposing || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key.length === 1 && !single.checked) return;
   const action = ACTIONS[event.key];
   if (action || press(event.key)) event.preventDefault();

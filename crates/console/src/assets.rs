@@ -28,9 +28,11 @@ assets! {
     "icon.svg": "image/svg+xml",
     "console.js": "text/javascript",
     "act.js": "text/javascript",
+    "call.js": "text/javascript",
     "keys.js": "text/javascript",
     "live.js": "text/javascript",
     "part.js": "text/javascript",
+    "proof.js": "text/javascript",
     "say.js": "text/javascript",
     "setup.js": "text/javascript",
 }

@@ -66,7 +66,7 @@ impl Card {
             delete,
         ];
         let edit = control(Action::Edit, &EDIT, "Edit")
-            .map(|control| undone_by(control.key("e").done(format!("{name} edited")), &EDIT));
+            .map(|control| undone_by(control.done(format!("{name} edited")), &EDIT));
         Self {
             id,
             batch: stored.batch.number(),
@@ -83,7 +83,7 @@ impl Card {
             controls: controls.into_iter().flatten().collect(),
             edit,
             schedule: publish(tweet, post, scopes).map(|control| {
-                control.key("t").body(json!({})).done(format!("{name} is scheduled"))
+                control.key("").body(json!({})).done(format!("{name} is scheduled"))
             }),
         }
     }

@@ -1,5 +1,7 @@
 //! What a user may do on a page.
 
+use std::fmt::Display;
+
 use serde_json::{Value, json};
 use waggle_kernel::Scopes;
 use waggle_kernel::ids::Version;
@@ -13,40 +15,43 @@ pub(crate) const GRACE_SECONDS: u32 = 10;
 pub(crate) struct Control {
     pub(crate) op: &'static Op,
     pub(crate) path: String,
-    /// The version of the object that the page shows.
-    pub(crate) version: i64,
+    /// The version of the object that the page shows; empty if it has none.
+    pub(crate) version: String,
     /// The body of the request, without the fields of the form.
     pub(crate) body: Value,
     pub(crate) label: &'static str,
     /// The key that presses it; empty if none does.
     pub(crate) key: &'static str,
-    /// The method and path that undo it; empty if nothing does. The path may have `{id}` in place
-    /// of the ID of the object in the answer.
+    /// The method and path that undo it; empty if nothing does. The path may have a name in braces
+    /// in place of that member of the answer.
     pub(crate) undo: &'static str,
     pub(crate) undo_path: String,
     /// What is said when it is done.
     pub(crate) done: String,
+    /// The member of the answer that is shown once, because it is secret; empty if none is.
+    pub(crate) shows: &'static str,
 }
 
 impl Control {
     /// The control of an operation, if the user may call it.
     pub(crate) fn new(
         op: &'static Op,
-        id: i64,
-        version: Version,
+        id: impl Display,
+        version: impl Into<Option<Version>>,
         label: &'static str,
         scopes: Scopes,
     ) -> Option<Self> {
         op.is_granted(scopes).then(|| Self {
             op,
             path: op.path_of(id),
-            version: version.number(),
+            version: version.into().map(|version| version.to_string()).unwrap_or_default(),
             body: json!({}),
             label,
             key: "",
             undo: "",
             undo_path: String::new(),
             done: String::new(),
+            shows: "",
         })
     }
 
@@ -65,6 +70,11 @@ impl Control {
     /// Undone by calling `op` with this path, if the user may.
     pub(crate) fn undone_by(self, op: &'static Op, path: String, scopes: Scopes) -> Self {
         if op.is_granted(scopes) { Self { undo: op.method, undo_path: path, ..self } } else { self }
+    }
+
+    /// Shows a member of the answer once.
+    pub(crate) fn shows(self, shows: &'static str) -> Self {
+        Self { shows, ..self }
     }
 
     /// The name of the key as people read it.

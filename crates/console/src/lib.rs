@@ -22,7 +22,8 @@ pub use assets::{Asset, asset};
 pub use links::Links;
 pub use ops::{OPS, Op};
 pub use pages::{
-    BatchPage, BatchesPage, MessagePage, PostPage, PostsPage, PostsWith, PublishingPage,
-    ReviewPage, SandboxPage, SetupPage, TweetPage,
+    AuditFilter, AuditPage, BatchPage, BatchesPage, MessagePage, PostPage, PostsPage, PostsWith,
+    PublishingPage, ReviewPage, SandboxPage, SettingsHistoryPage, SettingsPage, SetupPage,
+    TokensPage, TweetPage, UsersPage,
 };
 pub use shell::{Section, Shell};

@@ -3,6 +3,8 @@
 /// Where a page of a list leads, with its filters.
 #[derive(Debug, Clone, Default)]
 pub struct Links {
+    /// This page of the list.
+    pub here: String,
     /// The first page of the list; `None` on that page.
     pub first: Option<String>,
     /// The next page; `None` on the last one.

@@ -1,5 +1,7 @@
 //! The operations of the HTTP API that pages call.
 
+use std::fmt::Display;
+
 use waggle_kernel::{Scope, Scopes};
 
 /// An operation, as the API document names it.
@@ -8,7 +10,7 @@ pub struct Op {
     /// The operation ID.
     pub id: &'static str,
     pub method: &'static str,
-    /// The path, with `{id}` in place of the ID of the object.
+    /// The path. It may have a name in braces in place of the ID of the object.
     pub path: &'static str,
     /// The scope that the caller needs.
     pub scope: Scope,
@@ -34,6 +36,17 @@ ops! {
     PUBLISH = "POST" "/api/v1/generated-tweets/{id}/publish", "publish_generated_tweet", Publish;
     CANCEL = "POST" "/api/v1/posts/{id}/cancel", "cancel_post", Publish;
     RESOLVE = "POST" "/api/v1/posts/{id}/resolve", "resolve_post", Publish;
+    SET = "PUT" "/api/v1/settings/{key}", "set_setting", Admin;
+    UNSET = "DELETE" "/api/v1/settings/{key}", "unset_setting", Admin;
+    UNDO_SETTINGS = "POST" "/api/v1/settings/history/{revision}/undo", "undo_settings_change", Admin;
+    TEST_SETTINGS = "POST" "/api/v1/settings/test/{group}", "test_settings", Admin;
+    CREATE_USER = "POST" "/api/v1/users", "create_user", Admin;
+    UPDATE_USER = "PATCH" "/api/v1/users/{id}", "update_user", Admin;
+    REMOVE_FACTORS =
+        "DELETE" "/api/v1/users/{id}/second-factor", "remove_second_factor_of_user", Admin;
+    CREATE_TOKEN = "POST" "/api/v1/tokens", "create_token", Read;
+    REVOKE_TOKEN = "DELETE" "/api/v1/tokens/{id}", "revoke_token", Read;
+    REVOKE_ANY_TOKEN = "DELETE" "/api/v1/users/tokens/{id}", "revoke_any_token", Admin;
 }
 
 impl Op {
@@ -43,7 +56,10 @@ impl Op {
     }
 
     /// The path for an object.
-    pub(crate) fn path_of(&self, id: i64) -> String {
-        self.path.replace("{id}", &id.to_string())
+    pub(crate) fn path_of(&self, id: impl Display) -> String {
+        match (self.path.split_once('{'), self.path.split_once('}')) {
+            (Some((begin, _)), Some((_, end))) => format!("{begin}{id}{end}"),
+            _ => self.path.to_owned(),
+        }
     }
 }

@@ -1,21 +1,29 @@
 //! The pages.
 
+mod audit;
 mod batches;
 mod message;
 mod posts;
 mod publishing;
 mod review;
 mod sandbox;
+mod settings;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod tweet;
+mod users;
 
+pub use audit::{AuditFilter, AuditPage};
 pub use batches::{BatchPage, BatchesPage};
 pub use message::MessagePage;
 pub use posts::{PostPage, PostsPage, PostsWith};
 pub use publishing::PublishingPage;
 pub use review::ReviewPage;
 pub use sandbox::SandboxPage;
+pub use settings::{SettingsHistoryPage, SettingsPage};
 pub use setup::SetupPage;
+pub use tokens::TokensPage;
 pub use tweet::TweetPage;
+pub use users::UsersPage;

@@ -1,6 +1,6 @@
 //! What surrounds every page: the header, the navigation and the notices.
 
-use waggle_kernel::Scopes;
+use waggle_kernel::{Scope, Scopes};
 
 /// A place in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,10 @@ pub enum Section {
     Posts,
     Publishing,
     Sandbox,
+    Tokens,
+    Settings,
+    Users,
+    Audit,
     /// A page that is not in the navigation.
     Other,
 }
@@ -34,6 +38,11 @@ impl Shell {
         if self.section == section { "page" } else { "false" }
     }
 
+    /// Whether the user may do everything.
+    pub(crate) const fn is_admin(&self) -> bool {
+        self.scopes.grant(Scope::Admin)
+    }
+
     /// The kinds of events after which the page says that there is something new.
     pub(crate) const fn news(&self) -> &'static str {
         match self.section {
@@ -41,7 +50,11 @@ impl Shell {
             Section::Posts => "post.created",
             Section::Publishing => "post.created post.unknown post.missed post.held post.failed",
             Section::Sandbox => "post.published",
-            Section::Other => "",
+            Section::Tokens
+            | Section::Settings
+            | Section::Users
+            | Section::Audit
+            | Section::Other => "",
         }
     }
 }

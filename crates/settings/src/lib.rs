@@ -79,7 +79,7 @@ pub use error::SettingsError;
 pub use history::{Past, ShownChange};
 pub use kind::{Canonical, Field, Kind, SettingType};
 pub use manager::{SettingsManager, SettingsPorts};
-pub use registry::Values;
+pub use registry::{ALL as DECLARATIONS, Values};
 pub use revision::Revision;
 pub use rotate::{Rotated, Unreadable};
 pub use show::{Export, Shown};

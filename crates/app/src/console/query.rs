@@ -39,11 +39,15 @@ impl Query {
         let text = self.text(name)?;
         let value = text.parse().ok();
         if value.is_none() {
-            let part = format!("{name}={text}");
-            self.pairs.retain(|(found, _)| found != name);
-            self.ignored.push(part);
+            self.leave_out(name);
         }
         value
+    }
+
+    /// Leaves out a filter, if there is one of this name, and names it.
+    pub(super) fn leave_out(&mut self, name: &str) {
+        let left = self.pairs.extract_if(.., |(found, _)| found == name);
+        self.ignored.extend(left.map(|(name, value)| format!("{name}={value}")));
     }
 
     /// The page of the list.
@@ -69,6 +73,7 @@ impl Query {
             if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
         };
         Links {
+            here: at(self.page().ok().and_then(|page| page.after)),
             first: self.text("cursor").map(|_| at(None)),
             next: next.map(|cursor| at(Some(cursor))),
         }

@@ -126,6 +126,11 @@ static PAGES: &[(&str, Scope)] = &[
     ("/posts/:id", Read),
     ("/publishing", Read),
     ("/sandbox", Read),
+    ("/tokens", Read),
+    ("/settings", Admin),
+    ("/settings/history", Admin),
+    ("/users", Admin),
+    ("/audit", Admin),
 ];
 
 /// The pages of the console that visitors see.

@@ -4,29 +4,44 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use waggle_accounts::{ApiToken, OwnedToken, Role, User};
 use waggle_content::{
     Backlog, Delivery, DeliveryState, Metrics, Platform, Post, PostFilter, PostStatus, Prepared,
     PublicAddress, TwitterDetails,
 };
-use waggle_kernel::ids::{CampaignBatchId, DeliveryId, GeneratedTweetId, PostId};
-use waggle_kernel::{Actor, Clock as _, FixedClock, Scope, Scopes, Version};
+use waggle_kernel::ids::{CampaignBatchId, DeliveryId, GeneratedTweetId, PostId, TokenId};
+use waggle_kernel::{Actor, Clock as _, Event, FixedClock, Scope, Scopes, Version};
+use waggle_settings::{
+    Action as SettingAction, DECLARATIONS, Group, Past, Revision, Shown, ShownChange, Source,
+};
 use waggle_twitter_n8n::{
     Action, BatchStatus, CampaignBatch, GeneratedTweet, HistoryAction, HistoryEntry,
     NewGeneratedTweet, Status, StatusCounts,
 };
 
 use super::{
-    BatchPage, BatchesPage, MessagePage, PostPage, PostsPage, PostsWith, PublishingPage,
-    ReviewPage, SandboxPage, TweetPage,
+    AuditFilter, AuditPage, BatchPage, BatchesPage, MessagePage, PostPage, PostsPage, PostsWith,
+    PublishingPage, ReviewPage, SandboxPage, SettingsHistoryPage, SettingsPage, TokensPage,
+    TweetPage, UsersPage,
 };
 use crate::Page;
 use crate::links::Links;
-use crate::ops::OPS;
+use crate::ops::{OPS, Op};
 use crate::shell::{Section, Shell};
 
 const VIEWER: Scopes = Scopes::of(&[Scope::Read]);
 const EDITOR: Scopes = Scopes::of(&[Scope::Read, Scope::Write]);
 const APPROVER: Scopes = Scopes::of(&[Scope::Read, Scope::Write, Scope::Approve, Scope::Publish]);
+const ADMIN: Scopes = Scopes::of(&[
+    Scope::Ingest,
+    Scope::Read,
+    Scope::Write,
+    Scope::Approve,
+    Scope::Publish,
+    Scope::Admin,
+]);
+const ROLES: [(&str, Scopes); 4] =
+    [("viewer", VIEWER), ("editor", EDITOR), ("approver", APPROVER), ("admin", ADMIN)];
 /// What must stay text.
 const MARKUP: &str = "<b>\"bold\"</b> & 'more' <script>alert(1)</script>";
 
@@ -38,7 +53,7 @@ fn shell(scopes: Scopes) -> Shell {
 /// The links of a page in the middle of a list, or of the only one.
 fn links(is_only: bool) -> Links {
     let to = |place: &str| (!is_only).then(|| format!("/list?q=%3Cb%3E&cursor={place}"));
-    Links { first: to("first"), next: to("next") }
+    Links { here: "/list".to_owned(), first: to("first"), next: to("next") }
 }
 
 fn tweet(id: i64, content: &str) -> GeneratedTweet {
@@ -214,10 +229,118 @@ fn history() -> Vec<HistoryEntry> {
     (1..).zip(HistoryAction::ALL).map(entry).collect()
 }
 
+/// A setting of each kind, from each source.
+fn settings() -> Vec<Shown> {
+    let of = |key: &str| DECLARATIONS.iter().find(|declared| declared.key == key).unwrap();
+    let values = [
+        ("DEFAULT_FROM_EMAIL", json!(MARKUP)),
+        ("EMAIL_PORT", json!(7)),
+        ("EMAIL_USE_TLS", json!(true)),
+        ("ALLOWED_DOMAIN", json!([MARKUP, "b"])),
+        ("EMAIL_HOST_PASSWORD", Value::Null),
+        ("LIMITS", json!({ "a": MARKUP })),
+    ];
+    let sources = [Source::Database, Source::Environment, Source::Default];
+    let shown = |((key, value), source): ((&str, Value), Source)| Shown {
+        key: key.to_owned(),
+        declaration: Some(of(key)),
+        is_set: true,
+        value,
+        last4: Some("last".to_owned()),
+        source,
+        version: Revision(3),
+        updated_at: (source == Source::Database).then(|| FixedClock::noon().now()),
+        updated_by: (source == Source::Database).then(|| MARKUP.to_owned()),
+    };
+    let mut all: Vec<Shown> =
+        values.into_iter().zip(sources.into_iter().cycle()).map(shown).collect();
+    all.push(Shown { value: json!(MARKUP), ..Shown::gone("CUSTOM".to_owned()) });
+    all
+}
+
+/// The pages of settings, users, tokens and the audit log. Only admins get most of them.
+fn admin_pages(scopes: Scopes) -> Vec<String> {
+    let now = FixedClock::noon().now();
+    let users: Vec<User> = (1..=3)
+        .map(|id| User {
+            username: format!("user-{id}").parse().unwrap(),
+            first_name: "Jo".parse().unwrap(),
+            is_active: id != 2,
+            has_second_factor: id == 3,
+            last_login: (id == 1).then_some(now),
+            ..waggle_accounts::testing::user(id, Role::Editor)
+        })
+        .collect();
+    let token = |number: i64, owner: Option<User>| OwnedToken {
+        token: ApiToken {
+            id: TokenId::new(number),
+            public_id: format!("{number:012}"),
+            name: MARKUP.to_owned(),
+            owner: owner.as_ref().map(|owner| owner.id),
+            scopes: ADMIN,
+            created_at: now,
+            expires_at: (number == 2).then_some(now),
+            revoked_at: (number == 3).then_some(now),
+            last_used_at: Some(now),
+        },
+        owner,
+    };
+    let own = Shell { user: "user-1".to_owned(), ..shell(scopes) };
+    let mut tokens = vec![token(1, users.first().cloned())];
+    let mut pages = vec![];
+    if scopes.grant(Scope::Admin) {
+        tokens.extend((1..=3).map(|number| token(number + 3, users.last().cloned())));
+        tokens.extend((1..=3).map(|number| token(number, None)).skip(1));
+        let settings = settings();
+        let change = |to| ShownChange {
+            revision: Revision(7),
+            key: "CUSTOM".to_owned(),
+            action: SettingAction::Set,
+            from: Past::NotSet,
+            to,
+            at: now,
+            by: MARKUP.to_owned(),
+        };
+        let changes = [change(Past::Secret), change(Past::Value(json!(MARKUP)))];
+        let event = Event {
+            position: 7,
+            kind: MARKUP.to_owned(),
+            object_kind: "post".to_owned(),
+            object_id: "3".to_owned(),
+            version: None,
+            actor: "user:1".to_owned(),
+            user: None,
+            request_id: String::new(),
+            at: now,
+            change: json!({ "status": MARKUP }).as_object().cloned().unwrap_or_default(),
+            personal: json!({ "actor": MARKUP, "note": 7 }).as_object().cloned(),
+        };
+        let other =
+            Event { position: 6, object_kind: MARKUP.to_owned(), personal: None, ..event.clone() };
+        let events = [event, other];
+        let filter = AuditFilter { kind: MARKUP.to_owned(), ..AuditFilter::default() };
+        let ignored = vec![MARKUP.to_owned()];
+        pages.extend([
+            SettingsPage::new(own.clone(), Group::Mail, ignored, &settings).render(),
+            SettingsPage::new(shell(scopes), Group::Custom, Vec::new(), &[]).render(),
+            SettingsHistoryPage::new(shell(scopes), None, &changes, links(false)).render(),
+            SettingsHistoryPage::new(shell(scopes), Some(MARKUP), &[], links(true)).render(),
+            UsersPage::new(shell(scopes), &users, links(false)).render(),
+            AuditPage::new(shell(scopes), filter, vec![MARKUP.into()], &events, links(false))
+                .render(),
+            AuditPage::new(shell(scopes), AuditFilter::default(), Vec::new(), &[], links(true))
+                .render(),
+        ]);
+    }
+    pages.push(TokensPage::new(own, &tokens, now).render());
+    pages.push(TokensPage::new(shell(scopes), &[], now).render());
+    pages.into_iter().collect::<Result<_, _>>().unwrap()
+}
+
 /// All pages in all states.
 fn pages() -> BTreeMap<String, String> {
     let mut pages = BTreeMap::new();
-    for (role, scopes) in [("viewer", VIEWER), ("editor", EDITOR), ("approver", APPROVER)] {
+    for (role, scopes) in ROLES {
         pages.insert(format!("review {role}"), review(scopes));
         let batches = [batch(1, false), batch(0, true)];
         let all = BatchesPage::new(shell(scopes), &batches, links(false));
@@ -240,8 +363,9 @@ fn pages() -> BTreeMap<String, String> {
         }
         let tweet = TweetPage::new(shell(scopes), &tweet(1, "one"), None, Vec::new());
         pages.insert(format!("no history {role}"), tweet.render().unwrap());
-        for (number, page) in post_pages(scopes).into_iter().enumerate() {
-            pages.insert(format!("posts {number} {role}"), page);
+        let others = post_pages(scopes).into_iter().chain(admin_pages(scopes));
+        for (number, page) in others.enumerate() {
+            pages.insert(format!("other {number} {role}"), page);
         }
     }
     let (text, request_id) = (MARKUP.to_owned(), MARKUP.to_owned());
@@ -287,24 +411,28 @@ fn pages_have_no_scripts_and_styles_of_their_own() {
     }
 }
 
+/// Whether a path is that of an operation, for some object.
+fn is_path_of(op: &Op, path: &str) -> bool {
+    let Some((begin, rest)) = op.path.split_once('{') else { return op.path == path };
+    let (_, end) = rest.split_once('}').unwrap();
+    path.starts_with(begin) && path.ends_with(end) && path.len() > begin.len() + end.len()
+}
+
 #[test]
 fn each_control_is_an_operation_that_the_user_may_call() {
-    for (role, scopes) in [("viewer", VIEWER), ("editor", EDITOR), ("approver", APPROVER)] {
-        let page = [vec![review(scopes)], post_pages(scopes)].concat().concat();
+    for (role, scopes) in ROLES {
+        let page =
+            [vec![review(scopes)], post_pages(scopes), admin_pages(scopes)].concat().concat();
         let calls = values(&page, "data-op").into_iter().zip(values(&page, "data-method"));
         for ((id, method), path) in calls.zip(values(&page, "data-path")) {
             let op = OPS.iter().find(|op| op.id == id).unwrap();
             assert!(scopes.grant(op.scope), "{role}: {id}");
-            let (begin, end) = op.path.split_once("{id}").unwrap();
             assert_eq!(method, op.method, "{role}");
-            assert!(path.starts_with(begin) && path.ends_with(end), "{role}: {path}");
+            assert!(is_path_of(op, path), "{role}: {path}");
         }
         let undo = values(&page, "data-undo-path").into_iter().filter(|path| !path.is_empty());
         for path in undo {
-            let is_known = OPS.iter().any(|op| {
-                let (begin, end) = op.path.split_once("{id}").unwrap();
-                scopes.grant(op.scope) && path.starts_with(begin) && path.ends_with(end)
-            });
+            let is_known = OPS.iter().any(|op| scopes.grant(op.scope) && is_path_of(op, path));
             assert!(is_known, "{role}: {path}");
         }
     }
@@ -313,15 +441,23 @@ fn each_control_is_an_operation_that_the_user_may_call() {
 #[test]
 fn roles_see_the_controls_that_they_may_use() {
     let of = |scopes| {
-        let page = [vec![review(scopes)], post_pages(scopes)].concat().concat();
+        let page =
+            [vec![review(scopes)], post_pages(scopes), admin_pages(scopes)].concat().concat();
         values(&page, "data-op").iter().map(ToString::to_string).collect::<BTreeSet<_>>()
     };
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
     let editing = ["edit", "reject", "restore", "delete"].map(|op| format!("{op}_generated_tweet"));
 
-    assert_eq!(of(VIEWER), names(&[]));
-    assert_eq!(of(EDITOR), BTreeSet::from(editing));
-    assert_eq!(of(APPROVER), OPS.iter().map(|op| op.id.to_owned()).collect());
+    // Everybody has tokens of their own.
+    let own = names(&["create_token", "revoke_token"]);
+    let editing = own.iter().cloned().chain(editing).collect::<BTreeSet<_>>();
+    let deciding = ["approve", "withdraw", "publish"].map(|op| format!("{op}_generated_tweet"));
+    let posts = names(&["cancel_post", "resolve_post"]);
+
+    assert_eq!(of(VIEWER), own);
+    assert_eq!(of(EDITOR), editing);
+    assert_eq!(of(APPROVER), editing.into_iter().chain(deciding).chain(posts).collect());
+    assert_eq!(of(ADMIN), OPS.iter().map(|op| op.id.to_owned()).collect());
 }
 
 #[test]
