@@ -444,6 +444,32 @@ async fn an_admin_runs_the_place_in_the_browser() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chosen_source_tweets_are_deleted() {
+    let site = Site::with_user("editor").await;
+    let tweets: Vec<Value> = (1..=3)
+        .map(|number| {
+            json!({ "Tweet ID": number.to_string(), "Content": format!("Idea {number}"),
+                    "Date": "2025-08-14T14:30:00Z", "Likes": number })
+        })
+        .collect();
+    let report = json!({ "execution_id": "run 1", "tweets": tweets });
+    site.call(Method::POST, "/api/check-duplicate-tweet", Some(report)).await;
+    let browser = Browser::open(1280, 900, true).await;
+    site.sign_in(&browser, "/sources?sort=likes").await;
+    browser.until("document.querySelectorAll('#sources li').length === 3").await;
+    check(&browser, "sources").await;
+
+    let delete = "document.querySelectorAll('[name=ids]')[0].click(); \
+                  document.querySelectorAll('[name=ids]')[2].click(); \
+                  document.getElementById('chosen').requestSubmit()";
+    browser.run(delete).await;
+    browser.until("document.querySelectorAll('#sources li').length === 1").await;
+    browser.until("document.getElementById('sources').innerText.includes('Idea 2')").await;
+    // The filters stay.
+    assert_eq!(browser.run("return location.search").await, "?sort=likes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_admin_comes_by_link() {
     let database = process::database(Kind::Sqlite).await;
     let process = Process::start(&database, &[]);
@@ -464,9 +490,31 @@ async fn the_first_admin_comes_by_link() {
          form.password.value = '{PASSWORD}'; form.requestSubmit();"
     );
     browser.run(&fill).await;
-    browser.until("location.pathname === '/review' && document.getElementById('main')").await;
+    browser.until("location.pathname === '/' && document.getElementById('steps')").await;
     browser.until("document.querySelector('.bar').innerText.includes('ana')").await;
-    check(&browser, "first-review").await;
+    check(&browser, "home-first").await;
+
+    // From there, a sample batch is loaded, reviewed and published.
+    browser.run("document.querySelector('[data-op=create_sample_batch] button').click()").await;
+    browser.until("document.querySelector('#runs a')").await;
+    check(&browser, "home-sample").await;
+    browser.run("document.querySelector('#runs a').click()").await;
+    browser.until("document.getElementById('tweet-1')").await;
+    browser.run("document.getElementById('tweet-1').focus()").await;
+    browser.press(None, "a").await;
+    browser.until("document.querySelector('#tweet-1 .state.good')").await;
+    browser.run("document.getElementById('tweet-1').focus()").await;
+    browser.press(None, "p").await;
+    browser.until("document.querySelector('#tweet-1').innerText.includes('scheduled in')").await;
+    browser.until("document.querySelector('#tweet-1').innerText.includes('published in')").await;
+    browser.goto(&format!("{}/sandbox", process.base)).await;
+    browser.until("document.querySelector('.card').innerText.includes('Most hardware')").await;
+    browser.goto(&format!("{}/sources", process.base)).await;
+    browser.until("document.querySelector('.empty')").await;
+    check(&browser, "sources-empty-phone").await;
+    browser.goto(&format!("{}/", process.base)).await;
+    browser.until("document.querySelector('.button')").await;
+    check(&browser, "home-phone").await;
     browser.goto(&format!("{}/setup#{token}", process.base)).await;
     browser.until("document.body.innerText.includes('set up already')").await;
 }

@@ -1,15 +1,21 @@
 //! The pages of the console: who may see them, what they read, and their files.
 
 mod admin;
+mod home;
+mod old;
 mod publishing;
 mod query;
 mod review;
 mod set_up;
+mod sources;
 
 pub(crate) use admin::{show_audit, show_settings, show_settings_history, show_tokens, show_users};
+pub(crate) use home::show_home;
+pub(crate) use old::with_old_addresses;
 pub(crate) use publishing::{show_post, show_posts, show_publishing, show_sandbox};
 pub(crate) use review::{show_batch, show_batches, show_review, show_tweet};
 pub(crate) use set_up::show_setup;
+pub(crate) use sources::show_sources;
 
 use poem::http::{StatusCode, header};
 use poem::web::Path;
@@ -57,8 +63,10 @@ where
     F: Future<Output = Result<Response, Problem>> + Send,
 {
     let section = match request.uri().path() {
+        "/" => Section::Home,
         "/review" => Section::Review,
         "/batches" => Section::Batches,
+        "/sources" => Section::Sources,
         "/posts" => Section::Posts,
         "/publishing" => Section::Publishing,
         "/sandbox" => Section::Sandbox,

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use poem::endpoint::make_sync;
-use poem::web::Redirect;
 use poem::{IntoEndpoint as _, Route, get};
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use serde_json::Value;
@@ -37,7 +35,7 @@ pub(crate) fn tree() -> Route {
     let document = fixed("application/json", document.to_string());
     let page = docs_page(&service.swagger_ui_html());
     // The n8n endpoints have paths outside of the native API.
-    n8n::routes()
+    console::with_old_addresses(n8n::routes())
         .nest(API, limited(service.into_endpoint(), contract))
         .at("/openapi.json", get(document))
         .nest("/docs", page)
@@ -48,6 +46,7 @@ pub(crate) fn tree() -> Route {
         .at("/batches", get(console::show_batches))
         .at("/batches/:id", get(console::show_batch))
         .at("/tweets/:id", get(console::show_tweet))
+        .at("/sources", get(console::show_sources))
         .at("/posts", get(console::show_posts))
         .at("/posts/:id", get(console::show_post))
         .at("/publishing", get(console::show_publishing))
@@ -59,7 +58,7 @@ pub(crate) fn tree() -> Route {
         .at("/audit", get(console::show_audit))
         .at("/setup", get(console::show_setup))
         .at("/assets/:hash/:name", get(console::send_asset))
-        .at("/", get(make_sync(|_| Redirect::see_other("/review"))))
+        .at("/", get(console::show_home))
         .at(CALLBACK, get(pages::back_from_google))
 }
 

@@ -34,7 +34,7 @@ function bodyOf(form) {
     if (field.type === "checkbox") {
       // Check boxes of one name are a list.
       body[name] ??= [];
-      if (field.checked) body[name].push(value);
+      if (field.checked) body[name].push("number" in field.dataset ? Number(value) : value);
     } else if (value || field.required) {
       body[name] = field.type === "datetime-local" ? `${value}:00Z` : value;
     }

@@ -30,6 +30,8 @@ pub(crate) struct Control {
     pub(crate) done: String,
     /// The member of the answer that is shown once, because it is secret; empty if none is.
     pub(crate) shows: &'static str,
+    /// The ID of the form; empty if no field outside of it belongs to it.
+    pub(crate) form: &'static str,
 }
 
 impl Control {
@@ -52,6 +54,7 @@ impl Control {
             undo_path: String::new(),
             done: String::new(),
             shows: "",
+            form: "",
         })
     }
 
@@ -75,6 +78,11 @@ impl Control {
     /// Shows a member of the answer once.
     pub(crate) fn shows(self, shows: &'static str) -> Self {
         Self { shows, ..self }
+    }
+
+    /// With an ID, to which fields outside of the form refer.
+    pub(crate) fn form(self, form: &'static str) -> Self {
+        Self { form, ..self }
     }
 
     /// The name of the key as people read it.

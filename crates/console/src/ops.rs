@@ -36,6 +36,8 @@ ops! {
     PUBLISH = "POST" "/api/v1/generated-tweets/{id}/publish", "publish_generated_tweet", Publish;
     CANCEL = "POST" "/api/v1/posts/{id}/cancel", "cancel_post", Publish;
     RESOLVE = "POST" "/api/v1/posts/{id}/resolve", "resolve_post", Publish;
+    DELETE_SOURCES = "POST" "/api/v1/source-tweets/bulk-delete", "delete_source_tweets", Write;
+    CREATE_SAMPLE = "POST" "/api/v1/campaign-batches/sample", "create_sample_batch", Ingest;
     SET = "PUT" "/api/v1/settings/{key}", "set_setting", Admin;
     UNSET = "DELETE" "/api/v1/settings/{key}", "unset_setting", Admin;
     UNDO_SETTINGS = "POST" "/api/v1/settings/history/{revision}/undo", "undo_settings_change", Admin;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod batches;
+mod home;
 mod message;
 mod posts;
 mod publishing;
@@ -9,6 +10,7 @@ mod review;
 mod sandbox;
 mod settings;
 mod setup;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -17,6 +19,7 @@ mod users;
 
 pub use audit::{AuditFilter, AuditPage};
 pub use batches::{BatchPage, BatchesPage};
+pub use home::{HomePage, SetupState};
 pub use message::MessagePage;
 pub use posts::{PostPage, PostsPage, PostsWith};
 pub use publishing::PublishingPage;
@@ -24,6 +27,7 @@ pub use review::ReviewPage;
 pub use sandbox::SandboxPage;
 pub use settings::{SettingsHistoryPage, SettingsPage};
 pub use setup::SetupPage;
+pub use sources::{SourceFilter, SourcesPage};
 pub use tokens::TokensPage;
 pub use tweet::TweetPage;
 pub use users::UsersPage;

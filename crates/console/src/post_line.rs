@@ -39,11 +39,15 @@ impl PostLine {
     }
 }
 
-/// An address that a link may have: of a page of this server, or one of the web.
+/// The address of a post that a link may have: of a page of this server, or one of the web.
 pub(crate) fn followed(platform: Platform, url: &str) -> Option<String> {
-    let is_web = url.starts_with("https://") || url.starts_with("http://");
     let is_ours = platform == Platform::Sandbox && url.starts_with('/') && !url.starts_with("//");
-    (is_web || is_ours).then(|| url.to_owned())
+    web_address(url).or_else(|| is_ours.then(|| url.to_owned()))
+}
+
+/// An address of the web, which a link may have.
+pub(crate) fn web_address(url: &str) -> Option<String> {
+    (url.starts_with("https://") || url.starts_with("http://")).then(|| url.to_owned())
 }
 
 /// Publishes an approved tweet, unless its post may be public.

@@ -5,8 +5,10 @@ use waggle_kernel::{Scope, Scopes};
 /// A place in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
+    Home,
     Review,
     Batches,
+    Sources,
     Posts,
     Publishing,
     Sandbox,
@@ -46,11 +48,12 @@ impl Shell {
     /// The kinds of events after which the page says that there is something new.
     pub(crate) const fn news(&self) -> &'static str {
         match self.section {
-            Section::Review | Section::Batches => "batch.received",
+            Section::Home | Section::Review | Section::Batches => "batch.received",
             Section::Posts => "post.created",
             Section::Publishing => "post.created post.unknown post.missed post.held post.failed",
             Section::Sandbox => "post.published",
-            Section::Tokens
+            Section::Sources
+            | Section::Tokens
             | Section::Settings
             | Section::Users
             | Section::Audit

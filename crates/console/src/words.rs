@@ -62,3 +62,8 @@ pub(crate) const fn past(action: HistoryAction) -> &'static str {
         HistoryAction::Cancelled => "took out of the queue",
     }
 }
+
+/// A text with parts in backticks, as pairs of a part and whether it is code.
+pub(crate) fn with_code(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    text.split('`').zip([false, true].into_iter().cycle())
+}

@@ -44,6 +44,7 @@ mod publish_tweet;
 mod queued_post;
 mod receive_batch;
 mod review_tweets;
+mod sample;
 mod sender;
 mod source_tweet;
 mod source_tweets;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use poem::Request;
 use poem::web::Data;
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::payload::Json;
@@ -10,13 +11,15 @@ use poem_openapi::types::ToJSON as _;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde_json::Value;
 use waggle_kernel::ids::CampaignBatchId;
-use waggle_twitter_n8n::ManageBatchesError;
-use waggle_twitter_n8n::{BatchFilter, BatchStatus, CampaignBatch, Deleted, Status, StatusCounts};
+use waggle_twitter_n8n::{
+    BatchFilter, BatchStatus, CampaignBatch, Deleted, ManageBatchesError, NewCampaignBatch, Sender,
+    Status, StatusCounts,
+};
 
 use super::name::Name;
 use super::query::{Order, if_match, page, text, time};
 use super::tag::Tag;
-use crate::http::{Caller, Failure, Problem};
+use crate::http::{Caller, Failure, Problem, client_address};
 use crate::use_cases::UseCases;
 
 /// The number of tweets of a batch, by status.
@@ -192,6 +195,25 @@ impl CampaignBatchesApi {
             next_cursor: found.next.map(|cursor| cursor.to_string()),
             items: found.items.into_iter().map(Into::into).collect(),
         }))
+    }
+
+    /// Submit a sample batch of five drafts, for trying out the review.
+    ///
+    /// Scope: `ingest`. One of the drafts is too long to be approved. If the sample batch was
+    /// submitted already, nothing changes.
+    #[oai(path = "/campaign-batches/sample", method = "post", operation_id = "create_sample_batch")]
+    async fn create_sample_batch(
+        &self,
+        caller: Caller,
+        request: &Request,
+        app: Data<&Arc<UseCases>>,
+    ) -> Result<Json<CampaignBatchView>, Failure> {
+        let address = client_address(&app.settings.values(), request);
+        let batch = NewCampaignBatch::sample(Sender::of(&caller.actor, address));
+        let received = app.receive_batch.run(&caller.actor, batch).await?;
+        // The right to submit includes seeing what was submitted.
+        let (batch, _) = app.batches.find(&waggle_kernel::Actor::system(), received.id).await?;
+        Ok(Json(batch.into()))
     }
 
     /// Retrieve a batch.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
 use poem::web::Data;
 use poem::{Request, Response, handler};
 use waggle_audit::EventFilter;
@@ -14,7 +13,7 @@ use waggle_kernel::{Clock as _, Scope};
 use waggle_settings::Group;
 use waggle_system::SystemClock;
 
-use super::query::Query;
+use super::query::{Minute, Query};
 use super::{draw, shown, shown_to};
 use crate::use_cases::UseCases;
 
@@ -117,17 +116,4 @@ fn export_query(query: &Query, filter: &EventFilter) -> String {
         pairs.extend_pairs(time.map(|time| (name, time.to_rfc3339())));
     }
     pairs.finish()
-}
-
-/// A time as browsers send it, in UTC.
-struct Minute(DateTime<Utc>);
-
-impl std::str::FromStr for Minute {
-    type Err = chrono::ParseError;
-
-    fn from_str(text: &str) -> Result<Self, chrono::ParseError> {
-        let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M")
-            .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S"))?;
-        Ok(Self(time.and_utc()))
-    }
 }

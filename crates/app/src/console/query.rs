@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
+use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
 use poem::Request;
 use waggle_console::Links;
-use waggle_kernel::{Cursor, Limit, PageRequest};
+use waggle_kernel::{Cursor, Limit, PageRequest, check_text};
 
 use crate::http::Problem;
 
@@ -16,17 +17,19 @@ pub(super) struct Query {
     pub(super) ignored: Vec<String>,
 }
 
-/// The longest value of a filter, in bytes.
-const MOST: usize = 2_048;
+/// The longest value of a filter, in characters.
+const MOST: usize = 500;
 
 impl Query {
     pub(super) fn of(request: &Request) -> Self {
         let query = request.uri().query().unwrap_or_default();
-        let pairs = url::form_urlencoded::parse(query.as_bytes())
-            .filter(|(_, value)| !value.is_empty() && value.len() <= MOST)
+        let given = url::form_urlencoded::parse(query.as_bytes());
+        let (pairs, long): (Vec<_>, Vec<_>) = given
+            .filter(|(_, value)| !value.is_empty())
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
-            .collect();
-        Self { path: request.uri().path().to_owned(), pairs, ignored: Vec::new() }
+            .partition(|(_, value)| check_text(value, MOST).is_ok());
+        let ignored = long.into_iter().map(|(name, _)| name).collect();
+        Self { path: request.uri().path().to_owned(), pairs, ignored }
     }
 
     /// The text of a filter.
@@ -61,21 +64,43 @@ impl Query {
         Ok(PageRequest { limit: Limit::DEFAULT, after })
     }
 
+    /// The address of the first page of the list with these filters, and one more.
+    pub(super) fn with(&self, name: &str, value: &str) -> String {
+        self.address(&[(name, value)])
+    }
+
+    /// The address of the list with these filters and others.
+    fn address(&self, more: &[(&str, &str)]) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.pairs.iter().filter(|(name, _)| name != "cursor"));
+        query.extend_pairs(more);
+        let query = query.finish();
+        if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
+    }
+
     /// The links to other pages of the list, with the same filters.
     pub(super) fn links(&self, next: Option<Cursor>) -> Links {
-        let at = |cursor: Option<Cursor>| {
-            let mut query = url::form_urlencoded::Serializer::new(String::new());
-            query.extend_pairs(self.pairs.iter().filter(|(name, _)| name != "cursor"));
-            if let Some(cursor) = cursor {
-                query.append_pair("cursor", &cursor.to_string());
-            }
-            let query = query.finish();
-            if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
-        };
+        let here = self.text("cursor");
+        let at = |cursor: &str| self.address(&[("cursor", cursor)]);
         Links {
-            here: at(self.page().ok().and_then(|page| page.after)),
-            first: self.text("cursor").map(|_| at(None)),
-            next: next.map(|cursor| at(Some(cursor))),
+            here: here.map_or_else(|| self.address(&[]), at),
+            first: here.map(|_| self.address(&[])),
+            next: next.map(|cursor| at(&cursor.to_string())),
         }
+    }
+}
+
+/// A time as browsers send it, in UTC.
+pub(super) struct Minute(pub(super) DateTime<Utc>);
+
+impl FromStr for Minute {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
+        let read = |form: &&str| NaiveDateTime::parse_from_str(text, form).ok();
+        let time = forms.iter().find_map(read).map(|time| time.and_utc());
+        // The years that both databases can store.
+        time.filter(|time| (1..=9_999).contains(&time.year())).map(Self).ok_or(())
     }
 }

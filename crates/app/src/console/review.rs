@@ -34,10 +34,16 @@ pub(crate) async fn show_review(request: &Request, app: Data<&Arc<UseCases>>) ->
 #[handler]
 pub(crate) async fn show_batches(request: &Request, app: Data<&Arc<UseCases>>) -> Response {
     shown(&app, request, async |actor, shell| {
-        let query = Query::of(request);
-        let (all, newest) = (BatchFilter::default(), Direction::Descending);
-        let found = app.batches.list(&actor, &all, newest, query.page()?).await?;
-        draw(&BatchesPage::new(shell, &found.items, query.links(found.next)))
+        let mut query = Query::of(request);
+        let filter = BatchFilter {
+            status: query.value("status"),
+            search: query.text("search").map(str::to_owned),
+            ..BatchFilter::default()
+        };
+        let newest = Direction::Descending;
+        let found = app.batches.list(&actor, &filter, newest, query.page()?).await?;
+        let links = query.links(found.next);
+        draw(&BatchesPage::new(shell, &filter, query.ignored, &found.items, links))
     })
     .await
 }

@@ -83,6 +83,7 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::POST, "/source-tweets/acknowledge", Anyone(Ingest)),
     (Method::POST, "/source-tweets/release", Anyone(Ingest)),
     (Method::GET, "/campaign-batches", Anyone(Read)),
+    (Method::POST, "/campaign-batches/sample", Anyone(Ingest)),
     (Method::GET, "/campaign-batches/:id", Anyone(Read)),
     (Method::PATCH, "/campaign-batches/:id", Anyone(Write)),
     (Method::DELETE, "/campaign-batches/:id", Anyone(Write)),
@@ -118,10 +119,12 @@ static TABLE: &[(Method, &str, Access)] = &[
 
 /// The pages of the console, and the scope that a signed-in user needs to see each.
 static PAGES: &[(&str, Scope)] = &[
+    ("/", Read),
     ("/review", Read),
     ("/batches", Read),
     ("/batches/:id", Read),
     ("/tweets/:id", Read),
+    ("/sources", Read),
     ("/posts", Read),
     ("/posts/:id", Read),
     ("/publishing", Read),

@@ -3,7 +3,7 @@
 use askama::Template;
 use waggle_content::Post;
 use waggle_kernel::ids::GeneratedTweetId;
-use waggle_twitter_n8n::{CampaignBatch, GeneratedTweet, Status};
+use waggle_twitter_n8n::{BatchFilter, BatchStatus, CampaignBatch, GeneratedTweet, Status};
 
 use crate::card::Card;
 use crate::links::Links;
@@ -64,15 +64,34 @@ impl From<&CampaignBatch> for BatchLine {
 #[template(path = "pages/batches.html")]
 pub struct BatchesPage {
     shell: Shell,
+    statuses: Vec<&'static str>,
+    /// The filters that are chosen; empty if none is.
+    status: &'static str,
+    search: String,
+    /// The parts of the address that were not understood.
+    ignored: Vec<String>,
     batches: Vec<BatchLine>,
     links: Links,
 }
 
 impl BatchesPage {
-    /// The page with these batches.
-    pub fn new(shell: Shell, batches: &[CampaignBatch], links: Links) -> Self {
-        let batches = batches.iter().map(Into::into).collect();
-        Self { shell, batches, links }
+    /// The page of the batches that match `filter`.
+    pub fn new(
+        shell: Shell,
+        filter: &BatchFilter,
+        ignored: Vec<String>,
+        batches: &[CampaignBatch],
+        links: Links,
+    ) -> Self {
+        Self {
+            shell,
+            statuses: BatchStatus::ALL.map(BatchStatus::name).into(),
+            status: filter.status.map_or("", BatchStatus::name),
+            search: filter.search.clone().unwrap_or_default(),
+            ignored,
+            batches: batches.iter().map(Into::into).collect(),
+            links,
+        }
     }
 }
 

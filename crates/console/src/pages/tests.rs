@@ -9,20 +9,23 @@ use waggle_content::{
     Backlog, Delivery, DeliveryState, Metrics, Platform, Post, PostFilter, PostStatus, Prepared,
     PublicAddress, TwitterDetails,
 };
-use waggle_kernel::ids::{CampaignBatchId, DeliveryId, GeneratedTweetId, PostId, TokenId};
+use waggle_kernel::ids::{
+    CampaignBatchId, DeliveryId, GeneratedTweetId, PostId, SourceTweetId, TokenId,
+};
 use waggle_kernel::{Actor, Clock as _, Event, FixedClock, Scope, Scopes, Version};
 use waggle_settings::{
     Action as SettingAction, DECLARATIONS, Group, Past, Revision, Shown, ShownChange, Source,
 };
 use waggle_twitter_n8n::{
-    Action, BatchStatus, CampaignBatch, GeneratedTweet, HistoryAction, HistoryEntry,
-    NewGeneratedTweet, Status, StatusCounts,
+    Action, BatchFilter, BatchStatus, CampaignBatch, Engagement, GeneratedTweet, HistoryAction,
+    HistoryEntry, NewGeneratedTweet, NewSourceTweet, SourceTweet, SourceTweetTotals, Status,
+    StatusCounts,
 };
 
 use super::{
-    AuditFilter, AuditPage, BatchPage, BatchesPage, MessagePage, PostPage, PostsPage, PostsWith,
-    PublishingPage, ReviewPage, SandboxPage, SettingsHistoryPage, SettingsPage, TokensPage,
-    TweetPage, UsersPage,
+    AuditFilter, AuditPage, BatchPage, BatchesPage, HomePage, MessagePage, PostPage, PostsPage,
+    PostsWith, PublishingPage, ReviewPage, SandboxPage, SettingsHistoryPage, SettingsPage,
+    SetupState, SourceFilter, SourcesPage, TokensPage, TweetPage, UsersPage,
 };
 use crate::Page;
 use crate::links::Links;
@@ -30,8 +33,9 @@ use crate::ops::{OPS, Op};
 use crate::shell::{Section, Shell};
 
 const VIEWER: Scopes = Scopes::of(&[Scope::Read]);
-const EDITOR: Scopes = Scopes::of(&[Scope::Read, Scope::Write]);
-const APPROVER: Scopes = Scopes::of(&[Scope::Read, Scope::Write, Scope::Approve, Scope::Publish]);
+const EDITOR: Scopes = Scopes::of(&[Scope::Read, Scope::Write, Scope::Ingest]);
+const APPROVER: Scopes =
+    Scopes::of(&[Scope::Read, Scope::Write, Scope::Ingest, Scope::Approve, Scope::Publish]);
 const ADMIN: Scopes = Scopes::of(&[
     Scope::Ingest,
     Scope::Read,
@@ -180,6 +184,37 @@ fn deliveries() -> Vec<Delivery> {
     (1..).zip(DeliveryState::ALL).map(delivery).collect()
 }
 
+/// A source tweet: processed, with a run, lapsed or waiting.
+fn source(id: i64) -> SourceTweet {
+    let now = FixedClock::noon().now();
+    SourceTweet {
+        id: SourceTweetId::new(id),
+        report: NewSourceTweet {
+            tweet_id: id.to_string(),
+            url: "javascript:alert(1)".to_owned(),
+            tweet_url: if id == 1 { "https://x.com/a/status/1" } else { "data:text/html,x" }.into(),
+            content: MARKUP.to_owned(),
+            engagement: Engagement::default(),
+            date: now,
+            date_raw: MARKUP.to_owned(),
+            status: MARKUP.to_owned(),
+        },
+        execution_id: MARKUP.to_owned(),
+        source_url: MARKUP.to_owned(),
+        received_from: MARKUP.to_owned(),
+        unauthenticated: true,
+        processed_at: now,
+        refreshed_at: None,
+        is_processed: id == 1,
+        leased_until: match id {
+            2 => Some(now + TimeDelta::hours(1)),
+            3 => Some(now),
+            _ => None,
+        },
+        offers: 1,
+    }
+}
+
 /// The pages of posts, for a user with these scopes.
 fn post_pages(scopes: Scopes) -> Vec<String> {
     let (posts, deliveries, tweets) = (posts(), deliveries(), tweets());
@@ -196,7 +231,31 @@ fn post_pages(scopes: Scopes) -> Vec<String> {
         PublishingPage::new(shell(scopes), backlog, lag, with(posts), none, none).render()
     };
     let timeline = [("sandbox-1".to_owned(), MARKUP.to_owned(), FixedClock::noon().now())];
+    let setup = |is_done| SetupState {
+        has_second_factor: true,
+        has_address: is_done,
+        has_mail: is_done,
+        has_batch: is_done,
+        has_x: is_done,
+    };
+    let home = |waiting, setup, batches: &[CampaignBatch]| {
+        let backlog = Backlog::default();
+        HomePage::new(shell(scopes), waiting, backlog, with(&posts), batches, setup).render()
+    };
+    let all_sources: Vec<SourceTweet> = (1..=4).map(source).collect();
+    let sources = |tweets: &[SourceTweet], totals, is_only| {
+        let chosen = SourceFilter { search: MARKUP.to_owned(), ..SourceFilter::default() };
+        let chosen = (if is_only { SourceFilter::default() } else { chosen }, Vec::new());
+        let now = FixedClock::noon().now();
+        SourcesPage::new(shell(scopes), chosen, totals, tweets, now, links(is_only)).render()
+    };
     let mut pages = vec![
+        home((0, false), Some(setup(false)), &[]),
+        home((1, false), None, &[batch(1, false)]),
+        home((50, true), Some(setup(true)), &[batch(1, false)]),
+        sources(&all_sources, Some(SourceTweetTotals::default()), false),
+        sources(&[], None, false),
+        sources(&[], None, true),
         list(&filter, &posts, false),
         list(&filter, &[], true),
         list(&PostFilter::default(), &[], true),
@@ -343,10 +402,16 @@ fn pages() -> BTreeMap<String, String> {
     for (role, scopes) in ROLES {
         pages.insert(format!("review {role}"), review(scopes));
         let batches = [batch(1, false), batch(0, true)];
-        let all = BatchesPage::new(shell(scopes), &batches, links(false));
+        let all = {
+            let filter = BatchFilter { search: Some(MARKUP.to_owned()), ..BatchFilter::default() };
+            BatchesPage::new(shell(scopes), &filter, vec![MARKUP.into()], &batches, links(false))
+        };
         pages.insert(format!("batches {role}"), all.render().unwrap());
         for is_first in [true, false] {
-            let none = BatchesPage::new(shell(scopes), &[], links(is_first));
+            let none = {
+                let (all, none) = (BatchFilter::default(), Vec::new());
+                BatchesPage::new(shell(scopes), &all, none, &[], links(is_first))
+            };
             pages.insert(format!("no batches {role} {is_first}"), none.render().unwrap());
             let of = (&batches[usize::from(is_first)], vec![MARKUP.to_owned()]);
             let (tweets, posts) = (tweets(), posts());
@@ -450,7 +515,12 @@ fn roles_see_the_controls_that_they_may_use() {
 
     // Everybody has tokens of their own.
     let own = names(&["create_token", "revoke_token"]);
-    let editing = own.iter().cloned().chain(editing).collect::<BTreeSet<_>>();
+    let editing = own
+        .iter()
+        .cloned()
+        .chain(editing)
+        .chain(["delete_source_tweets", "create_sample_batch"].map(str::to_owned));
+    let editing = editing.collect::<BTreeSet<_>>();
     let deciding = ["approve", "withdraw", "publish"].map(|op| format!("{op}_generated_tweet"));
     let posts = names(&["cancel_post", "resolve_post"]);
 

@@ -48,6 +48,7 @@ pub const LIMIT_NAMES: &[&str] = &[
     "factor.user",
     "factor.client",
     "factor.change",
+    "setup.client",
     "token.user",
 ];
 

@@ -197,6 +197,62 @@ async fn pages_for_admins_are_for_admins_and_filters_are_kept() {
     assert!(audit.contains(export), "{audit}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn source_tweets_are_found_by_filters_of_the_address() {
+    let server = Server::with_source_tweet().await;
+    let session = server.session(Role::Editor).await;
+
+    let (_, all) = server.page("/sources?totals=yes", &session).await;
+    assert!(all.contains(">Hi</p>") && all.contains("1 tweets of 1 runs"), "{all}");
+    assert!(all.contains(r#"data-op="delete_source_tweets""#), "{all}");
+    let (_, none) = server.page("/sources?min_likes=7&sort=likes&order=asc", &session).await;
+    assert!(none.contains("No tweet is like this"), "{none}");
+    let query = "/sources?min_likes=many&sort=none&date_from=yesterday&execution_id=e-1";
+    let (status, lenient) = server.page(query, &session).await;
+    assert_eq!(status, 200);
+    for part in [">Hi</p>", "min_likes=many", "sort=none", "date_from=yesterday"] {
+        assert!(lenient.contains(part), "{part}: {lenient}");
+    }
+    let long = format!("/sources?search={}", "x".repeat(600));
+    let (status, page) = server.page(&long, &session).await;
+    assert!(status == 200 && page.contains("<code dir=\"auto\">search</code>"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_sample_batch_is_loaded_once_and_reviewed() {
+    let server = Server::empty().await;
+    let session = server.session(Role::Approver).await;
+    let (_, home) = server.page("/", &session).await;
+    assert!(home.contains(r#"data-op="create_sample_batch""#), "{home}");
+    assert!(!home.contains("Set up"), "only admins set it up: {home}");
+
+    let first = server.call("POST /campaign-batches/sample").ok().await;
+    let again = server.call("POST /campaign-batches/sample").finding_nothing().ok().await;
+
+    assert_eq!((&first["title"], &first["id"]), (&json!("Sample batch"), &again["id"]));
+    let (_, home) = server.page("/", &session).await;
+    assert!(home.contains("Review 5 drafts") && !home.contains("create_sample_batch"), "{home}");
+    let (_, batches) = server.page("/batches?search=SAMPLE&status=none", &session).await;
+    assert!(batches.contains("Sample batch") && batches.contains("status=none"), "{batches}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn old_addresses_lead_to_their_pages() {
+    let server = Server::empty().await;
+    for (old, new) in [
+        ("/twitter/generate-tweets/", "/batches"),
+        ("/twitter/generate-tweets", "/batches"),
+        ("/twitter/review/batch_2026-11-26_0800/", "/batches?search=batch_2026-11-26_0800"),
+        ("/twitter/review/a%20b%26c/", "/batches?search=a+b%26c"),
+        ("/twitter/sourcetweet/", "/sources"),
+        ("/accounts/login/", "/account"),
+    ] {
+        let response = server.request(Method::GET, old).nobody().send().await;
+        assert_eq!(response.status().as_u16(), 302, "{old}");
+        assert_eq!(response.header("location"), Some(new), "{old}");
+    }
+}
+
 /// What pages call is what the API document describes.
 #[test]
 fn each_operation_of_the_pages_is_in_the_document() {
@@ -205,5 +261,5 @@ fn each_operation_of_the_pages_is_in_the_document() {
         let operation = &document["paths"][op.path][op.method.to_lowercase()];
         assert_eq!(operation["operationId"], op.id, "{op:?}");
     }
-    expect!["19"].assert_eq(&OPS.len().to_string());
+    expect!["21"].assert_eq(&OPS.len().to_string());
 }

@@ -26,10 +26,11 @@ pub(super) fn changes_nothing(method: &Method, path: &str) -> bool {
 
 #[test]
 fn each_operation_that_changes_something_is_called() {
-    const TESTS: [&str; 9] = [
+    const TESTS: [&str; 10] = [
         include_str!("accounts.rs"),
         include_str!("campaign_batches.rs"),
         include_str!("confirmations.rs"),
+        include_str!("console.rs"),
         include_str!("events.rs"),
         include_str!("generated_tweets.rs"),
         include_str!("posts.rs"),
