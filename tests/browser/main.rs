@@ -520,6 +520,87 @@ async fn the_first_admin_comes_by_link() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_of_ten_is_decided_by_keyboard() {
+    let long = "word ".repeat(80);
+    let ideas: Vec<String> = (1..=9).map(|number| format!("Idea {number}")).collect();
+    let texts: Vec<&str> = ideas.iter().map(String::as_str).chain([long.as_str()]).collect();
+    let site = Site::with_drafts(&texts).await;
+    let browser = Browser::open(1280, 900, false).await;
+    site.sign_in(&browser, "/batches/1").await;
+    let notice =
+        |words: &str| format!("document.getElementById('notice').innerText.includes('{words}')");
+    let focused = "document.activeElement.id";
+
+    // The first is rejected with a reason, the second is edited, the third is left out.
+    browser.press(None, "n").await;
+    browser.until(&format!("{focused} === 'tweet-1'")).await;
+    browser.press(None, "X").await;
+    browser.until("document.activeElement.name === 'reason'").await;
+    browser.press(None, "off topic").await;
+    browser.press(Some(CONTROL), ENTER).await;
+    browser.until(&notice("rejected")).await;
+    browser.until(&format!("{focused} === 'tweet-2'")).await;
+    browser.press(None, "e").await;
+    browser.until("document.activeElement.name === 'content'").await;
+    browser.press(None, " improved").await;
+    browser.press(Some(CONTROL), ENTER).await;
+    browser.until(&notice("edited")).await;
+    browser.press(None, "jm").await;
+    browser.until("document.getElementById('tweet-3').matches('.out')").await;
+
+    // While the question stands, somebody changes the fourth: it is not approved.
+    browser.press(None, "A").await;
+    browser.until("document.getElementById('approve-all').open").await;
+    check(&browser, "approve-all").await;
+    let count = "return document.getElementById('approve-count').innerText";
+    assert_eq!(browser.run(count).await, "7");
+    let change = Some(json!({ "content": "Idea 4 of Ben" }));
+    browser.run("window.hold = fetch; window.fetch = () => new Promise(() => {})").await;
+    site.call(Method::PATCH, "/api/v1/generated-tweets/4", change).await;
+    browser.run("window.fetch = window.hold").await;
+    browser.press(None, ENTER).await;
+    browser.until(&notice("Approved: 6.")).await;
+    check(&browser, "approved-all").await;
+    let mut states = Vec::new();
+    for id in 1..=10 {
+        states.push(site.status(id).await);
+    }
+    let approved = ["Approved"; 5];
+    let expected =
+        [&["Rejected", "Approved", "Brand Aligned", "Draft"][..], &approved[..]].concat();
+    assert_eq!(states[..9], expected[..], "{states:?}");
+    assert_eq!(states[9], "Brand Aligned", "it is too long");
+
+    // One undo takes all of them back, and the page keeps what was left out.
+    browser.press(None, "u").await;
+    browser.until(&notice("Undone")).await;
+    for id in [2, 5, 6, 7, 8, 9] {
+        assert_ne!(site.status(id).await, "Approved", "{id}");
+    }
+    browser.goto(&format!("{}/review", site.process.base)).await;
+    browser.until("document.getElementById('tweet-3').matches('.out')").await;
+    let history = site.call(Method::GET, "/api/v1/generated-tweets/1/history", None).await;
+    assert_eq!(history["items"][0]["note"], "off topic", "{history}");
+
+    // What is being written survives a reload.
+    browser.run("document.getElementById('tweet-5').focus()").await;
+    browser.press(None, "e").await;
+    browser.until("document.activeElement.name === 'content'").await;
+    browser.press(None, " unsaved").await;
+    browser.goto(&format!("{}/review", site.process.base)).await;
+    let field = "document.getElementById('tweet-5-text')";
+    browser.until(&format!("{field}?.value === 'Idea 5 unsaved'")).await;
+    browser.run(&format!("{field}.form.requestSubmit()")).await;
+    browser.until(&notice("edited")).await;
+    browser.goto(&format!("{}/review", site.process.base)).await;
+    browser.until(&format!("{field}?.value === 'Idea 5 unsaved'")).await;
+    let kept = "return Object.keys(sessionStorage).filter((key) => key.includes('tweet-5'))";
+    assert_eq!(browser.run(kept).await, json!([]));
+    browser.press(None, "gp").await;
+    browser.until("location.pathname === '/publishing'").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_others_do_is_seen_and_overwrites_nothing() {
     let site = Site::with_drafts(&["One idea", "Another idea"]).await;
     let browser = Browser::open(1280, 800, true).await;
@@ -542,12 +623,12 @@ async fn what_others_do_is_seen_and_overwrites_nothing() {
     browser.press(Some(CONTROL), ENTER).await;
     browser.until("document.getElementById('notice').innerText.includes('somebody changed')").await;
     browser.until("document.querySelector('#tweet-1 .text').innerText === 'One idea of Ben'").await;
-    let field = "document.querySelector('#tweet-1 textarea').value";
+    let field = "document.getElementById('tweet-1-text').value";
     assert_eq!(browser.run(&format!("return {field}")).await, "One idea of Ana");
     assert_eq!(site.tweet(1).await["content"], "One idea of Ben");
     check(&browser, "review-conflict").await;
     // The second time, the new version was seen.
-    browser.run("document.querySelector('#tweet-1 textarea').form.requestSubmit()").await;
+    browser.run("document.getElementById('tweet-1-text').form.requestSubmit()").await;
     browser.until("document.getElementById('notice').innerText.includes('edited')").await;
     assert_eq!(site.tweet(1).await["content"], "One idea of Ana");
 }

@@ -172,6 +172,8 @@ on("link", async (said) => {
 
 for (const form of document.querySelectorAll(".sign-out")) {
   onForm(form, async () => {
+    // What was being written is not for the next user of this browser.
+    sessionStorage.clear();
     await call("POST", "/auth/logout");
     location.hash = "sign-in";
     route();

@@ -1,11 +1,13 @@
 // Sends what a form names to the API, then draws the parts of the page again that it changed.
 
 import { send } from "./call.js";
+import { forget } from "./drafts.js";
 import { drawAgain, drawObjects, load, partsOf, settle } from "./part.js";
 import { proven } from "./proof.js";
 import { say, word } from "./say.js";
 
 const MOST_STEPS = 20;
+/** Each step is a list of operations that undo it. */
 const steps = [];
 
 const isDone = ({ status }) => status >= 200 && status < 300;
@@ -18,11 +20,11 @@ function tell({ status, body }) {
 }
 
 /** The next card after this one that waits for a decision, or the one before. */
-function neighbor(part) {
+export function neighbor(part) {
   const cards = [...document.querySelectorAll(".card")];
   const at = cards.indexOf(part);
   const waits = (card) => card.querySelector(".state.waits");
-  return cards.slice(at + 1).find(waits) ?? cards.slice(0, at).reverse().find(waits);
+  return cards.slice(at + 1).find(waits) ?? cards.slice(0, Math.max(at, 0)).reverse().find(waits);
 }
 
 /** What a form sends: what it names, and its fields. Times are in UTC. */
@@ -58,65 +60,90 @@ function drawAfter(objects, listId) {
   return Promise.all([parts, list && drawAgain(list, load(location.href))]).catch(() => {});
 }
 
+/**
+ * Performs an operation, draws the objects again that it changes, and tells how it went. `outcome`
+ * makes of the answer what is said and what undoes it.
+ */
+export async function perform({ method, path, version, body }, objects, outcome, { list, before } = {}) {
+  const answer = await proven(() => send(method, path, version, body));
+  if (isDone(answer)) before?.(answer.body);
+  if (isDone(answer) || answer.status === 409) await drawAfter(objects, list);
+  if (!isDone(answer)) return tell(answer);
+  const { done, undo, isBad } = outcome(answer.body);
+  if (undo.length) steps.push(undo);
+  if (steps.length > MOST_STEPS) steps.shift();
+  say(done, { undo: undo.length ? undoLast : null, isBad });
+}
+
 async function act(form) {
   const { method, path, version, undo, undoPath, done, shows } = form.dataset;
   const part = form.closest("[data-objects]") ?? form;
   const objects = part.dataset.objects?.split(" ") ?? [];
   const list = form.closest("[data-list]")?.dataset.list;
   const editor = form.closest("details");
-  const text = form.querySelector("textarea");
-  const before = text ? { [text.name]: text.defaultValue } : {};
+  const wasWaiting = part.querySelector(".state.waits");
+  const text = undo === "PATCH" && form.querySelector("textarea");
+  const words = text ? { [text.name]: text.defaultValue } : {};
   const buttons = part.querySelectorAll("button");
   for (const button of buttons) button.disabled = true;
-  const answer = await proven(() => send(method, path, version, bodyOf(form)));
-  for (const button of buttons) button.disabled = false;
-  if (isDone(answer)) {
+  const settled = (body) => {
     settle(form);
+    forget(form);
     if (editor) {
       editor.open = false;
       part.focus();
     }
     if (list) form.reset();
-    if (shows) showOnce(answer.body[shows]);
-  }
-  if (isDone(answer) || answer.status === 409) await drawAfter(objects, list);
-  if (!isDone(answer)) return tell(answer);
-  if (undo) {
-    const object = answer.body.post ?? answer.body;
-    const where = undoPath.replace(/\{(\w+)\}/, (_, name) => object[name]);
-    const step = { method: undo, path: where, body: before, objects };
+    if (shows) showOnce(body[shows]);
+  };
+  const outcome = (body) => {
+    const object = body.post ?? body;
+    const where = undoPath?.replace(/\{(\w+)\}/, (_, name) => object[name]);
     // An operation on another object leaves the version of this one as it is.
-    steps.push({ ...step, base: Number(version), version: object.version, isOwn: !answer.body.post });
-    if (steps.length > MOST_STEPS) steps.shift();
-  }
-  // Some operations say in their answer how they went.
-  const { warnings, ok, detail } = answer.body;
-  const said = [detail ?? done, ...(warnings ?? [])].join(" ");
-  say(said, { undo: undo ? undoLast : null, isBad: ok === false || Boolean(warnings) });
+    const own = { base: Number(version), version: object.version, isOwn: !body.post };
+    const step = { method: undo, path: where, body: words, objects, ...own };
+    // Some operations say in their answer how they went.
+    const { warnings, ok, detail } = body;
+    const said = [detail ?? done, ...(warnings ?? [])].join(" ");
+    return { done: said, undo: undo ? [step] : [], isBad: ok === false || Boolean(warnings) };
+  };
+  await perform({ method, path, version, body: bodyOf(form) }, objects, outcome, { list, before: settled });
+  for (const button of buttons) button.disabled = false;
   const drawn = document.getElementById(part.id);
-  if (!editor && drawn && !drawn.querySelector(".state.waits")) neighbor(drawn)?.focus();
+  if (wasWaiting && !drawn?.querySelector(".state.waits")) neighbor(drawn)?.focus();
 }
 
 /** The version of an object that a part shows. */
 const shown = (part) => Number(part?.querySelector("[data-version]")?.dataset.version);
 
-/**
- * Undoes the last step. If nobody else changed the object between the step before it and this one,
- * that step can be undone next.
- */
+/** Undoes one operation. Returns the answer if that failed. */
+async function undo(step) {
+  const answer = await proven(() => send(step.method, step.path, step.version, step.body));
+  await drawObjects(step.objects).catch(() => {});
+  if (!isDone(answer)) return answer;
+  // If nobody else changed the object since the step before, that one can be undone next.
+  const [object] = step.objects;
+  const part = partsOf(object).find((found) => found.matches(".card"));
+  const earlier = steps.flat().findLast(({ objects }) => objects[0] === object);
+  if (earlier?.version === step.base) earlier.version = step.isOwn ? answer.body.version : shown(part);
+  part?.focus();
+  return null;
+}
+
+/** Undoes the last step of this page. */
 export async function undoLast() {
   const step = steps.pop();
   if (!step) return say(word("nothing"));
-  const answer = await proven(() => send(step.method, step.path, step.version, step.body));
-  // What did not arrive, or came after the session had ended, can be tried again.
-  if ([0, 401].includes(answer.status)) steps.push(step);
-  await drawObjects(step.objects).catch(() => {});
-  if (!isDone(answer)) return tell(answer);
-  const [object] = step.objects;
-  const part = partsOf(object).find((part) => part.matches(".card"));
-  const earlier = steps.findLast(({ objects }) => objects[0] === object);
-  if (earlier?.version === step.base) earlier.version = step.isOwn ? answer.body.version : shown(part);
-  part?.focus();
+  while (step.length) {
+    const failed = await undo(step.at(-1));
+    // What did not arrive, or came after the session had ended, can be tried again.
+    if (failed && [0, 401].includes(failed.status)) {
+      steps.push(step);
+      return tell(failed);
+    }
+    if (failed) return tell(failed);
+    step.pop();
+  }
   say(word("undone"));
 }
 

@@ -1,6 +1,7 @@
 // Keys: single letters act on the tweet that has the focus.
 
-import { undoLast } from "./act.js";
+import { neighbor, undoLast } from "./act.js";
+import { askAll, leaveOut } from "./bulk.js";
 import { FIELDS } from "./part.js";
 
 const list = document.getElementById("keys");
@@ -38,9 +39,24 @@ function press(key) {
   return true;
 }
 
+/** The pages that `g` and a letter lead to. */
+const PLACES = { h: "/", r: "/review", b: "/batches", s: "/sources", o: "/posts", p: "/publishing" };
+let isGoing = false;
+
+/** Waits for the letter of a page. */
+function go() {
+  isGoing = true;
+  setTimeout(() => (isGoing = false), 2000);
+}
+
 const ACTIONS = {
   j: () => move(1),
   k: () => move(-1),
+  n: () => neighbor(current())?.focus(),
+  m: () => leaveOut(current()),
+  A: askAll,
+  g: go,
+  "/": () => document.querySelector("[type=search]")?.focus(),
   u: undoLast,
   "?": () => list.showModal(),
 };
@@ -62,6 +78,10 @@ document.addEventListener("keydown", (event) => {
   if (event.target.matches(FIELDS)) return write(event);
   if (event.isComposing || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key.length === 1 && !single.checked) return;
+  if (isGoing && PLACES[event.key]) return location.assign(PLACES[event.key]);
+  if (event.key === "Enter" && document.activeElement.matches(".card")) {
+    return document.activeElement.querySelector("a")?.click();
+  }
   const action = ACTIONS[event.key];
   if (action || press(event.key)) event.preventDefault();
   action?.();

@@ -56,6 +56,7 @@ export async function drawAgain(part, page = load(part.dataset.from)) {
     const field = old.id && isChanged(old) && fresh.querySelector(`#${CSS.escape(old.id)}`);
     if (field) field.value = old.value;
   }
+  fresh.classList.toggle("out", part.classList.contains("out"));
   part.replaceWith(fresh);
   if (focused) {
     const same = focused.matches(FIELDS) && fresh.querySelector(`#${CSS.escape(focused.id)}`);

@@ -7,7 +7,7 @@ use waggle_text::MOST;
 use waggle_twitter_n8n::{Action, GeneratedTweet, Unfit};
 
 use crate::control::Control;
-use crate::ops::{APPROVE, DELETE, EDIT, Op, REJECT, RESTORE, WITHDRAW};
+use crate::ops::{APPROVE, APPROVE_MANY, DELETE, EDIT, Op, REJECT, RESTORE, WITHDRAW};
 use crate::post_line::{PostLine, cancel, publish};
 use crate::words::class;
 
@@ -28,6 +28,8 @@ pub(crate) struct Card {
     /// The post that was made from it.
     pub(crate) post: Option<PostLine>,
     pub(crate) controls: Vec<Control>,
+    /// The rejection with a reason, if the user may reject it.
+    pub(crate) reject: Option<Control>,
     /// The edit, if the user may edit it.
     pub(crate) edit: Option<Control>,
     /// Publishing at a time, if the user may publish it.
@@ -48,8 +50,10 @@ impl Card {
         let waits = format!("{name} waits for a decision again");
         let approve = control(Action::Approve, &APPROVE, "Approve")
             .map(|control| undone_by(control.key("a").done(format!("{name} approved")), &WITHDRAW));
-        let reject = control(Action::Reject, &REJECT, "Reject")
-            .map(|control| undone_by(control.key("x").done(format!("{name} rejected")), &RESTORE));
+        let reject = || {
+            control(Action::Reject, &REJECT, "Reject")
+                .map(|control| undone_by(control.done(format!("{name} rejected")), &RESTORE))
+        };
         let delete = control(Action::Delete, &DELETE, "Delete").map(|control| {
             undone_by(control.key("Delete").done(format!("{name} deleted")), &RESTORE)
         });
@@ -60,7 +64,7 @@ impl Card {
             post.and_then(|post| cancel(post, scopes)),
             control(Action::Withdraw, &WITHDRAW, "Withdraw approval")
                 .map(|control| control.key("w").done(waits.clone())),
-            reject,
+            reject().map(|control| control.key("x")),
             control(Action::Restore, &RESTORE, "Restore")
                 .map(|control| control.key("r").done(waits.clone())),
             delete,
@@ -81,10 +85,21 @@ impl Card {
             theme: stored.tweet.theme_connection.clone(),
             post: post.map(PostLine::new),
             controls: controls.into_iter().flatten().collect(),
+            reject: reject(),
             edit,
             schedule: publish(tweet, post, scopes).map(|control| {
                 control.key("").body(json!({})).done(format!("{name} is scheduled"))
             }),
         }
     }
+}
+
+/// Approves all cards of a page that fit, if the user may approve any.
+pub(crate) fn approve_all<'a>(
+    cards: impl IntoIterator<Item = &'a Card>,
+    scopes: Scopes,
+) -> Option<Control> {
+    let fits = |card: &Card| card.controls.iter().any(|control| control.op == &APPROVE);
+    let any = cards.into_iter().any(fits);
+    Control::new(&APPROVE_MANY, "", None, "Approve all", scopes).filter(|_| any)
 }

@@ -15,6 +15,8 @@ pub(crate) const GRACE_SECONDS: u32 = 10;
 pub(crate) struct Control {
     pub(crate) op: &'static Op,
     pub(crate) path: String,
+    /// The ID of the object; empty if there is none.
+    pub(crate) object: String,
     /// The version of the object that the page shows; empty if it has none.
     pub(crate) version: String,
     /// The body of the request, without the fields of the form.
@@ -45,7 +47,8 @@ impl Control {
     ) -> Option<Self> {
         op.is_granted(scopes).then(|| Self {
             op,
-            path: op.path_of(id),
+            path: op.path_of(&id),
+            object: id.to_string(),
             version: version.into().map(|version| version.to_string()).unwrap_or_default(),
             body: json!({}),
             label,

@@ -28,6 +28,8 @@ macro_rules! ops {
 
 ops! {
     APPROVE = "POST" "/api/v1/generated-tweets/{id}/approve", "approve_generated_tweet", Approve;
+    APPROVE_MANY =
+        "POST" "/api/v1/generated-tweets/approve-many", "approve_generated_tweets", Approve;
     WITHDRAW = "POST" "/api/v1/generated-tweets/{id}/withdraw", "withdraw_generated_tweet", Approve;
     REJECT = "POST" "/api/v1/generated-tweets/{id}/reject", "reject_generated_tweet", Write;
     RESTORE = "POST" "/api/v1/generated-tweets/{id}/restore", "restore_generated_tweet", Write;

@@ -2,9 +2,12 @@
 
 use serde_json::json;
 
-use crate::campaign_batch::NewCampaignBatch;
+use crate::campaign_batch::{CampaignBatch, NewCampaignBatch};
 use crate::generated_tweet::NewGeneratedTweet;
 use crate::sender::Sender;
+
+/// The source type of the sample batch.
+const SAMPLE: &str = "sample";
 
 /// The name, the text, the hook and the theme of each tweet. The last one is too long for X.
 const TWEETS: [(&str, &str, &str, &str); 5] = [
@@ -61,7 +64,7 @@ impl NewCampaignBatch {
             brand_alignment_score: Some(8.5),
             total_tweets: 5,
             ready_for_deployment: 4,
-            source_type: "sample".to_owned(),
+            source_type: SAMPLE.to_owned(),
             title: "Sample batch".to_owned(),
             description: "Drafts for trying out the review.".to_owned(),
             generated_at: None,
@@ -72,6 +75,13 @@ impl NewCampaignBatch {
             tweets: TWEETS.map(tweet).into(),
             sender,
         }
+    }
+}
+
+impl CampaignBatch {
+    /// Whether it is the sample batch.
+    pub fn is_sample(&self) -> bool {
+        self.source_type == SAMPLE
     }
 }
 

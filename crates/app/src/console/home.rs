@@ -32,7 +32,7 @@ pub(crate) async fn show_home(request: &Request, app: Data<&Arc<UseCases>>) -> R
             has_second_factor: visitor.user.has_second_factor,
             has_address: values.public_url.is_some(),
             has_mail: values.email_host.is_some() || values.email_host_user.is_some(),
-            has_batch: !batches.is_empty(),
+            has_batch: batches.iter().any(|batch| !batch.is_sample()),
             has_x: app.connections.is_connected(Platform::X),
         });
         let waiting = (waiting.items.len(), waiting.next.is_some());

@@ -5,7 +5,8 @@ use waggle_content::Post;
 use waggle_kernel::ids::GeneratedTweetId;
 use waggle_twitter_n8n::{BatchFilter, BatchStatus, CampaignBatch, GeneratedTweet, Status};
 
-use crate::card::Card;
+use crate::card::{Card, approve_all};
+use crate::control::Control;
 use crate::links::Links;
 use crate::shell::Shell;
 use crate::words::Moment;
@@ -101,6 +102,8 @@ impl BatchesPage {
 pub struct BatchPage {
     shell: Shell,
     batch: BatchLine,
+    /// Approves all that fit, if there are any that the user may approve.
+    approve_all: Option<Control>,
     cards: Vec<Card>,
     /// The X IDs of the source tweets that it was made from.
     sources: Vec<String>,
@@ -119,7 +122,8 @@ impl BatchPage {
         let card = |tweet: &GeneratedTweet| Card::new(tweet, post(tweet.id()), shell.scopes);
         let cards: Vec<Card> = tweets.iter().map(card).collect();
         let batch = BatchLine::from(batch).with_tweets(&cards);
-        Self { shell, batch, cards, sources, links }
+        let approve_all = approve_all(&cards, shell.scopes);
+        Self { shell, batch, approve_all, cards, sources, links }
     }
 }
 

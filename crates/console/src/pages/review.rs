@@ -6,7 +6,8 @@ use askama::Template;
 use waggle_twitter_n8n::{CampaignBatch, GeneratedTweet};
 
 use super::batches::BatchLine;
-use crate::card::Card;
+use crate::card::{Card, approve_all};
+use crate::control::Control;
 use crate::links::Links;
 use crate::shell::Shell;
 
@@ -24,6 +25,8 @@ pub(crate) struct Group {
 #[template(path = "pages/review.html")]
 pub struct ReviewPage {
     shell: Shell,
+    /// Approves all that fit, if there are any that the user may approve.
+    approve_all: Option<Control>,
     groups: Vec<Group>,
     links: Links,
 }
@@ -53,6 +56,8 @@ impl ReviewPage {
         for group in &mut groups {
             group.batch = group.batch.take().map(|batch| batch.with_tweets(&group.cards));
         }
-        Self { shell, groups, links }
+        let cards = groups.iter().flat_map(|group| &group.cards);
+        let approve_all = approve_all(cards, shell.scopes);
+        Self { shell, approve_all, groups, links }
     }
 }

@@ -522,7 +522,7 @@ fn roles_see_the_controls_that_they_may_use() {
         .chain(["delete_source_tweets", "create_sample_batch"].map(str::to_owned));
     let editing = editing.collect::<BTreeSet<_>>();
     let deciding = ["approve", "withdraw", "publish"].map(|op| format!("{op}_generated_tweet"));
-    let posts = names(&["cancel_post", "resolve_post"]);
+    let posts = names(&["cancel_post", "resolve_post", "approve_generated_tweets"]);
 
     assert_eq!(of(VIEWER), own);
     assert_eq!(of(EDITOR), editing);
