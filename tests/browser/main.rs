@@ -242,7 +242,12 @@ async fn a_batch_is_reviewed_by_keyboard() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_approved_tweet_is_published_and_can_be_stopped_until_then() {
-    let site = Site::with_drafts(&["To be published", "To be stopped", "To be scheduled"]).await;
+    let site = Site::with_drafts(&[
+        "Most hardware sleeps most of the day. What would you build if idle machines found work?",
+        "A market is a conversation. Software can hold it all night.",
+        "Three questions for every automation: who notices, who stops it, who explains it?",
+    ])
+    .await;
     let browser = Browser::open(1280, 800, false).await;
     site.sign_in(&browser, "/batches/1").await;
     let says =

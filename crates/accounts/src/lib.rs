@@ -88,7 +88,8 @@ pub use people::password::{NewPassword, PasswordRefused, StoredPassword, Verdict
 pub use people::register::{Application, Register, RegisterError};
 pub use people::reset_password::{ResetPassword, ResetPasswordError};
 pub use people::role::Role;
-pub use people::set_up::{FirstAdmin, SETUP_LINK_LIFE, SetUp, SetUpEnded, SetUpError, SetupLink};
+pub use people::set_up::{FirstAdmin, SetUp, SetUpError};
+pub use people::setup_link::{SETUP_LINK_LIFE, SetUpEnded, SetupLink};
 pub use people::user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
 pub use policy::{AccountPolicy, SignInPolicy};
 pub use sessions::manage_sessions::{NotRecent, Sessions, SessionsError, Standing, Visitor};

@@ -9,4 +9,5 @@ pub(crate) mod register;
 pub(crate) mod reset_password;
 pub(crate) mod role;
 pub(crate) mod set_up;
+pub(crate) mod setup_link;
 pub(crate) mod user;

@@ -17,7 +17,7 @@ use crate::google::return_to::ReturnTo;
 use crate::mails::mail::{Mail, MailFailure, QueuedMail};
 use crate::people::address::Address;
 use crate::people::password::{StoredPassword, Verdict};
-use crate::people::set_up::SetUpEnded;
+use crate::people::setup_link::SetUpEnded;
 use crate::people::user::{Login, NewUser, User};
 use crate::sessions::session::{NewSession, Session};
 use crate::tokens::token::{ApiToken, NewApiToken, OwnedToken, StoredHash, TokensOnReset};

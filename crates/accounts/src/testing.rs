@@ -19,7 +19,7 @@ use waggle_kernel::{
 use crate::auth_event::{AuthEventFilter, Client, EventKind, NewAuthEvent};
 use crate::people::password::StoredPassword;
 use crate::people::role::Role;
-use crate::people::set_up::SetUpEnded;
+use crate::people::setup_link::SetUpEnded;
 use crate::people::user::{Login, NewUser, PersonName, User};
 use crate::ports::{
     AuthEventRepository, EndSessions, InsertUserError, KnownToken, SaveUserError,

@@ -42,7 +42,8 @@ ops! {
     CREATE_SAMPLE = "POST" "/api/v1/campaign-batches/sample", "create_sample_batch", Ingest;
     SET = "PUT" "/api/v1/settings/{key}", "set_setting", Admin;
     UNSET = "DELETE" "/api/v1/settings/{key}", "unset_setting", Admin;
-    UNDO_SETTINGS = "POST" "/api/v1/settings/history/{revision}/undo", "undo_settings_change", Admin;
+    UNDO_SETTINGS =
+        "POST" "/api/v1/settings/history/{revision}/undo", "undo_settings_change", Admin;
     TEST_SETTINGS = "POST" "/api/v1/settings/test/{group}", "test_settings", Admin;
     CREATE_USER = "POST" "/api/v1/users", "create_user", Admin;
     UPDATE_USER = "PATCH" "/api/v1/users/{id}", "update_user", Admin;

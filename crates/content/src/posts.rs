@@ -171,7 +171,7 @@ impl ManagePosts {
         if let Resolution::Published { id, url } = &mut resolution {
             if id.is_empty() && !url.is_empty() {
                 let found = post.platform.id_in(url).ok_or(ManagePostsError::NotItsUrl)?;
-                *id = found.to_owned();
+                found.clone_into(id);
             }
             if !is_platform_id(id) || check_text(url, 2_048).is_err() {
                 return Err(ManagePostsError::NoPlatformId);

@@ -1,15 +1,13 @@
 //! The first admin of a new installation, who comes by a one-time link.
 //!
-//! Whoever can read the output of the server, or run its commands, is its operator. Without the
-//! link, the first visitor of a new installation would own it.
+//! People who can read the output of the server, or run its commands, are its operators. Without
+//! the link, the first visitor of a new installation would own it.
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, Utc};
 use secrecy::SecretString;
 use serde_json::json;
 use thiserror::Error;
-use waggle_kernel::ids::UserId;
 use waggle_kernel::{Actor, Clock, Entropy, Exhausted, Forbidden, Limits, PortError, Scope};
 
 use crate::auth_event::{Client, EventKind, NewAuthEvent};
@@ -18,11 +16,9 @@ use crate::limits::{LimitTable, SETUP_CLIENT};
 use crate::people::manage_users::{ManageUsersError, Wanted, new_user};
 use crate::people::password::StoredPassword;
 use crate::people::role::Role;
+use crate::people::setup_link::{SETUP_LINK_LIFE, SetUpEnded, SetupLink};
 use crate::people::user::User;
 use crate::ports::{AuthEventRepository, PasswordHasher, SetupRepository, UserRepository};
-
-/// How long a set-up link is valid.
-pub const SETUP_LINK_LIFE: Duration = Duration::hours(24);
 
 /// Makes the first admin.
 pub struct SetUp {
@@ -35,13 +31,6 @@ pub struct SetUp {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// A link that makes the first admin, once.
-#[derive(Debug, Clone)]
-pub struct SetupLink {
-    pub token: SetupToken,
-    pub expires_at: DateTime<Utc>,
-}
-
 /// The data of the first admin.
 pub struct FirstAdmin {
     pub email: String,
@@ -50,17 +39,6 @@ pub struct FirstAdmin {
     pub first_name: String,
     pub last_name: String,
     pub password: SecretString,
-}
-
-/// How an attempt to store the first admin ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SetUpEnded {
-    /// The user was stored.
-    Done(UserId),
-    /// There is a user already.
-    Closed,
-    /// The token is unknown, or has expired.
-    Refused,
 }
 
 impl SetUp {
@@ -165,6 +143,7 @@ pub enum SetUpError {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Duration;
     use waggle_kernel::{FixedClock, MockEntropy, MockLimits};
 
     use super::*;

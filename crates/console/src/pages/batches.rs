@@ -27,16 +27,15 @@ pub(crate) struct BatchLine {
     /// Whether it was submitted without credentials.
     pub(crate) is_unauthenticated: bool,
     pub(crate) is_deleted: bool,
-    /// The objects after whose changes the line is drawn again, separated by spaces.
-    pub(crate) objects: String,
+    /// The objects after whose changes the line is drawn again.
+    pub(crate) objects: Vec<String>,
 }
 
 impl BatchLine {
     /// Drawn again when one of these tweets changes, too.
     pub(crate) fn with_tweets<'a>(mut self, cards: impl IntoIterator<Item = &'a Card>) -> Self {
-        for card in cards {
-            self.objects.push_str(&format!(" generated_tweet:{}", card.id));
-        }
+        let tweets = cards.into_iter().map(|card| format!("generated_tweet:{}", card.id));
+        self.objects.extend(tweets);
         self
     }
 }
@@ -55,7 +54,7 @@ impl From<&CampaignBatch> for BatchLine {
             waiting: waiting.map(|status| batch.counts.of(status)).sum(),
             is_unauthenticated: batch.unauthenticated,
             is_deleted: batch.deleted_at.is_some(),
-            objects: format!("campaign_batch:{}", batch.id),
+            objects: vec![format!("campaign_batch:{}", batch.id)],
         }
     }
 }

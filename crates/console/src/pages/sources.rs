@@ -31,13 +31,6 @@ pub struct SourceFilter {
     pub with_totals: String,
 }
 
-impl SourceFilter {
-    /// The value of `selected` of an option.
-    fn is(&self, chosen: &str, value: &str) -> bool {
-        chosen == value
-    }
-}
-
 /// A source tweet as pages show it.
 struct SourceLine {
     id: i64,

@@ -73,12 +73,12 @@ impl SetupRepository for Repositories {
             if !has_no_user(connection).await? {
                 return Ok(SetUpEnded::Closed);
             }
-            let used = diesel::delete(
+            let the_link = diesel::delete(
                 setup_link::table
                     .filter(setup_link::token_hash.eq(token.0.to_vec()))
                     .filter(setup_link::expires_at.gt(Time::from(event.at))),
             );
-            if used.execute(connection).await? == 0 {
+            if the_link.execute(connection).await? == 0 {
                 return Ok(SetUpEnded::Refused);
             }
             let id = UserId::new(people::insert(connection, user).await?);

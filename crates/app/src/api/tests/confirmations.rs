@@ -297,7 +297,10 @@ async fn a_passkey_can_be_removed() {
 async fn a_set_up_link_makes_the_first_admin_who_is_signed_in() {
     let server = Server::empty().await;
     let link = server.app.people.set_up.link(&Actor::system()).await.unwrap().unwrap();
-    let body = |token: &str, password: &str| json!({ "token": token, "email": "ana@elsewhere.example", "password": password });
+    let body = |token: &str, password: &str| {
+        let email = "ana@elsewhere.example";
+        json!({ "token": token, "email": email, "password": password })
+    };
     let set_up = |body| server.call("POST /setup").nobody().body(body);
     let wrong = format!("{}x", link.token.text());
 
