@@ -560,9 +560,8 @@ async fn a_batch_of_ten_is_decided_by_keyboard() {
     let count = "return document.getElementById('approve-count').innerText";
     assert_eq!(browser.run(count).await, "7");
     let change = Some(json!({ "content": "Idea 4 of Ben" }));
-    browser.run("window.hold = fetch; window.fetch = () => new Promise(() => {})").await;
     site.call(Method::PATCH, "/api/v1/generated-tweets/4", change).await;
-    browser.run("window.fetch = window.hold").await;
+    browser.until("document.querySelector('#tweet-4 .text').innerText === 'Idea 4 of Ben'").await;
     browser.press(None, ENTER).await;
     browser.until(&notice("Approved: 6.")).await;
     check(&browser, "approved-all").await;
@@ -575,6 +574,13 @@ async fn a_batch_of_ten_is_decided_by_keyboard() {
         [&["Rejected", "Approved", "Brand Aligned", "Draft"][..], &approved[..]].concat();
     assert_eq!(states[..9], expected[..], "{states:?}");
     assert_eq!(states[9], "Brand Aligned", "it is too long");
+
+    // The question can be left, also after it was answered once.
+    browser.press(None, "A").await;
+    browser.until("document.getElementById('approve-all').open").await;
+    browser.press(None, ESCAPE).await;
+    browser.until("!document.getElementById('approve-all').open").await;
+    assert_eq!(site.status(4).await, "Draft");
 
     // One undo takes all of them back, and the page keeps what was left out.
     browser.press(None, "u").await;

@@ -168,6 +168,9 @@ pub trait SetupRepository: Send + Sync {
     /// Whether there is no user yet.
     async fn has_no_user(&self) -> Result<bool, PortError>;
 
+    /// Whether this is the hash of the token of the current link, and it has not expired.
+    async fn is_link(&self, token: &StoredHash, now: DateTime<Utc>) -> Result<bool, PortError>;
+
     /// Stores the hash of the token of a set-up link, in place of that of an earlier link. Returns
     /// `false` and stores nothing if there is a user.
     async fn store_link(

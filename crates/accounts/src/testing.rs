@@ -305,6 +305,10 @@ pub async fn one_link_makes_one_admin(
     for byte in [1, 2] {
         assert!(setup.store_link(&link(byte), until, &told).await.expect("the store answers"));
     }
+    for (byte, at, is) in [(1, noon(), false), (2, noon(), true), (2, until, false)] {
+        let found = setup.is_link(&link(byte), at).await.expect("the store answers");
+        assert_eq!(found, is, "{byte} {at}");
+    }
     let attempt = |byte, at, name: &'static str| {
         let setup = Arc::clone(&setup);
         async move {

@@ -172,9 +172,9 @@ on("link", async (said) => {
 
 for (const form of document.querySelectorAll(".sign-out")) {
   onForm(form, async () => {
+    await call("POST", "/auth/logout");
     // What was being written is not for the next user of this browser.
     sessionStorage.clear();
-    await call("POST", "/auth/logout");
     location.hash = "sign-in";
     route();
   });

@@ -84,16 +84,17 @@ async function act(form) {
   const wasWaiting = part.querySelector(".state.waits");
   const text = undo === "PATCH" && form.querySelector("textarea");
   const words = text ? { [text.name]: text.defaultValue } : {};
-  const buttons = part.querySelectorAll("button");
-  for (const button of buttons) button.disabled = true;
+  // A part does one thing at a time. Its buttons stay focused meanwhile.
+  if (part.ariaBusy === "true") return;
+  part.ariaBusy = "true";
   const settled = (body) => {
-    settle(form);
+    if (list) form.reset();
+    else settle(form);
     forget(form);
     if (editor) {
       editor.open = false;
-      part.focus();
+      (editor.closest(".card") ?? editor.querySelector("summary")).focus();
     }
-    if (list) form.reset();
     if (shows) showOnce(body[shows]);
   };
   const outcome = (body) => {
@@ -105,10 +106,12 @@ async function act(form) {
     // Some operations say in their answer how they went.
     const { warnings, ok, detail } = body;
     const said = [detail ?? done, ...(warnings ?? [])].join(" ");
-    return { done: said, undo: undo ? [step] : [], isBad: ok === false || Boolean(warnings) };
+    // Without what the path names, nothing was changed.
+    const isUndone = undo && !where.includes("undefined");
+    return { done: said, undo: isUndone ? [step] : [], isBad: ok === false || Boolean(warnings) };
   };
   await perform({ method, path, version, body: bodyOf(form) }, objects, outcome, { list, before: settled });
-  for (const button of buttons) button.disabled = false;
+  part.ariaBusy = null;
   const drawn = document.getElementById(part.id);
   if (wasWaiting && !drawn?.querySelector(".state.waits")) neighbor(drawn)?.focus();
 }
@@ -116,35 +119,51 @@ async function act(form) {
 /** The version of an object that a part shows. */
 const shown = (part) => Number(part?.querySelector("[data-version]")?.dataset.version);
 
-/** Undoes one operation. Returns the answer if that failed. */
+let isUndoing = false;
+
+/** Whether an operation can be tried again: it did not arrive, or came at the wrong time. */
+const isTemporary = ({ status }) => [0, 401, 429].includes(status) || status >= 500;
+
+/**
+ * Undoes one operation. If nobody else changed the object since the step before, that one can be
+ * undone next.
+ */
 async function undo(step) {
   const answer = await proven(() => send(step.method, step.path, step.version, step.body));
-  await drawObjects(step.objects).catch(() => {});
   if (!isDone(answer)) return answer;
-  // If nobody else changed the object since the step before, that one can be undone next.
   const [object] = step.objects;
-  const part = partsOf(object).find((found) => found.matches(".card"));
   const earlier = steps.flat().findLast(({ objects }) => objects[0] === object);
-  if (earlier?.version === step.base) earlier.version = step.isOwn ? answer.body.version : shown(part);
-  part?.focus();
-  return null;
+  if (earlier?.version === step.base) {
+    if (!step.isOwn) await drawObjects(step.objects).catch(() => {});
+    earlier.version = step.isOwn ? answer.body.version : shown(card(object));
+  }
+  return answer;
 }
 
-/** Undoes the last step of this page. */
+const card = (object) => partsOf(object).find((part) => part.matches(".card"));
+
+/** Undoes the last step of this page: all of its operations that can be undone. */
 export async function undoLast() {
+  if (isUndoing) return;
   const step = steps.pop();
   if (!step) return say(word("nothing"));
+  isUndoing = true;
+  const objects = step.flatMap((operation) => operation.objects);
+  let failed = null;
   while (step.length) {
-    const failed = await undo(step.at(-1));
-    // What did not arrive, or came after the session had ended, can be tried again.
-    if (failed && [0, 401].includes(failed.status)) {
+    const answer = await undo(step.at(-1));
+    if (!isDone(answer)) failed = answer;
+    if (isTemporary(answer)) {
       steps.push(step);
-      return tell(failed);
+      break;
     }
-    if (failed) return tell(failed);
     step.pop();
   }
-  say(word("undone"));
+  await drawObjects(objects).catch(() => {});
+  isUndoing = false;
+  card(objects[0])?.focus();
+  if (failed) tell(failed);
+  else say(word("undone"));
 }
 
 document.addEventListener("submit", (event) => {

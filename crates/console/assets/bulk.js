@@ -1,12 +1,16 @@
-// Approves all drafts of the page that fit and are not left out, after it was confirmed.
+// Approves all drafts of the page that fit and are not left out, as they were when it was asked for.
 
 import { perform } from "./act.js";
 import { word } from "./say.js";
 
 const KEPT = "waggle-left-out";
+const MOST_KEPT = 200;
 const dialog = document.getElementById("approve-all");
 const opener = document.getElementById("show-approve-all");
 const APPROVE = '[data-op="approve_generated_tweet"]';
+
+/** What would be approved: the object and version of each draft, and what undoes its approval. */
+let asked = [];
 
 const kept = () => JSON.parse(localStorage.getItem(KEPT) ?? "[]");
 
@@ -16,38 +20,41 @@ export function leaveOut(card) {
   const isOut = card.classList.toggle("out");
   const others = kept().filter((id) => id !== card.id);
   // Old drafts are not reviewed any more.
-  localStorage.setItem(KEPT, JSON.stringify(isOut ? [...others, card.id].slice(-200) : others));
+  const all = isOut ? [...others, card.id].slice(-MOST_KEPT) : others;
+  localStorage.setItem(KEPT, JSON.stringify(all));
 }
 
-/** The forms that approve what is approved together. */
-const chosen = () => [...document.querySelectorAll(`.card:not(.out) ${APPROVE}`)];
-
-/** Asks whether to approve all. */
+/** Asks whether to approve all. What changes while the question stands is not approved. */
 export function askAll() {
-  const count = chosen().length;
-  if (!dialog || !count) return;
-  document.getElementById("approve-count").textContent = count;
-  document.getElementById("approve-rest").textContent =
-    document.querySelectorAll(".card .state.waits").length - count;
+  if (!dialog || dialog.open) return;
+  const forms = [...document.querySelectorAll(`.card:not(.out) ${APPROVE}`)];
+  asked = forms.map(({ dataset: { object, version, undo, undoPath } }) => {
+    return { id: Number(object), version: Number(version), undo, undoPath };
+  });
+  if (!asked.length) return;
+  const waiting = document.querySelectorAll(".card .state.waits").length;
+  document.getElementById("approve-count").textContent = asked.length;
+  document.getElementById("approve-rest").textContent = waiting - asked.length;
+  dialog.returnValue = "";
   dialog.showModal();
 }
 
-async function approveAll() {
-  const forms = chosen();
+const name = (id) => `generated_tweet:${id}`;
+
+function approveAll() {
   const { method, path } = opener.dataset;
-  const tweet = ({ dataset }) => ({ id: Number(dataset.object), version: Number(dataset.version) });
-  const body = { tweets: forms.map(tweet) };
-  await perform({ method, path, body }, forms.map((form) => `generated_tweet:${form.dataset.object}`), (answer) => {
-    const { approved, refused } = answer;
+  const tweets = asked.map(({ id, version }) => ({ id, version }));
+  const outcome = ({ approved, refused }) => {
     const undo = approved.map(({ id, version }) => {
-      const { dataset } = forms.find(({ dataset: of }) => Number(of.object) === id);
-      const object = `generated_tweet:${id}`;
-      const own = { base: Number(dataset.version), version, isOwn: true };
-      return { method: dataset.undo, path: dataset.undoPath, body: {}, objects: [object], ...own };
+      const of = asked.find((tweet) => tweet.id === id);
+      const own = { base: of.version, version, isOwn: true };
+      return { method: of.undo, path: of.undoPath, body: {}, objects: [name(id)], ...own };
     });
     const reasons = refused.map(({ reason }) => reason);
-    return { done: [word("approved").replace("0", approved.length), ...reasons].join(" "), undo, isBad: refused.length > 0 };
-  });
+    const done = [word("approved").replace("0", approved.length), ...reasons].join(" ");
+    return { done, undo: undo.filter((step) => step.method), isBad: refused.length > 0 };
+  };
+  return perform({ method, path, body: { tweets } }, asked.map(({ id }) => name(id)), outcome);
 }
 
 for (const id of kept()) document.getElementById(id)?.classList.add("out");

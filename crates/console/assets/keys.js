@@ -70,13 +70,16 @@ function write(event) {
     event.target.form.requestSubmit();
   } else if (event.key === "Escape" && editor) {
     editor.open = false;
-    editor.closest(".card").focus();
+    (editor.closest(".card") ?? editor.querySelector("summary")).focus();
   }
 }
 
 document.addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
   if (event.target.matches(FIELDS)) return write(event);
-  if (event.isComposing || document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
+  // A key that is held down must not decide about one draft after the other.
+  if (event.repeat && !["j", "k"].includes(event.key)) return;
+  if (document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key.length === 1 && !single.checked) return;
   if (isGoing && PLACES[event.key]) return location.assign(PLACES[event.key]);
   if (event.key === "Enter" && document.activeElement.matches(".card")) {

@@ -1,31 +1,38 @@
 // Keeps the page true while others work: draws what changed again, and says when something arrived.
 
-import { drawAgain, isWritten, load, partsOf } from "./part.js";
+import { drawParts, isWritten, partsOf } from "./part.js";
 
 /** How long changes are gathered before they are drawn, in milliseconds. */
 const GATHER = 200;
 
 const fresh = document.getElementById("fresh");
 const news = fresh.dataset.news.split(" ");
-const changed = new Set();
+/** The objects that changed, with their versions. */
+const changed = new Map();
 let stream = null;
 let wasLeft = false;
 
-/** Draws a part again, unless somebody is writing in it. */
-function redraw(part) {
-  if (!isWritten(part)) drawAgain(part, load(part.dataset.from, true)).catch(() => {});
+/** Draws parts again, except those in which somebody is writing. */
+function redraw(parts) {
+  drawParts(parts.filter((part) => !isWritten(part)), true).catch(() => {});
 }
+
+/** Whether a part shows this version of an object already, or a later one. */
+const isShown = (part, object, version) =>
+  part.dataset.objects.split(" ")[0] === object && Number(part.dataset.shows) >= version;
 
 /** Draws the parts again that show what changed. */
 function drawChanged() {
-  const parts = new Set([...changed].flatMap(partsOf));
+  const parts = [...changed].flatMap(([object, version]) => {
+    return partsOf(object).filter((part) => !(version && isShown(part, object, version)));
+  });
   changed.clear();
-  parts.forEach(redraw);
+  redraw([...new Set(parts)]);
 }
 
-function noticed({ kind, object_kind: of, object_id: id }) {
+function noticed({ kind, object_kind: of, object_id: id, version }) {
   if (!changed.size) setTimeout(drawChanged, GATHER);
-  changed.add(`${of}:${id}`);
+  changed.set(`${of}:${id}`, version);
   if (news.includes(kind)) fresh.hidden = false;
 }
 
@@ -39,7 +46,7 @@ function follow() {
     stream = new EventSource("/api/v1/changes");
     stream.onmessage = (message) => noticed(JSON.parse(message.data));
     // What happened while nobody looked was missed.
-    if (wasLeft) document.querySelectorAll("[data-from]").forEach(redraw);
+    if (wasLeft) redraw([...document.querySelectorAll("[data-from]")]);
   }
 }
 

@@ -1,6 +1,8 @@
 // Draws a part of the page again, as the server draws it.
 
 const policy = globalThis.trustedTypes?.createPolicy("waggle", { createHTML: (text) => text });
+/** How many parts are drawn from a page of their own. */
+const FEW = 3;
 export const FIELDS = "textarea,input,select";
 
 /**
@@ -29,10 +31,11 @@ function isChanged(field) {
 /** Whether somebody is writing in a part. */
 export const isWritten = (part) => [...part.querySelectorAll(FIELDS)].some(isChanged);
 
-/** What was sent is no longer what somebody is writing. */
+/** What was sent is no longer what somebody is writing. A secret does not stay in the page. */
 export function settle(form) {
   for (const field of form.querySelectorAll(FIELDS)) {
-    if ("defaultValue" in field) field.defaultValue = field.value;
+    if (field.type === "password") field.value = "";
+    else if ("defaultValue" in field) field.defaultValue = field.value;
   }
 }
 
@@ -45,7 +48,11 @@ export const partsOf = (object) => [...document.querySelectorAll(`[data-objects~
  */
 export async function drawAgain(part, page = load(part.dataset.from)) {
   const found = (await page).getElementById(part.id);
-  if (!found || !part.isConnected) return part;
+  if (!part.isConnected) return part;
+  if (!found) {
+    part.remove();
+    return null;
+  }
   const fresh = document.adoptNode(found);
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   for (const old of part.querySelectorAll("details[id]")) {
@@ -65,10 +72,23 @@ export async function drawAgain(part, page = load(part.dataset.from)) {
   return fresh;
 }
 
-/** Draws all parts again that show one of these objects. */
-export function drawObjects(objects) {
-  const parts = new Set(objects.flatMap(partsOf));
+/**
+ * Draws parts again. Each page is loaded once. Where many parts have a common page (`data-many`),
+ * that is loaded instead of a page for each.
+ */
+export async function drawParts(parts, isByItself = false) {
   const pages = {};
-  const page = ({ from }) => (pages[from] ??= load(from));
-  return Promise.all([...parts].map((part) => drawAgain(part, page(part.dataset))));
+  const page = (path) => (pages[path] ??= load(path, isByItself));
+  const common = Map.groupBy(parts.filter((part) => part.dataset.many), (part) => part.dataset.many);
+  const draw = async (part) => {
+    const { from, many } = part.dataset;
+    const all = common.get(many)?.length > FEW ? await page(many) : null;
+    const isThere = all?.getElementById(part.id);
+    // The document gives the element away, so each part has to be drawn from it once only.
+    return drawAgain(part, isThere ? all : page(from));
+  };
+  return Promise.all(parts.map(draw));
 }
+
+/** Draws all parts again that show one of these objects. */
+export const drawObjects = (objects) => drawParts([...new Set(objects.flatMap(partsOf))]);

@@ -71,7 +71,13 @@ pub(crate) fn publish(
     let control = Control::new(&PUBLISH, id, tweet.version(), label, scopes)?;
     let done = format!("{name} goes out in {GRACE_SECONDS} seconds");
     let control = control.key("p").body(json!({ "in_seconds": GRACE_SECONDS })).done(done);
-    Some(control.undone_by(&CANCEL, CANCEL.path.to_owned(), scopes))
+    // A post that waited for another time must not be lost by an undo.
+    let is_moved = post.is_some_and(|post| post.status == PostStatus::Scheduled);
+    let undo = (!is_moved).then(|| CANCEL.path.to_owned());
+    Some(match undo {
+        Some(path) => control.undone_by(&CANCEL, path, scopes),
+        None => control,
+    })
 }
 
 /// Takes a post out of the queue.

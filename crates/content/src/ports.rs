@@ -171,7 +171,8 @@ pub trait PostRepository: Send + Sync {
     /// The posts made from these generated tweets, in any order.
     async fn of_tweets(&self, tweets: &[GeneratedTweetId]) -> Result<Vec<Post>, PortError>;
 
-    /// The queued posts that are processed next, at most `most` of them.
+    /// The queued posts that are processed next, at most `most` of them, without those that wait
+    /// for the owner of their account.
     async fn upcoming(&self, most: Limit) -> Result<Vec<Post>, PortError>;
 
     /// The number of posts in each state.

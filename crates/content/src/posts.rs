@@ -9,6 +9,7 @@ use waggle_kernel::{
 };
 
 use crate::delivery::Delivery;
+use crate::platform::Platform;
 use crate::ports::PostRepository;
 use crate::post::{Backlog, Changed, Post, PostFilter, PostStatus, Resolution};
 
@@ -89,7 +90,8 @@ impl ManagePosts {
         Ok(self.posts.of_tweets(tweets).await?)
     }
 
-    /// The queued posts that are processed next, at most `most` of them.
+    /// The queued posts that are processed next, at most `most` of them, without those that wait
+    /// for the owner of their account.
     ///
     /// # Errors
     ///
@@ -172,6 +174,10 @@ impl ManagePosts {
             if id.is_empty() && !url.is_empty() {
                 let found = post.platform.id_in(url).ok_or(ManagePostsError::NotItsUrl)?;
                 found.clone_into(id);
+                // The sandbox is a part of this server, whatever the address said.
+                if post.platform == Platform::Sandbox {
+                    *url = format!("/sandbox#{id}");
+                }
             }
             if !is_platform_id(id) || check_text(url, 2_048).is_err() {
                 return Err(ManagePostsError::NoPlatformId);

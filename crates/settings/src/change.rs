@@ -105,6 +105,22 @@ impl SettingsManager {
         wishes: &[Wish],
         action: Action,
     ) -> Result<Revision, SettingsError> {
+        let changed = self.change_if_other(actor, wishes, action).await?;
+        Ok(changed.unwrap_or_else(|| self.revision()))
+    }
+
+    /// The same, but returns `None` if all settings already have these values, so that nothing was
+    /// changed.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`change`](Self::change).
+    pub async fn change_if_other(
+        &self,
+        actor: &Actor,
+        wishes: &[Wish],
+        action: Action,
+    ) -> Result<Option<Revision>, SettingsError> {
         actor.require(Scope::Admin)?;
         let revision = self.change_in_turn(actor, wishes, action).await?;
         self.ports.observer.took_effect(&self.values()).await;
@@ -116,19 +132,19 @@ impl SettingsManager {
         actor: &Actor,
         wishes: &[Wish],
         action: Action,
-    ) -> Result<Revision, SettingsError> {
+    ) -> Result<Option<Revision>, SettingsError> {
         let _turn = self.turn.lock().await;
         for _ in 0..TRIES {
             let state = self.state();
             let targets = read(wishes)?;
             self.check(&state, actor, &targets, action)?;
             let Some(changes) = self.plan(&state, actor, &targets, action).await? else {
-                return Ok(state.stored.revision);
+                return Ok(None);
             };
             match self.ports.repository.save(&changes).await {
                 Ok(revision) => {
                     self.take_over(&state, &changes, revision).await?;
-                    return Ok(revision);
+                    return Ok(Some(revision));
                 }
                 Err(SaveError::Stale) => self.reload().await?,
                 Err(SaveError::Port(error)) => return Err(error.into()),

@@ -94,6 +94,12 @@ impl SetUp {
             return Err(SetUpError::Limited(exhausted));
         }
         let Some(token) = SetupToken::parse(token) else { return self.refused(client).await };
+        // Before the password is hashed, which takes long.
+        if !self.setup.is_link(&token.hash(), now).await? {
+            return self.refused(client).await;
+        }
+        // Only wrong links count.
+        self.limits.give_back(&budgets).await?;
         let FirstAdmin { email, username, first_name, last_name, password } = admin;
         let (role, password) = (Role::Admin, Some(password));
         let wanted = Wanted { email, username, first_name, last_name, role, password };
@@ -154,6 +160,7 @@ mod tests {
     fn set_up(setup: MockSetupRepository) -> SetUp {
         let mut limits = MockLimits::new();
         limits.expect_take().returning(|_, _| Ok(None));
+        limits.expect_give_back().returning(|_| Ok(()));
         let mut hasher = MockPasswordHasher::new();
         hasher.expect_hash().returning(|_| Ok(StoredPassword("hash".to_owned())));
         let mut entropy = MockEntropy::new();
@@ -192,6 +199,8 @@ mod tests {
     fn open() -> MockSetupRepository {
         let mut setup = MockSetupRepository::new();
         setup.expect_has_no_user().returning(|| Ok(true));
+        let hash = SetupToken::make(&[7; 32]).hash();
+        setup.expect_is_link().returning(move |token, _| Ok(*token == hash));
         setup
     }
 
@@ -227,8 +236,10 @@ mod tests {
     #[tokio::test]
     async fn wrong_tokens_and_weak_passwords_make_no_admin() {
         let token = SetupToken::make(&[7; 32]);
-        let error = complete(open(), "nonsense", "correct staple, battery").await;
-        assert!(matches!(error, SetUpError::Refused), "{error}");
+        for wrong in ["nonsense", SetupToken::make(&[8; 32]).text()] {
+            let error = complete(open(), wrong, "correct staple, battery").await;
+            assert!(matches!(error, SetUpError::Refused), "{error}");
+        }
 
         let error = complete(open(), token.text(), "ana").await;
         assert!(matches!(error, SetUpError::User(ManageUsersError::Password(_))), "{error}");

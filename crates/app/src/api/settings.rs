@@ -61,6 +61,10 @@ struct SettingView {
     source: String,
     /// The revision of the change that set the value, for `If-Match`. 0 if no change set it.
     version: i64,
+    /// The revision of the change that this request made, by which it can be undone. Missing if
+    /// nothing was changed.
+    #[oai(skip_serializing_if_is_none)]
+    change: Option<i64>,
     /// When the value was set, if it is in the database.
     updated_at: Option<DateTime<Utc>>,
     /// Who set the value, if it is in the database.
@@ -90,6 +94,7 @@ impl From<Shown> for SettingView {
             last4: shown.last4,
             source: shown.source.name().to_owned(),
             version: shown.version.0,
+            change: None,
             updated_at: shown.updated_at,
             updated_by: shown.updated_by,
             warnings: None,
@@ -481,22 +486,25 @@ async fn changed(
 ) -> Result<Json<SettingView>, Failure<404, 409>> {
     let expected = if_match(version.as_deref())?.map(|version| Revision(version.number()));
     let wish = Wish { key, value, expected };
-    match app.settings.change(&caller.actor, std::slice::from_ref(&wish), action).await {
-        Ok(_) => {}
+    let wishes = std::slice::from_ref(&wish);
+    let change = match app.settings.change_if_other(&caller.actor, wishes, action).await {
+        Ok(revision) => revision.map(|revision| revision.0),
         Err(error @ SettingsError::Stale { .. }) => {
             let current = SettingView::from(app.settings.show(&caller.actor, &wish.key)?);
             let current = poem_openapi::types::ToJSON::to_json(&current).unwrap_or_default();
             return Err(Problem::from(error).with("current", current).into());
         }
         Err(error) => return Err(error.into()),
-    }
+    };
     match app.settings.show(&caller.actor, &wish.key) {
         Ok(shown) => {
             let warnings = warnings(app, request);
-            Ok(Json(SettingView { warnings, ..shown.into() }))
+            Ok(Json(SettingView { change, warnings, ..shown.into() }))
         }
         // An undeclared setting no longer exists without its value.
-        Err(SettingsError::Unknown { key }) => Ok(Json(Shown::gone(key).into())),
+        Err(SettingsError::Unknown { key }) => {
+            Ok(Json(SettingView { change, ..Shown::gone(key).into() }))
+        }
         Err(error) => Err(error.into()),
     }
 }

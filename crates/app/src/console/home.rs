@@ -7,7 +7,7 @@ use poem::{Request, Response, handler};
 use waggle_console::{HomePage, PostsWith, SetupState};
 use waggle_content::Platform;
 use waggle_kernel::{Direction, Limit, PageRequest, Scope};
-use waggle_twitter_n8n::{BatchFilter, TweetFilter};
+use waggle_twitter_n8n::{BatchFilter, Deleted, TweetFilter};
 
 use super::{draw, shown_to};
 use crate::use_cases::UseCases;
@@ -25,6 +25,9 @@ pub(crate) async fn show_home(request: &Request, app: Data<&Arc<UseCases>>) -> R
         let waiting = app.review.list(&actor, &filter, Direction::Ascending, first).await?;
         let (all, newest) = (BatchFilter::default(), Direction::Descending);
         let batches = app.batches.list(&actor, &all, newest, PageRequest::first(few)).await?.items;
+        // A sample batch that was deleted would not come back.
+        let ever = BatchFilter { deleted: Deleted::With, ..BatchFilter::default() };
+        let ever = app.batches.list(&actor, &ever, newest, PageRequest::first(few)).await?;
         let backlog = app.posts.backlog(&actor).await?;
         let upcoming = app.posts.upcoming(&actor, few).await?;
         let values = app.settings.values();
@@ -37,7 +40,8 @@ pub(crate) async fn show_home(request: &Request, app: Data<&Arc<UseCases>>) -> R
         });
         let waiting = (waiting.items.len(), waiting.next.is_some());
         let upcoming = PostsWith { posts: &upcoming, ..PostsWith::default() };
-        draw(&HomePage::new(shell, waiting, backlog, upcoming, &batches, setup))
+        let batches = (&*batches, ever.items.is_empty());
+        draw(&HomePage::new(shell, waiting, backlog, upcoming, batches, setup))
     })
     .await
 }

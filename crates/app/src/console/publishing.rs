@@ -73,8 +73,6 @@ pub(crate) async fn show_publishing(request: &Request, app: Data<&Arc<UseCases>>
         attention.extend(list(of(PostStatus::Missed)).await?);
         let failed = list(of(PostStatus::Failed)).await?;
         let upcoming = app.posts.upcoming(&actor, few).await?;
-        // A post that is held is among those that need a person.
-        let upcoming: Vec<Post> = upcoming.into_iter().filter(|post| !post.is_held).collect();
         let all: Vec<Post> = [&*attention, &failed].concat();
         let tweets = tweets_of(&app, &actor, &all).await?;
         let ids: Vec<PostId> = attention.iter().map(|post| post.id).collect();

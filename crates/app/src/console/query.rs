@@ -72,7 +72,9 @@ impl Query {
     /// The address of the list with these filters and others.
     fn address(&self, more: &[(&str, &str)]) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(self.pairs.iter().filter(|(name, _)| name != "cursor"));
+        // Totals are counted once, not again on each page.
+        let is_kept = |(name, _): &&(String, String)| name != "cursor" && name != "totals";
+        query.extend_pairs(self.pairs.iter().filter(is_kept));
         query.extend_pairs(more);
         let query = query.finish();
         if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }

@@ -7,7 +7,7 @@ use poem::{Request, Response, handler};
 use waggle_console::{BatchPage, BatchesPage, ReviewPage, TweetPage};
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId};
 use waggle_kernel::{Direction, Limit, PageRequest};
-use waggle_twitter_n8n::{BatchFilter, TweetFilter};
+use waggle_twitter_n8n::{BatchFilter, GeneratedTweet, TweetFilter};
 
 use super::query::Query;
 use super::{draw, shown};
@@ -61,7 +61,7 @@ pub(crate) async fn show_batch(
         let (batch, sources) = app.batches.find(&actor, id).await?;
         let filter = TweetFilter { batch: Some(id), ..TweetFilter::default() };
         let found = app.review.list(&actor, &filter, Direction::Ascending, query.page()?).await?;
-        let ids: Vec<GeneratedTweetId> = found.items.iter().map(|tweet| tweet.id()).collect();
+        let ids: Vec<GeneratedTweetId> = found.items.iter().map(GeneratedTweet::id).collect();
         let posts = app.posts.of_tweets(&actor, &ids).await?;
         let links = query.links(found.next);
         draw(&BatchPage::new(shell, (&batch, sources), (&found.items, &posts), links))

@@ -28,7 +28,11 @@ pub(crate) async fn show_sources(request: &Request, app: Data<&Arc<UseCases>>) -
         }
         let order = match query.text("order") {
             Some("asc") => Direction::Ascending,
-            _ => Direction::Descending,
+            None | Some("desc") => Direction::Descending,
+            Some(_) => {
+                query.leave_out("order");
+                Direction::Descending
+            }
         };
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let filter = SourceTweetFilter {
@@ -97,7 +101,9 @@ fn chosen(query: &Query, filter: &SourceTweetFilter) -> SourceFilter {
         execution_id: text("execution_id"),
         date_from: text("date_from"),
         date_before: text("date_before"),
+        status: text("status"),
         min_likes: text("min_likes"),
+        min_retweets: text("min_retweets"),
         min_views: text("min_views"),
         is_processed: text("is_processed"),
         lapsed: text("lapsed"),

@@ -54,17 +54,18 @@ pub struct HomePage {
 
 impl HomePage {
     /// The page with the number of drafts that wait (and whether there are more), the posts that
-    /// are published next, and the newest batches. Only admins see the set-up.
+    /// are published next, and the newest batches (and whether there never was one). Only admins see
+    /// the set-up.
     pub fn new(
         shell: Shell,
         (waiting, is_more): (usize, bool),
         backlog: Backlog,
         upcoming: PostsWith<'_>,
-        batches: &[CampaignBatch],
+        (batches, is_new): (&[CampaignBatch], bool),
         setup: Option<SetupState>,
     ) -> Self {
         let sample = Control::new(&CREATE_SAMPLE, "", None, "Load a sample batch", shell.scopes);
-        let sample = sample.filter(|_| batches.is_empty());
+        let sample = sample.filter(|_| is_new);
         let steps = setup.map(steps).unwrap_or_default();
         Self {
             waiting,

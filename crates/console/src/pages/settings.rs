@@ -78,7 +78,7 @@ impl SettingCard {
 
 /// The path that undoes the change that an answer tells of.
 fn undo_of_answer() -> String {
-    UNDO_SETTINGS.path.replace("{revision}", "{version}")
+    UNDO_SETTINGS.path.replace("{revision}", "{change}")
 }
 
 /// A value as people enter it.

@@ -240,7 +240,15 @@ fn post_pages(scopes: Scopes) -> Vec<String> {
     };
     let home = |waiting, setup, batches: &[CampaignBatch]| {
         let backlog = Backlog::default();
-        HomePage::new(shell(scopes), waiting, backlog, with(&posts), batches, setup).render()
+        HomePage::new(
+            shell(scopes),
+            waiting,
+            backlog,
+            with(&posts),
+            (batches, batches.is_empty()),
+            setup,
+        )
+        .render()
     };
     let all_sources: Vec<SourceTweet> = (1..=4).map(source).collect();
     let sources = |tweets: &[SourceTweet], totals, is_only| {

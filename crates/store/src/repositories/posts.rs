@@ -318,6 +318,7 @@ impl PostRepository for Repositories {
             let rows = posts::table
                 .left_join(twitter_posts::table)
                 .filter(posts::due_at.is_not_null())
+                .filter(not(held()))
                 .filter(posts::platform.eq_any(known_platforms()))
                 .order((posts::due_at, posts::id))
                 .limit(i64::from(most.rows()))
@@ -357,7 +358,8 @@ impl PostRepository for Repositories {
                 let found = counts.iter().find(|(name, _)| name == status.name());
                 found.map_or(0, |(_, count)| *count)
             };
-            let of = |status| among(&counts, status) - among(&held, status);
+            // A post may be held between the two queries.
+            let of = |status| (among(&counts, status) - among(&held, status)).max(0);
             Ok(Backlog {
                 scheduled: of(PostStatus::Scheduled),
                 publishing: of(PostStatus::Publishing),

@@ -30,6 +30,21 @@ impl SetupRepository for Repositories {
         .await
     }
 
+    async fn is_link(&self, token: &StoredHash, now: DateTime<Utc>) -> Result<bool, PortError> {
+        during("looking for a set-up link", async {
+            let mut connection = self.pools.read().await?;
+            let found: Option<i64> = setup_link::table
+                .filter(setup_link::token_hash.eq(token.0.to_vec()))
+                .filter(setup_link::expires_at.gt(Time::from(now)))
+                .select(setup_link::id)
+                .first(&mut connection)
+                .await
+                .optional()?;
+            Ok(found.is_some())
+        })
+        .await
+    }
+
     async fn store_link(
         &self,
         token: &StoredHash,

@@ -167,17 +167,17 @@ async fn a_published_post_makes_its_tweet_posted(ports: Ports) {
 async fn posts_are_found_by_what_they_wait_for(ports: Ports) {
     let tweets = approved(&ports, 6).await;
     let minutes = |minutes| noon() + Duration::minutes(minutes);
-    let mut posts = Vec::new();
+    let mut made = Vec::new();
     for (tweet, due) in tweets.iter().zip([0, 0, 0, 0, 9, 8]) {
-        posts.push(ports.queue.queue(&request(tweet, minutes(due))).await.unwrap().id);
+        made.push(ports.queue.queue(&request(tweet, minutes(due))).await.unwrap().id);
     }
     assert!(!ports.posts.needs_person().await.unwrap());
     let reason = || "because".to_owned();
     for claimed in claim(&ports, noon(), 10).await {
-        let settlement = match posts.iter().position(|post| *post == claimed.post.id).unwrap() {
+        let settlement = match made.iter().position(|post| *post == claimed.post.id).unwrap() {
             0 => Settlement::Missed { reason: reason() },
             1 => Settlement::Failed { reason: reason(), state: DeliveryState::Refused },
-            2 => Settlement::Held { at: minutes(60), reason: reason() },
+            2 => Settlement::Held { at: minutes(2), reason: reason() },
             _ => continue,
         };
         ports.ledger.settle(&claimed, None, &settlement, noon()).await.unwrap();
@@ -191,8 +191,8 @@ async fn posts_are_found_by_what_they_wait_for(ports: Ports) {
     assert_eq!(backlog.lag(minutes(3)), Duration::minutes(2));
     assert_eq!(backlog.lag(noon()), Duration::zero());
     assert!(ports.posts.needs_person().await.unwrap());
-    let next = ports.posts.upcoming(Limit::new(2).unwrap()).await.unwrap();
-    assert_eq!(next.iter().map(|post| post.id).collect::<Vec<_>>(), [posts[3], posts[5]]);
+    let next = ports.posts.upcoming(Limit::DEFAULT).await.unwrap();
+    assert_eq!(next.iter().map(|post| post.id).collect::<Vec<_>>(), [3, 5, 4].map(|at| made[at]));
     let held = |is_held| {
         let filter = PostFilter { is_held: Some(is_held), ..PostFilter::default() };
         let list = ports.posts.clone();
@@ -201,14 +201,14 @@ async fn posts_are_found_by_what_they_wait_for(ports: Ports) {
             page.items.iter().map(|post| post.id).collect::<BTreeSet<_>>()
         }
     };
-    assert_eq!(held(true).await, BTreeSet::from([posts[2]]));
+    assert_eq!(held(true).await, BTreeSet::from([made[2]]));
     assert_eq!(held(false).await.len(), 5);
     let ids: Vec<_> = tweets.iter().skip(4).map(GeneratedTweet::id).collect();
     let found = ports.posts.of_tweets(&ids).await.unwrap();
     let found: BTreeSet<_> = found.iter().map(|post| post.id).collect();
-    assert_eq!(found, posts[4..].iter().copied().collect());
+    assert_eq!(found, made[4..].iter().copied().collect());
     assert_eq!(ports.posts.of_tweets(&[]).await.unwrap(), []);
-    assert_eq!(ports.posts.deliveries(&posts).await.unwrap(), []);
+    assert_eq!(ports.posts.deliveries(&made).await.unwrap(), []);
 }
 
 async fn many_queueings_make_one_post(ports: Ports) {
