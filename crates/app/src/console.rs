@@ -17,15 +17,15 @@ pub(crate) use review::{show_batch, show_batches, show_review, show_tweet};
 pub(crate) use set_up::show_setup;
 pub(crate) use sources::show_sources;
 
-use poem::http::{StatusCode, header};
+use poem::http::{Method, StatusCode, header};
 use poem::web::Path;
 use poem::{IntoResponse as _, Request, Response, handler};
 use waggle_accounts::Visitor;
 use waggle_console::{DrawError, MessagePage, Page, Section, Shell};
 use waggle_content::Platform;
-use waggle_kernel::{Actor, Scopes};
+use waggle_kernel::{Actor, Scope, Scopes};
 
-use crate::http::{CallerRefused, Problem, viewer};
+use crate::http::{CallerRefused, Problem, is_page_path, viewer};
 use crate::use_cases::UseCases;
 
 /// A file of the pages, which never changes under its path.
@@ -92,7 +92,16 @@ where
             | CallerRefused::NeedsFactor
             | CallerRefused::NeedsSetup,
         ) => return to_sign_in(request),
-        Err(refused) => return told(shell(String::new(), Scopes::NONE, false), &refused.into()),
+        Err(refused) => {
+            let shell = shell(String::new(), Scopes::NONE, false);
+            return match refused {
+                CallerRefused::Scope(Scope::Admin) => {
+                    let detail = "this page is for admins; ask one of them to give you that role";
+                    told(shell, &Problem::new(StatusCode::FORBIDDEN, detail))
+                }
+                refused => told(shell, &refused.into()),
+            };
+        }
     };
     // A page is shown also if this cannot be read now; then the page itself says so.
     let needs_person = app.posts.needs_person(&actor).await.unwrap_or_default();
@@ -112,6 +121,33 @@ fn to_sign_in(request: &Request) -> Response {
         .status(StatusCode::SEE_OTHER)
         .header(header::LOCATION, format!("/account?return_to={here}"))
         .finish()
+}
+
+/// Answers every path that nothing else does: people get a page, programs a problem. A page that
+/// was asked for with a final slash is at the path without it.
+#[handler]
+pub(crate) fn show_missing(request: &Request) -> Response {
+    let problem = Problem::not_found("there is no such path");
+    let is_page = request.header("accept").is_some_and(|accept| accept.contains("text/html"));
+    if !is_page || !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return problem.into_response();
+    }
+    let path = request.uri().path();
+    if let Some(page) = path.strip_suffix('/').filter(|page| is_page_path(page)) {
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        return Response::builder()
+            .status(StatusCode::SEE_OTHER)
+            .header(header::LOCATION, format!("{page}{query}"))
+            .finish();
+    }
+    let shell = Shell {
+        user: String::new(),
+        scopes: Scopes::NONE,
+        section: Section::Other,
+        is_sandbox_only: false,
+        needs_person: false,
+    };
+    told(shell, &problem)
 }
 
 /// A page that tells a problem.

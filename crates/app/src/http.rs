@@ -30,6 +30,7 @@ use poem::{Endpoint, EndpointExt as _, Response, Route};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub(crate) use self::access::is_page_path;
 #[cfg(test)]
 pub(crate) use self::access::{fits, operations, pages};
 pub(crate) use self::addresses::{API, CALLBACK};

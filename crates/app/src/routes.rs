@@ -60,6 +60,8 @@ pub(crate) fn tree() -> Route {
         .at("/assets/:hash/:name", get(console::send_asset))
         .at("/", get(console::show_home))
         .at(CALLBACK, get(pages::back_from_google))
+        .at("/:first", console::show_missing)
+        .at("/:first/*rest", console::show_missing)
 }
 
 /// Parses JSON that the framework or this program wrote. Invalid JSON gives null.

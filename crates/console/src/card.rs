@@ -1,7 +1,7 @@
 //! A generated tweet with what the user may do to it.
 
 use serde_json::json;
-use waggle_content::Post;
+use waggle_content::{Post, PostStatus};
 use waggle_kernel::Scopes;
 use waggle_text::MOST;
 use waggle_twitter_n8n::{Action, GeneratedTweet, Unfit};
@@ -42,8 +42,12 @@ impl Card {
     pub(crate) fn new(tweet: &GeneratedTweet, post: Option<&Post>, scopes: Scopes) -> Self {
         let (stored, id) = (tweet.view(), tweet.id().number());
         let (unfit, name) = (tweet.unfit(), &stored.tweet.tweet_id);
+        let is_on_its_way = post.is_some_and(|post| {
+            matches!(post.status, PostStatus::Publishing | PostStatus::Unknown)
+        });
         let control = |action: Action, op, label| {
-            let is_allowed = stored.status.after(action).is_some();
+            // Until it is settled whether the post is public, the tweet does not change.
+            let is_allowed = stored.status.after(action).is_some() && !is_on_its_way;
             Control::new(op, id, stored.version, label, scopes).filter(|_| is_allowed)
         };
         let undone_by =

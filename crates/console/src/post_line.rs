@@ -3,6 +3,7 @@
 use serde_json::json;
 use waggle_content::{Platform, Post, PostStatus};
 use waggle_kernel::Scopes;
+use waggle_kernel::ids::GeneratedTweetId;
 use waggle_twitter_n8n::{GeneratedTweet, Status};
 
 use crate::control::{Control, GRACE_SECONDS};
@@ -15,6 +16,8 @@ pub(crate) struct PostLine {
     pub(crate) status: &'static str,
     pub(crate) class: &'static str,
     pub(crate) platform: &'static str,
+    /// Whether a person must say whether it is public.
+    pub(crate) is_unknown: bool,
     /// When it was published, or else when it is due.
     pub(crate) at: Option<Moment>,
     /// Its address, if it is one that can be followed.
@@ -32,6 +35,7 @@ impl PostLine {
             status: if post.is_held { "waits for its account" } else { post.status.name() },
             class: post_class(post),
             platform: platform_name(post.platform),
+            is_unknown: post.status == PostStatus::Unknown,
             at: at.map(Into::into),
             url: followed(post.platform, &post.url),
             reason: post.last_error.clone().filter(|_| !is_published).unwrap_or_default(),
@@ -86,4 +90,9 @@ pub(crate) fn cancel(post: &Post, scopes: Scopes) -> Option<Control> {
     let control = Control::new(&CANCEL, post.id.number(), post.version, "Cancel post", scopes);
     let done = format!("Post {} was cancelled", post.id);
     control.filter(|_| is_queued).map(|control| control.key("c").done(done))
+}
+
+/// Whether a post was made from a tweet.
+pub(crate) fn is_of(post: &Post, tweet: GeneratedTweetId) -> bool {
+    post.twitter.as_ref().is_some_and(|details| details.generated_tweet == Some(tweet))
 }

@@ -189,6 +189,11 @@ pub struct Backlog {
 }
 
 impl Backlog {
+    /// The number of posts that need a person.
+    pub const fn needed(&self) -> i64 {
+        self.unknown + self.missed + self.held
+    }
+
     /// How late the next post is; zero if none is late.
     pub fn lag(&self, now: DateTime<Utc>) -> Duration {
         self.next_due.map_or_else(Duration::zero, |due| (now - due).max(Duration::zero()))

@@ -230,12 +230,15 @@ pub enum ManagePostsError {
     NotFound,
     /// The id of a published post must be 1 to 100 visible ASCII characters.
     #[error(
-        "platform_post_id is not a valid post id: send it as the platform shows it, without \
+        "send url, the address of the post, or platform_post_id as the platform shows it: without \
          spaces, with at most 100 characters"
     )]
     NoPlatformId,
     /// The URL of a published post was given without its id, and does not contain it.
-    #[error("url is not the address of a post on this platform; send it, or platform_post_id")]
+    #[error(
+        "url is not the address of a post on this platform, such as \
+         https://x.com/name/status/123 on X, or /sandbox#sandbox-123 in the sandbox"
+    )]
     NotItsUrl,
     /// The post is known to be public, so it cannot be resolved as not published.
     #[error("the post is public as {id}; resolve it as published, with the id to keep")]

@@ -348,8 +348,11 @@ pub enum ReviewError {
         /// The current tweet, if it was loaded.
         current: Option<Box<GeneratedTweet>>,
     },
-    /// A post of the tweet is being published, so its content must not change.
-    #[error("a post of this tweet is being published; the tweet cannot be changed now")]
+    /// A post of the tweet is being published, or may be public, so its content must not change.
+    #[error(
+        "the post of this tweet is being published, or it is unknown whether it is public; the \
+         tweet cannot be changed until that is settled"
+    )]
     InFlight,
     #[error("at most {} tweets can be approved at once", ReviewTweets::MOST)]
     TooMany,

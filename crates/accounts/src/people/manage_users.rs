@@ -522,7 +522,9 @@ pub enum ManageUsersError {
     #[error("another user already has this {0}")]
     Taken(Taken),
     /// The domain of the address is not allowed.
-    #[error("addresses of this domain are not allowed")]
+    #[error(
+        "addresses of this domain are not allowed; the setting ALLOWED_DOMAIN lists those that are"
+    )]
     ForeignDomain,
     /// Users cannot change their own rights.
     #[error("you cannot change your own role or deactivate yourself")]

@@ -377,6 +377,11 @@ impl PostsApi {
         #[oai(name = "If-Match")] version: Header<Option<String>>,
         body: Json<ResolveBody>,
     ) -> Result<Json<PostView>, Failure<404, 409>> {
+        let is_named = body.platform_post_id.is_some() || body.url.is_some();
+        if is_named && !body.published {
+            let detail = "send platform_post_id and url only if published is true";
+            return Err(Problem::invalid(detail).into());
+        }
         let resolution = if body.published {
             Resolution::Published {
                 id: body.0.platform_post_id.unwrap_or_default(),

@@ -84,10 +84,13 @@ pub(crate) async fn show_audit(request: &Request, app: Data<&Arc<UseCases>>) -> 
             object_kind: query.text("object_kind").map(str::to_owned),
             // An ID is unique among objects of a kind only.
             object_id: query.text("object_kind").and(query.text("object_id")).map(str::to_owned),
-            actor: query.text("actor").map(str::to_owned),
+            // The page shows the name of an actor after its ID, as in `user:3:joe`.
+            actor: query
+                .text("actor")
+                .map(|text| text.splitn(3, ':').take(2).collect::<Vec<_>>().join(":")),
         };
         if filter.object_id.is_none() {
-            query.leave_out("object_id");
+            query.leave_out("object_id", "choose an object as well");
         }
         let texts = AuditFilter {
             kind: text(&query, "kind"),

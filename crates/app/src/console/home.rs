@@ -34,6 +34,8 @@ pub(crate) async fn show_home(request: &Request, app: Data<&Arc<UseCases>>) -> R
         let setup = actor.require(Scope::Admin).is_ok().then(|| SetupState {
             has_second_factor: visitor.user.has_second_factor,
             has_address: values.public_url.is_some(),
+            has_domain: !values.allowed_domain.0.is_empty()
+                || !values.domain_restriction_enabled.is_on(),
             has_mail: values.email_host.is_some() || values.email_host_user.is_some(),
             has_batch: batches.iter().any(|batch| !batch.is_sample()),
             has_x: app.connections.is_connected(Platform::X),

@@ -8,9 +8,9 @@ use tracing::error;
 use waggle_console::{PostPage, PostsPage, PostsWith, PublishingPage, SandboxPage};
 use waggle_content::{Post, PostFilter, PostStatus};
 use waggle_kernel::ids::{GeneratedTweetId, PostId};
-use waggle_kernel::{Actor, Clock as _, Limit, PageRequest};
+use waggle_kernel::{Actor, Clock as _, Direction, Limit, PageRequest};
 use waggle_system::SystemClock;
-use waggle_twitter_n8n::GeneratedTweet;
+use waggle_twitter_n8n::{GeneratedTweet, Status, TweetFilter};
 
 use super::query::Query;
 use super::{draw, shown};
@@ -73,6 +73,11 @@ pub(crate) async fn show_publishing(request: &Request, app: Data<&Arc<UseCases>>
         attention.extend(list(of(PostStatus::Missed)).await?);
         let failed = list(of(PostStatus::Failed)).await?;
         let upcoming = app.posts.upcoming(&actor, few).await?;
+        let approved = TweetFilter { status: Some(Status::Approved), ..TweetFilter::default() };
+        let (newest, first) = (Direction::Descending, PageRequest::first(Limit::DEFAULT));
+        let approved = app.review.list(&actor, &approved, newest, first).await?.items;
+        let ids: Vec<GeneratedTweetId> = approved.iter().map(GeneratedTweet::id).collect();
+        let of_approved = app.posts.of_tweets(&actor, &ids).await?;
         let all: Vec<Post> = [&*attention, &failed].concat();
         let tweets = tweets_of(&app, &actor, &all).await?;
         let ids: Vec<PostId> = attention.iter().map(|post| post.id).collect();
@@ -80,7 +85,9 @@ pub(crate) async fn show_publishing(request: &Request, app: Data<&Arc<UseCases>>
         let with = |posts| PostsWith { posts, tweets: &tweets, deliveries: &deliveries };
         let lag = backlog.lag(SystemClock.now());
         let (attention, upcoming) = (with(&attention), with(&upcoming));
-        draw(&PublishingPage::new(shell, backlog, lag, attention, upcoming, with(&failed)))
+        let approved = (&*approved, &*of_approved);
+        let posts = [attention, upcoming, with(&failed)];
+        draw(&PublishingPage::new(shell, backlog, lag, posts, approved))
     })
     .await
 }

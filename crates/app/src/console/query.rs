@@ -13,7 +13,7 @@ use crate::http::Problem;
 pub(super) struct Query {
     path: String,
     pairs: Vec<(String, String)>,
-    /// The parts that were not understood.
+    /// The parts that were left out, each with the reason.
     pub(super) ignored: Vec<String>,
 }
 
@@ -28,7 +28,9 @@ impl Query {
             .filter(|(_, value)| !value.is_empty())
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .partition(|(_, value)| check_text(value, MOST).is_ok());
-        let ignored = long.into_iter().map(|(name, _)| name).collect();
+        let ignored =
+            long.into_iter().map(|(name, _)| format!("{name}: longer than {MOST} characters"));
+        let ignored = ignored.collect();
         Self { path: request.uri().path().to_owned(), pairs, ignored }
     }
 
@@ -42,15 +44,15 @@ impl Query {
         let text = self.text(name)?;
         let value = text.parse().ok();
         if value.is_none() {
-            self.leave_out(name);
+            self.leave_out(name, "not understood");
         }
         value
     }
 
-    /// Leaves out a filter, if there is one of this name, and names it.
-    pub(super) fn leave_out(&mut self, name: &str) {
+    /// Leaves out a filter, if there is one of this name, and tells why.
+    pub(super) fn leave_out(&mut self, name: &str, why: &str) {
         let left = self.pairs.extract_if(.., |(found, _)| found == name);
-        self.ignored.extend(left.map(|(name, value)| format!("{name}={value}")));
+        self.ignored.extend(left.map(|(name, value)| format!("{name}={value}: {why}")));
     }
 
     /// The page of the list.

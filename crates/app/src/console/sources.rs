@@ -24,13 +24,13 @@ pub(crate) async fn show_sources(request: &Request, app: Data<&Arc<UseCases>>) -
         let offers = offers.unwrap_or(u32::MAX);
         let sort = sort(query.text("sort"));
         if sort.is_none() {
-            query.leave_out("sort");
+            query.leave_out("sort", "not understood");
         }
         let order = match query.text("order") {
             Some("asc") => Direction::Ascending,
             None | Some("desc") => Direction::Descending,
             Some(_) => {
-                query.leave_out("order");
+                query.leave_out("order", "not understood");
                 Direction::Descending
             }
         };

@@ -144,16 +144,15 @@ pub(super) fn page_scope(path: &str) -> Option<Scope> {
     PAGES.iter().find(|(pattern, _)| fits(pattern, path)).map(|(_, scope)| *scope)
 }
 
+/// Whether there is a page at this path.
+pub(crate) fn is_page_path(path: &str) -> bool {
+    page_scope(path).is_some() || OPEN_PAGES.contains(&path)
+}
+
 /// The first segments of the paths of pages.
 pub(super) fn page_names() -> impl Iterator<Item = &'static str> {
     let paths = PAGES.iter().map(|(path, _)| *path).chain(OPEN_PAGES.iter().copied());
     paths.filter_map(|path| path.split('/').nth(1))
-}
-
-/// Whether a path is that of a page, or would be.
-pub(super) fn is_of_page(path: &str) -> bool {
-    let name = path.split('/').nth(1);
-    page_names().any(|page| name == Some(page))
 }
 
 /// Who may call `method` on `path`; `None` if there is no such operation.

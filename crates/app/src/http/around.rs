@@ -12,7 +12,7 @@ use tracing::{error, info};
 use waggle_settings::Values;
 
 use super::Problem;
-use super::access::{is_of_page, page_names, pattern};
+use super::access::{page_names, pattern};
 use super::addresses::{API, CALLBACK};
 use super::client::client_address;
 use super::pace::{Pace, most_calls};
@@ -204,11 +204,15 @@ fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
     let is_page = |page: &str| {
         path.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let policy = if is_of_page(path) {
+    let is_html = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let is_older = is_page("/docs") || is_page("/account") || path == CALLBACK;
+    let policy = if is_html && !is_older {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
          connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
          require-trusted-types-for 'script'; trusted-types waggle"
-    } else if is_page("/docs") || is_page("/account") || path == CALLBACK {
+    } else if is_older {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
          connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     } else {

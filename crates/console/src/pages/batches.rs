@@ -2,12 +2,12 @@
 
 use askama::Template;
 use waggle_content::Post;
-use waggle_kernel::ids::GeneratedTweetId;
 use waggle_twitter_n8n::{BatchFilter, BatchStatus, CampaignBatch, GeneratedTweet, Status};
 
 use crate::card::{Card, approve_all};
 use crate::control::Control;
 use crate::links::Links;
+use crate::post_line::is_of;
 use crate::shell::Shell;
 use crate::words::Moment;
 
@@ -124,9 +124,4 @@ impl BatchPage {
         let approve_all = approve_all(&cards, shell.scopes);
         Self { shell, batch, approve_all, cards, sources, links }
     }
-}
-
-/// Whether a post was made from a tweet.
-fn is_of(post: &Post, tweet: GeneratedTweetId) -> bool {
-    post.twitter.as_ref().is_some_and(|details| details.generated_tweet == Some(tweet))
 }

@@ -19,6 +19,8 @@ pub struct SetupState {
     pub has_second_factor: bool,
     /// Whether the address of this server is known.
     pub has_address: bool,
+    /// Whether addresses of some domain, or of all, can be added.
+    pub has_domain: bool,
     /// Whether emails are sent.
     pub has_mail: bool,
     /// Whether a workflow has submitted a batch.
@@ -54,8 +56,8 @@ pub struct HomePage {
 
 impl HomePage {
     /// The page with the number of drafts that wait (and whether there are more), the posts that
-    /// are published next, and the newest batches (and whether there never was one). Only admins see
-    /// the set-up.
+    /// are published next, and the newest batches (and whether there never was one). Only admins
+    /// see the set-up.
     pub fn new(
         shell: Shell,
         (waiting, is_more): (usize, bool),
@@ -95,6 +97,12 @@ fn steps(state: SetupState) -> Vec<Step> {
              it.",
             "/settings?group=http#setting-PUBLIC_URL",
             "PUBLIC_URL",
+        ),
+        step(
+            state.has_domain,
+            "Say which domains the addresses of your colleagues have, then add them as users.",
+            "/settings?group=access#setting-ALLOWED_DOMAIN",
+            "ALLOWED_DOMAIN",
         ),
         step(
             state.has_mail,

@@ -1,5 +1,7 @@
 //! Settings: their values by group, and their history.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use serde_json::{Value, json};
 use waggle_kernel::ids::Version;
@@ -159,9 +161,12 @@ pub struct SettingsHistoryPage {
 impl SettingsHistoryPage {
     /// The page of these changes: of one setting, or of all.
     pub fn new(shell: Shell, key: Option<&str>, changes: &[ShownChange], links: Links) -> Self {
-        let change = |change: &ShownChange| {
+        // A setting that was changed since is not undone.
+        let mut newer = BTreeSet::new();
+        let mut change = |change: &ShownChange| {
             let number = change.revision.0;
             let undo = Control::new(&UNDO_SETTINGS, number, None, "Undo", shell.scopes);
+            let undo = undo.filter(|_| newer.insert(change.key.clone()));
             Change {
                 revision: number,
                 key: change.key.clone(),
@@ -173,7 +178,7 @@ impl SettingsHistoryPage {
                 undo: undo.map(|control| control.done(format!("Change {number} is undone"))),
             }
         };
-        let changes = changes.iter().map(change).collect();
+        let changes = changes.iter().map(&mut change).collect();
         Self { key: key.unwrap_or_default().to_owned(), changes, links, shell }
     }
 }

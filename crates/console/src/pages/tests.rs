@@ -228,12 +228,15 @@ fn post_pages(scopes: Scopes) -> Vec<String> {
     let publishing = |posts, unknown| {
         let backlog = Backlog { unknown, ..Backlog::default() };
         let (lag, none) = (TimeDelta::minutes(7), PostsWith::default());
-        PublishingPage::new(shell(scopes), backlog, lag, with(posts), none, none).render()
+        let approved = (tweets.get(3..4).unwrap(), [].as_slice());
+        PublishingPage::new(shell(scopes), backlog, lag, [with(posts), none, none], approved)
+            .render()
     };
     let timeline = [("sandbox-1".to_owned(), MARKUP.to_owned(), FixedClock::noon().now())];
     let setup = |is_done| SetupState {
         has_second_factor: true,
         has_address: is_done,
+        has_domain: is_done,
         has_mail: is_done,
         has_batch: is_done,
         has_x: is_done,

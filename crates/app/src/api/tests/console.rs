@@ -215,7 +215,7 @@ async fn source_tweets_are_found_by_filters_of_the_address() {
     }
     let long = format!("/sources?search={}", "x".repeat(600));
     let (status, page) = server.page(&long, &session).await;
-    assert!(status == 200 && page.contains("<code dir=\"auto\">search</code>"), "{page}");
+    assert!(status == 200 && page.contains("search: longer than 500 characters"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -250,6 +250,30 @@ async fn old_addresses_lead_to_their_pages() {
         let response = server.request(Method::GET, old).nobody().send().await;
         assert_eq!(response.status().as_u16(), 302, "{old}");
         assert_eq!(response.header("location"), Some(new), "{old}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn people_get_a_page_where_there_is_nothing_and_programs_a_problem() {
+    let server = Server::empty().await;
+    let ask = async |path: &str, accept: &'static str| {
+        let call = server.client.get(path).header("host", "localhost").header("accept", accept);
+        let mut response = call.send().await.0;
+        let body = response.take_body().into_string().await.unwrap();
+        let header = |name| response.header(name).unwrap_or_default().to_owned();
+        (response.status().as_u16(), header("location"), header("content-type"), body)
+    };
+
+    let (status, _, kind, page) = ask("/nonsense", "text/html,*/*;q=0.8").await;
+    assert!(status == 404 && kind.starts_with("text/html"), "{status} {kind}");
+    assert!(page.contains("There is no such page"), "{page}");
+    let (status, _, kind, _) = ask("/nonsense", "*/*").await;
+    assert_eq!((status, kind.as_str()), (404, "application/problem+json"));
+    let (status, _, kind, _) = ask("/api/v1/nonsense", "text/html").await;
+    assert!(status != 200 && kind == "application/problem+json", "{status} {kind}");
+    for (path, place) in [("/posts/", "/posts"), ("/batches/1/?a=b", "/batches/1?a=b")] {
+        let (status, location, ..) = ask(path, "text/html").await;
+        assert_eq!((status, location.as_str()), (303, place));
     }
 }
 

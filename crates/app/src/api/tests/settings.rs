@@ -62,7 +62,8 @@ async fn a_setting_is_set() {
         "schema":{"type":"integer","minimum":1,"maximum":200},"description":"How many posts
         one process delivers at the same time.","environment":"PUBLISH_AT_ONCE",
         "is_secret":false,"is_set":true,"value":3,"default":8,"last4":null,
-        "source":"database","version":3,"updated_at":"<time>","updated_by":"user:1:admin"}"#]]
+        "source":"database","version":3,"change":3,"updated_at":"<time>",
+        "updated_by":"user:1:admin"}"#]]
     .assert_eq(&said);
 }
 
@@ -155,7 +156,7 @@ async fn a_setting_is_unset() {
         "schema":{"type":"integer","minimum":1,"maximum":200},"description":"How many posts
         one process delivers at the same time.","environment":"PUBLISH_AT_ONCE",
         "is_secret":false,"is_set":true,"value":8,"default":8,"last4":null,
-        "source":"default","version":0,"updated_at":null,"updated_by":null}"#]]
+        "source":"default","version":0,"change":4,"updated_at":null,"updated_by":null}"#]]
     .assert_eq(&said);
 }
 
