@@ -83,7 +83,7 @@ pub(crate) fn measure(runtime: &Runtime, kind: Kind, database: &Database) {
     let empty = new_tweets(0, &process, &token);
     process.kill();
     let mut raw = Raw::open(runtime, kind, &database.url);
-    for statement in fill(kind) {
+    for statement in fill(kind, STORED, GENERATED) {
         raw.execute(&statement);
     }
     drop(raw);
@@ -126,9 +126,9 @@ fn new_tweets(first_round: usize, process: &Process, token: &str) -> f64 {
     best
 }
 
-/// The statements that store tweets and index their texts. Ids and dates of source tweets rise
+/// The statements that store so many source tweets and generated tweets, and index their texts. Ids and dates of source tweets rise
 /// together, as those of X do, and counts are scattered, which is the worst case for indexes.
-fn fill(kind: Kind) -> Vec<String> {
+pub(crate) fn fill(kind: Kind, stored: u32, generated: u32) -> Vec<String> {
     let numbers = |most: u32| match kind {
         Kind::Sqlite => format!(
             "WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < \
@@ -182,14 +182,14 @@ fn fill(kind: Kind) -> Vec<String> {
              {status}, 'https://x.com/example', 'filled-' || (i / 100), \
              'https://n8n.example.com', 'filled-' || (i / 100), 'system', {no}, {now}, {now}, \
              i <= 900000 FROM numbers",
-            numbers(STORED)
+            numbers(stored)
         ),
         format!(
             "{} INSERT INTO campaign_batches (batch_id, claimed_batch_id, analysis_summary, \
              total_tweets, ready_for_deployment, title, description, received_from, \
              unauthenticated, created_at) SELECT 'stored-' || i, 'stored-' || i, '{{}}', 3, 3, \
              'Batch ' || i, '', 'system', {no}, {} FROM numbers",
-            numbers(GENERATED / 3),
+            numbers(generated / 3),
             time("1700000000000000 + i * 90000000"),
         ),
         format!(
@@ -201,7 +201,7 @@ fn fill(kind: Kind) -> Vec<String> {
              CASE WHEN i % 10 = 0 THEN 'Approved' ELSE 'Rejected' END, batch.created_at, \
              batch.created_at, 'system', batch.created_at, '{}' FROM numbers \
              JOIN campaign_batches AS batch ON batch.batch_id = 'stored-' || ((i + 2) / 3)",
-            numbers(GENERATED),
+            numbers(generated),
             if kind == Kind::Sqlite { "1" } else { "true" },
             "0".repeat(64),
         ),

@@ -12,6 +12,7 @@
 #[path = "../support/database.rs"]
 mod database;
 mod growth;
+mod pages;
 #[expect(dead_code, reason = "it serves other test binaries too")]
 #[path = "../support/process.rs"]
 mod process;
@@ -41,7 +42,7 @@ const ROUNDS: usize = 3;
 const STORED: usize = 100_000;
 
 /// The parts of the benchmark.
-const PARTS: [&str; 4] = ["pipeline", "growth", "record", "timing"];
+const PARTS: [&str; 5] = ["pipeline", "growth", "pages", "record", "timing"];
 
 fn main() {
     // `cargo test --benches` runs this only to check that it compiles.
@@ -62,6 +63,9 @@ fn main() {
         }
         if is_asked("growth") {
             growth::measure(&runtime, kind, &database());
+        }
+        if is_asked("pages") {
+            pages::measure(&runtime, kind, &database());
         }
         if is_asked("record") {
             record::measure(&runtime, kind, &database());

@@ -44,9 +44,10 @@ impl Client {
         self.send(&[head.as_bytes(), body].concat());
     }
 
-    pub(crate) fn get(&mut self, path: &str) {
+    /// Returns the number of bytes of the body.
+    pub(crate) fn get(&mut self, path: &str) -> usize {
         let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{}\r\n\r\n", self.credential);
-        self.send(head.as_bytes());
+        self.send(head.as_bytes())
     }
 
     /// Sends a JSON body and reads the response, whatever its status is.
@@ -60,9 +61,10 @@ impl Client {
     }
 
     /// Sends a request and reads the response, which must be a 200.
-    fn send(&mut self, request: &[u8]) {
+    fn send(&mut self, request: &[u8]) -> usize {
         let (status, body) = self.answer(request);
         assert!(status.contains(" 200 "), "{status} {}", String::from_utf8_lossy(&body));
+        body.len()
     }
 
     /// The status line and the body.
