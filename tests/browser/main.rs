@@ -517,6 +517,9 @@ async fn the_first_admin_comes_by_link() {
     browser.goto(&format!("{}/sources", process.base)).await;
     browser.until("document.querySelector('.empty')").await;
     check(&browser, "sources-empty-phone").await;
+    browser.goto(&format!("{}/help", process.base)).await;
+    browser.until("document.body.innerText.includes('/api/receive-tweets')").await;
+    check(&browser, "help-phone").await;
     browser.goto(&format!("{}/", process.base)).await;
     browser.until("document.querySelector('.button')").await;
     check(&browser, "home-phone").await;
@@ -637,6 +640,10 @@ async fn what_others_do_is_seen_and_overwrites_nothing() {
     let field = "document.getElementById('tweet-1-text').value";
     assert_eq!(browser.run(&format!("return {field}")).await, "One idea of Ana");
     assert_eq!(site.tweet(1).await["content"], "One idea of Ben");
+    // The page shows how both differ.
+    let parts = "return [...document.querySelectorAll('#tweet-1 .diff > *')].map((part) => \
+                 `${part.localName} ${part.textContent.trim()}`)";
+    assert_eq!(browser.run(parts).await, json!(["span One idea of", "del Ben", "ins Ana"]));
     check(&browser, "review-conflict").await;
     // The second time, the new version was seen.
     browser.run("document.getElementById('tweet-1-text').form.requestSubmit()").await;

@@ -1,6 +1,7 @@
 //! The pages of the console: who may see them, what they read, and their files.
 
 mod admin;
+mod help;
 mod home;
 mod old;
 mod publishing;
@@ -10,6 +11,7 @@ mod set_up;
 mod sources;
 
 pub(crate) use admin::{show_audit, show_settings, show_settings_history, show_tokens, show_users};
+pub(crate) use help::show_help;
 pub(crate) use home::show_home;
 pub(crate) use old::with_old_addresses;
 pub(crate) use publishing::{show_post, show_posts, show_publishing, show_sandbox};

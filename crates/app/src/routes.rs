@@ -51,6 +51,7 @@ pub(crate) fn tree() -> Route {
         .at("/posts/:id", get(console::show_post))
         .at("/publishing", get(console::show_publishing))
         .at("/sandbox", get(console::show_sandbox))
+        .at("/help", get(console::show_help))
         .at("/tokens", get(console::show_tokens))
         .at("/settings", get(console::show_settings))
         .at("/settings/history", get(console::show_settings_history))

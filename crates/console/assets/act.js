@@ -1,9 +1,9 @@
 // Sends what a form names to the API, then draws the parts of the page again that it changed.
 
-import { send } from "./call.js";
+import { proven, send } from "./call.js";
+import { showConflict } from "./diff.js";
 import { forget } from "./drafts.js";
 import { drawAgain, drawObjects, load, partsOf, settle } from "./part.js";
-import { proven } from "./proof.js";
 import { say, word } from "./say.js";
 
 const MOST_STEPS = 20;
@@ -62,17 +62,21 @@ function drawAfter(objects, listId) {
 
 /**
  * Performs an operation, draws the objects again that it changes, and tells how it went. `outcome`
- * makes of the answer what is said and what undoes it.
+ * makes of the answer what is said and what undoes it. Returns the answer.
  */
 export async function perform({ method, path, version, body }, objects, outcome, { list, before } = {}) {
   const answer = await proven(() => send(method, path, version, body));
   if (isDone(answer)) before?.(answer.body);
   if (isDone(answer) || answer.status === 409) await drawAfter(objects, list);
-  if (!isDone(answer)) return tell(answer);
+  if (!isDone(answer)) {
+    tell(answer);
+    return answer;
+  }
   const { done, undo, isBad } = outcome(answer.body);
   if (undo.length) steps.push(undo);
   if (steps.length > MOST_STEPS) steps.shift();
   say(done, { undo: undo.length ? undoLast : null, isBad });
+  return answer;
 }
 
 async function act(form) {
@@ -110,8 +114,10 @@ async function act(form) {
     const isUndone = undo && !where.includes("undefined");
     return { done: said, undo: isUndone ? [step] : [], isBad: ok === false || Boolean(warnings) };
   };
-  await perform({ method, path, version, body: bodyOf(form) }, objects, outcome, { list, before: settled });
+  const sent = { method, path, version, body: bodyOf(form) };
+  const answer = await perform(sent, objects, outcome, { list, before: settled });
   part.ariaBusy = null;
+  if (text && answer.body.current) showConflict(document.getElementById(text.id));
   const drawn = document.getElementById(part.id);
   if (wasWaiting && !drawn?.querySelector(".state.waits")) neighbor(drawn)?.focus();
 }

@@ -1,7 +1,8 @@
-// Keys: single letters act on the tweet that has the focus.
+// Keys: single letters act on the card that has the focus. This is the first module of each page.
 
 import { neighbor, undoLast } from "./act.js";
 import { askAll, leaveOut } from "./bulk.js";
+import "./live.js";
 import { FIELDS } from "./part.js";
 
 const list = document.getElementById("keys");

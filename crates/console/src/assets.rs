@@ -26,15 +26,14 @@ macro_rules! assets {
 assets! {
     "console.css": "text/css",
     "icon.svg": "image/svg+xml",
-    "console.js": "text/javascript",
     "act.js": "text/javascript",
     "bulk.js": "text/javascript",
     "call.js": "text/javascript",
+    "diff.js": "text/javascript",
     "drafts.js": "text/javascript",
     "keys.js": "text/javascript",
     "live.js": "text/javascript",
     "part.js": "text/javascript",
-    "proof.js": "text/javascript",
     "say.js": "text/javascript",
     "setup.js": "text/javascript",
 }
@@ -72,8 +71,8 @@ mod tests {
 
     #[test]
     fn assets_are_found_under_their_hash_alone() {
-        assert!(asset(hash(), "console.js").is_some());
-        assert!(asset("0000000000000000", "console.js").is_none());
+        assert!(asset(hash(), "keys.js").is_some());
+        assert!(asset("0000000000000000", "keys.js").is_none());
         assert!(asset(hash(), "missing.js").is_none());
     }
 

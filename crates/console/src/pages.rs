@@ -2,6 +2,7 @@
 
 mod audit;
 mod batches;
+mod help;
 mod home;
 mod message;
 mod posts;
@@ -19,6 +20,7 @@ mod users;
 
 pub use audit::{AuditFilter, AuditPage};
 pub use batches::{BatchPage, BatchesPage};
+pub use help::HelpPage;
 pub use home::{HomePage, SetupState};
 pub use message::MessagePage;
 pub use posts::{PostPage, PostsPage, PostsWith};

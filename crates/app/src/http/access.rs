@@ -130,6 +130,7 @@ static PAGES: &[(&str, Scope)] = &[
     ("/publishing", Read),
     ("/sandbox", Read),
     ("/tokens", Read),
+    ("/help", Read),
     ("/settings", Admin),
     ("/settings/history", Admin),
     ("/users", Admin),

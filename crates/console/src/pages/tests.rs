@@ -23,9 +23,9 @@ use waggle_twitter_n8n::{
 };
 
 use super::{
-    AuditFilter, AuditPage, BatchPage, BatchesPage, HomePage, MessagePage, PostPage, PostsPage,
-    PostsWith, PublishingPage, ReviewPage, SandboxPage, SettingsHistoryPage, SettingsPage,
-    SetupState, SourceFilter, SourcesPage, TokensPage, TweetPage, UsersPage,
+    AuditFilter, AuditPage, BatchPage, BatchesPage, HelpPage, HomePage, MessagePage, PostPage,
+    PostsPage, PostsWith, PublishingPage, ReviewPage, SandboxPage, SettingsHistoryPage,
+    SettingsPage, SetupState, SourceFilter, SourcesPage, TokensPage, TweetPage, UsersPage,
 };
 use crate::Page;
 use crate::links::Links;
@@ -402,6 +402,7 @@ fn admin_pages(scopes: Scopes) -> Vec<String> {
                 .render(),
         ]);
     }
+    pages.push(HelpPage { shell: shell(scopes), home: MARKUP.to_owned() }.render());
     pages.push(TokensPage::new(own, &tokens, now).render());
     pages.push(TokensPage::new(shell(scopes), &[], now).render());
     pages.into_iter().collect::<Result<_, _>>().unwrap()

@@ -16,7 +16,7 @@ use waggle_kernel::ids::{DeliveryId, PostId};
 use waggle_kernel::{PortError, Publication, error_chain};
 
 use super::outcome::{
-    OPEN, known_platforms, lock, mark_published, record_published, settle_delivery,
+    OPEN, lock, mark_published, of_known_platforms, record_published, settle_delivery,
     settle_open_as_unknown, stop, tweet_of,
 };
 use super::post_events::write_reached;
@@ -247,8 +247,8 @@ async fn set_aside(
 
 async fn claim(connection: &mut Conn, request: &ClaimRequest) -> Result<ClaimedPosts, StoreError> {
     let now = Time::from(request.now);
-    let platforms = known_platforms();
-    let ids = locks::due_posts(connection, &platforms, now, i64::from(request.most)).await?;
+    let ids =
+        locks::due_posts(connection, of_known_platforms(), now, i64::from(request.most)).await?;
     if ids.is_empty() {
         return Ok(ClaimedPosts::default());
     }
@@ -371,7 +371,7 @@ impl Ledger for Repositories {
             let mut connection = self.pools.read().await?;
             let next: Option<Option<Time>> = posts::table
                 .filter(posts::due_at.le(Time::from(request.now)))
-                .filter(posts::platform.eq_any(known_platforms()))
+                .filter(of_known_platforms())
                 .order(posts::due_at)
                 .select(posts::due_at)
                 .first(&mut connection)
@@ -513,7 +513,7 @@ impl Ledger for Repositories {
             let mut connection = self.pools.read().await?;
             let next: Option<Option<Time>> = posts::table
                 .filter(posts::due_at.is_not_null())
-                .filter(posts::platform.eq_any(known_platforms()))
+                .filter(of_known_platforms())
                 .order(posts::due_at)
                 .select(posts::due_at)
                 .first(&mut connection)

@@ -1,7 +1,9 @@
 //! Rows that stay unchanged until the transaction ends: on PostgreSQL because they are locked, on
 //! SQLite because there is a single writer.
 
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::dialect::{locked, share_locked, skip_locked};
 use super::{Conn, columns, dialect};
@@ -76,14 +78,14 @@ pub(super) async fn lock_source_tweets_by_id(
 /// The ids of due posts, oldest first. Rows that another transaction has locked are skipped.
 pub(super) async fn due_posts(
     connection: &mut Conn,
-    platforms: &[&str],
+    of_known_platforms: SqlLiteral<Bool>,
     now: Time,
     most: i64,
 ) -> QueryResult<Vec<i64>> {
     skip_locked!(
         posts::table
             .filter(posts::due_at.le(now))
-            .filter(posts::platform.eq_any(platforms))
+            .filter(of_known_platforms)
             .order((posts::due_at, posts::id))
             .limit(most)
             .select(posts::id)

@@ -17,7 +17,7 @@ use waggle_kernel::{ActorRef, Cursor, Direction, Limit, Page, PageRequest, PortE
 use waggle_twitter_n8n::{HistoryAction, Status, tweet_event};
 
 use super::generated_tweets::touch;
-use super::outcome::{known_platforms, lock, mark_published, record_published, stop, take_id};
+use super::outcome::{lock, mark_published, of_known_platforms, record_published, stop, take_id};
 use super::{Conn, Db, Repositories, columns, cursor_time, dialect, events, keyset, one_more};
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
@@ -248,7 +248,7 @@ impl PostRepository for Repositories {
             let row: Option<(Row, Option<TwitterRow>)> = posts::table
                 .left_join(twitter_posts::table)
                 .filter(posts::id.eq(id.number()))
-                .filter(posts::platform.eq_any(known_platforms()))
+                .filter(of_known_platforms())
                 .select((columns::<Row>(), columns::<Option<TwitterRow>>()))
                 .first(&mut connection)
                 .await
@@ -263,7 +263,7 @@ impl PostRepository for Repositories {
         during("listing posts", async {
             let mut query = posts::table
                 .left_join(twitter_posts::table)
-                .filter(posts::platform.eq_any(known_platforms()))
+                .filter(of_known_platforms())
                 .select((columns::<Row>(), columns::<Option<TwitterRow>>()))
                 .into_boxed::<Db>();
             if let Some(status) = filter.status {
@@ -302,7 +302,7 @@ impl PostRepository for Repositories {
             let mut connection = self.pools.read().await?;
             let rows = posts::table
                 .left_join(twitter_posts::table)
-                .filter(posts::platform.eq_any(known_platforms()))
+                .filter(of_known_platforms())
                 .filter(twitter_posts::generated_tweet_id.assume_not_null().eq_any(numbers))
                 .select((columns::<Row>(), columns::<Option<TwitterRow>>()))
                 .load(&mut connection)
@@ -319,7 +319,7 @@ impl PostRepository for Repositories {
                 .left_join(twitter_posts::table)
                 .filter(posts::due_at.is_not_null())
                 .filter(not(held()))
-                .filter(posts::platform.eq_any(known_platforms()))
+                .filter(of_known_platforms())
                 .order((posts::due_at, posts::id))
                 .limit(i64::from(most.rows()))
                 .select((columns::<Row>(), columns::<Option<TwitterRow>>()))

@@ -121,10 +121,10 @@ async fn files_are_kept_until_they_change() {
     let server = Server::with_drafts().await;
     let session = server.session(Role::Viewer).await;
     let (_, page) = server.page("/review", &session).await;
-    let script = page.split('"').find(|part| part.ends_with("/console.js")).unwrap();
+    let script = page.split('"').find(|part| part.ends_with("/keys.js")).unwrap();
 
     let found = server.request(Method::GET, script).nobody().send().await;
-    let other = script.replace("console.js", "other.js");
+    let other = script.replace("keys.js", "other.js");
     let missing = server.request(Method::GET, &other).nobody().send().await;
 
     assert_eq!(found.content_type(), Some("text/javascript"));

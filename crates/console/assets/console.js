@@ -1,5 +1,0 @@
-// What every page runs.
-
-import "./act.js";
-import "./keys.js";
-import "./live.js";
