@@ -126,8 +126,9 @@ fn new_tweets(first_round: usize, process: &Process, token: &str) -> f64 {
     best
 }
 
-/// The statements that store so many source tweets and generated tweets, and index their texts. Ids and dates of source tweets rise
-/// together, as those of X do, and counts are scattered, which is the worst case for indexes.
+/// The statements that store so many source tweets and generated tweets, and index their texts.
+/// Ids and dates of source tweets rise together, as those of X do, and counts are scattered, which
+/// is the worst case for indexes.
 pub(crate) fn fill(kind: Kind, stored: u32, generated: u32) -> Vec<String> {
     let numbers = |most: u32| match kind {
         Kind::Sqlite => format!(
