@@ -13,6 +13,9 @@ single.checked = localStorage.getItem(KEPT) !== "off";
 single.addEventListener("change", () => localStorage.setItem(KEPT, single.checked ? "on" : "off"));
 document.getElementById("show-keys").addEventListener("click", () => list.showModal());
 
+// On a narrow screen, the navigation may be longer than the screen is wide.
+document.querySelector('nav [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
+
 const cards = () => [...document.querySelectorAll(".card")];
 const current = () => document.activeElement.closest?.(".card");
 
