@@ -341,12 +341,9 @@ impl PostRepository for Repositories {
                 .select((posts::status, count_star()))
                 .load(&mut connection)
                 .await?;
-            let held: Vec<(String, i64)> = posts::table
-                .filter(held())
-                .group_by(posts::status)
-                .select((posts::status, count_star()))
-                .load(&mut connection)
-                .await?;
+            // To group them, SQLite would read all posts by their status. These are few.
+            let held: Vec<String> =
+                posts::table.filter(held()).select(posts::status).load(&mut connection).await?;
             let next_due: Option<Time> = posts::table
                 .filter(posts::due_at.is_not_null())
                 .order(posts::due_at)
@@ -354,16 +351,17 @@ impl PostRepository for Repositories {
                 .first(&mut connection)
                 .await
                 .optional()?;
-            let among = |counts: &[(String, i64)], status: PostStatus| {
+            let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+            let of = |status: PostStatus| {
                 let found = counts.iter().find(|(name, _)| name == status.name());
-                found.map_or(0, |(_, count)| *count)
+                let held = held.iter().filter(|name| *name == status.name()).count();
+                // A post may be held between the two queries.
+                (found.map_or(0, |(_, count)| *count) - number(held)).max(0)
             };
-            // A post may be held between the two queries.
-            let of = |status| (among(&counts, status) - among(&held, status)).max(0);
             Ok(Backlog {
                 scheduled: of(PostStatus::Scheduled),
                 publishing: of(PostStatus::Publishing),
-                held: held.iter().map(|(_, count)| count).sum(),
+                held: number(held.len()),
                 unknown: of(PostStatus::Unknown),
                 missed: of(PostStatus::Missed),
                 failed: of(PostStatus::Failed),
