@@ -9,8 +9,8 @@ use diesel::sql_types::Bool;
 use serde_json::Value;
 use waggle_content::ports::PostRepository;
 use waggle_content::{
-    Backlog, Changed, Delivery, DeliveryState, Marker, Metrics, Post, PostFilter, PostStatus,
-    Prepared, PublicAddress, Recorded, Resolution, TwitterDetails,
+    Backlog, Changed, Delivery, DeliveryState, Marker, Metrics, Platform, Post, PostFilter,
+    PostStatus, Prepared, PublicAddress, Recorded, Resolution, TwitterDetails,
 };
 use waggle_kernel::ids::{CampaignBatchId, DeliveryId, GeneratedTweetId, PostId, Version};
 use waggle_kernel::{ActorRef, Cursor, Direction, Limit, Page, PageRequest, PortError};
@@ -263,7 +263,6 @@ impl PostRepository for Repositories {
         during("listing posts", async {
             let mut query = posts::table
                 .left_join(twitter_posts::table)
-                .filter(of_known_platforms())
                 .select((columns::<Row>(), columns::<Option<TwitterRow>>()))
                 .into_boxed::<Db>();
             if let Some(status) = filter.status {
@@ -276,9 +275,13 @@ impl PostRepository for Repositories {
                 query = query.filter(twitter_posts::generated_tweet_id.eq(tweet.number()));
             }
             query = match filter.is_held {
-                Some(true) => query.filter(held()),
-                Some(false) => query.filter(not(held())),
-                None => query,
+                // These are few, and their index begins with the platform.
+                Some(true) => {
+                    let known = Platform::ALL.map(Platform::name);
+                    query.filter(held()).filter(posts::platform.eq_any(known))
+                }
+                Some(false) => query.filter(not(held())).filter(of_known_platforms()),
+                None => query.filter(of_known_platforms()),
             };
             let query =
                 keyset!(query, created_at, cursor_time, id, Direction::Descending, page.after);
