@@ -46,8 +46,7 @@ impl SetUp {
     ///
     /// # Errors
     ///
-    /// - [`SetUpError::Forbidden`] without the scope `admin`.
-    /// - [`SetUpError::Port`] if the store cannot answer.
+    /// [`SetUpError::Forbidden`] without the scope `admin`.
     pub async fn link(&self, actor: &Actor) -> Result<Option<SetupLink>, SetUpError> {
         actor.require(Scope::Admin)?;
         let token = SetupToken::make(&self.entropy.bytes()?);
@@ -63,10 +62,6 @@ impl SetUp {
     }
 
     /// Whether the first admin can be made: there is no user yet.
-    ///
-    /// # Errors
-    ///
-    /// [`SetUpError::Port`] if the store cannot answer.
     pub async fn is_open(&self) -> Result<bool, SetUpError> {
         Ok(self.setup.has_no_user().await?)
     }

@@ -7,7 +7,7 @@ use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use serde_json::Value;
-use waggle_content::ports::PostRepository;
+use waggle_content::ports::{Ledger as _, PostRepository};
 use waggle_content::{
     Backlog, Changed, Delivery, DeliveryState, Marker, Metrics, Platform, Post, PostFilter,
     PostStatus, Prepared, PublicAddress, Recorded, Resolution, TwitterDetails,
@@ -334,7 +334,7 @@ impl PostRepository for Repositories {
     }
 
     async fn backlog(&self) -> Result<Backlog, PortError> {
-        during("counting posts", async {
+        let counted = during("counting posts", async {
             let mut connection = self.pools.read().await?;
             let ended = [PostStatus::Published, PostStatus::Cancelled];
             let open = PostStatus::ALL.into_iter().filter(|status| !ended.contains(status));
@@ -347,13 +347,7 @@ impl PostRepository for Repositories {
             // To group them, SQLite would read all posts by their status. These are few.
             let held: Vec<String> =
                 posts::table.filter(held()).select(posts::status).load(&mut connection).await?;
-            let next_due: Option<Time> = posts::table
-                .filter(posts::due_at.is_not_null())
-                .order(posts::due_at)
-                .select(posts::due_at.assume_not_null())
-                .first(&mut connection)
-                .await
-                .optional()?;
+            drop(connection);
             let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
             let of = |status: PostStatus| {
                 let found = counts.iter().find(|(name, _)| name == status.name());
@@ -368,10 +362,12 @@ impl PostRepository for Repositories {
                 unknown: of(PostStatus::Unknown),
                 missed: of(PostStatus::Missed),
                 failed: of(PostStatus::Failed),
-                next_due: next_due.map(Into::into),
+                next_due: None,
             })
         })
-        .await
+        .await?;
+        // The worker looks for the same.
+        Ok(Backlog { next_due: self.next_due().await?, ..counted })
     }
 
     async fn needs_person(&self) -> Result<bool, PortError> {
