@@ -90,7 +90,7 @@ impl Browser {
         call(&self.client, Method::POST, &format!("{}/{path}", self.session), body).await
     }
 
-    async fn devtools(&self, command: &str, parameters: Value) -> Value {
+    pub(crate) async fn devtools(&self, command: &str, parameters: Value) -> Value {
         self.post("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await
     }
 

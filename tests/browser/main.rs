@@ -23,8 +23,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use chrono::{NaiveDateTime, TimeDelta};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use waggle_kernel::Zone;
 
 use crate::database::{Database, Kind};
 use crate::driver::{Browser, client};
@@ -682,4 +684,121 @@ async fn pages_fit_a_phone_and_show_markup_as_text() {
     check(&browser, "batch-phone").await;
     browser.goto(&format!("{}/tweets/99", site.process.base)).await;
     browser.until("document.querySelector('h1').innerText.includes('no such page')").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_are_told_until_a_matter_is_settled() {
+    let site = Site::with_user("approver").await;
+    let browser = Browser::open(1280, 800, false).await;
+    site.sign_in(&browser, "/notifications").await;
+    browser.until("document.getElementById('notifications').innerText.includes('Nothing')").await;
+    check(&browser, "notifications-none").await;
+
+    // The bell follows what happens.
+    site.submit("b-1", &["One idea", "Another idea"]).await;
+    browser.until("document.querySelector('#bell .unread')?.innerText.startsWith('1')").await;
+    browser.until("!document.getElementById('fresh').hidden").await;
+    browser.run("document.querySelector('#fresh a').click()").await;
+    browser.until("document.querySelector('#notifications li')").await;
+    check(&browser, "notifications").await;
+
+    // A person chooses how to be told.
+    browser.run("document.getElementById('choice-post_failed').value = 'console'").await;
+    browser.run("document.getElementById('digest-hour').value = '17'").await;
+    browser.run("document.getElementById('digest-hour').form.requestSubmit()").await;
+    browser.until("document.getElementById('notice').innerText.includes('Saved')").await;
+    let chosen = browser.evaluate("fetch('/api/v1/me/notifications').then((a) => a.json())").await;
+    assert_eq!((&chosen["post_failed"], &chosen["digest_hour"]), (&json!("console"), &json!(17)));
+    assert_eq!(chosen["batch_arrived"], "digest");
+
+    // Opening it is reading it. It stays until nothing of the batch waits.
+    browser.run("document.querySelector('#notifications li a').click()").await;
+    browser.until("location.pathname === '/batches/1' && document.querySelector('.card')").await;
+    browser.goto(&format!("{}/notifications", site.process.base)).await;
+    browser
+        .until("document.querySelector('#notifications li') && !document.querySelector('#bell .unread')")
+        .await;
+    check(&browser, "notifications-read").await;
+    for id in 1..=2 {
+        site.call(Method::POST, &format!("/api/v1/generated-tweets/{id}/reject"), None).await;
+    }
+    let is_gone = "document.getElementById('notifications').innerText.includes('Nothing')";
+    for _ in 0..500 {
+        browser.goto(&format!("{}/notifications", site.process.base)).await;
+        if browser.run(&format!("return {is_gone}")).await == true {
+            return;
+        }
+    }
+    panic!("the notification stays");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn times_are_in_the_zone_of_the_person() {
+    let site = Site::with_drafts(&["One idea", "Another idea"]).await;
+    let browser = Browser::open(390, 844, true).await;
+    let zone = json!({ "timezoneId": "Europe/Berlin" });
+    browser.devtools("Emulation.setTimezoneOverride", zone).await;
+    site.sign_in(&browser, "/batches/1").await;
+    let says =
+        |words: &str| format!("document.getElementById('notice').innerText.includes('{words}')");
+
+    // The zone of the browser is taken over by one click.
+    browser.until("!document.getElementById('other-zone').hidden").await;
+    check(&browser, "other-zone").await;
+    browser.run("document.querySelector('#other-zone form button').click()").await;
+    browser.until("document.querySelector('[data-zone]')?.dataset.zone === 'Europe/Berlin'").await;
+    browser.until("document.getElementById('other-zone')?.hidden").await;
+
+    // What is entered is local time.
+    let tweets = json!({ "tweets": [{ "id": 1, "version": 1 }] });
+    site.call(Method::POST, "/api/v1/generated-tweets/approve-many", Some(tweets)).await;
+    browser.until("document.getElementById('tweet-1-at')").await;
+    let enter = |local: &str| {
+        format!(
+            "const at = document.getElementById('tweet-1-at'); at.value = '{local}'; \
+             at.form.requestSubmit()"
+        )
+    };
+    browser.run(&enter("2027-03-28T02:30")).await;
+    browser.until(&says("clocks skip this time")).await;
+    browser.run(&enter("2027-10-31T02:30")).await;
+    browser.until("document.getElementById('twice').open").await;
+    check(&browser, "twice").await;
+    browser.run("document.querySelector('#twice button[value=\"1\"]').click()").await;
+    browser.until(&says("is scheduled")).await;
+    let post = site.call(Method::GET, "/api/v1/posts/1", None).await;
+    assert_eq!(post["scheduled_time"], "2027-10-31T01:30:00+00:00");
+    browser
+        .until("document.getElementById('tweet-1').innerText.includes('31 Oct 2027, 02:30')")
+        .await;
+
+    // Scripts and server agree in 40 zones, over both changes of daylight saving.
+    let zones: Vec<Zone> = Zone::all().step_by(15).take(40).collect();
+    let mut wanted = Vec::new();
+    for zone in &zones {
+        for day in ["2027-03-28", "2027-10-31", "2027-04-04", "2027-09-05", "2027-07-01"] {
+            for time in ["00:30", "01:15", "02:30", "03:00", "23:45"] {
+                let local = format!("{day}T{time}");
+                wanted.push(json!([zone.name(), &local, times_of(*zone, &local)]));
+            }
+        }
+    }
+    let cases: Vec<Value> = wanted.iter().map(|case| json!([case[0], case[1]])).collect();
+    let program = format!(
+        "import(document.querySelector('link[href$=\"zone.js\"]').href).then(({{ timesOf }}) => \
+         {}.map(([zone, local]) => [zone, local, timesOf(local, zone)]))",
+        json!(cases)
+    );
+    assert_eq!(browser.evaluate(&program).await, json!(wanted));
+    assert_eq!(zones.len(), 40);
+}
+
+/// The times at which the clocks of a zone show this, by looking at each quarter of an hour.
+fn times_of(zone: Zone, local: &str) -> Vec<String> {
+    let local = NaiveDateTime::parse_from_str(local, "%Y-%m-%dT%H:%M").unwrap();
+    (-26 * 4..=26 * 4)
+        .map(|quarters| local.and_utc() + TimeDelta::minutes(quarters * 15))
+        .filter(|time| zone.local(*time) == local)
+        .map(|time| time.format("%Y-%m-%dT%H:%M:%S.000Z").to_string())
+        .collect()
 }

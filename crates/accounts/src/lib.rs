@@ -79,11 +79,13 @@ pub use google::sign_in_with_google::{
 };
 pub use limits::{LIMITS, LimitTable, NamedLimit, network};
 pub use mails::deliver_mail::{DeliverMail, Delivered};
-pub use mails::mail::{Letter, Mail, MailFailure, NewMail, Proof, QueuedMail};
+pub use mails::mail::{Letter, Mail, MailFailure, MatterLine, NewMail, Proof, QueuedMail};
 pub use people::address::{Address, InvalidAddress};
 pub use people::admission::Admission;
 pub use people::change_address::{ChangeAddress, ChangeAddressError};
-pub use people::manage_users::{ManageUsers, ManageUsersError, Taken, UserChange, Wanted};
+pub use people::manage_users::{
+    ManageUsers, ManageUsersError, OwnChange, Taken, UserChange, Wanted,
+};
 pub use people::password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
 pub use people::register::{Application, Register, RegisterError};
 pub use people::reset_password::{ResetPassword, ResetPasswordError};

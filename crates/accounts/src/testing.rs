@@ -171,6 +171,7 @@ pub fn user(id: i64, role: Role) -> User {
         is_super_admin: false,
         has_password: true,
         has_second_factor: false,
+        time_zone: None,
         date_joined: noon(),
         last_login: None,
         version: Version::FIRST,
@@ -219,7 +220,12 @@ fn password() -> StoredPassword {
     StoredPassword("$argon2id$x".to_owned())
 }
 
-async fn made(users: &Arc<dyn UserRepository>, name: &str, role: Role) -> User {
+/// Stores an active user with this name and role.
+///
+/// # Panics
+///
+/// If the store does not answer.
+pub async fn made(users: &Arc<dyn UserRepository>, name: &str, role: Role) -> User {
     let kept = users.insert(&new_user(name, role), &event(EventKind::UserCreated, None)).await;
     let id = kept.expect("the user is kept");
     users.find(id).await.expect("the store answers").expect("the user is there")

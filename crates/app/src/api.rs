@@ -9,6 +9,7 @@ mod export;
 mod generated_tweets;
 mod joining;
 mod name;
+mod notifications;
 mod posts;
 mod query;
 mod sandbox;
@@ -43,7 +44,7 @@ Send the version that a change is based on in the header `If-Match`. If the obje
 since, the response is a 409 with its current state.";
 
 /// All parts of the API.
-pub(crate) fn all() -> (
+pub(crate) type All = (
     accounts::AccountsApi,
     joining::JoiningApi,
     second_factor::SecondFactorApi,
@@ -56,7 +57,11 @@ pub(crate) fn all() -> (
     settings::SettingsApi,
     events::EventsApi,
     changes::ChangesApi,
-) {
+    notifications::NotificationsApi,
+);
+
+/// All parts of the API.
+pub(crate) const fn all() -> All {
     (
         accounts::AccountsApi,
         joining::JoiningApi,
@@ -70,5 +75,6 @@ pub(crate) fn all() -> (
         settings::SettingsApi,
         events::EventsApi,
         changes::ChangesApi,
+        notifications::NotificationsApi,
     )
 }

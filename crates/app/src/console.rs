@@ -3,6 +3,7 @@
 mod admin;
 mod help;
 mod home;
+mod notifications;
 mod old;
 mod publishing;
 mod query;
@@ -13,6 +14,7 @@ mod sources;
 pub(crate) use admin::{show_audit, show_settings, show_settings_history, show_tokens, show_users};
 pub(crate) use help::show_help;
 pub(crate) use home::show_home;
+pub(crate) use notifications::show_notifications;
 pub(crate) use old::with_old_addresses;
 pub(crate) use publishing::{show_post, show_posts, show_publishing, show_sandbox};
 pub(crate) use review::{show_batch, show_batches, show_review, show_tweet};
@@ -25,7 +27,7 @@ use poem::{IntoResponse as _, Request, Response, handler};
 use waggle_accounts::Visitor;
 use waggle_console::{DrawError, MessagePage, Page, Section, Shell};
 use waggle_content::Platform;
-use waggle_kernel::{Actor, Scope, Scopes};
+use waggle_kernel::{Actor, Scope};
 
 use crate::http::{CallerRefused, Problem, is_page_path, viewer};
 use crate::use_cases::UseCases;
@@ -72,19 +74,12 @@ where
         "/posts" => Section::Posts,
         "/publishing" => Section::Publishing,
         "/sandbox" => Section::Sandbox,
+        "/notifications" => Section::Notifications,
         "/tokens" => Section::Tokens,
         "/settings" | "/settings/history" => Section::Settings,
         "/users" => Section::Users,
         "/audit" => Section::Audit,
         _ => Section::Other,
-    };
-    let is_sandbox_only = !app.connections.is_connected(Platform::X);
-    let shell = |user: String, scopes, needs_person| Shell {
-        user,
-        scopes,
-        section,
-        is_sandbox_only,
-        needs_person,
     };
     let (visitor, actor) = match viewer(app, request).await {
         Ok(viewer) => viewer,
@@ -95,7 +90,7 @@ where
             | CallerRefused::NeedsSetup,
         ) => return to_sign_in(request),
         Err(refused) => {
-            let shell = shell(String::new(), Scopes::NONE, false);
+            let shell = Shell::of_visitor(section);
             return match refused {
                 CallerRefused::Scope(Scope::Admin) => {
                     let detail = "this page is for admins; ask one of them to give you that role";
@@ -107,8 +102,16 @@ where
     };
     // A page is shown also if this cannot be read now; then the page itself says so.
     let needs_person = app.posts.needs_person(&actor).await.unwrap_or_default();
-    let scopes = visitor.user.effective_role().scopes();
-    let shell = shell(visitor.user.username.to_string(), scopes, needs_person);
+    let unread = app.notifications.count_unread(&actor).await.unwrap_or_default();
+    let shell = Shell {
+        user: visitor.user.username.to_string(),
+        scopes: visitor.user.effective_role().scopes(),
+        zone: app.zone_of(&visitor.user),
+        section,
+        is_sandbox_only: !app.connections.is_connected(Platform::X),
+        needs_person,
+        unread,
+    };
     match page(visitor, shell.clone()).await {
         Ok(response) => response,
         Err(problem) => told(shell, &problem),
@@ -142,14 +145,7 @@ pub(crate) fn show_missing(request: &Request) -> Response {
             .header(header::LOCATION, format!("{page}{query}"))
             .finish();
     }
-    let shell = Shell {
-        user: String::new(),
-        scopes: Scopes::NONE,
-        section: Section::Other,
-        is_sandbox_only: false,
-        needs_person: false,
-    };
-    told(shell, &problem)
+    told(Shell::of_visitor(Section::Other), &problem)
 }
 
 /// A page that tells a problem.

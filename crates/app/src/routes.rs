@@ -52,6 +52,7 @@ pub(crate) fn tree() -> Route {
         .at("/publishing", get(console::show_publishing))
         .at("/sandbox", get(console::show_sandbox))
         .at("/help", get(console::show_help))
+        .at("/notifications", get(console::show_notifications))
         .at("/tokens", get(console::show_tokens))
         .at("/settings", get(console::show_settings))
         .at("/settings/history", get(console::show_settings_history))

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use waggle_accounts::{
     AccountPolicy, ChangeAddress, DeliverMail, GoogleSignIn, ManageUsers, Passkeys, Register,
-    ResetPassword, SecondFactor, Sessions, SetUp, SignIn, Tokens,
+    ResetPassword, SecondFactor, Sessions, SetUp, SignIn, Tokens, User,
 };
 use waggle_audit::{
     BrowseEvents, ExtendChain, FollowChanges, RedactEvents, RemoveOldEvents, SignHeads,
 };
 use waggle_content::{ManagePosts, PublishDue};
+use waggle_kernel::Zone;
+use waggle_notifications::{ManageNotifications, TellPeople};
 use waggle_settings::SettingsManager;
 use waggle_store::Store;
 use waggle_twitter_n8n::{
@@ -47,6 +49,8 @@ pub(crate) struct UseCases {
     pub(crate) old_events: RemoveOldEvents,
     pub(crate) changes: FollowChanges,
     pub(crate) new_changes: NewChanges,
+    pub(crate) notifications: ManageNotifications,
+    pub(crate) tell_people: TellPeople,
     pub(crate) metrics: Metrics,
     /// The database, whose health is checked.
     pub(crate) store: Store,
@@ -75,5 +79,15 @@ impl UseCases {
     /// The account policy of the current settings.
     pub(crate) fn policy(&self) -> AccountPolicy {
         policy::of(&self.settings.values())
+    }
+
+    /// The time zone of people who have not chosen one.
+    pub(crate) fn default_zone(&self) -> Zone {
+        self.settings.values().time_zone
+    }
+
+    /// The time zone of a user.
+    pub(crate) fn zone_of(&self, user: &User) -> Zone {
+        user.time_zone.unwrap_or_else(|| self.default_zone())
     }
 }

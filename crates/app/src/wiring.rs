@@ -14,6 +14,7 @@ use waggle_audit::{
 };
 use waggle_content::{ManagePosts, PublishDue};
 use waggle_kernel::{Actor, Clock, Entropy};
+use waggle_notifications::{ManageNotifications, TellPeople};
 use waggle_settings::ports::{Environment, SettingsObserver};
 use waggle_settings::{Problem, SettingsError, SettingsManager, SettingsPorts};
 use waggle_store::Store;
@@ -144,6 +145,11 @@ pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases
             clock.clone(),
             config.events_keep_days,
         ),
+        notifications: ManageNotifications {
+            notifications: ports.notifications.clone(),
+            clock: clock.clone(),
+        },
+        tell_people: TellPeople { notifications: ports.notifications, clock: clock.clone() },
         redact_events: RedactEvents { log: ports.events.clone(), clock },
         chain: ExtendChain { log: ports.events.clone() },
         changes: FollowChanges { log: ports.events.clone() },

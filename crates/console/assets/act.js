@@ -5,6 +5,7 @@ import { showConflict } from "./diff.js";
 import { forget } from "./drafts.js";
 import { drawAgain, drawObjects, load, partsOf, settle } from "./part.js";
 import { say, word } from "./say.js";
+import { entered } from "./zone.js";
 
 const MOST_STEPS = 20;
 /** Each step is a list of operations that undo it. */
@@ -27,8 +28,8 @@ export function neighbor(part) {
   return cards.slice(at + 1).find(waits) ?? cards.slice(0, Math.max(at, 0)).reverse().find(waits);
 }
 
-/** What a form sends: what it names, and its fields. Times are in UTC. */
-function bodyOf(form) {
+/** What a form sends: what it names, and its fields. Nothing if a time that was entered is none. */
+async function bodyOf(form) {
   const body = JSON.parse(form.dataset.body ?? "{}");
   for (const field of form.elements) {
     const { name, value } = field;
@@ -38,7 +39,9 @@ function bodyOf(form) {
       body[name] ??= [];
       if (field.checked) body[name].push("number" in field.dataset ? Number(value) : value);
     } else if (value || field.required) {
-      body[name] = field.type === "datetime-local" ? `${value}:00Z` : value;
+      const sent = field.type === "datetime-local" ? await entered(value) : value;
+      if (sent === undefined) return null;
+      body[name] = "number" in field.dataset ? Number(sent) : sent;
     }
   }
   return body;
@@ -91,6 +94,11 @@ async function act(form) {
   // A part does one thing at a time. Its buttons stay focused meanwhile.
   if (part.ariaBusy === "true") return;
   part.ariaBusy = "true";
+  const sent = { method, path, version, body: await bodyOf(form) };
+  if (!sent.body) {
+    part.ariaBusy = null;
+    return;
+  }
   const settled = (body) => {
     if (list) form.reset();
     else settle(form);
@@ -114,9 +122,9 @@ async function act(form) {
     const isUndone = undo && !where.includes("undefined");
     return { done: said, undo: isUndone ? [step] : [], isBad: ok === false || Boolean(warnings) };
   };
-  const sent = { method, path, version, body: bodyOf(form) };
   const answer = await perform(sent, objects, outcome, { list, before: settled });
   part.ariaBusy = null;
+  if (isDone(answer) && form.closest("[data-reloads]")) location.reload();
   if (text && answer.body.current) showConflict(document.getElementById(text.id));
   const drawn = document.getElementById(part.id);
   if (wasWaiting && !drawn?.querySelector(".state.waits")) neighbor(drawn)?.focus();
@@ -171,6 +179,12 @@ export async function undoLast() {
   if (failed) tell(failed);
   else say(word("undone"));
 }
+
+/** To open what a notification is about is to read it. The page may be gone before it is sent. */
+document.addEventListener("click", async ({ target }) => {
+  const form = target.closest?.("a[data-reads]")?.closest("li").querySelector("form");
+  if (form) send(form.dataset.method, form.dataset.path, null, await bodyOf(form), true);
+});
 
 document.addEventListener("submit", (event) => {
   if (!event.target.dataset.op) return;

@@ -4,12 +4,16 @@ const dialog = document.getElementById("proof");
 const form = document.getElementById("prove");
 const problem = document.getElementById("proof-problem");
 
-/** Calls an operation. Returns the status and the body; a status of 0 means that nothing was sent. */
-export async function send(method, path, version, body) {
+/**
+ * Calls an operation. Returns the status and the body; a status of 0 means that nothing was sent.
+ * With `keepalive`, it is sent even if the page is left.
+ */
+export async function send(method, path, version, body, keepalive = false) {
   const headers = { "Content-Type": "application/json" };
   if (version) headers["If-Match"] = version;
   try {
-    const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+    const sent = { method, headers, keepalive, body: body && JSON.stringify(body) };
+    const response = await fetch(path, sent);
     return { status: response.status, body: await response.json().catch(() => ({})) };
   } catch {
     return { status: 0, body: {} };

@@ -7,6 +7,8 @@ const GATHER = 200;
 
 const fresh = document.getElementById("fresh");
 const news = fresh.dataset.news.split(" ");
+/** The objects whose changes people may be told of. */
+const TOLD = ["campaign_batch", "generated_tweet", "post", "source_tweets"];
 /** The objects that changed, with their versions. */
 const changed = new Map();
 let stream = null;
@@ -33,6 +35,7 @@ function drawChanged() {
 function noticed({ kind, object_kind: of, object_id: id, version }) {
   if (!changed.size) setTimeout(drawChanged, GATHER);
   changed.set(`${of}:${id}`, version);
+  if (TOLD.includes(of)) changed.set("notifications:unread", null);
   if (news.includes(kind)) fresh.hidden = false;
 }
 

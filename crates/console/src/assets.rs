@@ -36,6 +36,7 @@ assets! {
     "part.js": "text/javascript",
     "say.js": "text/javascript",
     "setup.js": "text/javascript",
+    "zone.js": "text/javascript",
 }
 
 /// The asset with a name, if `hash` is that of the current assets.

@@ -49,6 +49,9 @@ ops! {
     UPDATE_USER = "PATCH" "/api/v1/users/{id}", "update_user", Admin;
     REMOVE_FACTORS =
         "DELETE" "/api/v1/users/{id}/second-factor", "remove_second_factor_of_user", Admin;
+    UPDATE_ME = "PATCH" "/api/v1/me", "update_me", Read;
+    CHOOSE = "PATCH" "/api/v1/me/notifications", "update_notification_choices", Read;
+    MARK_READ = "POST" "/api/v1/notifications/read", "read_notifications", Read;
     CREATE_TOKEN = "POST" "/api/v1/tokens", "create_token", Read;
     REVOKE_TOKEN = "DELETE" "/api/v1/tokens/{id}", "revoke_token", Read;
     REVOKE_ANY_TOKEN = "DELETE" "/api/v1/users/tokens/{id}", "revoke_any_token", Admin;

@@ -1,6 +1,7 @@
 //! What surrounds every page: the header, the navigation and the notices.
 
-use waggle_kernel::{Scope, Scopes};
+use waggle_kernel::{Scope, Scopes, Zone};
+use waggle_notifications::MOST_UNREAD;
 
 /// A place in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,7 @@ pub enum Section {
     Posts,
     Publishing,
     Sandbox,
+    Notifications,
     Tokens,
     Settings,
     Users,
@@ -27,14 +29,42 @@ pub struct Shell {
     pub user: String,
     /// What the user may do.
     pub scopes: Scopes,
+    /// The time zone in which times are shown.
+    pub zone: Zone,
     pub section: Section,
     /// Whether posts go to the sandbox only, because X is not connected.
     pub is_sandbox_only: bool,
     /// Whether a post needs a person.
     pub needs_person: bool,
+    /// How many notifications the user has not read, up to
+    /// [`MOST_UNREAD`].
+    pub unread: u32,
 }
 
 impl Shell {
+    /// What surrounds a page for a visitor.
+    #[must_use]
+    pub const fn of_visitor(section: Section) -> Self {
+        Self {
+            user: String::new(),
+            scopes: Scopes::NONE,
+            zone: Zone::UTC,
+            section,
+            is_sandbox_only: false,
+            needs_person: false,
+            unread: 0,
+        }
+    }
+
+    /// The number of unread notifications, as people read it; empty if there are none.
+    pub(crate) fn unread(&self) -> String {
+        match self.unread {
+            0 => String::new(),
+            MOST_UNREAD.. => format!("{}+", MOST_UNREAD - 1),
+            number => number.to_string(),
+        }
+    }
+
     /// The value of `aria-current` of the link to a section.
     pub(crate) fn current(&self, section: Section) -> &'static str {
         if self.section == section { "page" } else { "false" }
@@ -52,6 +82,10 @@ impl Shell {
             Section::Posts => "post.created",
             Section::Publishing => "post.created post.unknown post.missed post.held post.failed",
             Section::Sandbox => "post.published",
+            Section::Notifications => {
+                "batch.received batch.restored tweet.edited tweet.withdrawn tweet.restored \
+                 post.failed post.unknown post.missed post.held source_tweets.lapsed"
+            }
             Section::Sources
             | Section::Tokens
             | Section::Settings

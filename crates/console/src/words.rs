@@ -4,18 +4,30 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use waggle_content::{Platform, Post, PostStatus};
 use waggle_twitter_n8n::{Action, HistoryAction, Status};
 
+use crate::shell::Shell;
+
 /// A time, for people and for machines.
-pub(crate) struct Moment {
-    pub(crate) machine: String,
-    pub(crate) people: String,
-}
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment(DateTime<Utc>);
 
 impl From<DateTime<Utc>> for Moment {
     fn from(time: DateTime<Utc>) -> Self {
-        Self {
-            machine: time.to_rfc3339_opts(SecondsFormat::Secs, true),
-            people: time.format("%-d %b %Y, %H:%M UTC").to_string(),
-        }
+        Self(time)
+    }
+}
+
+impl Moment {
+    pub(crate) fn machine(self) -> String {
+        self.0.to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+
+    /// What the clocks show in the time zone of the user.
+    pub(crate) fn shown(self, shell: &Shell) -> String {
+        shell.zone.local(self.0).format("%-d %b %Y, %H:%M").to_string()
+    }
+
+    pub(crate) fn utc(self) -> String {
+        self.0.format("%-d %b %Y, %H:%M UTC").to_string()
     }
 }
 

@@ -26,6 +26,7 @@ mod page;
 mod port_error;
 mod publication;
 mod text;
+mod zone;
 
 pub use actor::{Actor, ActorKind, ActorRef, Forbidden, Scope, Scopes};
 #[cfg(any(test, feature = "testing"))]
@@ -49,3 +50,4 @@ pub use page::{Cursor, Direction, InvalidCursor, Limit, Page, PageRequest};
 pub use port_error::{PortError, PortErrorKind};
 pub use publication::{ContentHash, InvalidContentHash, Publication};
 pub use text::{TextProblem, check_text, is_hidden, is_plain_local_part};
+pub use zone::{Hour, UnknownZone, Zone};

@@ -7,7 +7,7 @@ use lettre::Message;
 use lettre::message::{Mailbox, MultiPart};
 use thiserror::Error;
 use url::Url;
-use waggle_accounts::{CODE_LIFE, Letter, Mail, Purpose};
+use waggle_accounts::{CODE_LIFE, Letter, Mail, MatterLine, Purpose};
 
 /// The sender of mails, and the base of their links.
 #[derive(Debug, Clone)]
@@ -33,6 +33,7 @@ pub(crate) enum WriteError {
 #[template(path = "letter.txt", escape = "none")]
 struct TextPart<'a> {
     paragraphs: &'a [String],
+    lines: &'a [Line<'a>],
     code: Option<&'a str>,
     link: Option<&'a str>,
     link_text: &'a str,
@@ -44,10 +45,17 @@ struct TextPart<'a> {
 struct HtmlPart<'a> {
     subject: &'a str,
     paragraphs: &'a [String],
+    lines: &'a [Line<'a>],
     code: Option<&'a str>,
     link: Option<&'a str>,
     link_text: &'a str,
     footer: &'a str,
+}
+
+/// A line about a matter, with the address of its page if the address of Waggle is known.
+struct Line<'a> {
+    text: &'a str,
+    url: Option<Url>,
 }
 
 /// The texts of a letter.
@@ -77,15 +85,31 @@ impl Sender {
         let link = link.and_then(|proof| self.link(words.link_to, proof.link.text()));
         let link = link.as_ref().map(Url::as_str);
         let place = self.public_url.as_ref().and_then(Url::host_str).unwrap_or("Waggle");
-        let footer = format!(
-            "Waggle ({place}) sent this email because of an action that involves your email \
-             address. If you did not expect it, contact the people who run it."
-        );
+        let lines: &[MatterLine] = match &mail.letter {
+            Letter::Matters { lines, .. } => lines,
+            _ => &[],
+        };
+        let footer = if lines.is_empty() {
+            format!(
+                "Waggle ({place}) sent this email because of an action that involves your email \
+                 address. If you did not expect it, contact the people who run it."
+            )
+        } else {
+            format!(
+                "Waggle ({place}) sent this email because you are a member of the team. Choose \
+                 what you are told of, and how, on the page Notifications."
+            )
+        };
+        let url = |path: &str| self.public_url.as_ref()?.join(path).ok();
+        let lines: Vec<Line<'_>> =
+            lines.iter().map(|line| Line { text: &line.text, url: url(&line.path) }).collect();
+        let lines = lines.as_slice();
         let (link_text, footer) = (words.link_text, footer.as_str());
         let paragraphs = words.paragraphs.as_slice();
-        let text = TextPart { paragraphs, code, link, link_text, footer }.render()?;
+        let text = TextPart { paragraphs, lines, code, link, link_text, footer }.render()?;
         let subject = words.subject.as_str();
-        let html = HtmlPart { subject, paragraphs, code, link, link_text, footer }.render()?;
+        let html =
+            HtmlPart { subject, paragraphs, lines, code, link, link_text, footer }.render()?;
         let to = mail.to.as_str().parse()?;
         let id = format!(
             "<waggle.{}.{}@{}>",
@@ -216,6 +240,7 @@ fn words(letter: &Letter) -> Words {
             ],
         ),
         Letter::NewUser { .. } | Letter::Breach { .. } | Letter::CodesAttacked => to_admins(letter),
+        Letter::Matters { lines, more } => matters(lines, *more),
         Letter::Test => (
             "Waggle can send email".to_owned(),
             vec!["This is the test email that you requested.".to_owned()],
@@ -295,6 +320,23 @@ fn to_admins(letter: &Letter) -> (String, Vec<String>) {
     }
 }
 
+/// Returns the texts of a letter about matters, which are in lines of their own.
+fn matters(lines: &[MatterLine], more: u32) -> (String, Vec<String>) {
+    let subject = match lines {
+        [line] if more == 0 => format!("Waggle: {}", line.text),
+        _ => {
+            let number = u32::try_from(lines.len()).unwrap_or(u32::MAX).saturating_add(more);
+            format!("Waggle: {number} things need you")
+        }
+    };
+    let rest = match more {
+        0 => String::new(),
+        1 => ", and 1 more, which is in the console".to_owned(),
+        more => format!(", and {more} more, which are in the console"),
+    };
+    (subject, vec![format!("This needs you{rest}:")])
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
@@ -326,6 +368,23 @@ mod tests {
         assert_eq!(text.matches(&url).count(), 2, "{text}");
         assert!(text.contains("Message-ID: <waggle.0.7@hive.example>"), "{text}");
         assert!(text.contains("Auto-Submitted: auto-generated"));
+    }
+
+    #[test]
+    fn each_matter_has_a_line_with_a_link() {
+        let line = |text: &str, path: &str| MatterLine { text: text.into(), path: path.into() };
+        let one = Letter::Matters { lines: vec![line("Post 5 failed", "/posts/5")], more: 0 };
+        let lines = vec![line("The batch “<b>” arrived", "/batches/7"), line("B", "/publishing")];
+
+        let one = written(one, None);
+        let many = written(Letter::Matters { lines, more: 2 }, None);
+
+        assert!(one.contains("Subject: Waggle: Post 5 failed\r\n"), "{one}");
+        assert_eq!(one.matches("https://waggle.hive.example/posts/5").count(), 2, "{one}");
+        assert!(many.contains("Subject: Waggle: 4 things need you\r\n"), "{many}");
+        assert!(many.contains("This needs you, and 2 more, which are in the console:"), "{many}");
+        let html = many.split("text/html").nth(1).unwrap();
+        assert!(!html.contains("<b>") && html.contains("https://waggle.hive.example/batches/7"));
     }
 
     #[test]

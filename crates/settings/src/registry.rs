@@ -4,6 +4,8 @@
 //! The settings of the Django application keep their keys, so that its environment and its table
 //! continue to work.
 
+use waggle_kernel::Zone;
+
 use crate::declaration::{Declaration, Group};
 use crate::kind::{Field, SettingType, canonical};
 use crate::values::{
@@ -173,6 +175,8 @@ settings! {
         /// begins with `https://`, browsers send session cookies over TLS only. If it is not set,
         /// the `Origin` of a request is compared with its `Host`.
         public_url: Option<SiteUrl> = "PUBLIC_URL";
+        /// The time zone of people who have not chosen one, such as `Europe/Berlin`.
+        time_zone: Zone = "TIME_ZONE", default "UTC";
         /// How long a session lasts without use.
         session_idle: Seconds<60, 2_592_000> = "SESSION_IDLE_SECONDS", default "86400";
         /// How long a session lasts at most, even if it is used.

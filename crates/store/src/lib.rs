@@ -52,6 +52,7 @@ use waggle_accounts::ports::{
 use waggle_audit::ports::EventLog;
 use waggle_content::ports::{Ledger, PostRepository};
 use waggle_kernel::{ActorRef, Limits, PortError};
+use waggle_notifications::ports::NotificationRepository;
 use waggle_settings::ports::{SettingChanges, SettingRepository};
 use waggle_twitter_n8n::ports::{
     CampaignBatchRepository, GeneratedTweetRepository, PostQueue, SourceTweetRepository,
@@ -104,6 +105,7 @@ pub struct Ports {
     pub posts: Arc<dyn PostRepository>,
     /// The chain of all events.
     pub events: Arc<dyn EventLog>,
+    pub notifications: Arc<dyn NotificationRepository>,
 }
 
 impl Ports {
@@ -128,6 +130,7 @@ impl Ports {
             + Ledger
             + PostRepository
             + EventLog
+            + NotificationRepository
             + 'static,
     {
         let repositories = Arc::new(repositories);
@@ -150,7 +153,8 @@ impl Ports {
             queue: repositories.clone(),
             ledger: repositories.clone(),
             posts: repositories.clone(),
-            events: repositories,
+            events: repositories.clone(),
+            notifications: repositories,
         }
     }
 }

@@ -388,6 +388,7 @@ table! {
         last_login -> Nullable<UtcMicros>,
         version -> BigInt,
         has_second_factor -> Bool,
+        time_zone -> Nullable<Text>,
     }
 }
 
@@ -573,3 +574,46 @@ table! {
         created_at -> UtcMicros,
     }
 }
+
+table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::types::UtcMicros;
+
+    notifications (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        kind -> Text,
+        object_id -> Text,
+        batch_id -> Nullable<BigInt>,
+        summary -> Text,
+        created_at -> UtcMicros,
+        read_at -> Nullable<UtcMicros>,
+        mail_due_at -> Nullable<UtcMicros>,
+    }
+}
+
+table! {
+    use diesel::sql_types::{BigInt, Json, Nullable};
+    use crate::types::UtcMicros;
+
+    notification_choices (user_id) {
+        user_id -> BigInt,
+        digest_hour -> BigInt,
+        deliveries -> Json,
+        mailed_at -> Nullable<UtcMicros>,
+    }
+}
+
+table! {
+    use diesel::sql_types::BigInt;
+
+    notification_position (id) {
+        id -> BigInt,
+        position -> BigInt,
+    }
+}
+
+joinable!(notification_choices -> users (user_id));
+joinable!(notifications -> users (user_id));
+allow_tables_to_appear_in_same_query!(notification_choices, notifications, users);
+allow_tables_to_appear_in_same_query!(event_chain, notification_position);

@@ -71,11 +71,17 @@ fn run(key: RunKey) -> Run {
     }
 }
 
-fn execution(id: &str) -> Run {
+/// The run with this execution id.
+pub fn execution(id: &str) -> Run {
     run(RunKey::Execution(id.to_owned()))
 }
 
-fn report(number: i64) -> NewSourceTweet {
+/// A report of the tweet with this number.
+///
+/// # Panics
+///
+/// Never; all texts are valid.
+pub fn report(number: i64) -> NewSourceTweet {
     let engagement = Engagement {
         likes: number % 7,
         retweets: number % 5,

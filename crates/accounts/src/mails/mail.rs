@@ -13,6 +13,15 @@ use crate::people::address::Address;
 /// How long an email without a code is tried.
 const PATIENCE: Duration = Duration::days(3);
 
+/// A line of an email about matters that need the recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatterLine {
+    /// What happened, in a sentence without its full stop.
+    pub text: String,
+    /// The path of the page about it.
+    pub path: String,
+}
+
 /// The content of an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Letter {
@@ -68,6 +77,12 @@ pub enum Letter {
     /// No more codes are accepted for a while, after too many wrong ones. This is sent to the super
     /// admins.
     CodesAttacked,
+    /// Matters that need the recipient.
+    Matters {
+        lines: Vec<MatterLine>,
+        /// How many matters there are besides.
+        more: u32,
+    },
     /// A test of the email settings.
     Test,
 }
@@ -90,6 +105,7 @@ impl Letter {
             Self::NewUser { .. } => "NEW_USER",
             Self::Breach { .. } => "BREACH",
             Self::CodesAttacked => "CODES_ATTACKED",
+            Self::Matters { .. } => "MATTERS",
             Self::Test => "TEST",
         }
     }
@@ -106,6 +122,10 @@ impl Letter {
                 "ip": ip,
             }),
             Self::Breach { email, ip } => json!({ "email": email.as_str(), "ip": ip }),
+            Self::Matters { lines, more } => {
+                let line = |line: &MatterLine| json!({ "text": line.text, "path": line.path });
+                json!({ "lines": lines.iter().map(line).collect::<Vec<_>>(), "more": more })
+            }
             _ => json!({}),
         }
     }
@@ -137,6 +157,18 @@ impl Letter {
             },
             "BREACH" => Self::Breach { email: address("email")?, ip: text("ip")? },
             "CODES_ATTACKED" => Self::CodesAttacked,
+            "MATTERS" => {
+                let line = |line: &Value| {
+                    let text = |key: &str| line.get(key)?.as_str().map(str::to_owned);
+                    Some(MatterLine { text: text("text")?, path: text("path")? })
+                };
+                let lines = data.get("lines")?.as_array()?.iter();
+                let more = data.get("more")?.as_u64()?;
+                Self::Matters {
+                    lines: lines.map(line).collect::<Option<_>>()?,
+                    more: u32::try_from(more).ok()?,
+                }
+            }
             "TEST" => Self::Test,
             _ => return None,
         })
@@ -316,6 +348,10 @@ mod tests {
             },
             Letter::Breach { email: joe, ip: "10.0.0.7".to_owned() },
             Letter::CodesAttacked,
+            Letter::Matters {
+                lines: vec![MatterLine { text: "Post 5 failed".into(), path: "/posts/5".into() }],
+                more: 3,
+            },
             Letter::Test,
         ];
         letters.extend(Purpose::ALL.map(Letter::Code));

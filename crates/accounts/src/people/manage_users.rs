@@ -10,7 +10,7 @@ use thiserror::Error;
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{
     Actor, Budget, Clock, Exhausted, Forbidden, Limits, Page, PageRequest, PortError, Scope,
-    Version,
+    UnknownZone, Version,
 };
 
 use crate::auth_event::{AuthEvent, AuthEventFilter, Client, EventKind, NewAuthEvent};
@@ -64,6 +64,21 @@ pub struct UserChange {
     pub last_name: Option<String>,
     /// The version that the change is based on; `None` skips the check.
     pub expected: Option<Version>,
+}
+
+/// A change that users make to themselves. What is left out stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct OwnChange {
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    /// The name of a time zone; empty to choose none.
+    pub time_zone: Option<String>,
+    /// The version that the change is based on; `None` skips the check.
+    pub expected: Option<Version>,
+}
+
+fn name(wanted: Option<&str>, before: &PersonName) -> Result<PersonName, InvalidName> {
+    wanted.map_or_else(|| Ok(before.clone()), str::parse)
 }
 
 impl ManageUsers {
@@ -148,15 +163,11 @@ impl ManageUsers {
         if change.expected.is_some_and(|expected| expected != before.version) {
             return Err(ManageUsersError::Stale { current: Box::new(before) });
         }
-        let name = |name: &Option<String>, before: &PersonName| match name {
-            Some(name) => name.parse(),
-            None => Ok(before.clone()),
-        };
         let after = User {
             role: change.role.unwrap_or(before.role),
             is_active: change.is_active.unwrap_or(before.is_active),
-            first_name: name(&change.first_name, &before.first_name)?,
-            last_name: name(&change.last_name, &before.last_name)?,
+            first_name: name(change.first_name.as_deref(), &before.first_name)?,
+            last_name: name(change.last_name.as_deref(), &before.last_name)?,
             ..before.clone()
         };
         if after == before {
@@ -187,10 +198,51 @@ impl ManageUsers {
             event.mails = vec![NewMail::notice(before.email.clone(), letter, event.at)];
         }
         let sessions = if takes_rights { EndSessions::All } else { EndSessions::None };
-        match self.users.save(&after, sessions, &event).await {
+        self.save(after, sessions, &event).await
+    }
+
+    /// Changes the visitor's own names and time zone.
+    ///
+    /// # Errors
+    ///
+    /// On any error, nothing is changed.
+    pub async fn change_own(
+        &self,
+        visitor: &Visitor,
+        change: &OwnChange,
+        client: &Client,
+    ) -> Result<User, ManageUsersError> {
+        let before = &visitor.user;
+        if change.expected.is_some_and(|expected| expected != before.version) {
+            return Err(ManageUsersError::Stale { current: Box::new(before.clone()) });
+        }
+        let after = User {
+            first_name: name(change.first_name.as_deref(), &before.first_name)?,
+            last_name: name(change.last_name.as_deref(), &before.last_name)?,
+            time_zone: match change.time_zone.as_deref().map(str::trim) {
+                Some("") => None,
+                Some(name) => Some(name.parse()?),
+                None => before.time_zone,
+            },
+            ..before.clone()
+        };
+        if after == *before {
+            return Ok(after);
+        }
+        let event = NewAuthEvent::of_user(EventKind::UserChanged, before, client, self.clock.now());
+        self.save(after, EndSessions::None, &event).await
+    }
+
+    async fn save(
+        &self,
+        after: User,
+        sessions: EndSessions,
+        event: &NewAuthEvent,
+    ) -> Result<User, ManageUsersError> {
+        match self.users.save(&after, sessions, event).await {
             Ok(version) => Ok(User { version, ..after }),
             Err(SaveUserError::Stale) => {
-                Err(ManageUsersError::Stale { current: Box::new(self.find(id).await?) })
+                Err(ManageUsersError::Stale { current: Box::new(self.find(after.id).await?) })
             }
             Err(SaveUserError::LastAdmin) => Err(ManageUsersError::LastAdmin),
             Err(SaveUserError::Port(error)) => Err(error.into()),
@@ -512,6 +564,8 @@ pub enum ManageUsersError {
     Username(#[from] InvalidUsername),
     #[error(transparent)]
     Name(#[from] InvalidName),
+    #[error(transparent)]
+    Zone(#[from] UnknownZone),
     #[error(transparent)]
     Password(#[from] PasswordRefused),
     #[error("the current password is wrong")]

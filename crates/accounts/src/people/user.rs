@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Actor, Scope, Scopes, Version, is_hidden};
+use waggle_kernel::{Actor, Scope, Scopes, Version, Zone, is_hidden};
 
 use crate::people::address::Address;
 use crate::people::password::StoredPassword;
@@ -112,6 +112,8 @@ pub struct User {
     pub has_password: bool,
     /// Whether signing in requires a second factor.
     pub has_second_factor: bool,
+    /// The time zone that the user chose.
+    pub time_zone: Option<Zone>,
     /// When the user was created.
     pub date_joined: DateTime<Utc>,
     pub last_login: Option<DateTime<Utc>>,

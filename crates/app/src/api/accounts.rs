@@ -13,7 +13,7 @@ use poem_openapi::{Enum, Object, OpenApi};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use waggle_accounts::{
-    AuthEvent, AuthEventFilter, EventKind, ManageUsersError, NotRecent, Role, Session,
+    AuthEvent, AuthEventFilter, EventKind, ManageUsersError, NotRecent, OwnChange, Role, Session,
     SessionsError, SignInError, SignedIn as SignedInAs, User, UserChange, Wanted,
 };
 use waggle_kernel::ids::{SessionId, UserId};
@@ -46,6 +46,8 @@ pub(super) struct UserView {
     has_password: bool,
     /// Whether signing in requires a second factor.
     has_second_factor: bool,
+    /// The time zone that the user chose, such as `Europe/Berlin`.
+    time_zone: Option<String>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     version: i64,
@@ -65,6 +67,7 @@ impl From<&User> for UserView {
             is_super_admin: user.is_super_admin,
             has_password: user.has_password,
             has_second_factor: user.has_second_factor,
+            time_zone: user.time_zone.map(|zone| zone.to_string()),
             date_joined: user.date_joined,
             last_login: user.last_login,
             version: user.version.number(),
@@ -106,6 +109,17 @@ struct UserChangeBody {
     is_active: Option<bool>,
     first_name: Option<String>,
     last_name: Option<String>,
+}
+
+/// Changes to yourself. Fields that are left out stay unchanged.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct OwnChangeBody {
+    first_name: Option<String>,
+    last_name: Option<String>,
+    /// The name of a time zone in the IANA database, such as `Europe/Berlin`. Empty for that of the
+    /// setting `TIME_ZONE`.
+    time_zone: Option<String>,
 }
 
 /// The credentials to sign in with.
@@ -324,6 +338,29 @@ impl AccountsApi {
                 .collect(),
             user: visitor.map(|visitor| (&visitor.user).into()),
         }))
+    }
+
+    /// Update yourself.
+    ///
+    /// For people who are signed in. You can change your names and your time zone.
+    #[oai(path = "/me", method = "patch", operation_id = "update_me")]
+    async fn update_me(
+        &self,
+        person: SignedIn,
+        request: &Request,
+        app: Data<&Arc<UseCases>>,
+        body: Json<OwnChangeBody>,
+        #[oai(name = "If-Match")] version: Header<Option<String>>,
+    ) -> Result<Json<UserView>, Failure<404, 409>> {
+        let change = OwnChange {
+            first_name: body.0.first_name,
+            last_name: body.0.last_name,
+            time_zone: body.0.time_zone,
+            expected: if_match(version.0.as_deref())?,
+        };
+        let client = client(&app, request);
+        let user = app.people.users.change_own(&person.visitor, &change, &client).await?;
+        Ok(Json((&user).into()))
     }
 
     /// Change your password.
@@ -673,6 +710,7 @@ impl From<ManageUsersError> for Problem {
             ManageUsersError::Address(_)
             | ManageUsersError::Username(_)
             | ManageUsersError::Name(_)
+            | ManageUsersError::Zone(_)
             | ManageUsersError::Password(_) => Self::invalid(detail),
             ManageUsersError::WrongPassword
             | ManageUsersError::Own

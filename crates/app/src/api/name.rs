@@ -10,6 +10,7 @@ use serde_json::Value;
 use waggle_accounts::Role;
 use waggle_content::{Platform, PostStatus};
 use waggle_kernel::{Named, Scope};
+use waggle_notifications::{Delivery, Kind};
 use waggle_settings::Group;
 use waggle_twitter_n8n::{BatchStatus, Status};
 
@@ -29,7 +30,9 @@ macro_rules! schemas {
 
 schemas! {
     BatchStatus = "BatchStatusName",
+    Delivery = "DeliveryName",
     Group = "GroupName",
+    Kind = "NotificationKindName",
     Platform = "PlatformName",
     PostStatus = "PostStatusName",
     Role = "RoleName",

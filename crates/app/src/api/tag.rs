@@ -19,6 +19,8 @@ pub(super) enum Tag {
     Sandbox,
     /// Settings, which can be changed while Waggle is running.
     Settings,
+    /// What people are told of, until it is settled.
+    Notifications,
     /// The record of everything that happened.
     Events,
 }

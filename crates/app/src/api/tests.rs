@@ -14,6 +14,7 @@ mod console;
 mod events;
 mod generated_tweets;
 mod idempotency;
+mod notifications;
 mod posts;
 mod reach;
 mod settings;

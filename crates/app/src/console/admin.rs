@@ -13,7 +13,7 @@ use waggle_kernel::{Clock as _, Scope};
 use waggle_settings::Group;
 use waggle_system::SystemClock;
 
-use super::query::{Minute, Query};
+use super::query::Query;
 use super::{draw, shown, shown_to};
 use crate::use_cases::UseCases;
 
@@ -78,8 +78,8 @@ pub(crate) async fn show_audit(request: &Request, app: Data<&Arc<UseCases>>) -> 
         let text = |query: &Query, name| query.text(name).unwrap_or_default().to_owned();
         let filter = EventFilter {
             user: query.value("user_id").map(UserId::new),
-            from: query.value("from").map(|Minute(time)| time),
-            before: query.value("before").map(|Minute(time)| time),
+            from: query.minute("from", shell.zone),
+            before: query.minute("before", shell.zone),
             kind: query.text("kind").map(str::to_owned),
             object_kind: query.text("object_kind").map(str::to_owned),
             // An ID is unique among objects of a kind only.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
 use poem::Request;
 use waggle_console::Links;
-use waggle_kernel::{Cursor, Limit, PageRequest, check_text};
+use waggle_kernel::{Cursor, Limit, PageRequest, Zone, check_text};
 
 use crate::http::Problem;
 
@@ -82,6 +82,11 @@ impl Query {
         if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
     }
 
+    /// A time that was entered in this zone.
+    pub(super) fn minute(&mut self, name: &str, zone: Zone) -> Option<DateTime<Utc>> {
+        self.value(name).map(|Minute(local)| zone.utc(local))
+    }
+
     /// The links to other pages of the list, with the same filters.
     pub(super) fn links(&self, next: Option<Cursor>) -> Links {
         let here = self.text("cursor");
@@ -94,8 +99,8 @@ impl Query {
     }
 }
 
-/// A time as browsers send it, in UTC.
-pub(super) struct Minute(pub(super) DateTime<Utc>);
+/// A time as browsers send it, in the time zone of the user.
+struct Minute(NaiveDateTime);
 
 impl FromStr for Minute {
     type Err = ();
@@ -103,7 +108,7 @@ impl FromStr for Minute {
     fn from_str(text: &str) -> Result<Self, ()> {
         let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
         let read = |form: &&str| NaiveDateTime::parse_from_str(text, form).ok();
-        let time = forms.iter().find_map(read).map(|time| time.and_utc());
+        let time = forms.iter().find_map(read);
         // The years that both databases can store.
         time.filter(|time| (1..=9_999).contains(&time.year())).map(Self).ok_or(())
     }

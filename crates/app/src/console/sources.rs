@@ -9,7 +9,7 @@ use waggle_kernel::{Clock as _, Direction};
 use waggle_system::SystemClock;
 use waggle_twitter_n8n::{Lapsed, SourceTweetFilter, SourceTweetSort};
 
-use super::query::{Minute, Query};
+use super::query::Query;
 use super::{draw, shown};
 use crate::use_cases::UseCases;
 
@@ -36,8 +36,8 @@ pub(crate) async fn show_sources(request: &Request, app: Data<&Arc<UseCases>>) -
         };
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let filter = SourceTweetFilter {
-            date_from: query.value("date_from").map(|Minute(time)| time),
-            date_before: query.value("date_before").map(|Minute(time)| time),
+            date_from: query.minute("date_from", shell.zone),
+            date_before: query.minute("date_before", shell.zone),
             min_likes: query.value("min_likes"),
             min_retweets: query.value("min_retweets"),
             min_views: query.value("min_views"),

@@ -13,6 +13,7 @@ use waggle_kernel::ids::{
     CampaignBatchId, DeliveryId, GeneratedTweetId, PostId, SourceTweetId, TokenId,
 };
 use waggle_kernel::{Actor, Clock as _, Event, FixedClock, Scope, Scopes, Version};
+use waggle_notifications::{Choices, Delivery as Way, Kind, Notification};
 use waggle_settings::{
     Action as SettingAction, DECLARATIONS, Group, Past, Revision, Shown, ShownChange, Source,
 };
@@ -23,9 +24,10 @@ use waggle_twitter_n8n::{
 };
 
 use super::{
-    AuditFilter, AuditPage, BatchPage, BatchesPage, HelpPage, HomePage, MessagePage, PostPage,
-    PostsPage, PostsWith, PublishingPage, ReviewPage, SandboxPage, SettingsHistoryPage,
-    SettingsPage, SetupState, SourceFilter, SourcesPage, TokensPage, TweetPage, UsersPage,
+    AuditFilter, AuditPage, BatchPage, BatchesPage, HelpPage, HomePage, MessagePage,
+    NotificationsPage, PostPage, PostsPage, PostsWith, PublishingPage, ReviewPage, SandboxPage,
+    SettingsHistoryPage, SettingsPage, SetupState, SourceFilter, SourcesPage, TokensPage,
+    TweetPage, UsersPage,
 };
 use crate::Page;
 use crate::links::Links;
@@ -50,8 +52,15 @@ const ROLES: [(&str, Scopes); 4] =
 const MARKUP: &str = "<b>\"bold\"</b> & 'more' <script>alert(1)</script>";
 
 fn shell(scopes: Scopes) -> Shell {
-    let (user, section) = (MARKUP.to_owned(), Section::Review);
-    Shell { user, scopes, section, is_sandbox_only: true, needs_person: true }
+    Shell {
+        user: MARKUP.to_owned(),
+        scopes,
+        zone: "Europe/Berlin".parse().unwrap(),
+        section: Section::Review,
+        is_sandbox_only: true,
+        needs_person: true,
+        unread: 3,
+    }
 }
 
 /// The links of a page in the middle of a list, or of the only one.
@@ -408,6 +417,53 @@ fn admin_pages(scopes: Scopes) -> Vec<String> {
     pages.into_iter().collect::<Result<_, _>>().unwrap()
 }
 
+/// The page of notifications: of each kind, read and unread, and without any.
+fn notification_pages(scopes: Scopes) -> Vec<String> {
+    let now = FixedClock::noon().now();
+    let of = |(id, kind): (i64, Kind)| Notification {
+        id,
+        kind,
+        object: "7".to_owned(),
+        summary: MARKUP.to_owned(),
+        created_at: now,
+        read_at: (id % 2 == 0).then_some(now),
+    };
+    let all: Vec<Notification> = (1..).zip(Kind::all_for(scopes)).map(of).collect();
+    let mut choices = Choices::default();
+    for (kind, delivery) in Kind::ALL.into_iter().zip(Way::ALL.into_iter().cycle()) {
+        choices.set(kind, delivery);
+    }
+    let page = |shell, items: &[Notification], choices: &Choices, is_only| {
+        NotificationsPage::new(shell, items, choices, is_only, links(is_only)).render().unwrap()
+    };
+    let all_read = Shell { unread: 0, ..shell(scopes) };
+    let many = Shell { unread: 100, ..shell(scopes) };
+    vec![
+        page(shell(scopes), &all, &choices, true),
+        page(many, &all, &choices, false),
+        page(all_read.clone(), &[], &Choices::default(), true),
+        page(all_read, &[], &Choices::default(), false),
+    ]
+}
+
+#[test]
+fn the_bell_counts_what_is_unread() {
+    let pages = notification_pages(ADMIN);
+
+    assert!(pages[0].contains(r#"<span class="unread">3<span"#), "{}", pages[0]);
+    assert!(pages[1].contains(r#"<span class="unread">99+<span"#), "{}", pages[1]);
+    assert!(!pages[2].contains(r#"class="unread""#) && pages[2].contains("Nothing needs you."));
+}
+
+#[test]
+fn times_are_in_the_zone_of_the_user() {
+    let page = &notification_pages(ADMIN)[0];
+
+    let time = r#"<time datetime="2026-01-01T12:00:00Z" title="1 Jan 2026, 12:00 UTC">1 Jan 2026, 13:00</time>"#;
+    assert!(page.contains(time), "{page}");
+    assert!(page.contains(r#"data-zone="Europe/Berlin">Europe/Berlin</span>"#));
+}
+
 /// All pages in all states.
 fn pages() -> BTreeMap<String, String> {
     let mut pages = BTreeMap::new();
@@ -441,6 +497,7 @@ fn pages() -> BTreeMap<String, String> {
         let tweet = TweetPage::new(shell(scopes), &tweet(1, "one"), None, Vec::new());
         pages.insert(format!("no history {role}"), tweet.render().unwrap());
         let others = post_pages(scopes).into_iter().chain(admin_pages(scopes));
+        let others = others.chain(notification_pages(scopes));
         for (number, page) in others.enumerate() {
             pages.insert(format!("other {number} {role}"), page);
         }
@@ -498,8 +555,8 @@ fn is_path_of(op: &Op, path: &str) -> bool {
 #[test]
 fn each_control_is_an_operation_that_the_user_may_call() {
     for (role, scopes) in ROLES {
-        let page =
-            [vec![review(scopes)], post_pages(scopes), admin_pages(scopes)].concat().concat();
+        let others = [admin_pages(scopes), notification_pages(scopes)].concat();
+        let page = [vec![review(scopes)], post_pages(scopes), others].concat().concat();
         let calls = values(&page, "data-op").into_iter().zip(values(&page, "data-method"));
         for ((id, method), path) in calls.zip(values(&page, "data-path")) {
             let op = OPS.iter().find(|op| op.id == id).unwrap();
@@ -518,20 +575,21 @@ fn each_control_is_an_operation_that_the_user_may_call() {
 #[test]
 fn roles_see_the_controls_that_they_may_use() {
     let of = |scopes| {
-        let page =
-            [vec![review(scopes)], post_pages(scopes), admin_pages(scopes)].concat().concat();
+        let others = [admin_pages(scopes), notification_pages(scopes)].concat();
+        let page = [vec![review(scopes)], post_pages(scopes), others].concat().concat();
         values(&page, "data-op").iter().map(ToString::to_string).collect::<BTreeSet<_>>()
     };
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
     let editing = ["edit", "reject", "restore", "delete"].map(|op| format!("{op}_generated_tweet"));
 
-    // Everybody has tokens of their own.
-    let own = names(&["create_token", "revoke_token"]);
+    // Everybody has tokens and a time zone of their own.
+    let own = names(&["create_token", "revoke_token", "update_me"]);
     let editing = own
         .iter()
         .cloned()
         .chain(editing)
-        .chain(["delete_source_tweets", "create_sample_batch"].map(str::to_owned));
+        .chain(["delete_source_tweets", "create_sample_batch"].map(str::to_owned))
+        .chain(["read_notifications", "update_notification_choices"].map(str::to_owned));
     let editing = editing.collect::<BTreeSet<_>>();
     let deciding = ["approve", "withdraw", "publish"].map(|op| format!("{op}_generated_tweet"));
     let posts = names(&["cancel_post", "resolve_post", "approve_generated_tweets"]);
@@ -562,7 +620,7 @@ fn a_post_whose_outcome_is_unknown_shows_the_evidence_and_how_to_settle_it() {
     let page = draw(&unknown).unwrap();
 
     assert!(page.contains("Attempt 1 began") && page.contains("does not know whether"), "{page}");
-    assert_eq!(values(&page, "data-op"), ["resolve_post", "resolve_post"]);
+    assert_eq!(values(&page, "data-op"), ["update_me", "resolve_post", "resolve_post"]);
     assert!(page.contains(r#"name="url" type="url" required"#), "{page}");
 
     // If it is public twice, one copy is kept.

@@ -1,4 +1,6 @@
-//! Roles, and limits on what people do.
+//! Roles, time zones, and limits on what people do.
+
+use waggle_kernel::Zone;
 
 use super::list::Item;
 use crate::kind::{Kind, SettingType};
@@ -27,6 +29,18 @@ impl SettingType for RoleName {
 
     fn encode(&self) -> String {
         self.0.clone()
+    }
+}
+
+impl SettingType for Zone {
+    const KIND: Kind = Kind::Text;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.trim().parse().map_err(|error: waggle_kernel::UnknownZone| error.to_string())
+    }
+
+    fn encode(&self) -> String {
+        self.to_string()
     }
 }
 

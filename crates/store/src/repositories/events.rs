@@ -452,6 +452,24 @@ async fn with_details(
     Ok(joined.map(entry).collect())
 }
 
+/// The events of objects of these kinds after `from`, up to `to`, in order.
+pub(super) async fn between(
+    connection: &mut Conn,
+    (from, to): (i64, i64),
+    object_kinds: &[&str],
+) -> Result<Vec<Event>, StoreError> {
+    let found: Vec<EventRow> = events::table
+        .filter(events::position.gt(from))
+        .filter(events::position.le(to))
+        .filter(events::object_kind.eq_any(object_kinds.to_vec()))
+        .order(events::position)
+        .select(columns::<EventRow>())
+        .load(connection)
+        .await?;
+    let entries = with_details(connection, found).await?;
+    Ok(entries.into_iter().map(Entry::into_event).collect())
+}
+
 #[async_trait]
 impl EventLog for Repositories {
     async fn extend(&self, most: u16) -> Result<usize, PortError> {

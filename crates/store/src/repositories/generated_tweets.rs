@@ -169,7 +169,7 @@ pub(super) async fn touch(connection: &mut Conn, tweet: i64, now: Time) -> Query
 type Boxed<'a> = generated_tweets::BoxedQuery<'a, Db>;
 
 /// The tweets that wait for a decision, in the words of the partial index, so that SQLite uses it.
-const WAITING: &str = "generated_tweets.status IN ('Brand Aligned', 'Draft')";
+pub(super) const WAITING: &str = "generated_tweets.status IN ('Brand Aligned', 'Draft')";
 
 fn filtered<'a>(filter: &TweetFilter) -> Boxed<'a> {
     let mut query = generated_tweets::table.into_boxed::<Db>();

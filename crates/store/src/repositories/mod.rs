@@ -13,6 +13,7 @@ mod limits;
 mod locks;
 mod mails;
 mod measures;
+mod notifications;
 mod outcome;
 mod passkeys;
 mod post_events;

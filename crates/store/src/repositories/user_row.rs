@@ -26,6 +26,7 @@ pub(super) struct UserRow {
     last_login: Option<Time>,
     version: i64,
     has_second_factor: bool,
+    time_zone: Option<String>,
 }
 
 impl TryFrom<UserRow> for (User, StoredPassword) {
@@ -45,6 +46,8 @@ impl TryFrom<UserRow> for (User, StoredPassword) {
             is_super_admin: row.is_super_admin,
             has_password: password.is_some(),
             has_second_factor: row.has_second_factor,
+            // A zone that this version does not know is as good as none.
+            time_zone: row.time_zone.and_then(|name| name.parse().ok()),
             date_joined: row.date_joined.into(),
             last_login: row.last_login.map(Into::into),
             version: Version::new(row.version),

@@ -9,7 +9,7 @@ use waggle_accounts::{
     Address, Login, NewAuthEvent, NewUser, Role, StoredPassword, User, Username,
 };
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Cursor, Page, PageRequest, PortError, Version};
+use waggle_kernel::{Cursor, Page, PageRequest, PortError, Version, Zone};
 
 use super::auth_events::write_down;
 use super::revoke::{end_codes, end_sessions};
@@ -202,6 +202,7 @@ impl UserRepository for Repositories {
                     users::role.eq(user.role.name()),
                     users::is_active.eq(user.is_active),
                     users::is_super_admin.eq(user.is_super_admin),
+                    users::time_zone.eq(user.time_zone.map(Zone::name)),
                     users::version.eq(version.number()),
                 ))
                 .execute(connection)

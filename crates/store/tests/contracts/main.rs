@@ -36,6 +36,7 @@ mod database;
 mod events;
 mod keys;
 mod migrations;
+mod notifications;
 mod plans;
 mod publishing;
 mod queues;

@@ -74,7 +74,11 @@ pub(crate) async fn queued(ports: &Ports, tweet: &GeneratedTweet) -> PostId {
 }
 
 /// The request of a caller who has seen the tweet as it is now.
-async fn seen(ports: &Ports, tweet: &GeneratedTweet, due_at: DateTime<Utc>) -> QueueRequest {
+pub(crate) async fn seen(
+    ports: &Ports,
+    tweet: &GeneratedTweet,
+    due_at: DateTime<Utc>,
+) -> QueueRequest {
     let version = ports.tweets.find(tweet.id()).await.unwrap().unwrap().version();
     QueueRequest { expected: Some(version), ..request(tweet, due_at) }
 }
@@ -83,7 +87,7 @@ fn claim_at(now: DateTime<Utc>, most: u16) -> ClaimRequest {
     ClaimRequest { now, lease_until: now + Duration::seconds(60), most }
 }
 
-async fn claim_one(ports: &Ports, now: DateTime<Utc>) -> Claimed {
+pub(crate) async fn claim_one(ports: &Ports, now: DateTime<Utc>) -> Claimed {
     let mut claimed = claim(ports, now, 10).await;
     assert_eq!(claimed.len(), 1);
     claimed.remove(0)

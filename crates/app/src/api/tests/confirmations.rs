@@ -118,8 +118,8 @@ async fn a_mailed_code_completes_a_registration() {
         200 {"user":{"id":1,"username":"ada","email":"ada@hive.example",
         "email_verified_at":"<time>","first_name":"","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":false,"date_joined":"<time>","last_login":null,"version":1},
-        "ends_at":"<time>","needs":null}"#]]
+        "has_second_factor":false,"time_zone":null,"date_joined":"<time>","last_login":null,
+        "version":1},"ends_at":"<time>","needs":null}"#]]
     .assert_eq(&said);
 }
 
@@ -153,8 +153,8 @@ async fn a_mailed_code_completes_the_first_sign_in_with_google() {
         200 {"user":{"id":1,"username":"ada","email":"ada@hive.example",
         "email_verified_at":"<time>","first_name":"Ada","last_name":"Lovelace",
         "role":"viewer","is_active":true,"is_super_admin":false,"has_password":false,
-        "has_second_factor":false,"date_joined":"<time>","last_login":null,"version":1},
-        "ends_at":"<time>","needs":null}"#]]
+        "has_second_factor":false,"time_zone":null,"date_joined":"<time>","last_login":null,
+        "version":1},"ends_at":"<time>","needs":null}"#]]
     .assert_eq(&said);
 }
 
@@ -194,7 +194,8 @@ async fn a_mailed_code_changes_an_address() {
         200 {"id":1,"username":"viewer","email":"ada@hive.example",
         "email_verified_at":"<time>","first_name":"","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":false,"date_joined":"<time>","last_login":"<time>","version":2}"#]]
+        "has_second_factor":false,"time_zone":null,"date_joined":"<time>",
+        "last_login":"<time>","version":2}"#]]
     .assert_eq(&said);
 }
 
@@ -231,8 +232,8 @@ async fn the_code_of_an_authenticator_app_completes_a_sign_in() {
         200 {"user":{"id":1,"username":"viewer","email":"viewer@hive.example",
         "email_verified_at":null,"first_name":"","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":true,"date_joined":"<time>","last_login":"<time>","version":2},
-        "ends_at":"<time>","needs":null}"#]]
+        "has_second_factor":true,"time_zone":null,"date_joined":"<time>",
+        "last_login":"<time>","version":2},"ends_at":"<time>","needs":null}"#]]
     .assert_eq(&said);
 }
 
@@ -277,8 +278,8 @@ async fn a_passkey_completes_a_sign_in() {
         200 {"user":{"id":1,"username":"viewer","email":"viewer@hive.example",
         "email_verified_at":null,"first_name":"","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":true,"date_joined":"<time>","last_login":"<time>","version":2},
-        "ends_at":"<time>","needs":null}"#]]
+        "has_second_factor":true,"time_zone":null,"date_joined":"<time>",
+        "last_login":"<time>","version":2},"ends_at":"<time>","needs":null}"#]]
     .assert_eq(&said);
 }
 

@@ -1,0 +1,6 @@
+DELETE FROM sqlite_stat1 WHERE idx = 'source_tweets_lapsed';
+DROP INDEX source_tweets_lapsed;
+DROP TABLE notification_position;
+DROP TABLE notification_choices;
+DROP TABLE notifications;
+ALTER TABLE users DROP COLUMN time_zone;
