@@ -34,6 +34,7 @@ mod leases;
 mod ledger;
 mod metrics;
 mod n8n;
+mod notifications;
 mod odd_input;
 mod outages;
 mod quick_start;
