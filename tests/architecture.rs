@@ -17,8 +17,14 @@ use std::process::Command;
 
 use serde_json::Value;
 
-const DOMAINS: [&str; 5] =
-    ["waggle-accounts", "waggle-audit", "waggle-content", "waggle-settings", "waggle-twitter-n8n"];
+const DOMAINS: [&str; 6] = [
+    "waggle-accounts",
+    "waggle-audit",
+    "waggle-content",
+    "waggle-settings",
+    "waggle-twitter-n8n",
+    "waggle-notifications",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()

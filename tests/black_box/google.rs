@@ -336,9 +336,6 @@ async fn the_google_settings_are_tested_and_errors_are_reported() {
     assert_eq!(waggle.as_google_says(&issuer, json!({})).await.status, 403);
     let page = answer(waggle.request(Method::GET, "/account")).await;
     assert!(page.status == 200 && page.content_type.starts_with("text/html"));
-    for file in ["/account/account.js", "/account/account.css"] {
-        assert_eq!(answer(waggle.request(Method::GET, file)).await.status, 200);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -715,9 +715,9 @@ async fn people_are_told_until_a_matter_is_settled() {
     browser.run("document.querySelector('#notifications li a').click()").await;
     browser.until("location.pathname === '/batches/1' && document.querySelector('.card')").await;
     browser.goto(&format!("{}/notifications", site.process.base)).await;
-    browser
-        .until("document.querySelector('#notifications li') && !document.querySelector('#bell .unread')")
-        .await;
+    let is_read = "document.querySelector('#notifications li') && \
+                   !document.querySelector('#bell .unread')";
+    browser.until(is_read).await;
     check(&browser, "notifications-read").await;
     for id in 1..=2 {
         site.call(Method::POST, &format!("/api/v1/generated-tweets/{id}/reject"), None).await;
@@ -791,6 +791,97 @@ async fn times_are_in_the_zone_of_the_person() {
     );
     assert_eq!(browser.evaluate(&program).await, json!(wanted));
     assert_eq!(zones.len(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_is_managed_in_the_browser() {
+    let site = Site::with_user("editor").await;
+    let browser = Browser::open(390, 844, true).await;
+    let account = format!("{}/account", site.process.base);
+    browser.goto(&account).await;
+    for view in ["sign-in", "register", "reset", "link"] {
+        let place = if view == "link" { "reset=token" } else { view };
+        browser.run(&format!("location.hash = '{place}'")).await;
+        browser
+            .until(&format!("document.querySelector('[data-for={view}]').checkVisibility()"))
+            .await;
+        check(&browser, &format!("account-{view}")).await;
+    }
+    site.sign_in(&browser, "/posts").await;
+    browser.goto(&account).await;
+    browser.until("document.getElementById('sessions')").await;
+    check(&browser, "account").await;
+    let says =
+        |words: &str| format!("document.getElementById('notice').innerText.includes('{words}')");
+    let submit = async |form: &str, fields: &[(&str, &str)]| {
+        let fill: String = fields
+            .iter()
+            .map(|(name, value)| format!("form.elements.{name}.value = '{value}';"))
+            .collect();
+        let script = format!("const form = document.querySelector('{form}'); {fill}");
+        browser.run(&format!("{script} form.requestSubmit()")).await;
+    };
+
+    // Names and time zone are saved, and an empty name, too.
+    let profile = "[data-op=update_me]:has(#zone)";
+    submit(profile, &[("first_name", "Ana"), ("time_zone", "Asia/Kathmandu")]).await;
+    browser.until("document.querySelector('[data-zone]').dataset.zone === 'Asia/Kathmandu'").await;
+    browser.until("document.getElementById('first-name')?.value === 'Ana'").await;
+    submit(profile, &[("first_name", "")]).await;
+    browser.until("document.getElementById('first-name')?.value === ''").await;
+
+    // The password is changed, which ends the other sessions.
+    let other = Browser::open(1280, 800, false).await;
+    site.sign_in(&other, "/review").await;
+    browser.goto(&account).await;
+    let sessions = "document.querySelectorAll('#sessions li').length";
+    browser.until(&format!("{sessions} === 2")).await;
+    let wanted = format!("{PASSWORD} again");
+    submit("[data-op=change_own_password]", &[("present", PASSWORD), ("wanted", &wanted)]).await;
+    browser.until(&says("password is changed")).await;
+    browser.until(&format!("{sessions} === 1 && !document.getElementById('present').value")).await;
+
+    // An authenticator app is added, after a proof with the new password if it is needed.
+    submit("#add-totp", &[]).await;
+    browser.until("document.getElementById('totp').open").await;
+    check(&browser, "account-totp").await;
+    submit("#confirm-totp", &[("code", "000000")]).await;
+    browser.until("document.getElementById('totp-problem').innerText").await;
+    let secret = browser.run("return document.getElementById('totp-secret').innerText").await;
+    let secret = secret.as_str().unwrap().replace(' ', "");
+    submit("#confirm-totp", &[("code", &code_of(&secret))]).await;
+    browser.until("document.getElementById('secret').open").await;
+    check(&browser, "account-codes").await;
+    let codes = browser.run("return document.getElementById('secret-text').innerText").await;
+    let codes: Vec<String> = codes.as_str().unwrap().lines().map(str::to_owned).collect();
+    assert_eq!(codes.len(), 10);
+    browser.press(None, ESCAPE).await;
+    browser
+        .until("document.getElementById('factors').innerText.includes('10 recovery codes')")
+        .await;
+    assert_eq!(browser.run("return document.getElementById('totp-secret').innerText").await, "");
+    check(&browser, "account-factor").await;
+
+    // Signing in again asks for the second factor, and leads back.
+    submit("#sign-out", &[]).await;
+    browser.until("document.getElementById('sign-in')?.checkVisibility()").await;
+    browser.goto(&format!("{}/posts?status=failed", site.process.base)).await;
+    browser.until("document.getElementById('sign-in')?.checkVisibility()").await;
+    submit("#sign-in", &[("login", "ana"), ("password", &wanted)]).await;
+    browser.until("document.getElementById('factor').checkVisibility()").await;
+    check(&browser, "account-second-factor").await;
+    browser.goto(&account).await;
+    browser.until("document.getElementById('factor')?.checkVisibility()").await;
+    submit("#factor", &[("code", &codes[0])]).await;
+    browser.until("location.pathname === '/' && document.getElementById('main')").await;
+}
+
+/// The code that an authenticator app shows now.
+fn code_of(secret: &str) -> String {
+    let secret = totp_rs::Secret::try_from_base32(secret).unwrap();
+    let totp =
+        totp_rs::Builder::new().with_secret(secret).with_account_name("ana").build().unwrap();
+    totp.generate(u64::try_from(chrono::Utc::now().timestamp()).unwrap()).to_string()
 }
 
 /// The times at which the clocks of a zone show this, by looking at each quarter of an hour.

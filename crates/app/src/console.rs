@@ -1,6 +1,8 @@
 //! The pages of the console: who may see them, what they read, and their files.
 
+mod account;
 mod admin;
+mod google;
 mod help;
 mod home;
 mod notifications;
@@ -11,7 +13,9 @@ mod review;
 mod set_up;
 mod sources;
 
+pub(crate) use account::show_account;
 pub(crate) use admin::{show_audit, show_settings, show_settings_history, show_tokens, show_users};
+pub(crate) use google::back_from_google;
 pub(crate) use help::show_help;
 pub(crate) use home::show_home;
 pub(crate) use notifications::show_notifications;
@@ -81,7 +85,7 @@ where
         "/audit" => Section::Audit,
         _ => Section::Other,
     };
-    let (visitor, actor) = match viewer(app, request).await {
+    let (visitor, _) = match viewer(app, request).await {
         Ok(viewer) => viewer,
         Err(
             CallerRefused::Missing
@@ -100,21 +104,27 @@ where
             };
         }
     };
+    let shell = shell_of(app, &visitor, section).await;
+    match page(visitor, shell.clone()).await {
+        Ok(response) => response,
+        Err(problem) => told(shell, &problem),
+    }
+}
+
+/// What surrounds the pages of a user.
+async fn shell_of(app: &UseCases, visitor: &Visitor, section: Section) -> Shell {
+    let actor = visitor.user.actor();
     // A page is shown also if this cannot be read now; then the page itself says so.
     let needs_person = app.posts.needs_person(&actor).await.unwrap_or_default();
     let unread = app.notifications.count_unread(&actor).await.unwrap_or_default();
-    let shell = Shell {
+    Shell {
         user: visitor.user.username.to_string(),
-        scopes: visitor.user.effective_role().scopes(),
+        scopes: actor.scopes(),
         zone: app.zone_of(&visitor.user),
         section,
         is_sandbox_only: !app.connections.is_connected(Platform::X),
         needs_person,
         unread,
-    };
-    match page(visitor, shell.clone()).await {
-        Ok(response) => response,
-        Err(problem) => told(shell, &problem),
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) use self::access::{fits, operations, pages};
 pub(crate) use self::addresses::{API, CALLBACK};
 pub(crate) use self::around::{is_allowed_host, is_public_host};
 pub(crate) use self::body::{JsonBody, limited};
-pub(crate) use self::caller::{Caller, caller, viewer};
+pub(crate) use self::caller::{Caller, caller, enrolling_viewer, viewer};
 pub(crate) use self::client::{client, client_address};
 pub(crate) use self::contract::Contract;
 pub(crate) use self::docs_page::{fixed, routes as docs_page};

@@ -9,7 +9,6 @@ mod http;
 mod live;
 mod metrics;
 mod n8n;
-mod pages;
 mod routes;
 mod use_cases;
 mod wiring;

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::http::{API, CALLBACK, Contract, docs_page, document, fixed, health, limited, metrics};
 use crate::use_cases::UseCases;
-use crate::{api, console, http, n8n, pages};
+use crate::{api, console, http, n8n};
 
 /// Serves all routes until `stop` is true, then finishes the requests in progress and returns.
 pub(crate) async fn serve(listener: TcpListener, app: Arc<UseCases>, stop: watch::Receiver<bool>) {
@@ -41,7 +41,7 @@ pub(crate) fn tree() -> Route {
         .nest("/docs", page)
         .nest("/health", health())
         .at("/metrics", get(metrics))
-        .nest("/account", pages::routes())
+        .at("/account", get(console::show_account))
         .at("/review", get(console::show_review))
         .at("/batches", get(console::show_batches))
         .at("/batches/:id", get(console::show_batch))
@@ -61,7 +61,7 @@ pub(crate) fn tree() -> Route {
         .at("/setup", get(console::show_setup))
         .at("/assets/:hash/:name", get(console::send_asset))
         .at("/", get(console::show_home))
-        .at(CALLBACK, get(pages::back_from_google))
+        .at(CALLBACK, get(console::back_from_google))
         .at("/:first", console::show_missing)
         .at("/:first/*rest", console::show_missing)
 }

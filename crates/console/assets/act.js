@@ -1,10 +1,11 @@
 // Sends what a form names to the API, then draws the parts of the page again that it changed.
 
-import { proven, send } from "./call.js";
+import { proven } from "./call.js";
 import { showConflict } from "./diff.js";
 import { forget } from "./drafts.js";
 import { drawAgain, drawObjects, load, partsOf, settle } from "./part.js";
 import { say, word } from "./say.js";
+import { send } from "./send.js";
 import { entered } from "./zone.js";
 
 const MOST_STEPS = 20;
@@ -14,10 +15,11 @@ const steps = [];
 const isDone = ({ status }) => status >= 200 && status < 300;
 
 /** Tells why an operation failed. */
-function tell({ status, body }) {
+export function tell({ status, body, wait }) {
   const known = { 0: "offline", 401: "signed-out" }[status];
   const isChanged = status === 409 && body.current;
-  say(known ? word(known) : isChanged ? word("changed") : (body.detail ?? word("failed")), { isBad: true });
+  const why = known ? word(known) : isChanged ? word("changed") : (body.detail ?? word("failed"));
+  say(status === 429 && wait ? `${why}. ${word("wait").replace("0", wait)}` : why, { isBad: true });
 }
 
 /** The next card after this one that waits for a decision, or the one before. */
@@ -38,7 +40,7 @@ async function bodyOf(form) {
       // Check boxes of one name are a list.
       body[name] ??= [];
       if (field.checked) body[name].push("number" in field.dataset ? Number(value) : value);
-    } else if (value || field.required) {
+    } else if (value || field.required || "empty" in field.dataset) {
       const sent = field.type === "datetime-local" ? await entered(value) : value;
       if (sent === undefined) return null;
       body[name] = "number" in field.dataset ? Number(sent) : sent;
@@ -47,11 +49,11 @@ async function bodyOf(form) {
   return body;
 }
 
-/** Shows a secret, once. */
-function showOnce(text) {
+/** Shows a secret, or a list of them, once. */
+export function showOnce(secrets) {
   const dialog = document.getElementById("secret");
   const place = document.getElementById("secret-text");
-  place.textContent = text;
+  place.textContent = [secrets].flat().join("\n");
   dialog.addEventListener("close", () => place.replaceChildren(), { once: true });
   dialog.showModal();
 }

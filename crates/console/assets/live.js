@@ -41,7 +41,7 @@ function noticed({ kind, object_kind: of, object_id: id, version }) {
 
 /** Follows the changes while the page is seen. */
 function follow() {
-  if (document.hidden) {
+  if (document.hidden || !document.body.dataset.user) {
     stream?.close();
     stream = null;
     wasLeft = true;

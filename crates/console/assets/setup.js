@@ -1,6 +1,7 @@
 // Creates the first admin with the token of the set-up link.
 
 import { say, word } from "./say.js";
+import { send } from "./send.js";
 
 const form = document.getElementById("setup");
 const token = location.hash.slice(1);
@@ -14,14 +15,8 @@ form.addEventListener("submit", async (event) => {
   const fields = Object.fromEntries(new FormData(form));
   const body = { ...fields, username: fields.username || null, token };
   button.disabled = true;
-  try {
-    const headers = { "Content-Type": "application/json" };
-    const answer = await fetch("/api/v1/setup", { method: "POST", headers, body: JSON.stringify(body) });
-    if (answer.ok) return location.replace("/");
-    const problem = await answer.json().catch(() => ({}));
-    say(problem.detail ?? word("failed"), { isBad: true });
-  } catch {
-    say(word("offline"), { isBad: true });
-  }
+  const answer = await send("POST", "/api/v1/setup", null, body);
+  if (answer.status === 200) return location.replace("/");
+  say(answer.status ? (answer.body.detail ?? word("failed")) : word("offline"), { isBad: true });
   button.disabled = false;
 });

@@ -26,6 +26,7 @@ macro_rules! assets {
 assets! {
     "console.css": "text/css",
     "icon.svg": "image/svg+xml",
+    "account.js": "text/javascript",
     "act.js": "text/javascript",
     "bulk.js": "text/javascript",
     "call.js": "text/javascript",
@@ -35,7 +36,9 @@ assets! {
     "live.js": "text/javascript",
     "part.js": "text/javascript",
     "say.js": "text/javascript",
+    "send.js": "text/javascript",
     "setup.js": "text/javascript",
+    "sign_in.js": "text/javascript",
     "zone.js": "text/javascript",
 }
 

@@ -50,6 +50,14 @@ ops! {
     REMOVE_FACTORS =
         "DELETE" "/api/v1/users/{id}/second-factor", "remove_second_factor_of_user", Admin;
     UPDATE_ME = "PATCH" "/api/v1/me", "update_me", Read;
+    CHANGE_PASSWORD = "POST" "/api/v1/me/password", "change_own_password", Read;
+    REMOVE_TOTP = "DELETE" "/api/v1/me/second-factor/totp", "remove_totp", Read;
+    REMOVE_PASSKEY =
+        "DELETE" "/api/v1/me/second-factor/passkeys/{id}", "remove_passkey", Read;
+    RENEW_CODES =
+        "POST" "/api/v1/me/second-factor/recovery-codes", "renew_recovery_codes", Read;
+    END_SESSION = "DELETE" "/api/v1/sessions/{id}", "end_session", Read;
+    END_OTHER_SESSIONS = "DELETE" "/api/v1/sessions", "end_other_sessions", Read;
     CHOOSE = "PATCH" "/api/v1/me/notifications", "update_notification_choices", Read;
     MARK_READ = "POST" "/api/v1/notifications/read", "read_notifications", Read;
     CREATE_TOKEN = "POST" "/api/v1/tokens", "create_token", Read;

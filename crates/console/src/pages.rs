@@ -1,5 +1,6 @@
 //! The pages.
 
+mod account;
 mod audit;
 mod batches;
 mod help;
@@ -19,6 +20,7 @@ mod tokens;
 mod tweet;
 mod users;
 
+pub use account::{AccountPage, Factors, SignInPage};
 pub use audit::{AuditFilter, AuditPage};
 pub use batches::{BatchPage, BatchesPage};
 pub use help::HelpPage;

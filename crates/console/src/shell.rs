@@ -14,6 +14,7 @@ pub enum Section {
     Publishing,
     Sandbox,
     Notifications,
+    Account,
     Tokens,
     Settings,
     Users,
@@ -87,6 +88,7 @@ impl Shell {
                  post.failed post.unknown post.missed post.held source_tweets.lapsed"
             }
             Section::Sources
+            | Section::Account
             | Section::Tokens
             | Section::Settings
             | Section::Users

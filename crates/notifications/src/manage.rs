@@ -100,9 +100,9 @@ impl ManageNotifications {
         if let Some((kind, _)) = change.deliveries.iter().find(|(kind, _)| !is_for(*kind)) {
             return Err(ManageNotificationsError::NotForRole(*kind));
         }
-        let object = ObjectRef::new("user", &user);
+        let object = ObjectRef::new("notifications", &user);
         let (by, now) = (actor.reference(), self.clock.now());
-        let mut event = NewEvent::new("user.notifications_chosen", object, &by, now);
+        let mut event = NewEvent::new("notifications.chosen", object, &by, now);
         event.user = Some(user);
         if let Some(hour) = change.digest_hour {
             event = event.with("digest_hour", hour.number());

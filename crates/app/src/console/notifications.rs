@@ -17,9 +17,8 @@ pub(crate) async fn show_notifications(request: &Request, app: Data<&Arc<UseCase
         let (actor, query) = (visitor.user.actor(), Query::of(request));
         let found = app.notifications.list(&actor, None, query.page()?).await?;
         let choices = app.notifications.choices(&actor).await?;
-        let has_zone = visitor.user.time_zone.is_some();
         let links = query.links(found.next);
-        draw(&NotificationsPage::new(shell, &found.items, &choices, has_zone, links))
+        draw(&NotificationsPage::new(shell, &found.items, &choices, links))
     })
     .await
 }

@@ -135,6 +135,7 @@ static PAGES: &[(&str, Scope)] = &[
     ("/publishing", Read),
     ("/sandbox", Read),
     ("/notifications", Read),
+    ("/account", Read),
     ("/tokens", Read),
     ("/help", Read),
     ("/settings", Admin),

@@ -13,7 +13,7 @@ use waggle_settings::Values;
 
 use super::Problem;
 use super::access::{page_names, pattern};
-use super::addresses::{API, CALLBACK};
+use super::addresses::API;
 use super::client::client_address;
 use super::pace::{Pace, most_calls};
 use super::request_id::{REQUEST_ID, new_id, request_id};
@@ -207,7 +207,7 @@ fn set_headers(headers: &mut HeaderMap, id: &str, path: &str) {
     let is_html = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    let is_older = is_page("/docs") || is_page("/account") || path == CALLBACK;
+    let is_older = is_page("/docs");
     let policy = if is_html && !is_older {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
          connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \

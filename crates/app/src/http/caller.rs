@@ -101,6 +101,17 @@ pub(crate) async fn viewer(
     Ok((visitor, actor))
 }
 
+/// Authenticates a request for the page on which people set up a second factor, also those who must
+/// have one first.
+pub(crate) async fn enrolling_viewer(
+    app: &UseCases,
+    request: &Request,
+) -> Result<Visitor, CallerRefused> {
+    let visitor = visitor(app, request).await?.ok_or(CallerRefused::Missing)?;
+    come_far_enough(app, &visitor, Access::Enrolling)?;
+    Ok(visitor)
+}
+
 /// Checks the second factor of a visitor, as far as `access` requires it.
 fn come_far_enough(app: &UseCases, visitor: &Visitor, access: Access) -> Result<(), CallerRefused> {
     let is_enrolling = matches!(access, Access::Enrolling | Access::FreshEnrolling);

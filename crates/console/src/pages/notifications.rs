@@ -2,12 +2,11 @@
 
 use askama::Template;
 use serde_json::json;
-use waggle_kernel::Zone;
 use waggle_notifications::{Choices, Delivery, Kind, Notification};
 
 use crate::control::Control;
 use crate::links::Links;
-use crate::ops::{CHOOSE, MARK_READ, UPDATE_ME};
+use crate::ops::{CHOOSE, MARK_READ};
 use crate::shell::Shell;
 use crate::words::Moment;
 
@@ -40,10 +39,6 @@ pub struct NotificationsPage {
     ways: [(Delivery, &'static str); 4],
     digest_hour: u8,
     choose: Option<Control>,
-    zones: Vec<Zone>,
-    /// Whether the user chose the time zone.
-    has_zone: bool,
-    choose_zone: Option<Control>,
 }
 
 /// A way in which people are told, for people.
@@ -57,13 +52,11 @@ const fn way(delivery: Delivery) -> &'static str {
 }
 
 impl NotificationsPage {
-    /// The page of these notifications, for a user who made these choices. `has_zone` is whether
-    /// the time zone is one of them.
+    /// The page of these notifications, for a user who made these choices.
     pub fn new(
         shell: Shell,
         notifications: &[Notification],
         choices: &Choices,
-        has_zone: bool,
         links: Links,
     ) -> Self {
         let scopes = shell.scopes;
@@ -90,7 +83,6 @@ impl NotificationsPage {
             chosen: choices.of(kind),
         };
         let choose = Control::new(&CHOOSE, "", None, "Save", scopes);
-        let choose_zone = Control::new(&UPDATE_ME, "", None, "Save", scopes);
         Self {
             lines: notifications.iter().map(line).collect(),
             read_all: read_all.filter(|_| links.is_first()),
@@ -98,9 +90,6 @@ impl NotificationsPage {
             ways: Delivery::ALL.map(|delivery| (delivery, way(delivery))),
             digest_hour: choices.digest_hour.number(),
             choose: choose.map(|control| control.done("Saved")),
-            choose_zone: choose_zone.map(|control| control.done("Saved")),
-            zones: Zone::all().collect(),
-            has_zone,
             links,
             shell,
         }

@@ -1,47 +1,22 @@
-//! The account pages: sign-in, registration, emailed codes and links, and the return from Google.
-//!
-//! The page consists of three files that are the same for every user, and does everything through
-//! the API. The secret of an emailed link comes after the `#`, which browsers do not send to a
-//! server.
+//! The return from Google after a sign-in there.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use poem::endpoint::make_sync;
-use poem::http::{StatusCode, header};
+use poem::http::header;
 use poem::web::Data;
-use poem::{Endpoint, IntoResponse as _, Request, Response, Route, get, handler};
+use poem::{IntoResponse as _, Request, Response, handler};
 use waggle_accounts::{
-    Callback, CodeError, Finished, GoogleError, IdentityError, ProvenBy, RegisterError, ReturnTo,
+    Callback, CodeError, Finished, GoogleError, IdentityError, ProvenBy, RegisterError,
 };
 
+use super::account::{see_other, sign_in};
 use crate::api::{as_they_are, session_cookie};
 use crate::http::{GOOGLE_COOKIE, Problem, client};
 use crate::use_cases::UseCases;
 
 /// The maximum size of a code, state or error from Google, in bytes. Longer ones are ignored.
 const MOST: usize = 2_048;
-
-const PAGE: &str = include_str!("../pages/account.html");
-
-/// The page, its script and its style sheet.
-pub(crate) fn routes() -> Route {
-    Route::new()
-        .at("/", get(make_sync(|_| page(StatusCode::OK, "", 0))))
-        .at("/account.js", get(file("text/javascript", include_str!("../pages/account.js"))))
-        .at("/account.css", get(file("text/css", include_str!("../pages/account.css"))))
-}
-
-fn file(content_type: &'static str, text: &'static str) -> impl Endpoint<Output = Response> {
-    make_sync(move |_| Response::builder().content_type(content_type).body(text))
-}
-
-/// The page, which first shows `view` and leads back after `back_after` seconds; 0 means never.
-/// Both values come from this program: nothing of a request is inserted into the page.
-fn page(status: StatusCode, view: &'static str, back_after: i64) -> Response {
-    let body = PAGE.replace("{view}", view).replace("{back_after}", &back_after.to_string());
-    Response::builder().status(status).content_type("text/html; charset=utf-8").body(body)
-}
 
 /// Handles the return from Google. An error is shown on the page, or as a problem to clients that
 /// ask for JSON.
@@ -93,7 +68,7 @@ async fn finish(app: &UseCases, request: &Request) -> Result<Response, GoogleErr
                 .await
                 .map_err(|_| GoogleError::Refused)?;
             // The page asks for the second factor.
-            let place = if opened.is_complete { home(&return_to) } else { "/account" };
+            let place = if opened.is_complete { return_to.as_str() } else { "/account" };
             let mut response = see_other(place);
             if let Ok(cookie) = session_cookie(app, &opened).parse() {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -105,15 +80,6 @@ async fn finish(app: &UseCases, request: &Request) -> Result<Response, GoogleErr
 
 const fn is_of_name(c: char) -> bool {
     c.is_ascii_alphabetic() || c == '_'
-}
-
-/// The path after sign-in. `/`, the default, leads to the account page.
-fn home(return_to: &ReturnTo) -> &str {
-    if return_to.as_str() == "/" { "/account" } else { return_to.as_str() }
-}
-
-fn see_other(place: &str) -> Response {
-    Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, place).finish()
 }
 
 fn told(app: &UseCases, request: &Request, error: GoogleError) -> Response {
@@ -135,5 +101,12 @@ fn told(app: &UseCases, request: &Request, error: GoogleError) -> Response {
         return problem.into_response();
     }
     let seconds = app.settings.values().breach_redirect_delay.duration().num_seconds();
-    page(problem.status(), view, if view == "foreign-domain" { seconds } else { 0 })
+    let seconds = if view == "foreign-domain" { seconds } else { 0 };
+    sign_in(app, view, seconds, String::new()).map_or_else(
+        Problem::into_response,
+        |mut response| {
+            response.set_status(problem.status());
+            response
+        },
+    )
 }
