@@ -22,12 +22,15 @@ pub struct Change {
 }
 
 impl Change {
-    /// Whether the actor may learn of it: of accounts, if it is an admin who is signed in; of
-    /// settings and of events themselves, if it is an admin; of anything else, if it may read.
+    /// Whether the actor may learn of it: of accounts and of what people chose for themselves, if
+    /// it is an admin who is signed in; of settings and of events themselves, if it is an admin; of
+    /// anything else, if it may read.
     pub fn is_visible_to(&self, actor: &Actor) -> bool {
         let is_admin = actor.require(Scope::Admin).is_ok();
         match self.object_kind.as_str() {
-            "account" => is_admin && matches!(actor.kind(), ActorKind::User { .. }),
+            "account" | "notifications" => {
+                is_admin && matches!(actor.kind(), ActorKind::User { .. })
+            }
             "setting" | EVENTS => is_admin,
             _ => actor.require(Scope::Read).is_ok(),
         }
@@ -82,12 +85,13 @@ mod tests {
         let user = |scope| Actor::user(UserId::new(1), "joe", Scopes::of(&[scope]));
         let token = |scope| Actor::token(TokenId::new(1), "n8n", Scopes::of(&[scope]));
         let sees = |actor: Actor| {
-            ["account", "setting", "events", "post"].map(|kind| change(kind).is_visible_to(&actor))
+            ["account", "notifications", "setting", "events", "post"]
+                .map(|kind| change(kind).is_visible_to(&actor))
         };
 
-        assert_eq!(sees(user(Scope::Admin)), [true, true, true, true]);
-        assert_eq!(sees(token(Scope::Admin)), [false, true, true, true]);
-        assert_eq!(sees(user(Scope::Read)), [false, false, false, true]);
-        assert_eq!(sees(token(Scope::Ingest)), [false, false, false, false]);
+        assert_eq!(sees(user(Scope::Admin)), [true, true, true, true, true]);
+        assert_eq!(sees(token(Scope::Admin)), [false, false, true, true, true]);
+        assert_eq!(sees(user(Scope::Read)), [false, false, false, false, true]);
+        assert_eq!(sees(token(Scope::Ingest)), [false, false, false, false, false]);
     }
 }

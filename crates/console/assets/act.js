@@ -96,7 +96,7 @@ async function act(form) {
   // A part does one thing at a time. Its buttons stay focused meanwhile.
   if (part.ariaBusy === "true") return;
   part.ariaBusy = "true";
-  const sent = { method, path, version, body: await bodyOf(form) };
+  const sent = { method, path, version, body: await bodyOf(form).catch(() => null) };
   if (!sent.body) {
     part.ariaBusy = null;
     return;

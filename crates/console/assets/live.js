@@ -7,8 +7,10 @@ const GATHER = 200;
 
 const fresh = document.getElementById("fresh");
 const news = fresh.dataset.news.split(" ");
-/** The objects whose changes people may be told of. */
-const TOLD = ["campaign_batch", "generated_tweet", "post", "source_tweets"];
+/** The objects of whose changes people may be told, and after how long that is drawn. */
+const TOLD = ["campaign_batch", "generated_tweet", "post", "source_tweets", "run"];
+const LATER = 1000;
+let isTelling = false;
 /** The objects that changed, with their versions. */
 const changed = new Map();
 let stream = null;
@@ -35,8 +37,13 @@ function drawChanged() {
 function noticed({ kind, object_kind: of, object_id: id, version }) {
   if (!changed.size) setTimeout(drawChanged, GATHER);
   changed.set(`${of}:${id}`, version);
-  if (TOLD.includes(of)) changed.set("notifications:unread", null);
   if (news.includes(kind)) fresh.hidden = false;
+  if (!TOLD.includes(of) || isTelling) return;
+  isTelling = true;
+  setTimeout(() => {
+    isTelling = false;
+    redraw(partsOf("notifications:unread"));
+  }, LATER);
 }
 
 /** Follows the changes while the page is seen. */

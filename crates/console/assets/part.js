@@ -47,8 +47,11 @@ export const partsOf = (object) => [...document.querySelectorAll(`[data-objects~
  * what was written there.
  */
 export async function drawAgain(part, page = load(part.dataset.from)) {
-  const found = (await page).getElementById(part.id);
-  if (!part.isConnected) return part;
+  const drawn = part;
+  const found = (await page).getElementById(drawn.id);
+  // Meanwhile, the part may have been drawn by somebody else.
+  part = drawn.isConnected ? drawn : document.getElementById(drawn.id);
+  if (!part) return drawn;
   if (!found) {
     part.remove();
     return null;

@@ -14,6 +14,7 @@ function shown(time, timeZone) {
 /** The times at which the clocks of a zone show this: none if they skip it, two if they show it twice. */
 export function timesOf(local, timeZone = zone) {
   const inUtc = Date.parse(`${local}Z`);
+  if (Number.isNaN(inUtc)) return [];
   const times = [inUtc - DAY, inUtc + DAY].map((near) => {
     const offset = Date.parse(`${shown(near, timeZone)}Z`) - Math.floor(near / 60_000) * 60_000;
     return inUtc - offset;
@@ -32,10 +33,20 @@ function ask(times) {
   });
 }
 
+/** Whether the browser knows a zone. Its list may be older than that of the server. */
+function isKnown(timeZone) {
+  try {
+    shown(0, timeZone);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The time that somebody entered, in UTC; nothing if the clocks do not show it. */
 export async function entered(local) {
-  const times = timesOf(local);
-  if (!times.length) say(word("skipped"), { isBad: true });
+  const times = isKnown(zone) ? timesOf(local) : [];
+  if (!times.length) say(word(isKnown(zone) ? "skipped" : "zone"), { isBad: true });
   return times.length > 1 ? ask(times) : times[0];
 }
 
@@ -43,10 +54,11 @@ export async function entered(local) {
 function offer() {
   const strip = document.getElementById("other-zone");
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  if (!strip || !isKnown(zone)) return;
   const isSame = (time) => shown(time, timeZone) === shown(time, zone);
   const now = Date.now();
   const isDismissed = localStorage.getItem("waggle-zone") === timeZone;
-  if (!strip || isDismissed || (isSame(now) && isSame(now + 182 * DAY))) return;
+  if (isDismissed || (isSame(now) && isSame(now + 182 * DAY))) return;
   strip.querySelector("strong").textContent = timeZone;
   strip.querySelector("[name=time_zone]").value = timeZone;
   strip.querySelector("[type=button]").addEventListener("click", () => {

@@ -66,6 +66,12 @@ impl Shell {
         }
     }
 
+    /// The page that draws the number of unread notifications: on the page of notifications this
+    /// one, elsewhere a page that is cheap to draw.
+    pub(crate) fn bell_from(&self) -> &'static str {
+        if self.section == Section::Notifications { "/notifications" } else { "/help" }
+    }
+
     /// The value of `aria-current` of the link to a section.
     pub(crate) fn current(&self, section: Section) -> &'static str {
         if self.section == section { "page" } else { "false" }
@@ -83,11 +89,9 @@ impl Shell {
             Section::Posts => "post.created",
             Section::Publishing => "post.created post.unknown post.missed post.held post.failed",
             Section::Sandbox => "post.published",
-            Section::Notifications => {
-                "batch.received batch.restored tweet.edited tweet.withdrawn tweet.restored \
-                 post.failed post.unknown post.missed post.held source_tweets.lapsed"
-            }
+
             Section::Sources
+            | Section::Notifications
             | Section::Account
             | Section::Tokens
             | Section::Settings

@@ -33,11 +33,11 @@ impl PostState {
         self.event("post.created", by, at)
     }
 
-    /// The event of the change to this state; `None` while a worker is publishing the post. The
-    /// deliveries tell what happens then.
+    /// The event of the change to this state; `None` while a worker is publishing the post, unless
+    /// it waits for the owner of its account. The deliveries tell what happens then.
     pub fn reached(&self, by: &ActorRef, at: DateTime<Utc>) -> Option<NewEvent> {
         let kind = match self.status {
-            PostStatus::Scheduled if self.is_held => "post.held",
+            PostStatus::Scheduled | PostStatus::Publishing if self.is_held => "post.held",
             PostStatus::Scheduled => "post.scheduled",
             PostStatus::Publishing => return None,
             PostStatus::Published => "post.published",

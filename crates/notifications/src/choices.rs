@@ -12,7 +12,8 @@ named_enum! {
     pub enum Delivery: "delivery" {
         /// In the console, and by an email within a minute.
         AtOnce = "at_once",
-        /// In the console, and by an email once a day, with all that is open then.
+        /// In the console, and by an email once a day, with all that is open then and was in no
+        /// other email.
         Digest = "digest",
         /// In the console only.
         Console = "console",
@@ -69,7 +70,12 @@ impl Choices {
     /// Makes a change.
     pub fn apply(&mut self, change: &ChoicesChange) {
         self.digest_hour = change.digest_hour.unwrap_or(self.digest_hour);
-        self.chosen.extend(change.deliveries.iter().copied());
+        for (kind, delivery) in &change.deliveries {
+            // What was not chosen follows the default.
+            if self.of(*kind) != *delivery {
+                self.set(*kind, *delivery);
+            }
+        }
     }
 
     /// What was chosen.

@@ -83,6 +83,19 @@ impl ManageNotifications {
         Ok(self.notifications.choices(person(actor)?).await?)
     }
 
+    /// Moves the next digest of the person to its hour in another time zone.
+    ///
+    /// # Errors
+    ///
+    /// As for [`list`](Self::list).
+    pub async fn move_digest(
+        &self,
+        actor: &Actor,
+        zone: Zone,
+    ) -> Result<(), ManageNotificationsError> {
+        Ok(self.notifications.move_digest(person(actor)?, zone, self.clock.now()).await?)
+    }
+
     /// Changes what the person chose. `zone` is the time zone of the person.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Reads from events which matters were opened, and which may be settled.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -37,20 +37,23 @@ pub struct Opened {
     pub at: DateTime<Utc>,
 }
 
-/// What some events mean: which matters they opened, and of which objects matters may be settled.
-/// Whether they are, only the present state of these objects tells.
+/// What some events mean: which matters they opened and ended, and of which objects other matters
+/// may be settled. Whether these are, only the present state of the objects tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Step {
-    /// In the order of the events.
+    /// In the order of the events. Those that a later event ended are left out.
     pub opened: Vec<Opened>,
+    /// Matters that ended, also if they are opened again: by kind, and by their objects.
+    pub ended: BTreeMap<Kind, BTreeSet<String>>,
     /// The ids of posts that changed.
     pub posts: BTreeSet<i64>,
     /// The ids of generated tweets that changed.
     pub tweets: BTreeSet<i64>,
     /// The ids of batches that changed, or whose tweets did.
     pub batches: BTreeSet<i64>,
-    /// The platforms whose posts changed.
-    pub platforms: BTreeSet<String>,
+    /// The ids of batches that changed themselves, so that matters of all their tweets may be
+    /// settled.
+    pub whole_batches: BTreeSet<i64>,
     /// Whether source tweets changed.
     pub has_source_tweets: bool,
 }
@@ -61,6 +64,9 @@ impl Step {
         let mut step = Self::default();
         for event in events {
             step.touch(event);
+            for kind in ended_by(event) {
+                step.end(*kind, &event.object_id);
+            }
             if let Some(matter) = opened_by(event) {
                 step.opened.push(Opened { matter, actor: event.actor.clone(), at: event.at });
             }
@@ -68,21 +74,54 @@ impl Step {
         step
     }
 
+    /// Whether the events concern nobody.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     fn touch(&mut self, event: &Event) {
         let id = event.object_id.parse::<i64>().ok();
         match event.object_kind.as_str() {
-            "campaign_batch" => self.batches.extend(id),
+            "campaign_batch" => {
+                self.batches.extend(id);
+                self.whole_batches.extend(id);
+                // A batch ends the leases of the run that made it.
+                self.has_source_tweets |= event.kind == "batch.received";
+            }
             "generated_tweet" => {
                 self.tweets.extend(id);
                 self.batches.extend(number(event, "batch"));
             }
-            "post" => {
-                self.posts.extend(id);
-                self.platforms.extend(text(event, "platform").map(str::to_owned));
-            }
+            "post" => self.posts.extend(id),
             "source_tweets" | "run" => self.has_source_tweets = true,
             _ => {}
         }
+    }
+
+    fn end(&mut self, kind: Kind, object: &str) {
+        self.opened.retain(|opened| {
+            let matter = &opened.matter;
+            !(matter.kind == kind && matter.object == object)
+        });
+        self.ended.entry(kind).or_default().insert(object.to_owned());
+    }
+}
+
+/// The kinds of matters of its object that an event ended.
+fn ended_by(event: &Event) -> &'static [Kind] {
+    use Kind::{BatchArrived, DecisionRequested, PostFailed, PostMissed, PostUnknown};
+    match event.kind.as_str() {
+        "batch.archived" => &[BatchArrived],
+        "tweet.approved" | "tweet.rejected" | "tweet.archived" | "tweet.posted" => {
+            &[DecisionRequested]
+        }
+        "post.failed" => &[PostMissed, PostUnknown],
+        "post.unknown" => &[PostFailed, PostMissed],
+        "post.missed" => &[PostFailed, PostUnknown],
+        "post.scheduled" | "post.held" | "post.published" | "post.cancelled" => {
+            &[PostFailed, PostMissed, PostUnknown]
+        }
+        _ => &[],
     }
 }
 
@@ -118,10 +157,14 @@ fn opened_by(event: &Event) -> Option<Matter> {
     };
     let on = match text(event, "platform") {
         Some("x") => " on X".to_owned(),
+        Some("sandbox") => " in the sandbox".to_owned(),
         Some(platform) => format!(" on {platform}"),
         None => String::new(),
     };
-    let because = text(event, "reason").map(|reason| format!(": {reason}")).unwrap_or_default();
+    // A reason that names the actor would show an ID.
+    let reason = text(event, "reason").filter(|reason| !reason.contains(&event.actor));
+    let because = reason.map(|reason| format!(": {}", reason.trim_end_matches('.')));
+    let because = because.unwrap_or_default();
     let of_post =
         |kind, summary| Some(Matter { kind, object: id.to_owned(), batch: None, summary });
     let matter = match event.kind.as_str() {
@@ -131,7 +174,10 @@ fn opened_by(event: &Event) -> Option<Matter> {
             let tweets = of_these(count(event, "tweets"), "tweet");
             of_batch(format!("The batch {name}{} arrived with {tweets}", title.unwrap_or_default()))
         }
-        "batch.restored" => of_batch(format!("The batch {id} was restored")),
+        "batch.restored" => {
+            let name = text(event, "batch_id").unwrap_or(id);
+            of_batch(format!("The batch {name} was restored"))
+        }
         "tweet.edited" => of_tweet("was edited and waits for a decision"),
         "tweet.withdrawn" => of_tweet("waits for a decision: its approval was withdrawn"),
         "tweet.restored" => of_tweet("was restored and waits for a decision"),
@@ -204,9 +250,9 @@ mod tests {
         let opened = matters(&[
             event("batch.received", ("campaign_batch", "7"), &batch),
             event("tweet.edited", ("generated_tweet", "31"), &tweet),
-            event("tweet.approved", ("generated_tweet", "31"), &tweet),
+            event("tweet.approved", ("generated_tweet", "32"), &tweet),
             event("post.failed", ("post", "5"), &post),
-            event("post.published", ("post", "5"), &post),
+            event("post.created", ("post", "9"), &post),
             event("post.held", ("post", "6"), &json!({ "platform": "sandbox" })),
             event("source_tweets.lapsed", ("source_tweets", ""), &json!({ "tweet_ids": ["1"] })),
         ]);
@@ -219,7 +265,7 @@ mod tests {
                 Kind::PostsHeld,
                 "sandbox",
                 None,
-                "Posts on sandbox wait for the owner of the account",
+                "Posts in the sandbox wait for the owner of the account",
             ),
             (
                 Kind::SourceTweetsLapsed,
@@ -246,10 +292,35 @@ mod tests {
 
         assert_eq!(step.opened, []);
         assert_eq!(step.tweets, BTreeSet::from([31]));
+        assert_eq!(step.whole_batches, BTreeSet::from([8]));
         assert_eq!(step.batches, BTreeSet::from([7, 8]));
         assert_eq!(step.posts, BTreeSet::from([5]));
-        assert_eq!(step.platforms, BTreeSet::from(["x".to_owned()]));
         assert!(step.has_source_tweets);
+    }
+
+    #[test]
+    fn a_matter_that_ended_and_came_back_is_another_one() {
+        let of = |kind, reason| event(kind, ("post", "5"), &json!({ "reason": reason }));
+        let step = Step::of(&[
+            of("post.failed", "one"),
+            of("post.scheduled", "again"),
+            of("post.failed", "two."),
+        ]);
+
+        let opened: Vec<&str> = step.opened.iter().map(|o| o.matter.summary.as_str()).collect();
+        assert_eq!(opened, ["Post 5 failed: two"]);
+        assert!(step.ended[&Kind::PostFailed].contains("5"));
+        // The same state twice is one matter.
+        let step = Step::of(&[of("post.unknown", "one"), of("post.unknown", "two")]);
+        assert!(step.opened.len() == 2 && !step.ended.contains_key(&Kind::PostUnknown));
+    }
+
+    #[test]
+    fn a_reason_that_names_the_actor_is_left_out() {
+        let reason = json!({ "reason": "user:3 reported that it was not published" });
+        let opened = matters(&[event("post.failed", ("post", "5"), &reason)]);
+
+        assert_eq!(opened[0].3, "Post 5 failed");
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub trait NotificationRepository: Send + Sync {
     /// Returns whether there are more events.
     ///
     /// A person has at most one notification of a matter. Those who have a notification of a batch
-    /// get none of its tweets.
+    /// get none of its tweets. A matter is settled when an event ended it, or when its object does
+    /// not need anybody any more.
     async fn consider_events(
         &self,
         most: u16,
@@ -30,7 +31,8 @@ pub trait NotificationRepository: Send + Sync {
     ) -> Result<bool, PortError>;
 
     /// Queues the emails that are due, one for each person, for up to `most` people. Each
-    /// notification is in one email only. A person gets at most one of these emails a minute.
+    /// notification is in one email only. A person gets at most one of these emails a minute, and
+    /// none while another one waits for the mail server.
     /// Returns how many emails were queued.
     async fn queue_mails(&self, most: u16, now: DateTime<Utc>) -> Result<usize, PortError>;
 
@@ -56,12 +58,20 @@ pub trait NotificationRepository: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<u64, PortError>;
 
+    /// Moves what waits for the next digest of the person to its hour in another time zone.
+    async fn move_digest(
+        &self,
+        user: UserId,
+        zone: Zone,
+        now: DateTime<Utc>,
+    ) -> Result<(), PortError>;
+
     /// What the person chose.
     async fn choices(&self, user: UserId) -> Result<Choices, PortError>;
 
     /// Changes what the person chose, and returns it. The event is recorded if that makes a
     /// difference. Notifications of kinds that are now off are removed. What waits to be mailed is
-    /// mailed, or not, as chosen now.
+    /// mailed, or not, as chosen now. An email that is due already stays due.
     async fn choose(
         &self,
         user: UserId,

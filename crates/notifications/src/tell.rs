@@ -7,7 +7,7 @@ use waggle_kernel::{Clock, PortError, Zone};
 use crate::ports::NotificationRepository;
 
 /// The maximum number of events that are considered at once.
-const MOST_EVENTS: u16 = 500;
+const MOST_EVENTS: u16 = 200;
 /// The maximum number of people whose emails are queued at once.
 const MOST_PEOPLE: u16 = 50;
 

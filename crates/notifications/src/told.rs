@@ -1,6 +1,6 @@
 //! Who is told of which matters.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use waggle_kernel::ids::UserId;
@@ -25,6 +25,8 @@ pub struct Known {
     pub matters: HashSet<(UserId, Kind, String)>,
     /// The batches of which people have a notification.
     pub batches: HashSet<(UserId, i64)>,
+    /// When people were to be mailed about matters that have grown, so that they are told again.
+    pub grown: HashMap<(UserId, Kind), DateTime<Utc>>,
 }
 
 /// The notifications that `people` get of matters. Nobody is told of a matter twice, or of a tweet
@@ -50,7 +52,9 @@ pub fn told<'a>(
             if kind == Kind::BatchArrived {
                 known.batches.extend(of_batch);
             }
-            let mail_due = person.choices.mail_due(kind, person.zone, now);
+            let due = person.choices.mail_due(kind, person.zone, now);
+            let earlier = known.grown.get(&(person.id, kind)).copied();
+            let mail_due = due.map(|due| earlier.map_or(due, |earlier| earlier.min(due)));
             told.push(NewNotification { user: person.id, opened, mail_due });
         }
     }
@@ -108,7 +112,7 @@ mod tests {
         let failed = opened(Kind::PostFailed, "5", None, "system");
         let known = Known {
             matters: HashSet::from([(UserId::new(1), Kind::PostFailed, "5".to_owned())]),
-            batches: HashSet::new(),
+            ..Known::default()
         };
 
         let told = of(&[failed.clone(), failed], &people, known);

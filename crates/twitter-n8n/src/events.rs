@@ -64,6 +64,7 @@ pub fn batch_changed(
     };
     NewEvent::new(kind, ObjectRef::new(CAMPAIGN_BATCH, &before.id), by, now)
         .with_version(before.version.next())
+        .with("batch_id", before.batch_id.clone())
         .with_difference(state(before), &state(after))
 }
 

@@ -15,7 +15,7 @@ CREATE TABLE notifications (
 ) STRICT;
 CREATE INDEX notifications_of_user ON notifications (user_id, id);
 CREATE INDEX notifications_unread ON notifications (user_id, id) WHERE read_at IS NULL;
-CREATE INDEX notifications_of_object ON notifications (object_id, kind);
+CREATE INDEX notifications_of_object ON notifications (kind, object_id);
 CREATE INDEX notifications_of_batch ON notifications (batch_id) WHERE batch_id IS NOT NULL;
 CREATE INDEX notifications_due ON notifications (mail_due_at, user_id) WHERE mail_due_at IS NOT NULL;
 

@@ -360,6 +360,9 @@ impl AccountsApi {
         };
         let client = client(&app, request);
         let user = app.people.users.change_own(&person.visitor, &change, &client).await?;
+        if user.time_zone != person.visitor.user.time_zone {
+            app.notifications.move_digest(&user.actor(), app.zone_of(&user)).await?;
+        }
         Ok(Json((&user).into()))
     }
 

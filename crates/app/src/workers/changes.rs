@@ -50,9 +50,10 @@ pub(crate) async fn run(app: Arc<UseCases>, queues: Queues, mut stop: watch::Rec
     }
 }
 
-/// Considers some events and queues the emails that are due. Returns whether there are more events.
+/// Considers some events and queues the emails that are due, even if the former fails. Returns
+/// whether there are more events.
 async fn tell(app: &UseCases) -> Result<bool, PortError> {
-    let more = app.tell_people.step(app.default_zone()).await?;
+    let more = app.tell_people.step(app.default_zone()).await;
     app.tell_people.queue_mails().await?;
-    Ok(more)
+    more
 }

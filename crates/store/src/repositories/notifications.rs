@@ -1,6 +1,6 @@
 //! Notifications: considers events, queues emails, and keeps what people chose.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use serde_json::{Map, Value};
 use waggle_accounts::{Letter, MatterLine, NewMail, Role, User};
-use waggle_content::PostStatus;
+use waggle_content::{Platform, PostStatus};
 use waggle_kernel::ids::UserId;
 use waggle_kernel::{Cursor, Hour, NewEvent, Page, PageRequest, PortError, Zone};
 use waggle_notifications::ports::NotificationRepository;
@@ -18,17 +18,19 @@ use waggle_notifications::{
     OBJECT_KINDS, Opened, Person, Read, Step, told,
 };
 
+use waggle_twitter_n8n::Status;
+
 use super::generated_tweets::WAITING;
 use super::posts::held;
 use super::user_row::{UserRow, user};
-use super::{Conn, Db, Repositories, columns, dialect, events, mails, one_more};
+use super::{Conn, Db, Repositories, columns, dialect, events, mails as queue, one_more};
 use crate::error::{StoreError, column, during};
 use crate::insert_many::{CHUNK, OnConflict, insert_many};
 use crate::queues::Queue;
 use crate::run_query::RunQueryDsl;
 use crate::schema::{
-    campaign_batches, event_chain, generated_tweets, notification_choices, notification_position,
-    notifications, posts, source_tweets, users,
+    campaign_batches, event_chain, generated_tweets, mails, notification_choices,
+    notification_position, notifications, posts, source_tweets, twitter_posts, users,
 };
 use crate::types::Time;
 
@@ -38,6 +40,12 @@ const PAUSE: Duration = Duration::minutes(1);
 const MOST_LINES: usize = 50;
 /// The maximum number of matters that are counted for an email.
 const MOST_COUNTED: i64 = 10_000;
+/// The maximum number of notifications that are due whose people are looked up at once.
+const MOST_DUE: i64 = 1_000;
+/// The maximum number of objects that a statement names.
+const MOST_NAMED: usize = 500;
+/// The name of these emails in the queue.
+const MATTERS: &str = "MATTERS";
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = notification_choices)]
@@ -109,11 +117,7 @@ async fn lock(connection: &mut Conn) -> QueryResult<i64> {
 }
 
 /// The people who may be told of one of these matters.
-async fn people(
-    connection: &mut Conn,
-    opened: &[Opened],
-    zone: Zone,
-) -> Result<Vec<Person>, StoreError> {
+async fn people(connection: &mut Conn, opened: &[Opened], zone: Zone) -> QueryResult<Vec<Person>> {
     let is_told = |role: &Role| opened.iter().any(|o| o.matter.kind.is_for(role.scopes()));
     let roles: Vec<&str> = Role::ALL.into_iter().filter(is_told).map(Role::name).collect();
     let rows: Vec<(UserRow, Option<ChoicesRow>)> = users::table
@@ -124,20 +128,21 @@ async fn people(
         .select((columns::<UserRow>(), columns::<Option<ChoicesRow>>()))
         .load(connection)
         .await?;
+    // A user who cannot be read is told of nothing; the others are.
     let person = |(row, choices): (UserRow, Option<ChoicesRow>)| {
-        let user = user(row)?;
-        Ok(Person {
+        let user = user(row).ok()?;
+        Some(Person {
             id: user.id,
             scopes: user.effective_role().scopes(),
             zone: user.time_zone.unwrap_or(zone),
             choices: choices.map(Into::into).unwrap_or_default(),
         })
     };
-    rows.into_iter().map(person).collect()
+    Ok(rows.into_iter().filter_map(person).collect())
 }
 
 /// What people were told already of these matters and their batches.
-async fn known(connection: &mut Conn, opened: &[Opened]) -> Result<Known, StoreError> {
+async fn known(connection: &mut Conn, opened: &[Opened]) -> QueryResult<Known> {
     let objects: BTreeSet<&str> = opened.iter().map(|opened| &*opened.matter.object).collect();
     let batches: BTreeSet<i64> = opened.iter().filter_map(|opened| opened.matter.batch).collect();
     let mut known = Known::default();
@@ -147,8 +152,10 @@ async fn known(connection: &mut Conn, opened: &[Opened]) -> Result<Known, StoreE
         .load(connection)
         .await?;
     for (user, kind, object) in rows {
-        let kind = kind.parse().map_err(column("notifications.kind"))?;
-        known.matters.insert((UserId::new(user), kind, object));
+        // A kind that this version does not know is not one of these matters.
+        if let Ok(kind) = kind.parse() {
+            known.matters.insert((UserId::new(user), kind, object));
+        }
     }
     let rows: Vec<(i64, Option<i64>)> = notifications::table
         .filter(notifications::batch_id.eq_any(batches))
@@ -161,26 +168,41 @@ async fn known(connection: &mut Conn, opened: &[Opened]) -> Result<Known, StoreE
     Ok(known)
 }
 
+/// Removes the notifications of matters that have grown. Returns when they were to be mailed.
+async fn take_grown(
+    connection: &mut Conn,
+    opened: &[Opened],
+) -> QueryResult<HashMap<(UserId, Kind), DateTime<Utc>>> {
+    let grown = opened.iter().map(|opened| &opened.matter).filter(|matter| matter.kind.can_grow());
+    let grown: BTreeSet<(Kind, &str)> = grown.map(|m| (m.kind, m.object.as_str())).collect();
+    let mut due = HashMap::new();
+    for (kind, object) in grown {
+        let rows: Vec<(i64, Option<Time>)> = diesel::delete(notifications::table)
+            .filter(notifications::kind.eq(kind.name()))
+            .filter(notifications::object_id.eq(object))
+            .returning((notifications::user_id, notifications::mail_due_at))
+            .get_results(connection)
+            .await?;
+        due.extend(
+            rows.into_iter().filter_map(|(user, at)| Some(((UserId::new(user), kind), at?.into()))),
+        );
+    }
+    Ok(due)
+}
+
 /// Adds notifications of the matters that were opened.
 async fn tell(
     connection: &mut Conn,
     opened: &[Opened],
     zone: Zone,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+) -> QueryResult<()> {
     if opened.is_empty() {
         return Ok(());
     }
-    // People are told again of a matter that grew.
-    for matter in opened.iter().map(|opened| &opened.matter).filter(|m| m.kind.can_grow()) {
-        diesel::delete(notifications::table)
-            .filter(notifications::kind.eq(matter.kind.name()))
-            .filter(notifications::object_id.eq(&matter.object))
-            .execute(connection)
-            .await?;
-    }
+    let grown = take_grown(connection, opened).await?;
     let people = people(connection, opened, zone).await?;
-    let known = known(connection, opened).await?;
+    let known = Known { grown, ..known(connection, opened).await? };
     let told = told(opened, &people, known, now);
     for chunk in told.chunks(CHUNK) {
         let row = |new: &NewNotification<'_>| {
@@ -207,7 +229,8 @@ async fn tell(
 /// Which matters stand, of objects that changed.
 #[derive(Default)]
 struct Standing {
-    posts: BTreeMap<i64, String>,
+    /// The status of each post, and whether its tweet is still approved.
+    posts: BTreeMap<i64, (String, bool)>,
     tweets: BTreeSet<i64>,
     batches: BTreeSet<i64>,
     platforms: BTreeSet<String>,
@@ -217,20 +240,25 @@ struct Standing {
 impl Standing {
     fn has(&self, kind: Kind, object: &str) -> bool {
         let id = || object.parse().unwrap_or_default();
-        let is = |status: PostStatus| self.posts.get(&id()).is_some_and(|is| is == status.name());
+        // Nobody has to do anything about a post that is not public, if its tweet is not approved.
+        let is = |wanted: PostStatus, needs_tweet: bool| {
+            self.posts.get(&id()).is_some_and(|(status, is_approved)| {
+                status == wanted.name() && (*is_approved || !needs_tweet)
+            })
+        };
         match kind {
             Kind::BatchArrived => self.batches.contains(&id()),
             Kind::DecisionRequested => self.tweets.contains(&id()),
-            Kind::PostFailed => is(PostStatus::Failed),
-            Kind::PostUnknown => is(PostStatus::Unknown),
-            Kind::PostMissed => is(PostStatus::Missed),
+            Kind::PostFailed => is(PostStatus::Failed, true),
+            Kind::PostUnknown => is(PostStatus::Unknown, false),
+            Kind::PostMissed => is(PostStatus::Missed, true),
             Kind::PostsHeld => self.platforms.contains(object),
             Kind::SourceTweetsLapsed => self.has_lapsed,
         }
     }
 }
 
-async fn standing(connection: &mut Conn, open: &[Open]) -> Result<Standing, StoreError> {
+async fn standing(connection: &mut Conn, open: &BTreeSet<Open>) -> QueryResult<Standing> {
     let ids = |kinds: &[Kind]| -> Vec<i64> {
         let of = open.iter().filter(|open| kinds.contains(&open.kind));
         of.filter_map(|open| open.object.parse().ok()).collect()
@@ -244,28 +272,34 @@ async fn standing(connection: &mut Conn, open: &[Open]) -> Result<Standing, Stor
             .filter(sql::<Bool>(WAITING))
     };
     let mut standing = Standing::default();
-    let of_posts = ids(&[Kind::PostFailed, Kind::PostUnknown, Kind::PostMissed]);
-    if !of_posts.is_empty() {
-        let rows: Vec<(i64, String)> = posts::table
-            .filter(posts::id.eq_any(of_posts))
-            .select((posts::id, posts::status))
+    for chunk in ids(&[Kind::PostFailed, Kind::PostUnknown, Kind::PostMissed]).chunks(MOST_NAMED) {
+        let rows: Vec<(i64, String, Option<String>)> = posts::table
+            .left_join(
+                twitter_posts::table.left_join(
+                    generated_tweets::table
+                        .on(generated_tweets::id.nullable().eq(twitter_posts::generated_tweet_id)),
+                ),
+            )
+            .filter(posts::id.eq_any(chunk))
+            .select((posts::id, posts::status, generated_tweets::status.nullable()))
             .load(connection)
             .await?;
-        standing.posts.extend(rows);
+        standing.posts.extend(rows.into_iter().map(|(id, status, tweet)| {
+            let is_approved = tweet.is_none_or(|status| status == Status::Approved.name());
+            (id, (status, is_approved))
+        }));
     }
-    let of_tweets = ids(&[Kind::DecisionRequested]);
-    if !of_tweets.is_empty() {
+    for chunk in ids(&[Kind::DecisionRequested]).chunks(MOST_NAMED) {
         let rows: Vec<i64> = waiting()
-            .filter(generated_tweets::id.eq_any(of_tweets))
+            .filter(generated_tweets::id.eq_any(chunk))
             .select(generated_tweets::id)
             .load(connection)
             .await?;
         standing.tweets.extend(rows);
     }
-    let of_batches = ids(&[Kind::BatchArrived]);
-    if !of_batches.is_empty() {
+    for chunk in ids(&[Kind::BatchArrived]).chunks(MOST_NAMED) {
         let rows: Vec<i64> = waiting()
-            .filter(generated_tweets::campaign_batch_id.eq_any(of_batches))
+            .filter(generated_tweets::campaign_batch_id.eq_any(chunk))
             .select(generated_tweets::campaign_batch_id)
             .distinct()
             .load(connection)
@@ -273,8 +307,12 @@ async fn standing(connection: &mut Conn, open: &[Open]) -> Result<Standing, Stor
         standing.batches.extend(rows);
     }
     if is_any(Kind::PostsHeld) {
-        let rows: Vec<String> =
-            posts::table.filter(held()).select(posts::platform).distinct().load(connection).await?;
+        let query = || posts::table.select(posts::platform).distinct();
+        let rows: Vec<String> = query().filter(held()).load(connection).await?;
+        standing.platforms.extend(rows);
+        // While a held post is tried again, it is not held.
+        let publishing = posts::status.eq(PostStatus::Publishing.name());
+        let rows: Vec<String> = query().filter(publishing).load(connection).await?;
         standing.platforms.extend(rows);
     }
     if is_any(Kind::SourceTweetsLapsed) {
@@ -298,49 +336,88 @@ struct Open {
     object: String,
 }
 
-/// Removes the notifications of matters of these objects that do not stand any more.
-async fn settle(connection: &mut Conn, step: &Step) -> Result<(), StoreError> {
-    let ids = step.posts.iter().chain(&step.tweets).map(ToString::to_string);
-    let mut objects: BTreeSet<String> = ids.chain(step.platforms.iter().cloned()).collect();
-    if step.has_source_tweets {
-        objects.insert(String::new());
+/// The matters that are open, of the objects of a step.
+async fn open(connection: &mut Conn, step: &Step) -> QueryResult<BTreeSet<Open>> {
+    let mut objects: BTreeMap<&[Kind], BTreeSet<String>> = BTreeMap::new();
+    let texts = |ids: &BTreeSet<i64>| ids.iter().map(ToString::to_string).collect();
+    let mut of_posts: BTreeSet<String> = texts(&step.posts);
+    // Their posts need nobody, if these tweets are no longer approved.
+    let of_tweets: Vec<i64> = twitter_posts::table
+        .filter(twitter_posts::generated_tweet_id.eq_any(&step.tweets))
+        .select(twitter_posts::post_id)
+        .load(connection)
+        .await?;
+    of_posts.extend(of_tweets.iter().map(ToString::to_string));
+    objects.insert(&[Kind::PostFailed, Kind::PostUnknown, Kind::PostMissed], of_posts);
+    objects.insert(&[Kind::DecisionRequested], texts(&step.tweets));
+    objects.insert(&[Kind::BatchArrived], texts(&step.batches));
+    if !step.posts.is_empty() {
+        // A post may have moved from any platform.
+        let platforms = Platform::ALL.map(|platform| platform.name().to_owned());
+        objects.insert(&[Kind::PostsHeld], platforms.into());
     }
-    let mut open: Vec<(String, String)> = notifications::table
-        .filter(notifications::object_id.eq_any(objects))
-        .filter(notifications::batch_id.is_null())
-        .select((notifications::kind, notifications::object_id))
-        .distinct()
-        .load(connection)
-        .await?;
-    let of_batches: Vec<(String, String)> = notifications::table
-        .filter(notifications::batch_id.eq_any(&step.batches))
-        .select((notifications::kind, notifications::object_id))
-        .distinct()
-        .load(connection)
-        .await?;
-    open.extend(of_batches);
-    let open = open.into_iter().map(|(kind, object)| {
-        Ok(Open { kind: kind.parse().map_err(column("notifications.kind"))?, object })
+    if step.has_source_tweets {
+        objects.insert(&[Kind::SourceTweetsLapsed], BTreeSet::from([String::new()]));
+    }
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for (kinds, objects) in objects.into_iter().filter(|(_, objects)| !objects.is_empty()) {
+        let found: Vec<(String, String)> = notifications::table
+            .filter(notifications::kind.eq_any(names(kinds)))
+            .filter(notifications::object_id.eq_any(objects))
+            .select((notifications::kind, notifications::object_id))
+            .distinct()
+            .load(connection)
+            .await?;
+        rows.extend(found);
+    }
+    if !step.whole_batches.is_empty() {
+        let found: Vec<(String, String)> = notifications::table
+            .filter(notifications::batch_id.eq_any(&step.whole_batches))
+            .select((notifications::kind, notifications::object_id))
+            .distinct()
+            .load(connection)
+            .await?;
+        rows.extend(found);
+    }
+    let known = rows.into_iter().filter_map(|(kind, object)| {
+        // A kind that this version does not know stays.
+        Some(Open { kind: kind.parse().ok()?, object })
     });
-    let open = open.collect::<Result<Vec<Open>, StoreError>>()?;
+    Ok(known.collect())
+}
+
+/// Removes the notifications of matters.
+async fn remove(
+    connection: &mut Conn,
+    matters: &BTreeMap<Kind, BTreeSet<String>>,
+) -> QueryResult<()> {
+    for (kind, objects) in matters {
+        let objects: Vec<&String> = objects.iter().collect();
+        for chunk in objects.chunks(MOST_NAMED) {
+            diesel::delete(notifications::table)
+                .filter(notifications::kind.eq(kind.name()))
+                .filter(notifications::object_id.eq_any(chunk.iter().copied()))
+                .execute(connection)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the notifications of matters of the objects of a step that do not stand any more.
+async fn settle(connection: &mut Conn, step: &Step) -> QueryResult<()> {
+    let open = open(connection, step).await?;
     if open.is_empty() {
         return Ok(());
     }
     let standing = standing(connection, &open).await?;
-    let mut settled: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+    let mut settled: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();
     for Open { kind, object } in open {
         if !standing.has(kind, &object) {
-            settled.entry(kind).or_default().push(object);
+            settled.entry(kind).or_default().insert(object);
         }
     }
-    for (kind, objects) in settled {
-        diesel::delete(notifications::table)
-            .filter(notifications::kind.eq(kind.name()))
-            .filter(notifications::object_id.eq_any(objects))
-            .execute(connection)
-            .await?;
-    }
-    Ok(())
+    remove(connection, &settled).await
 }
 
 /// Queues an email to a person about everything that is due.
@@ -367,8 +444,8 @@ async fn queue_mail(
         .set(notifications::mail_due_at.eq(None::<Time>))
         .execute(connection)
         .await?;
-    let told = rows.into_iter().map(Notification::try_from);
-    let mut told = told.collect::<Result<Vec<Notification>, _>>()?;
+    let told = rows.into_iter().filter_map(|row| Notification::try_from(row).ok());
+    let mut told: Vec<Notification> = told.collect();
     told.retain(|notification| user.is_active && notification.kind.is_for(scopes));
     if told.is_empty() {
         return Ok(false);
@@ -382,7 +459,7 @@ async fn queue_mail(
         lines: told.iter().take(MOST_LINES).map(line).collect(),
         more: u32::try_from(more).unwrap_or(u32::MAX),
     };
-    mails::put(connection, &[NewMail::notice(user.email, letter, now)]).await?;
+    queue::put(connection, &[NewMail::notice(user.email, letter, now)]).await?;
     choose_defaults(connection, id).await?;
     diesel::update(notification_choices::table.find(id))
         .set(notification_choices::mailed_at.eq(Time::from(now)))
@@ -407,18 +484,66 @@ async fn choose_defaults(connection: &mut Conn, id: i64) -> QueryResult<()> {
         .map(drop)
 }
 
-/// The people who have notifications that are due to be mailed.
+/// The people who have notifications that are due to be mailed, and can get an email now: nothing
+/// was mailed to them within a minute, and no such email of theirs waits for the mail server.
 async fn due(connection: &mut Conn, most: u16, now: DateTime<Utc>) -> QueryResult<Vec<i64>> {
-    let mailed_at = notification_choices::mailed_at;
-    notifications::table
-        .inner_join(users::table.left_join(notification_choices::table))
+    // In the order of the index of what is due.
+    let due: Vec<i64> = notifications::table
         .filter(notifications::mail_due_at.le(Time::from(now)))
-        .filter(mailed_at.is_null().or(mailed_at.le(Time::from(now - PAUSE))))
+        .order(notifications::mail_due_at)
+        .limit(MOST_DUE)
         .select(notifications::user_id)
-        .distinct()
+        .load(connection)
+        .await?;
+    let due: BTreeSet<i64> = due.into_iter().collect();
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let waiting: Vec<String> = mails::table
+        .filter(mails::letter.eq(MATTERS))
+        .filter(mails::due_at.is_not_null())
+        .select(mails::recipient)
+        .load(connection)
+        .await?;
+    let mailed_at = notification_choices::mailed_at;
+    users::table
+        .left_join(notification_choices::table)
+        .filter(users::id.eq_any(due))
+        .filter(users::email.ne_all(waiting))
+        .filter(mailed_at.is_null().or(mailed_at.le(Time::from(now - PAUSE))))
+        .order(users::id)
         .limit(i64::from(most))
+        .select(users::id)
         .load(connection)
         .await
+}
+
+/// Moves what waits to be mailed to the times that somebody chose. What is due stays due.
+async fn reschedule(
+    connection: &mut Conn,
+    user: i64,
+    choices: &Choices,
+    zone: Zone,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    for kind in Kind::ALL {
+        let waiting = diesel::update(notifications::table)
+            .filter(notifications::user_id.eq(user))
+            .filter(notifications::kind.eq(kind.name()));
+        match choices.mail_due(kind, zone, now).map(Time::from) {
+            None => {
+                waiting.set(notifications::mail_due_at.eq(None::<Time>)).execute(connection).await?
+            }
+            due => {
+                waiting
+                    .filter(notifications::mail_due_at.gt(Time::from(now)))
+                    .set(notifications::mail_due_at.eq(due))
+                    .execute(connection)
+                    .await?
+            }
+        };
+    }
+    Ok(())
 }
 
 fn names(kinds: &[Kind]) -> Vec<&'static str> {
@@ -440,19 +565,25 @@ impl NotificationRepository for Repositories {
                 .select((notification_position::position, event_chain::position))
                 .first(&mut reader)
                 .await?;
-            drop(reader);
-            if from >= end {
-                return Ok(false);
-            }
-            let mut transaction = self.pools.write().await?;
-            let connection = transaction.connection();
-            let from = lock(connection).await?;
             let to = end.min(from.saturating_add(i64::from(most)));
             if from >= to {
                 return Ok(false);
             }
-            let events = events::between(connection, (from, to), &OBJECT_KINDS).await?;
+            // Events never change, so they are read without the lock.
+            let events = events::between(&mut reader, (from, to), &OBJECT_KINDS).await?;
+            drop(reader);
             let step = Step::of(&events);
+            // Where nothing concerns anybody, the position is not worth a transaction each time.
+            if step.is_empty() && to - from < i64::from(most) {
+                return Ok(false);
+            }
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            if lock(connection).await? != from {
+                // Another process was faster.
+                return Ok(true);
+            }
+            remove(connection, &step.ended).await?;
             Box::pin(tell(connection, &step.opened, zone, now)).await?;
             Box::pin(settle(connection, &step)).await?;
             diesel::update(notification_position::table.find(1))
@@ -571,6 +702,23 @@ impl NotificationRepository for Repositories {
         .await
     }
 
+    async fn move_digest(
+        &self,
+        user: UserId,
+        zone: Zone,
+        now: DateTime<Utc>,
+    ) -> Result<(), PortError> {
+        let choices = self.choices(user).await?;
+        during("moving a digest", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            lock(connection).await?;
+            reschedule(connection, user.number(), &choices, zone, now).await?;
+            transaction.commit().await
+        })
+        .await
+    }
+
     async fn choices(&self, user: UserId) -> Result<Choices, PortError> {
         during("reading what a user is told of", async {
             let row: Option<ChoicesRow> = notification_choices::table
@@ -620,24 +768,13 @@ impl NotificationRepository for Repositories {
                 ))
                 .execute(connection)
                 .await?;
-            for kind in Kind::ALL {
-                let of_kind =
-                    || notifications::user_id.eq(id).and(notifications::kind.eq(kind.name()));
-                if choices.of(kind) == Delivery::Off {
-                    diesel::delete(notifications::table)
-                        .filter(of_kind())
-                        .execute(connection)
-                        .await?;
-                } else {
-                    let due = choices.mail_due(kind, zone, event.at).map(Time::from);
-                    diesel::update(notifications::table)
-                        .filter(of_kind())
-                        .filter(notifications::mail_due_at.is_not_null())
-                        .set(notifications::mail_due_at.eq(due))
-                        .execute(connection)
-                        .await?;
-                }
-            }
+            let off = Kind::ALL.into_iter().filter(|kind| choices.of(*kind) == Delivery::Off);
+            diesel::delete(notifications::table)
+                .filter(notifications::user_id.eq(id))
+                .filter(notifications::kind.eq_any(off.map(Kind::name)))
+                .execute(connection)
+                .await?;
+            reschedule(connection, id, &choices, zone, event.at).await?;
             events::write(connection, std::slice::from_ref(event)).await?;
             transaction.commit().await?;
             Ok(choices)

@@ -13,7 +13,7 @@ use super::{Conn, Repositories, columns, dialect, events};
 use crate::error::StoreError;
 use crate::restored::{Restored, RestoredPost};
 use crate::run_query::RunQueryDsl;
-use crate::schema::{event_chain, mails, posts, sessions, verification_codes};
+use crate::schema::{event_chain, mails, notifications, posts, sessions, verification_codes};
 use crate::types::Time;
 
 /// The reason that the posts show.
@@ -60,6 +60,12 @@ impl Repositories {
         }
         let mails = diesel::delete(mails::table).execute(connection).await?;
         diesel::delete(verification_codes::table).execute(connection).await?;
+        // The emails may have been sent after the backup.
+        diesel::update(notifications::table)
+            .filter(notifications::mail_due_at.is_not_null())
+            .set(notifications::mail_due_at.eq(None::<Time>))
+            .execute(connection)
+            .await?;
         let sessions = diesel::delete(sessions::table).execute(connection).await?;
         diesel::update(event_chain::table.find(1))
             .set(event_chain::epoch.eq(diesel::dsl::sql::<Text>(dialect::NEW_EPOCH)))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use waggle_accounts::testing::made;
 use waggle_accounts::{EventKind, Letter, NewAuthEvent, QueuedMail, Role, User};
-use waggle_content::{DeliveryState, Settlement};
+use waggle_content::{DeliveryState, Looked, Resolution, Settlement};
 use waggle_kernel::ids::SourceTweetId;
 use waggle_kernel::{Actor, Clock as _, FixedClock, Hour, Limit, Page, PageRequest, Zone};
 use waggle_notifications::{
@@ -13,12 +13,12 @@ use waggle_notifications::{
 };
 use waggle_store::Ports;
 use waggle_twitter_n8n::testing::{batch, change, execution, report, tweets_of};
-use waggle_twitter_n8n::{Action, GeneratedTweet, OfferPolicy, TweetFilter};
+use waggle_twitter_n8n::{Action, GeneratedTweet, OfferPolicy, QueueRequest, TweetFilter};
 
 use crate::database::Kind;
 use crate::events::{decide, received};
 use crate::fresh;
-use crate::publishing::{approved, claim_one, queued, seen};
+use crate::publishing::{approved, begun, claim_one, queued, seen};
 
 fn noon() -> DateTime<Utc> {
     FixedClock::noon().now()
@@ -79,7 +79,7 @@ async fn change_of(ports: &Ports, tweet: &GeneratedTweet, action: Action) -> Gen
     saved.tweet.saved_as(version)
 }
 
-async fn a_batch_is_told_until_nothing_of_it_waits(kind: Kind) {
+pub(crate) async fn a_batch_is_told_until_nothing_of_it_waits(kind: Kind) {
     let fresh = fresh(kind).await;
     let ports = fresh.ports.clone();
     let team = team(&ports).await;
@@ -131,7 +131,7 @@ async fn an_archived_batch_is_settled_and_a_restored_one_is_told(kind: Kind) {
     assert_eq!(told[1], [Matter::BatchArrived]);
 }
 
-async fn posts_that_need_a_person_are_told(kind: Kind) {
+pub(crate) async fn posts_that_need_a_person_are_told(kind: Kind) {
     let fresh = fresh(kind).await;
     let ports = fresh.ports.clone();
     let team = team(&ports).await;
@@ -148,7 +148,7 @@ async fn posts_that_need_a_person_are_told(kind: Kind) {
     let item = &shown(&ports, &team.ann).await.items[0];
     assert_eq!(
         item.summary,
-        "Posts on sandbox wait for the owner of the account: the token expired"
+        "Posts in the sandbox wait for the owner of the account: the token expired"
     );
 
     ports.ledger.release_held(waggle_content::Platform::Sandbox, noon()).await.unwrap();
@@ -160,13 +160,113 @@ async fn posts_that_need_a_person_are_told(kind: Kind) {
     let matter = || vec![Matter::PostFailed];
     assert_eq!(told(&ports, &team).await, [matter(), matter(), nobody(), nobody()]);
 
-    // Publishing it again settles the matter. If it fails again, that is another one.
+    let read = Read::UpTo(i64::MAX);
+    manage(&ports).mark_read(&team.ann.actor(), &read).await.unwrap();
+
+    // If it fails again before anybody is told that it was queued again, that is another matter.
+    let fail_again = async |reason: &str| {
+        let request = seen(&ports, &tweet, noon()).await;
+        ports.queue.queue(&request).await.unwrap();
+        let claimed = claim_one(&ports, noon()).await;
+        let failed = Settlement::Failed { reason: reason.into(), state: DeliveryState::Refused };
+        ports.ledger.settle(&claimed, None, &failed, noon()).await.unwrap();
+    };
+    fail_again("404.").await;
+    assert_eq!(told(&ports, &team).await, [matter(), matter(), nobody(), nobody()]);
+    let item = &shown(&ports, &team.ann).await.items[0];
+    assert_eq!((item.read_at, item.summary.as_str()), (None, "Post 1 in the sandbox failed: 404"));
+
+    // Publishing it again settles the matter, and so does giving up its tweet.
     let request = seen(&ports, &tweet, noon()).await;
     ports.queue.queue(&request).await.unwrap();
     assert_eq!(told(&ports, &team).await, [nobody(), nobody(), nobody(), nobody()]);
+    let claimed = claim_one(&ports, noon()).await;
+    let missed = Settlement::Missed { reason: "too late".into() };
+    ports.ledger.settle(&claimed, None, &missed, noon()).await.unwrap();
+    let matter = || vec![Matter::PostMissed];
+    assert_eq!(told(&ports, &team).await, [matter(), matter(), nobody(), nobody()]);
+    let current = ports.tweets.find(tweet.id()).await.unwrap().unwrap();
+    change_of(&ports, &current, Action::Reject).await;
+    assert_eq!(told(&ports, &team).await, [nobody(), nobody(), nobody(), nobody()]);
 }
 
-async fn source_tweets_that_lapse_are_told_each_time(kind: Kind) {
+async fn unknown_outcomes_are_told_until_they_are_resolved(kind: Kind) {
+    let fresh = fresh(kind).await;
+    let ports = fresh.ports.clone();
+    let team = team(&ports).await;
+    let tweet = approved(&ports, 1).await.remove(0);
+    let post = queued(&ports, &tweet).await;
+    let nobody = Vec::new;
+
+    // The outcome is unknown, and the account does not answer: its owner is told.
+    let claimed = claim_one(&ports, noon()).await;
+    let delivery = begun(&ports, &claimed, noon()).await;
+    let held = Settlement::Look {
+        again_at: noon(),
+        reason: "401".into(),
+        looked: Looked::NotAsked,
+        is_held: true,
+    };
+    ports.ledger.settle(&claimed, Some(delivery), &held, noon()).await.unwrap();
+    let matter = vec![Matter::PostsHeld];
+    assert_eq!(told(&ports, &team).await, [matter.clone(), nobody(), nobody(), nobody()]);
+
+    // While it is tried again, nothing changes.
+    let claimed = claim_one(&ports, noon()).await;
+    let id = claimed.open.as_ref().unwrap().id;
+    let other = batch("c", &[("t", "text")]);
+    ports.batches.receive(&other, noon()).await.unwrap();
+    assert_eq!(told(&ports, &team).await[0], [Matter::BatchArrived, Matter::PostsHeld]);
+    let ask = Settlement::Ask { reason: "nobody knows".into() };
+    ports.ledger.settle(&claimed, Some(id), &ask, noon()).await.unwrap();
+    let told_now = told(&ports, &team).await;
+    assert_eq!(told_now[0], [Matter::PostUnknown, Matter::BatchArrived]);
+    assert_eq!(told_now[1], [Matter::PostUnknown, Matter::BatchArrived]);
+
+    let found = Resolution::Published { id: "sandbox-1".into(), url: "/x".into() };
+    let by = team.ben.actor().reference();
+    ports.posts.resolve(post, None, &found, &by, noon()).await.unwrap();
+    assert_eq!(told(&ports, &team).await[1], [Matter::BatchArrived]);
+}
+
+/// A post that is held on one platform and published on another leaves nothing behind.
+async fn a_held_post_that_moves_is_settled(kind: Kind) {
+    let fresh = fresh(kind).await;
+    let ports = fresh.ports.clone();
+    let team = team(&ports).await;
+    let tweet = approved(&ports, 1).await.remove(0);
+    let on = |platform: &str, request: QueueRequest| QueueRequest {
+        platform: platform.into(),
+        ..request
+    };
+    let request = seen(&ports, &tweet, noon()).await;
+    ports.queue.queue(&on("x", request)).await.unwrap();
+    let claimed = claim_one(&ports, noon()).await;
+    let later = noon() + Duration::hours(1);
+    let held = Settlement::Held { reason: "the token expired".into(), at: later };
+    ports.ledger.settle(&claimed, None, &held, noon()).await.unwrap();
+    assert_eq!(told(&ports, &team).await[0], [Matter::PostsHeld]);
+
+    let request = seen(&ports, &tweet, noon()).await;
+    ports.queue.queue(&on("sandbox", request)).await.unwrap();
+
+    assert_eq!(told(&ports, &team).await[0], []);
+}
+
+async fn a_restored_backup_mails_nothing_again(kind: Kind) {
+    let fresh = fresh(kind).await;
+    let ports = fresh.ports.clone();
+    let team = team(&ports).await;
+    received(&ports, 1).await;
+    assert_eq!(told(&ports, &team).await[1], [Matter::BatchArrived]);
+
+    fresh.store.after_restore(&Actor::system().reference(), noon()).await.unwrap();
+
+    assert_eq!(mails(&ports, noon() + Duration::days(2)).await, []);
+    assert_eq!(told(&ports, &team).await[1], [Matter::BatchArrived]);
+}
+
+pub(crate) async fn source_tweets_that_lapse_are_told_each_time(kind: Kind) {
     let fresh = fresh(kind).await;
     let ports = fresh.ports.clone();
     let team = team(&ports).await;
@@ -190,8 +290,13 @@ async fn source_tweets_that_lapse_are_told_each_time(kind: Kind) {
     assert_eq!(manage(&ports).count_unread(&team.ed.actor()).await.unwrap(), 1, "it grew");
     assert_eq!(told(&ports, &team).await[3], []);
 
-    let (ids, by) = ([1, 2].map(SourceTweetId::new), team.ann.actor().reference());
-    assert_eq!(ports.source_tweets.delete(&ids, &by, noon()).await.unwrap().len(), 2);
+    let (ids, by) = ([1].map(SourceTweetId::new), team.ann.actor().reference());
+    assert_eq!(ports.source_tweets.delete(&ids, &by, noon()).await.unwrap().len(), 1);
+    assert_eq!(told(&ports, &team).await[2], [Matter::SourceTweetsLapsed], "one is left");
+    // A batch that was made of it processes it.
+    let mut late = batch("late", &[("t", "text")]);
+    late.source_tweet_ids = vec![report(2).tweet_id];
+    ports.batches.receive(&late, noon()).await.unwrap();
     assert_eq!(told(&ports, &team).await[2], []);
 }
 
@@ -242,7 +347,8 @@ async fn mails(ports: &Ports, now: DateTime<Utc>) -> Vec<(String, Vec<String>, u
     notifications.queue_mails(10, now).await.unwrap();
     let claimed = ports.mails.claim(now, now + Duration::days(30), 100).await.unwrap();
     let mut mails = Vec::new();
-    for QueuedMail { to, letter, .. } in claimed.mails {
+    for QueuedMail { id, to, letter, .. } in claimed.mails {
+        ports.mails.sent(id).await.unwrap();
         assert_eq!(letter.name(), "MATTERS");
         let Letter::Matters { lines, more } = letter else { continue };
         let lines = lines.into_iter().map(|line| format!("{} {}", line.path, line.text));
@@ -257,7 +363,7 @@ async fn chosen(ports: &Ports, user: &User, kind: Matter, delivery: Delivery) {
     manage(ports).choose(&user.actor(), Zone::UTC, &change).await.unwrap();
 }
 
-async fn each_matter_is_in_one_email(kind: Kind) {
+pub(crate) async fn each_matter_is_in_one_email(kind: Kind) {
     let fresh = fresh(kind).await;
     let ports = fresh.ports.clone();
     let team = team(&ports).await;
@@ -294,9 +400,19 @@ async fn each_matter_is_in_one_email(kind: Kind) {
     assert_eq!(mails(&ports, morning - Duration::seconds(1)).await, none);
     assert_eq!(mails(&ports, morning).await, [(ben, vec![line(4), line(3), line(2)], 0)]);
     assert_eq!(mails(&ports, morning + Duration::days(1)).await, none);
+
+    // While an email waits for the mail server, there is no other one.
+    let later = morning + Duration::days(2);
+    receive("b-5", later).await;
+    assert_eq!(ports.notifications.queue_mails(10, later).await.unwrap(), 1);
+    receive("b-6", later).await;
+    let much_later = later + Duration::hours(1);
+    assert_eq!(ports.notifications.queue_mails(10, much_later).await.unwrap(), 0);
+    assert_eq!(mails(&ports, much_later).await[0].1, [line(5)]);
+    assert_eq!(mails(&ports, much_later).await[0].1, [line(6)]);
 }
 
-async fn choices_apply_to_what_waits(kind: Kind) {
+pub(crate) async fn choices_apply_to_what_waits(kind: Kind) {
     let fresh = fresh(kind).await;
     let ports = fresh.ports.clone();
     let team = team(&ports).await;
@@ -318,6 +434,27 @@ async fn choices_apply_to_what_waits(kind: Kind) {
     assert_eq!(choices.of(Matter::BatchArrived), Delivery::AtOnce);
     assert_eq!(manage(&ports).choices(&team.ben.actor()).await.unwrap(), choices);
     assert_eq!(choices.digest_hour.number(), 17);
+}
+
+/// A new time zone moves what waits, but not what is due already.
+async fn a_digest_follows_the_zone(kind: Kind) {
+    let fresh = fresh(kind).await;
+    let ports = fresh.ports.clone();
+    let team = team(&ports).await;
+    received(&ports, 1).await;
+    consider(&ports, noon()).await;
+    let at = |time: &str| time.parse::<DateTime<Utc>>().unwrap();
+    let tokyo = "Asia/Tokyo".parse().unwrap();
+
+    // The next 08:00 in Tokyo is 23:00 in UTC.
+    let moved = ports.notifications.move_digest(team.ben.id, tokyo, noon()).await;
+    moved.unwrap();
+    assert_eq!(mails(&ports, at("2026-01-01T22:59:59Z")).await, []);
+    let late = at("2026-01-01T23:00:00Z");
+    let moved = ports.notifications.move_digest(team.ben.id, Zone::UTC, late).await;
+    moved.unwrap();
+    let sent = mails(&ports, late).await;
+    assert_eq!(sent.iter().map(|(to, ..)| to.as_str()).collect::<Vec<_>>(), ["ben@example.com"]);
 }
 
 /// Two changes of one person at the same time are both kept.
@@ -395,6 +532,10 @@ on_both_kinds! {
     a_batch_is_told_until_nothing_of_it_waits,
     an_archived_batch_is_settled_and_a_restored_one_is_told,
     posts_that_need_a_person_are_told,
+    unknown_outcomes_are_told_until_they_are_resolved,
+    a_held_post_that_moves_is_settled,
+    a_restored_backup_mails_nothing_again,
+    a_digest_follows_the_zone,
     source_tweets_that_lapse_are_told_each_time,
     each_event_is_considered_once,
     each_matter_is_in_one_email,

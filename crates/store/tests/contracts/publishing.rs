@@ -110,7 +110,7 @@ fn prepared(claimed: &Claimed) -> Prepared {
     }
 }
 
-async fn begun(ports: &Ports, claimed: &Claimed, now: DateTime<Utc>) -> DeliveryId {
+pub(crate) async fn begun(ports: &Ports, claimed: &Claimed, now: DateTime<Utc>) -> DeliveryId {
     let until = now + Duration::seconds(20);
     ports.ledger.begin(claimed, &prepared(claimed), now, until).await.unwrap()
 }

@@ -36,10 +36,14 @@ pub(in super::super) async fn end_leases(
             // The lease is set to one that has expired: a tweet that was never leased is not
             // offered again, but this one is.
             LeaseOutcome::Released => {
-                rows.set((source_tweets::lease.eq(RELEASED), source_tweets::leased_until.eq(now)))
-                    .returning(source_tweets::run_key)
-                    .get_results(connection)
-                    .await?
+                rows.set((
+                    source_tweets::lease.eq(RELEASED),
+                    source_tweets::leased_until.eq(now),
+                    source_tweets::lapsed_at.eq(None::<Time>),
+                ))
+                .returning(source_tweets::run_key)
+                .get_results(connection)
+                .await?
             }
         };
         runs.extend(ended);

@@ -236,6 +236,7 @@ impl SourceTweetRepository for Repositories {
                 .set((
                     source_tweets::lease.eq(&lease.name),
                     source_tweets::leased_until.eq(Time::from(lease.until)),
+                    source_tweets::lapsed_at.eq(None::<Time>),
                 ))
                 .execute(connection)
                 .await?;
