@@ -425,6 +425,9 @@ async fn an_admin_runs_the_place_in_the_browser() {
     browser.goto(&format!("{}{audit}", site.process.base)).await;
     browser.until("document.body.innerText.includes('EMAIL_PORT')").await;
     check(&browser, "audit").await;
+    browser.goto(&format!("{}/checks", site.process.base)).await;
+    browser.until("document.querySelector('h1').innerText === 'Checks'").await;
+    check(&browser, "checks").await;
 
     // Where an operation needs a recent authentication, it is asked for once. To wait until the
     // sign-in is not recent takes too long here, so the browser pretends to have been told so.

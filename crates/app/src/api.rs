@@ -3,6 +3,7 @@
 mod accounts;
 mod campaign_batches;
 mod changes;
+mod checks;
 mod done;
 mod events;
 mod export;
@@ -58,6 +59,7 @@ pub(crate) type All = (
     events::EventsApi,
     changes::ChangesApi,
     notifications::NotificationsApi,
+    checks::ChecksApi,
 );
 
 /// All parts of the API.
@@ -76,5 +78,6 @@ pub(crate) const fn all() -> All {
         events::EventsApi,
         changes::ChangesApi,
         notifications::NotificationsApi,
+        checks::ChecksApi,
     )
 }

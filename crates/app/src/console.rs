@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod checks;
 mod google;
 mod help;
 mod home;
@@ -15,6 +16,7 @@ mod sources;
 
 pub(crate) use account::show_account;
 pub(crate) use admin::{show_audit, show_settings, show_settings_history, show_tokens, show_users};
+pub(crate) use checks::show_checks;
 pub(crate) use google::back_from_google;
 pub(crate) use help::show_help;
 pub(crate) use home::show_home;
@@ -83,6 +85,7 @@ where
         "/settings" | "/settings/history" => Section::Settings,
         "/users" => Section::Users,
         "/audit" => Section::Audit,
+        "/checks" => Section::Checks,
         _ => Section::Other,
     };
     let (visitor, _) = match viewer(app, request).await {

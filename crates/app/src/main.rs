@@ -2,6 +2,7 @@
 
 mod api;
 mod best_effort;
+mod checks;
 mod commands;
 mod config;
 mod console;

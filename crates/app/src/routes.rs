@@ -54,6 +54,7 @@ pub(crate) fn tree() -> Route {
         .at("/help", get(console::show_help))
         .at("/notifications", get(console::show_notifications))
         .at("/tokens", get(console::show_tokens))
+        .at("/checks", get(console::show_checks))
         .at("/settings", get(console::show_settings))
         .at("/settings/history", get(console::show_settings_history))
         .at("/users", get(console::show_users))

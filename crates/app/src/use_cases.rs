@@ -15,6 +15,7 @@ use waggle_kernel::Zone;
 use waggle_notifications::{ManageNotifications, TellPeople};
 use waggle_settings::SettingsManager;
 use waggle_store::Store;
+use waggle_system::MasterKeyPlace;
 use waggle_twitter_n8n::{
     BrowseSourceTweets, CheckDuplicates, EndRun, ManageBatches, PublishTweet, ReceiveBatch,
     ReviewTweets, WorkQueue,
@@ -52,6 +53,8 @@ pub(crate) struct UseCases {
     pub(crate) notifications: ManageNotifications,
     pub(crate) tell_people: TellPeople,
     pub(crate) metrics: Metrics,
+    /// Where the master key is.
+    pub(crate) master_key: MasterKeyPlace,
     /// The database, whose health is checked.
     pub(crate) store: Store,
     /// True when the process is about to end: it is no longer ready for requests, and open streams

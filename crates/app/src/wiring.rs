@@ -158,6 +158,7 @@ pub(crate) async fn use_cases(store: &Store, config: &Config) -> Result<UseCases
         metrics: Metrics::new()?,
         super_admins,
         connections,
+        master_key: config.master_key.clone(),
         store: store.clone(),
         draining: watch::Sender::new(false),
     })

@@ -22,9 +22,9 @@ pub use assets::{Asset, asset};
 pub use links::Links;
 pub use ops::{OPS, Op};
 pub use pages::{
-    AccountPage, AuditFilter, AuditPage, BatchPage, BatchesPage, Factors, HelpPage, HomePage,
-    MessagePage, NotificationsPage, PostPage, PostsPage, PostsWith, PublishingPage, ReviewPage,
-    SandboxPage, SettingsHistoryPage, SettingsPage, SetupPage, SetupState, SignInPage,
-    SourceFilter, SourcesPage, TokensPage, TweetPage, UsersPage,
+    AccountPage, AuditFilter, AuditPage, BatchPage, BatchesPage, Check, CheckState, ChecksPage,
+    Factors, HelpPage, HomePage, MessagePage, NotificationsPage, PostPage, PostsPage, PostsWith,
+    PublishingPage, ReviewPage, SandboxPage, SettingsHistoryPage, SettingsPage, SetupPage,
+    SetupState, SignInPage, SourceFilter, SourcesPage, TokensPage, TweetPage, UsersPage,
 };
 pub use shell::{Section, Shell};

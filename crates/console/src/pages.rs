@@ -3,6 +3,7 @@
 mod account;
 mod audit;
 mod batches;
+mod checks;
 mod help;
 mod home;
 mod message;
@@ -23,6 +24,7 @@ mod users;
 pub use account::{AccountPage, Factors, SignInPage};
 pub use audit::{AuditFilter, AuditPage};
 pub use batches::{BatchPage, BatchesPage};
+pub use checks::{Check, CheckState, ChecksPage};
 pub use help::HelpPage;
 pub use home::{HomePage, SetupState};
 pub use message::MessagePage;

@@ -19,6 +19,7 @@ pub enum Section {
     Settings,
     Users,
     Audit,
+    Checks,
     /// A page that is not in the navigation.
     Other,
 }
@@ -97,6 +98,7 @@ impl Shell {
             | Section::Settings
             | Section::Users
             | Section::Audit
+            | Section::Checks
             | Section::Other => "",
         }
     }

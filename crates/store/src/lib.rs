@@ -61,7 +61,7 @@ use waggle_twitter_n8n::ports::{
 use self::databases::Databases;
 pub use self::error::StoreError;
 pub use self::maintenance::Maintenance;
-pub use self::measures::{Connections, Measures};
+pub use self::measures::{Connections, Measures, Symptoms};
 pub use self::migrations::{MigrationStatus, Mode};
 pub use self::once::{KeyedCall, Once, StoredAnswer};
 pub use self::queues::{Queue, Queues};
@@ -424,6 +424,22 @@ impl Store {
             }
         };
         once.map_err(|error| error.during("making a call once"))
+    }
+
+    /// What may be wrong, as the database shows it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if storage fails.
+    pub async fn symptoms(&self) -> Result<Symptoms, StoreError> {
+        match &self.databases {
+            Databases::Sqlite { pools, .. } => {
+                sqlite::repositories::Repositories::new(pools.clone()).symptoms().await
+            }
+            Databases::Postgres { pools } => {
+                postgres::repositories::Repositories::new(pools.clone()).symptoms().await
+            }
+        }
     }
 
     /// What waits in the database, for monitoring.

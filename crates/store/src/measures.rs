@@ -17,6 +17,17 @@ pub struct Measures {
     pub unknown_posts: i64,
 }
 
+/// What may be wrong, as the database shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Symptoms {
+    /// The number of emails that were given up and are kept for the operator.
+    pub given_up_mails: i64,
+    /// Why the newest of the emails that are tried again was not sent.
+    pub mail_error: Option<String>,
+    /// What the clock of the database shows; `None` if it has none of its own.
+    pub clock: Option<DateTime<Utc>>,
+}
+
 /// The connections of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {

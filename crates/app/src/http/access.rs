@@ -76,6 +76,7 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/events/export", Person(Admin)),
     (Method::POST, "/events/redact", FreshPerson(Admin)),
     (Method::GET, "/changes", Anyone(Read)),
+    (Method::GET, "/checks", Person(Admin)),
     (Method::GET, "/notifications", Person(Read)),
     (Method::POST, "/notifications/read", Person(Read)),
     (Method::GET, "/source-tweets", Anyone(Read)),
@@ -142,6 +143,7 @@ static PAGES: &[(&str, Scope)] = &[
     ("/settings/history", Admin),
     ("/users", Admin),
     ("/audit", Admin),
+    ("/checks", Admin),
 ];
 
 /// The pages of the console that visitors see.

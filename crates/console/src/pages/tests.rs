@@ -25,10 +25,10 @@ use waggle_twitter_n8n::{
 };
 
 use super::{
-    AccountPage, AuditFilter, AuditPage, BatchPage, BatchesPage, Factors, HelpPage, HomePage,
-    MessagePage, NotificationsPage, PostPage, PostsPage, PostsWith, PublishingPage, ReviewPage,
-    SandboxPage, SettingsHistoryPage, SettingsPage, SetupState, SignInPage, SourceFilter,
-    SourcesPage, TokensPage, TweetPage, UsersPage,
+    AccountPage, AuditFilter, AuditPage, BatchPage, BatchesPage, Check, CheckState, ChecksPage,
+    Factors, HelpPage, HomePage, MessagePage, NotificationsPage, PostPage, PostsPage, PostsWith,
+    PublishingPage, ReviewPage, SandboxPage, SettingsHistoryPage, SettingsPage, SetupState,
+    SignInPage, SourceFilter, SourcesPage, TokensPage, TweetPage, UsersPage,
 };
 use crate::Page;
 use crate::links::Links;
@@ -411,6 +411,17 @@ fn admin_pages(scopes: Scopes) -> Vec<String> {
             AuditPage::new(shell(scopes), AuditFilter::default(), Vec::new(), &[], links(true))
                 .render(),
         ]);
+    }
+    if scopes.grant(Scope::Admin) {
+        let states = [CheckState::Ok, CheckState::Warning, CheckState::Failed];
+        let check = |state| Check {
+            title: "Mail",
+            state,
+            found: format!("`{MARKUP}` is found"),
+            remedy: if state == CheckState::Ok { String::new() } else { MARKUP.to_owned() },
+        };
+        let checks = states.map(check).into();
+        pages.push(ChecksPage { shell: shell(scopes), checks }.render());
     }
     pages.push(HelpPage { shell: shell(scopes), home: MARKUP.to_owned() }.render());
     pages.push(TokensPage::new(own, &tokens, now).render());

@@ -275,6 +275,8 @@ pub(crate) mod dialect {
     use crate::error::StoreError;
     use crate::run_query::RunQueryDsl;
 
+    /// The clock of the database.
+    pub(crate) const CLOCK: Option<&str> = Some("clock_timestamp()");
     /// Random bytes: 32, of which 244 bits are random.
     pub(crate) const RANDOM: &str =
         "uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) AS random";

@@ -1,16 +1,44 @@
-//! Reads what waits in the database, for monitoring. Each query reads a few rows of an index.
+//! Reads what waits in the database and what may be wrong, for monitoring and checks. Each query
+//! reads a few rows of an index.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
 use waggle_content::PostStatus;
 
-use super::Repositories;
+use super::{Repositories, dialect};
 use crate::error::StoreError;
-use crate::measures::Measures;
+use crate::measures::{Measures, Symptoms};
 use crate::run_query::RunQueryDsl;
 use crate::schema::{event_chain, mails, new_events, posts};
-use crate::types::Time;
+use crate::types::{Time, UtcMicros};
 
 impl Repositories {
+    pub(crate) async fn symptoms(&self) -> Result<Symptoms, StoreError> {
+        let mut connection = self.pools.read().await?;
+        let given_up_mails: i64 = mails::table
+            .filter(mails::due_at.is_null())
+            .count()
+            .get_result(&mut connection)
+            .await?;
+        let mail_error: Option<Option<String>> = mails::table
+            .filter(mails::due_at.is_not_null())
+            .filter(mails::last_error.is_not_null())
+            .order(mails::id.desc())
+            .select(mails::last_error)
+            .first(&mut connection)
+            .await
+            .optional()?;
+        let clock = match dialect::CLOCK {
+            None => None,
+            Some(clock) => {
+                let query = diesel::select(sql::<UtcMicros>(clock));
+                let time: Time = query.get_result(&mut connection).await?;
+                Some(time.into())
+            }
+        };
+        Ok(Symptoms { given_up_mails, mail_error: mail_error.flatten(), clock })
+    }
+
     pub(crate) async fn measures(&self) -> Result<Measures, StoreError> {
         let mut connection = self.pools.read().await?;
         let next_post: Option<Time> = posts::table

@@ -283,6 +283,8 @@ pub(crate) mod dialect {
     use crate::error::StoreError;
     use crate::new_batch::NewBatch;
 
+    /// The clock of the database, which is that of this machine.
+    pub(crate) const CLOCK: Option<&str> = None;
     /// Random bytes: 32.
     pub(crate) const RANDOM: &str = "randomblob(32) AS random";
     /// A new name for the course of events: 16 random hexadecimal digits.

@@ -167,7 +167,7 @@ async fn posts_are_filtered_by_the_address_and_what_is_not_understood_is_named()
 async fn pages_for_admins_are_for_admins_and_filters_are_kept() {
     let server = Server::with_drafts().await;
     let approver = server.session(Role::Approver).await;
-    for path in ["/settings", "/settings/history", "/users", "/audit"] {
+    for path in ["/settings", "/settings/history", "/users", "/audit", "/checks"] {
         let (status, page) = server.page(path, &approver).await;
         assert_eq!(status, 403, "{path}");
         assert!(page.contains("admin") && !page.contains("data-op"), "{path}: {page}");
@@ -180,6 +180,8 @@ async fn pages_for_admins_are_for_admins_and_filters_are_kept() {
     assert!(tokens.contains(r#"data-op="revoke_any_token""#), "{tokens}");
     let (_, users) = server.page("/users", &admin).await;
     assert!(users.contains("approver@hive.example"), "{users}");
+    let (_, checks) = server.page("/checks", &admin).await;
+    assert!(checks.contains("No mail server is set") && checks.contains("failed"), "{checks}");
     let (_, mail) = server.page("/settings?group=mail", &admin).await;
     assert!(mail.contains(r#"data-path="/api/v1/settings/EMAIL_HOST""#), "{mail}");
     let (status, settings) = server.page("/settings?group=none", &admin).await;

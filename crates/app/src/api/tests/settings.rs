@@ -1,7 +1,7 @@
 //! Outcomes of the operations on settings.
 
 use expect_test::expect;
-use serde_json::json;
+use serde_json::{Value, json};
 use waggle_accounts::Role;
 
 use super::Server;
@@ -363,4 +363,28 @@ async fn more_custom_settings_than_are_allowed_are_not_valid() {
 
     expect![[r#"409 there are already 1000 settings under 'custom.', which is the maximum"#]]
         .assert_eq(&said);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_installation_is_checked() {
+    let server = Server::empty().await;
+    let admin = server.session(Role::Admin).await;
+
+    let checked = server.call("GET /checks").with_session(&admin).ok().await;
+    let refused = server.call("GET /checks").said().await;
+
+    let found = |check: &Value| format!("{}: {}", check["title"], check["state"]);
+    let items: Vec<String> = checked["items"].as_array().unwrap().iter().map(found).collect();
+    expect![[r#"
+        "Address": "warning"
+        "Proxy": "ok"
+        "Session cookie": "failed"
+        "Email": "warning"
+        "Master key": "ok"
+        "Database": "ok"
+        "Clock": "ok"
+        "Background work": "ok"
+        "X": "warning""#]]
+    .assert_eq(&items.join("\n"));
+    expect!["403 this operation is for signed-in users, not for API tokens"].assert_eq(&refused);
 }
