@@ -96,6 +96,7 @@ impl Browser {
 
     pub(crate) async fn goto(&self, url: &str) {
         self.post("url", json!({ "url": url })).await;
+        self.until("document.readyState === 'complete'").await;
     }
 
     /// What a script returns.

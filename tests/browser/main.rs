@@ -886,3 +886,34 @@ fn times_of(zone: Zone, local: &str) -> Vec<String> {
         .map(|time| time.format("%Y-%m-%dT%H:%M:%S.000Z").to_string())
         .collect()
 }
+
+/// A page with 50 cards is small, and so is what a browser keeps of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_are_small() {
+    let texts: Vec<String> = (0..50).map(|n| format!("Idea {n}: {}", "word ".repeat(40))).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let site = Site::with_drafts(&texts).await;
+    let browser = Browser::open(1280, 800, false).await;
+    site.sign_in(&browser, "/posts").await;
+    let measure = async |is_cold: bool| {
+        browser.devtools("Network.setCacheDisabled", json!({ "cacheDisabled": is_cold })).await;
+        browser.goto(&format!("{}/review", site.process.base)).await;
+        browser.until("document.readyState === 'complete'").await;
+        let measured = browser
+            .evaluate(
+                "(() => { const all = ['navigation', 'resource'].flatMap((kind) => \
+                 performance.getEntriesByType(kind)).filter((one) => one.transferSize); \
+                 return [all.length, all.reduce((sum, one) => sum + one.transferSize, 0)]; })()",
+            )
+            .await;
+        (measured[0].as_u64().unwrap(), measured[1].as_u64().unwrap())
+    };
+    browser.devtools("Network.enable", json!({})).await;
+
+    let (cold, warm) = (measure(true).await, measure(false).await);
+
+    let cards = browser.run("return document.querySelectorAll('.card').length").await;
+    assert_eq!(cards, 50);
+    assert!(cold.0 <= 12 && cold.1 <= 60_000, "{cold:?}");
+    assert!(warm.0 <= 1 && warm.1 <= 20_000, "{warm:?}");
+}

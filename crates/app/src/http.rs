@@ -6,6 +6,7 @@ mod around;
 mod body;
 mod caller;
 mod client;
+mod compress;
 mod contract;
 mod docs_page;
 mod document;

@@ -1,10 +1,9 @@
 // The page of the account: authenticator apps, passkeys, addresses, and links from emails.
 
 import { showOnce, tell } from "./act.js";
-import { proven } from "./call.js";
+import { proven, send } from "./call.js";
 import { drawObjects } from "./part.js";
 import { say, word } from "./say.js";
-import { send } from "./send.js";
 
 const FACTORS = "/api/v1/me/second-factor";
 const post = (path, body) => proven(() => send("POST", path, null, body));

@@ -1,11 +1,10 @@
 // Sends what a form names to the API, then draws the parts of the page again that it changed.
 
-import { proven } from "./call.js";
+import { proven, send } from "./call.js";
 import { showConflict } from "./diff.js";
 import { forget } from "./drafts.js";
 import { drawAgain, drawObjects, load, partsOf, settle } from "./part.js";
 import { say, word } from "./say.js";
-import { send } from "./send.js";
 import { entered } from "./zone.js";
 
 const MOST_STEPS = 20;

@@ -1,10 +1,26 @@
-// Asks the user to authenticate again where an operation requires it.
-
-import { send } from "./send.js";
+// Calls operations of the API, and asks the user to authenticate again where one requires it.
 
 const dialog = document.getElementById("proof");
 const form = document.getElementById("prove");
 const problem = document.getElementById("proof-problem");
+
+/**
+ * Calls an operation. Returns the status, the body, and after how many seconds it can be called
+ * again, if that is limited. A status of 0 means that nothing was sent. With `keepalive`, it is
+ * sent even if the page is left.
+ */
+export async function send(method, path, version, body, keepalive = false) {
+  const headers = { "Content-Type": "application/json" };
+  if (version) headers["If-Match"] = version;
+  try {
+    const sent = { method, headers, keepalive, body: body && JSON.stringify(body) };
+    const response = await fetch(path, sent);
+    const wait = response.headers.get("Retry-After");
+    return { status: response.status, wait, body: await response.json().catch(() => ({})) };
+  } catch {
+    return { status: 0, body: {} };
+  }
+}
 
 const post = (path, body) => send("POST", `/api/v1/auth/${path}`, null, body);
 

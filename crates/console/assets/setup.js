@@ -1,7 +1,7 @@
 // Creates the first admin with the token of the set-up link.
 
+import { send } from "./call.js";
 import { say, word } from "./say.js";
-import { send } from "./send.js";
 
 const form = document.getElementById("setup");
 const token = location.hash.slice(1);

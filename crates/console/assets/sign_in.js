@@ -1,6 +1,6 @@
 // Sign-in, registration, mailed codes and links. The part of the address after the # is the view.
 
-import { send } from "./send.js";
+import { send } from "./call.js";
 import { say, word } from "./say.js";
 
 /** The path that the code is sent to, and its flow. They are kept only in this page. */

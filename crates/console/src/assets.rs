@@ -36,7 +36,6 @@ assets! {
     "live.js": "text/javascript",
     "part.js": "text/javascript",
     "say.js": "text/javascript",
-    "send.js": "text/javascript",
     "setup.js": "text/javascript",
     "sign_in.js": "text/javascript",
     "zone.js": "text/javascript",

@@ -15,6 +15,7 @@ use super::Problem;
 use super::access::{page_names, pattern};
 use super::addresses::API;
 use super::client::client_address;
+use super::compress::{accepts_gzip, compressed};
 use super::pace::{Pace, most_calls};
 use super::request_id::{REQUEST_ID, new_id, request_id};
 use crate::use_cases::UseCases;
@@ -41,11 +42,12 @@ async fn answered<E: Endpoint + 'static>(
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let app = request.data::<Arc<UseCases>>().cloned();
+    let is_gzip_accepted = accepts_gzip(&request);
     let problem =
         too_fast(&request).or_else(|| refused(&request)).or_else(|| misaddressed(&request));
     let mut response = match problem {
         Some(problem) => problem.into_response(),
-        None => within_deadline(next, request).await,
+        None => compressed(within_deadline(next, request).await, is_gzip_accepted).await,
     };
     let status = response.status();
     set_headers(response.headers_mut(), &id, &path);

@@ -611,6 +611,18 @@ fn pages_have_no_scripts_and_styles_of_their_own() {
     }
 }
 
+/// Before its scripts are loaded, a form does nothing. It does not put a password into an address.
+#[test]
+fn forms_send_nothing_by_themselves() {
+    for (name, page) in pages() {
+        for form in page.split("<form").skip(1) {
+            let tag = form.split('>').next().unwrap();
+            let is_filter = tag.contains(r#"class="filters" action="/"#);
+            assert!(is_filter || tag.contains(r#"method="dialog""#), "{name}: <form{tag}>");
+        }
+    }
+}
+
 /// Whether a path is that of an operation, for some object.
 fn is_path_of(op: &Op, path: &str) -> bool {
     let Some((begin, rest)) = op.path.split_once('{') else { return op.path == path };

@@ -1,0 +1,124 @@
+//! Compresses pages and their files for clients that accept it. Answers of the API are not
+//! compressed: where a secret and a text of somebody else are compressed together, the length tells
+//! of the secret (BREACH). Pages have no secrets.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use poem::http::{HeaderValue, StatusCode, header};
+use poem::{Body, Request, Response};
+
+use super::Problem;
+
+/// The smallest body that is compressed, in bytes. Smaller ones fit into one packet anyway.
+const LEAST: usize = 1_024;
+/// From 1, fast, to 9, small. Each step above costs more time than it saves on the way.
+const LEVEL: u32 = 4;
+
+/// Whether the client of a request accepts gzip (RFC 9110, section 12.5.3).
+pub(super) fn accepts_gzip(request: &Request) -> bool {
+    let headers = request.headers().get_all(header::ACCEPT_ENCODING).iter();
+    let values = headers.filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(is_gzip)
+}
+
+/// Whether an element of `Accept-Encoding` accepts gzip.
+fn is_gzip(element: &str) -> bool {
+    let mut parts = element.split(';').map(str::trim);
+    let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+    let weight = parts.find_map(|part| part.strip_prefix("q=")).map(str::parse::<f32>);
+    is_named && weight.is_none_or(|weight| weight.is_ok_and(|weight| weight > 0.0))
+}
+
+/// Whether a body of this type is compressed.
+fn is_page_or_file(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default();
+    matches!(kind, "text/html" | "text/css" | "text/javascript" | "image/svg+xml")
+}
+
+/// Compresses the body of a page or of a file of pages, if the client accepts it.
+pub(super) async fn compressed(mut response: Response, is_accepted: bool) -> Response {
+    if !is_page_or_file(&response) {
+        return response;
+    }
+    let vary = HeaderValue::from_static("Accept-Encoding");
+    response.headers_mut().append(header::VARY, vary);
+    if !is_accepted || response.status() == StatusCode::NOT_MODIFIED {
+        return response;
+    }
+    let Ok(body) = response.take_body().into_bytes().await else {
+        return poem::IntoResponse::into_response(Problem::internal());
+    };
+    let packed = (body.len() >= LEAST).then(|| pack(&body)).transpose();
+    match packed {
+        Ok(Some(packed)) => {
+            let gzip = HeaderValue::from_static("gzip");
+            response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            response.set_body(packed);
+        }
+        _ => response.set_body(Body::from(body)),
+    }
+    response
+}
+
+fn pack(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(LEVEL));
+    encoder.write_all(body)?;
+    encoder.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    fn page(kind: &str, length: usize) -> Response {
+        Response::builder().content_type(kind).body("<p>honey</p>".repeat(length))
+    }
+
+    #[test]
+    fn gzip_is_used_if_it_is_accepted() {
+        for accepted in ["gzip", " GZIP ", "gzip;q=0.1", "gzip; q=1"] {
+            assert!(is_gzip(accepted), "{accepted}");
+        }
+        for refused in ["", "br", "gzip;q=0", "gzip;q=0.0", "gzip;q=x", "x-gzip", "*"] {
+            assert!(!is_gzip(refused), "{refused}");
+        }
+        let request = Request::builder().header("accept-encoding", "br, gzip;q=0.8").finish();
+        assert!(accepts_gzip(&request));
+        assert!(!accepts_gzip(&Request::builder().finish()));
+    }
+
+    #[tokio::test]
+    async fn a_page_is_the_same_after_unpacking() {
+        let response = compressed(page("text/html; charset=utf-8", 1_000), true).await;
+
+        assert_eq!(response.headers()["content-encoding"], "gzip");
+        assert_eq!(response.headers()["vary"], "Accept-Encoding");
+        let packed = response.into_body().into_vec().await.unwrap();
+        assert!(packed.len() < 300, "{}", packed.len());
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "<p>honey</p>".repeat(1_000));
+    }
+
+    #[tokio::test]
+    async fn what_is_small_secret_or_not_accepted_stays_as_it_is() {
+        for (response, is_accepted) in [
+            (page("text/html", 3), true),
+            (page("text/html", 1_000), false),
+            (page("application/json", 1_000), true),
+            (page("text/event-stream", 1_000), true),
+        ] {
+            let response = compressed(response, is_accepted).await;
+            assert!(!response.headers().contains_key("content-encoding"));
+            let text = response.into_body().into_string().await.unwrap();
+            assert!(text.ends_with("<p>honey</p>"));
+        }
+    }
+}
