@@ -148,7 +148,7 @@ async fn a_new_user_needs_a_code_only_the_first_time(kind: Kind) {
     assert!(stolen.status == 403 && stolen.session.is_none());
     let nowhere = waggle.to_google("https://evil.example/").await;
     let (state, code) = issuer.agree(&nowhere.url, SignedWith::TheKey, |_, _| {});
-    assert_eq!(waggle.back(&nowhere, &state, &code).await.location, "/account");
+    assert_eq!(waggle.back(&nowhere, &state, &code).await.location, "/");
     // The Google account counts, not its address, which may get another owner at Google.
     let renamed = waggle.as_google_says(&issuer, json!({ "email": "joseph@hive.example" })).await;
     let session = renamed.session.expect("they are signed in");

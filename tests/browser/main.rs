@@ -229,6 +229,20 @@ async fn a_batch_is_reviewed_by_keyboard() {
     browser.press(None, "u").await;
     browser.until("document.querySelector('#tweet-1 .text').innerText === 'One idea'").await;
 
+    // The palette finds pages, and what can be done with the card that has the focus.
+    browser.run("document.getElementById('tweet-1').focus()").await;
+    browser.press(Some(CONTROL), "k").await;
+    browser.until("document.getElementById('palette')?.open").await;
+    check(&browser, "palette").await;
+    browser.press(None, "reject tweet-1").await;
+    browser
+        .until("document.querySelector('#palette-list li').innerText.startsWith('Reject')")
+        .await;
+    browser.press(None, ENTER).await;
+    browser.until("document.querySelector('#tweet-1 .state.off')").await;
+    browser.press(None, "u").await;
+    browser.until("document.querySelector('#tweet-1 .state.waits')").await;
+
     // With single keys off, no letter acts.
     browser.press(None, "?").await;
     browser.until("document.getElementById('keys').open").await;
@@ -240,6 +254,12 @@ async fn a_batch_is_reviewed_by_keyboard() {
     browser.press(None, "a").await;
     browser.run("document.getElementById('single-keys').click()").await;
     assert_eq!(site.status(1).await, "Draft");
+
+    browser.press(Some(CONTROL), "k").await;
+    browser.until("document.getElementById('palette').open").await;
+    browser.press(None, "publishing").await;
+    browser.press(None, ENTER).await;
+    browser.until("location.pathname === '/publishing'").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -855,6 +875,14 @@ async fn an_account_is_managed_in_the_browser() {
     assert_eq!(browser.run("return document.getElementById('totp-secret').innerText").await, "");
     check(&browser, "account-factor").await;
 
+    // A link for another account is shown, and its secret does not stay in the address.
+    browser.goto(&format!("{account}?x=1#reset=secret-of-a-link")).await;
+    browser.until("document.querySelector('[data-for=link]')?.checkVisibility()").await;
+    let address = browser.run("return location.href").await;
+    assert!(!address.as_str().unwrap().contains("secret"), "{address}");
+    check(&browser, "account-link-signed-in").await;
+    browser.goto(&account).await;
+
     // Signing in again asks for the second factor, and leads back.
     submit("#sign-out", &[]).await;
     browser.until("document.getElementById('sign-in')?.checkVisibility()").await;
@@ -867,6 +895,38 @@ async fn an_account_is_managed_in_the_browser() {
     browser.until("document.getElementById('factor')?.checkVisibility()").await;
     submit("#factor", &[("code", &codes[0])]).await;
     browser.until("location.pathname === '/' && document.getElementById('main')").await;
+}
+
+/// An admin who must have a second factor sets one up, and goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_admin_sets_up_the_second_factor_that_is_required() {
+    let site = Site::with_user("admin").await;
+    let settings = ["settings", "set", "ADMIN_SECOND_FACTOR_REQUIRED", "true"];
+    let set = command(&site.database).args(settings).stdout(Stdio::null()).status().unwrap();
+    assert!(set.success());
+    let browser = Browser::open(1280, 800, false).await;
+    browser.goto(&format!("{}/account", site.process.base)).await;
+    browser.until("document.getElementById('sign-in')?.checkVisibility()").await;
+    let fill = format!(
+        "const form = document.getElementById('sign-in'); form.login.value = 'ana'; \
+         form.password.value = '{PASSWORD}'; form.requestSubmit();"
+    );
+    browser.run(&fill).await;
+    browser.until("document.getElementById('enrolling')").await;
+    check(&browser, "account-enrolling").await;
+    browser.run("document.getElementById('add-totp').requestSubmit()").await;
+    browser.until("document.getElementById('totp').open").await;
+    let secret = browser.run("return document.getElementById('totp-secret').innerText").await;
+    let code = code_of(&secret.as_str().unwrap().replace(' ', ""));
+    let confirm = format!(
+        "const form = document.getElementById('confirm-totp'); \
+         form.elements.code.value = '{code}'; form.requestSubmit()"
+    );
+    browser.run(&confirm).await;
+    browser.until("document.getElementById('secret').open").await;
+
+    browser.run("document.querySelector('#secret form').requestSubmit()").await;
+    browser.until("location.pathname === '/' && document.querySelector('nav')").await;
 }
 
 /// The code that an authenticator app shows now.

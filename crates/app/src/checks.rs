@@ -2,13 +2,15 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use poem::{Addr, Request};
+use url::{Host, Url};
 use waggle_console::{Check, CheckState};
 use waggle_content::Platform;
-use waggle_kernel::{Clock as _, error_chain};
+use waggle_kernel::{Actor, Clock as _, error_chain};
 use waggle_settings::Values;
 use waggle_store::{Measures, StoreError, Symptoms};
 use waggle_system::{MasterKeyPlace, SystemClock};
 
+use crate::http::{client_address, is_public_host};
 use crate::use_cases::UseCases;
 
 /// How late work may be before that is a warning.
@@ -19,20 +21,31 @@ const APART: TimeDelta = TimeDelta::seconds(15);
 /// What the checks look at.
 struct Facts {
     now: DateTime<Utc>,
-    /// The name of the host that the request was sent to.
-    host: String,
+    came: Came,
     /// The scheme and host of `PUBLIC_URL`.
     public_url: Option<(String, String)>,
-    /// The network address of the connection, if a proxy forwards the request that is not trusted.
-    untrusted_proxy: Option<String>,
-    /// Whether the connection comes from this machine.
-    is_local: bool,
     has_mail_server: bool,
     master_key: KeyPlace,
     is_x_connected: bool,
+    /// The number of posts that wait for the owner of their account; `None` if it is not known.
+    held_posts: Option<i64>,
     database: Result<(), Trouble>,
     measures: Option<Measures>,
     symptoms: Option<Symptoms>,
+}
+
+/// How the request came.
+struct Came {
+    /// The name of the host that it was sent to, as it arrived.
+    host: String,
+    /// Whether that is the host of `PUBLIC_URL`, or that is not set.
+    is_public_host: bool,
+    /// Whether a proxy forwards it.
+    is_forwarded: bool,
+    /// The network address of the connection, if a proxy forwards the request that is not trusted.
+    untrusted_proxy: Option<String>,
+    /// Whether the client is on this machine, and so is the address of `PUBLIC_URL` if it is set.
+    is_local: bool,
 }
 
 /// Where the master key is.
@@ -58,15 +71,20 @@ pub(crate) async fn run(app: &UseCases, request: &Request) -> Vec<Check> {
     let now = SystemClock.now();
     checks(&Facts {
         now,
-        host: request.header("host").unwrap_or_default().to_owned(),
+        came: Came {
+            host: request.header("host").unwrap_or_default().to_owned(),
+            is_public_host: is_public_host(&values, request),
+            is_forwarded: is_forwarded(request),
+            untrusted_proxy: untrusted_proxy(&values, request),
+            is_local: client_address(&values, request).is_some_and(|client| client.is_loopback())
+                && values.public_url.as_ref().is_none_or(|url| is_loopback(url.url())),
+        },
         public_url: values.public_url.as_ref().map(|url| {
             let url = url.url();
             let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
             let host = url.host_str().unwrap_or_default();
             (url.scheme().to_owned(), format!("{host}{port}"))
         }),
-        untrusted_proxy: untrusted_proxy(&values, request),
-        is_local: peer(request).is_some_and(|peer| peer.is_loopback()),
         has_mail_server: values.email_host.is_some() || values.email_host_user.is_some(),
         master_key: match &app.master_key {
             MasterKeyPlace::Environment(_) => KeyPlace::Environment,
@@ -75,28 +93,41 @@ pub(crate) async fn run(app: &UseCases, request: &Request) -> Vec<Check> {
             }
         },
         is_x_connected: app.connections.is_connected(Platform::X),
+        held_posts: app.posts.backlog(&Actor::system()).await.ok().map(|backlog| backlog.held),
         database,
         measures: app.store.measures().await.ok(),
         symptoms,
     })
 }
 
-fn peer(request: &Request) -> Option<std::net::IpAddr> {
-    match &request.remote_addr().0 {
-        Addr::SocketAddr(peer) => Some(peer.ip().to_canonical()),
-        _ => None,
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
-fn untrusted_proxy(values: &Values, request: &Request) -> Option<String> {
+fn is_forwarded(request: &Request) -> bool {
     let names = ["x-forwarded-for", "x-forwarded-proto", "forwarded"];
-    let is_forwarded = names.iter().any(|name| request.headers().contains_key(*name));
-    let peer = peer(request).filter(|peer| is_forwarded && !values.trusted_proxies.contains(*peer));
-    peer.map(|peer| peer.to_string())
+    names.iter().any(|name| request.headers().contains_key(*name))
+}
+
+fn untrusted_proxy(values: &Values, request: &Request) -> Option<String> {
+    let Addr::SocketAddr(peer) = &request.remote_addr().0 else { return None };
+    let peer = peer.ip().to_canonical();
+    (is_forwarded(request) && !values.trusted_proxies.contains(peer)).then(|| peer.to_string())
 }
 
 fn check(title: &'static str, state: CheckState, found: impl Into<String>, remedy: &str) -> Check {
     Check { title, state, found: found.into(), remedy: remedy.to_owned() }
+}
+
+/// What could not be checked, because the database does not answer.
+fn unknown(title: &'static str) -> Check {
+    let found = "It is not known, because the database does not answer.";
+    check(title, CheckState::Failed, found, "See the check of the database.")
 }
 
 fn checks(facts: &Facts) -> Vec<Check> {
@@ -115,7 +146,7 @@ fn checks(facts: &Facts) -> Vec<Check> {
 
 fn address(facts: &Facts) -> Check {
     const TITLE: &str = "Address";
-    let host = &facts.host;
+    let host = &facts.came.host;
     match &facts.public_url {
         None => check(
             TITLE,
@@ -124,11 +155,15 @@ fn address(facts: &Facts) -> Check {
              Google or passkeys.",
             "Set `PUBLIC_URL` to the address that people use.",
         ),
-        Some((_, public)) if public != host => check(
+        Some((_, public)) if !facts.came.is_public_host => check(
             TITLE,
             CheckState::Warning,
-            format!("You use the address {host}, but `PUBLIC_URL` is that of {public}."),
-            "Use the address of `PUBLIC_URL`, or correct it.",
+            format!("Your request came for {host}, but `PUBLIC_URL` is that of {public}."),
+            if facts.came.is_forwarded {
+                "Make the proxy pass on the header `Host`, or use the address of `PUBLIC_URL`."
+            } else {
+                "Use the address of `PUBLIC_URL`, or correct it."
+            },
         ),
         Some((scheme, public)) => {
             check(TITLE, CheckState::Ok, format!("People reach Waggle at {scheme}://{public}."), "")
@@ -137,7 +172,7 @@ fn address(facts: &Facts) -> Check {
 }
 
 fn proxy(facts: &Facts) -> Check {
-    match &facts.untrusted_proxy {
+    match &facts.came.untrusted_proxy {
         Some(peer) => check(
             "Proxy",
             CheckState::Warning,
@@ -156,7 +191,7 @@ fn cookie(facts: &Facts) -> Check {
     if is_secure {
         let found = "Browsers send the session cookie over TLS only.";
         check("Session cookie", CheckState::Ok, found, "")
-    } else if facts.is_local && facts.untrusted_proxy.is_none() {
+    } else if facts.came.is_local && facts.came.untrusted_proxy.is_none() {
         let found = "Browsers send the session cookie without TLS, but you are on this machine.";
         check("Session cookie", CheckState::Ok, found, "")
     } else {
@@ -174,22 +209,22 @@ fn cookie(facts: &Facts) -> Check {
 fn mail(facts: &Facts) -> Check {
     const TITLE: &str = "Email";
     const REMEDY: &str = "Test the settings of the group `mail`, and correct them.";
-    let given_up = facts.symptoms.as_ref().map_or(0, |symptoms| symptoms.given_up_mails);
-    let error = facts.symptoms.as_ref().and_then(|symptoms| symptoms.mail_error.as_deref());
+    let Some(symptoms) = &facts.symptoms else {
+        return unknown(TITLE);
+    };
+    let (given_up, error) = (symptoms.given_up_mails, symptoms.mail_error.as_deref());
     let late = facts.measures.and_then(|measures| measures.next_mail);
     let is_late = late.is_some_and(|due| facts.now - due > LATE);
-    if !facts.has_mail_server {
-        return check(
-            TITLE,
-            CheckState::Warning,
-            "No mail server is set, so emails are written into the folder `outbox`.",
-            "Set `EMAIL_HOST` and the other settings of the group `mail`.",
-        );
-    }
     match error {
         Some(error) => {
             check(TITLE, CheckState::Failed, format!("The last email that waits: {error}"), REMEDY)
         }
+        None if !facts.has_mail_server => check(
+            TITLE,
+            CheckState::Warning,
+            "No mail server is set, so emails are written into the folder `outbox`.",
+            "Set `EMAIL_HOST` and the other settings of the group `mail`.",
+        ),
         None if given_up > 0 => check(
             TITLE,
             CheckState::Warning,
@@ -218,7 +253,12 @@ fn master_key(facts: &Facts) -> Check {
 
 fn database(facts: &Facts) -> Check {
     match &facts.database {
-        Ok(()) => check("Database", CheckState::Ok, "It answers, and its disk has space.", ""),
+        Ok(()) => check(
+            "Database",
+            CheckState::Ok,
+            "It answers, and its disk is not known to be full.",
+            "",
+        ),
         Err(Trouble::IsFull) => check(
             "Database",
             CheckState::Failed,
@@ -235,8 +275,8 @@ fn database(facts: &Facts) -> Check {
 }
 
 fn clock(facts: &Facts) -> Check {
-    let other = facts.symptoms.as_ref().and_then(|symptoms| symptoms.clock);
-    match other.map(|other| (other - facts.now).abs()) {
+    let Some(symptoms) = &facts.symptoms else { return unknown("Clock") };
+    match symptoms.clock.map(|other| (other - facts.now).abs()) {
         Some(apart) if apart > APART => check(
             "Clock",
             CheckState::Failed,
@@ -258,10 +298,7 @@ fn clock(facts: &Facts) -> Check {
 
 fn work(facts: &Facts) -> Check {
     const TITLE: &str = "Background work";
-    let Some(measures) = facts.measures else {
-        let found = "It is not known, because the database does not answer.";
-        return check(TITLE, CheckState::Failed, found, "See the check of the database.");
-    };
+    let Some(measures) = facts.measures else { return unknown(TITLE) };
     let is_late = |time: Option<DateTime<Utc>>| time.is_some_and(|time| facts.now - time > LATE);
     if is_late(measures.next_post) {
         check(
@@ -284,8 +321,20 @@ fn work(facts: &Facts) -> Check {
 }
 
 fn x(facts: &Facts) -> Check {
-    if facts.is_x_connected {
-        check("X", CheckState::Ok, "It is connected.", "")
+    if let Some(held) = facts.held_posts.filter(|held| *held > 0) {
+        check(
+            "X",
+            CheckState::Failed,
+            format!("{held} posts wait for the owner of the account."),
+            "See the reason in `/publishing`, and correct the credentials in the group `twitter`.",
+        )
+    } else if facts.is_x_connected {
+        check(
+            "X",
+            CheckState::Ok,
+            "Its credentials are set, and no post waits because of them.",
+            "",
+        )
     } else {
         check(
             "X",
@@ -302,17 +351,21 @@ mod tests {
 
     use super::*;
 
+    fn came(is_public_host: bool, is_forwarded: bool) -> Came {
+        let host = "waggle.example".into();
+        Came { host, is_public_host, is_forwarded, untrusted_proxy: None, is_local: false }
+    }
+
     fn well() -> Facts {
         let now = FixedClock::noon().now();
         Facts {
             now,
-            host: "waggle.example".into(),
+            came: came(true, false),
             public_url: Some(("https".into(), "waggle.example".into())),
-            untrusted_proxy: None,
-            is_local: false,
             has_mail_server: true,
             master_key: KeyPlace::Environment,
             is_x_connected: true,
+            held_posts: Some(0),
             database: Ok(()),
             measures: Some(Measures {
                 next_post: Some(now),
@@ -348,8 +401,16 @@ mod tests {
         let late = Some(now - TimeDelta::minutes(6));
         let symptoms = || well().symptoms.unwrap();
         let cases = [
-            (Facts { host: "10.0.0.7:8080".into(), ..well() }, ("Address", Warning)),
-            (Facts { untrusted_proxy: Some("10.0.0.7".into()), ..well() }, ("Proxy", Warning)),
+            (Facts { came: came(false, false), ..well() }, ("Address", Warning)),
+            (Facts { came: came(false, true), ..well() }, ("Address", Warning)),
+            (Facts { held_posts: Some(2), ..well() }, ("X", Failed)),
+            (
+                Facts {
+                    came: Came { untrusted_proxy: Some("10.0.0.7".into()), ..came(true, true) },
+                    ..well()
+                },
+                ("Proxy", Warning),
+            ),
             (
                 Facts { public_url: Some(("http".into(), "waggle.example".into())), ..well() },
                 ("Session cookie", Failed),
@@ -407,9 +468,8 @@ mod tests {
     #[test]
     fn a_new_installation_on_this_machine_has_warnings_only() {
         let facts = Facts {
-            host: "localhost:8080".into(),
+            came: Came { host: "localhost:8080".into(), is_local: true, ..came(true, false) },
             public_url: None,
-            is_local: true,
             has_mail_server: false,
             master_key: KeyPlace::File("/data/master.key".into()),
             is_x_connected: false,

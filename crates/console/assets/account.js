@@ -24,8 +24,11 @@ function on(id, work) {
 async function changed({ status, body, ...rest }) {
   if (status !== 200) return tell({ status, body, ...rest });
   say(word("factor-added"));
-  await drawObjects(["account:factors", "account:sessions"]);
-  if (body.recovery_codes.length) showOnce(body.recovery_codes);
+  const isEnrolled = Boolean(document.getElementById("enrolling"));
+  const goOn = () => isEnrolled && location.assign("/");
+  if (body.recovery_codes.length) showOnce(body.recovery_codes, goOn);
+  else goOn();
+  if (!isEnrolled) await drawObjects(["account:factors", "account:sessions"]).catch(() => {});
 }
 
 on("add-passkey", async (form) => {

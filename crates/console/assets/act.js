@@ -49,11 +49,15 @@ async function bodyOf(form) {
 }
 
 /** Shows a secret, or a list of them, once. */
-export function showOnce(secrets) {
+export function showOnce(secrets, then) {
   const dialog = document.getElementById("secret");
   const place = document.getElementById("secret-text");
   place.textContent = [secrets].flat().join("\n");
-  dialog.addEventListener("close", () => place.replaceChildren(), { once: true });
+  const closed = () => {
+    place.replaceChildren();
+    then?.();
+  };
+  dialog.addEventListener("close", closed, { once: true });
   dialog.showModal();
 }
 

@@ -78,8 +78,20 @@ function write(event) {
   }
 }
 
+/** Opens the palette, whose script is loaded when it is first used. */
+async function openPalette() {
+  const card = current();
+  (await import("./palette.js")).open(card);
+}
+
+document.getElementById("show-palette").addEventListener("click", openPalette);
+
 document.addEventListener("keydown", (event) => {
   if (event.isComposing) return;
+  if (event.key === "k" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]")) {
+    event.preventDefault();
+    return openPalette();
+  }
   if (event.target.matches(FIELDS)) return write(event);
   // A key that is held down must not decide about one draft after the other.
   if (event.repeat && !["j", "k"].includes(event.key)) return;

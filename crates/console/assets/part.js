@@ -14,7 +14,10 @@ export async function load(path, isByItself = false) {
   const response = await fetch(path, { headers });
   if (!response.ok || response.redirected) throw new Error(response.statusText);
   const text = await response.text();
-  return new DOMParser().parseFromString(policy ? policy.createHTML(text) : text, "text/html");
+  const page = new DOMParser().parseFromString(policy ? policy.createHTML(text) : text, "text/html");
+  // The session has ended: this is the sign-in.
+  if (document.body.dataset.user && !page.body.dataset.user) throw new Error("signed out");
+  return page;
 }
 
 /** Whether somebody changed a field since the page was drawn. */

@@ -19,17 +19,13 @@ function show(name) {
   view(name).querySelector("input")?.focus();
 }
 
-/** The page that led to the sign-in, if it is one of this server. */
-function returnTo() {
-  const wanted = new URLSearchParams(location.search).get("return_to") ?? "/";
-  const url = new URL(wanted, location.origin);
-  return url.origin === location.origin && wanted.startsWith("/") ? url.pathname + url.search : "/";
-}
+/** The page of this server that led to the sign-in. The server checked that it is one. */
+const { returnTo } = document.body.dataset;
 
 /** Goes on after a sign-in: with the second factor if it is needed, else to a page. */
 function enter({ needs }) {
   if (needs === "second_factor") return show("second-factor");
-  location.assign(needs === "second_factor_setup" ? "/account" : returnTo());
+  location.assign(needs === "second_factor_setup" ? "/account" : returnTo);
 }
 
 /** Calls an operation, and goes on with its answer or tells why it failed. */
@@ -70,7 +66,7 @@ function toSignIn() {
 }
 
 on("sign-in", (said) => call("/auth/login", said, enter));
-on("google", () => call("/auth/google", { return_to: returnTo() }, ({ url }) => location.assign(url)));
+on("google", () => call("/auth/google", { return_to: returnTo }, ({ url }) => location.assign(url)));
 on("register", (said) =>
   call("/auth/register", said, ({ flow }) => askForCode("/auth/register/confirm", flow, false)));
 on("reset", (said) =>
@@ -107,11 +103,6 @@ function countDown(seconds) {
 
 function route() {
   const { view: wanted, backAfter } = document.body.dataset;
-  if (wanted) {
-    show(wanted);
-    if (Number(backAfter) > 0) countDown(Number(backAfter));
-    return;
-  }
   const [name, value] = location.hash.slice(1).split("=", 2);
   if (value) {
     // Secrets must not stay in the address.
@@ -122,6 +113,11 @@ function route() {
       view("link").querySelector(".with-reset").hidden = name !== "reset";
       return show("link");
     }
+  }
+  if (wanted) {
+    show(wanted);
+    if (Number(backAfter) > 0) countDown(Number(backAfter));
+    return;
   }
   show(["register", "reset"].includes(name) ? name : "sign-in");
 }

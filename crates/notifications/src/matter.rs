@@ -67,6 +67,12 @@ impl Step {
             for kind in ended_by(event) {
                 step.end(*kind, &event.object_id);
             }
+            // The account works again.
+            if event.kind == "post.published"
+                && let Some(platform) = text(event, "platform")
+            {
+                step.end(Kind::PostsHeld, platform);
+            }
             if let Some(matter) = opened_by(event) {
                 step.opened.push(Opened { matter, actor: event.actor.clone(), at: event.at });
             }

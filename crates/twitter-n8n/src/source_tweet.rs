@@ -9,7 +9,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use thiserror::Error;
-use waggle_kernel::ids::SourceTweetId;
+use waggle_kernel::ids::{CampaignBatchId, SourceTweetId};
 use waggle_kernel::{TextProblem, check_text};
 
 use crate::sender::Sender;
@@ -298,6 +298,8 @@ pub struct SourceTweetFilter {
     pub min_views: Option<i64>,
     pub is_processed: Option<bool>,
     pub lapsed: Option<Lapsed>,
+    /// This batch was made of the tweet.
+    pub batch: Option<CampaignBatchId>,
 }
 
 /// The sort order of source tweets.

@@ -742,6 +742,15 @@ pub async fn a_batch_marks_its_source_tweets(
     let sources = batches.sources(received.id).await.expect("it answers");
     assert_eq!(sources, ["1003", "1004", "1005"]);
     assert_eq!(tweets.totals(&processed).await.expect("it answers").tweets, 6);
+    let of_batch = SourceTweetFilter { batch: Some(received.id), ..SourceTweetFilter::default() };
+    assert_eq!(tweets.totals(&of_batch).await.expect("it answers").tweets, 3);
+    for sort in [SourceTweetSort::Date, SourceTweetSort::Views] {
+        let page = PageRequest::first(Limit::DEFAULT);
+        let found = tweets.list(&of_batch, sort, Direction::Descending, page).await;
+        let found = found.expect("it answers").items.into_iter();
+        let ids: Vec<String> = found.map(|tweet| tweet.report.tweet_id).collect();
+        assert_eq!(ids, ["1005", "1004", "1003"], "{sort:?}");
+    }
 }
 
 /// Batches of one run, each submitted several times at once, are stored once each, with all source

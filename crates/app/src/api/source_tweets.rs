@@ -8,7 +8,7 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Enum, Object, OpenApi};
 use waggle_kernel::Clock as _;
-use waggle_kernel::ids::SourceTweetId;
+use waggle_kernel::ids::{CampaignBatchId, SourceTweetId};
 use waggle_system::SystemClock;
 use waggle_twitter_n8n::{
     Lapsed, LeaseOutcome, SourceTweet, SourceTweetFilter, SourceTweetSort, SourceTweetTotals,
@@ -229,6 +229,7 @@ fn filter(
     min_views: Option<i64>,
     is_processed: Option<bool>,
     lapsed: Option<bool>,
+    campaign_batch_id: Option<i64>,
     app: &UseCases,
 ) -> Result<SourceTweetFilter, Problem> {
     let offers = u32::try_from(app.settings.values().source_tweet_offers.count());
@@ -245,6 +246,7 @@ fn filter(
         min_views,
         is_processed,
         lapsed: lapsed.map(|is| Lapsed { now: SystemClock.now(), offers, is }),
+        batch: campaign_batch_id.map(CampaignBatchId::new),
     })
 }
 
@@ -278,6 +280,8 @@ impl SourceTweetsApi {
         /// Whether the last lease of the tweet lapsed without a batch, and no further run is told
         /// of it.
         lapsed: Query<Option<bool>>,
+        /// Only tweets that this batch was made of.
+        campaign_batch_id: Query<Option<i64>>,
         /// The value to sort by. By default `date`.
         sort: Query<Option<SortBy>>,
         /// The sort order. By default `desc`.
@@ -297,6 +301,7 @@ impl SourceTweetsApi {
             min_views.0,
             is_processed.0,
             lapsed.0,
+            campaign_batch_id.0,
             app.0,
         )?;
         let page = page(limit.0, cursor.0.as_deref())?;
@@ -329,6 +334,8 @@ impl SourceTweetsApi {
         /// Whether the last lease of the tweet lapsed without a batch, and no further run is told
         /// of it.
         lapsed: Query<Option<bool>>,
+        /// Only tweets that this batch was made of.
+        campaign_batch_id: Query<Option<i64>>,
     ) -> Result<Json<TotalsView>, Failure> {
         let filter = filter(
             search.0,
@@ -342,6 +349,7 @@ impl SourceTweetsApi {
             min_views.0,
             is_processed.0,
             lapsed.0,
+            campaign_batch_id.0,
             app.0,
         )?;
         Ok(Json(app.source_tweets.totals(&caller.actor, &filter).await?.into()))
@@ -372,6 +380,8 @@ impl SourceTweetsApi {
         /// Whether the last lease of the tweet lapsed without a batch, and no further run is told
         /// of it.
         lapsed: Query<Option<bool>>,
+        /// Only tweets that this batch was made of.
+        campaign_batch_id: Query<Option<i64>>,
         sort: Query<Option<SortBy>>,
         order: Query<Option<Order>>,
     ) -> Result<Export, Failure> {
@@ -387,6 +397,7 @@ impl SourceTweetsApi {
             min_views.0,
             is_processed.0,
             lapsed.0,
+            campaign_batch_id.0,
             app.0,
         )?;
         let (sort, way) = (SortBy::sort(sort.0), Order::direction(order.0));

@@ -19,10 +19,16 @@ use crate::use_cases::UseCases;
 #[handler]
 pub(crate) async fn show_account(request: &Request, app: Data<&Arc<UseCases>>) -> Response {
     let query = Query::of(request);
-    let is_visitor = query.text("as") == Some("visitor");
-    let shown = match viewer(&app, request).await {
-        Ok((visitor, _)) if is_visitor => sign_in(&app, "", 0, visitor.user.email.to_string()),
-        Ok((visitor, _)) => match query.text("return_to").map(ReturnTo::new) {
+    let return_to = query.text("return_to").map(ReturnTo::new);
+    let place = return_to.as_ref().map_or("/", ReturnTo::as_str);
+    let visitor = viewer(&app, request).await;
+    let shown = match visitor {
+        // Whoever follows a link for another account is not asked for anything of this one.
+        _ if query.text("as") == Some("visitor") => {
+            let address = visitor.map(|(visitor, _)| visitor.user.email.to_string());
+            sign_in(&app, "", 0, place, address.unwrap_or_default())
+        }
+        Ok((visitor, _)) => match &return_to {
             Some(place) => return see_other(place.as_str()),
             None => account(&app, &visitor, false).await,
         },
@@ -30,21 +36,22 @@ pub(crate) async fn show_account(request: &Request, app: Data<&Arc<UseCases>>) -
             Ok(visitor) => account(&app, &visitor, true).await,
             Err(refused) => Err(refused.into()),
         },
-        Err(CallerRefused::NeedsFactor) => sign_in(&app, "second-factor", 0, String::new()),
+        Err(CallerRefused::NeedsFactor) => sign_in(&app, "second-factor", 0, place, String::new()),
         Err(CallerRefused::Missing | CallerRefused::NoSession) => {
-            sign_in(&app, "", 0, String::new())
+            sign_in(&app, "", 0, place, String::new())
         }
         Err(refused) => Err(refused.into()),
     };
     shown.unwrap_or_else(|problem| told(Shell::of_visitor(Section::Account), &problem))
 }
 
-/// The sign-in, which first shows `view`, and leads back after `back_after` seconds unless that is
-/// 0.
+/// The sign-in, which first shows `view`, and leads to `return_to`. After `back_after` seconds it
+/// begins again, unless that is 0.
 pub(super) fn sign_in(
     app: &UseCases,
     view: &'static str,
     back_after: i64,
+    return_to: &str,
     signed_in_as: String,
 ) -> Result<Response, Problem> {
     let values = app.settings.values();
@@ -52,7 +59,8 @@ pub(super) fn sign_in(
         && values.google_oauth_client_secret.is_some()
         && values.public_url.is_some();
     let can_register = values.registration_enabled.is_on();
-    draw(&SignInPage { view, back_after, has_google, can_register, signed_in_as })
+    let return_to = return_to.to_owned();
+    draw(&SignInPage { view, back_after, return_to, has_google, can_register, signed_in_as })
 }
 
 async fn account(

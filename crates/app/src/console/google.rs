@@ -102,7 +102,7 @@ fn told(app: &UseCases, request: &Request, error: GoogleError) -> Response {
     }
     let seconds = app.settings.values().breach_redirect_delay.duration().num_seconds();
     let seconds = if view == "foreign-domain" { seconds } else { 0 };
-    sign_in(app, view, seconds, String::new()).map_or_else(
+    sign_in(app, view, seconds, "/", String::new()).map_or_else(
         Problem::into_response,
         |mut response| {
             response.set_status(problem.status());

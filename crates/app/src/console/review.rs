@@ -7,7 +7,9 @@ use poem::{Request, Response, handler};
 use waggle_console::{BatchPage, BatchesPage, ReviewPage, TweetPage};
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId};
 use waggle_kernel::{Direction, Limit, PageRequest};
-use waggle_twitter_n8n::{BatchFilter, GeneratedTweet, TweetFilter};
+use waggle_twitter_n8n::{
+    BatchFilter, GeneratedTweet, SourceTweetFilter, SourceTweetSort, TweetFilter,
+};
 
 use super::query::Query;
 use super::{draw, shown};
@@ -48,7 +50,10 @@ pub(crate) async fn show_batches(request: &Request, app: Data<&Arc<UseCases>>) -
     .await
 }
 
-/// A batch with its tweets, and the posts that were made from them.
+/// How many source tweets of a batch its page shows.
+const FEW: Option<Limit> = Limit::new(10);
+
+/// A batch with its tweets, the most liked of its source tweets, and the posts that were made from them.
 #[handler]
 pub(crate) async fn show_batch(
     request: &Request,
@@ -63,8 +68,13 @@ pub(crate) async fn show_batch(
         let found = app.review.list(&actor, &filter, Direction::Ascending, query.page()?).await?;
         let ids: Vec<GeneratedTweetId> = found.items.iter().map(GeneratedTweet::id).collect();
         let posts = app.posts.of_tweets(&actor, &ids).await?;
+        let of_batch = SourceTweetFilter { batch: Some(id), ..SourceTweetFilter::default() };
+        let (likes, most) = (SourceTweetSort::Likes, Direction::Descending);
+        let few = PageRequest::first(FEW.unwrap_or(Limit::DEFAULT));
+        let first = app.source_tweets.list(&actor, &of_batch, likes, most, few).await?.items;
         let links = query.links(found.next);
-        draw(&BatchPage::new(shell, (&batch, sources), (&found.items, &posts), links))
+        let made_from = (&batch, (sources.len(), &*first));
+        draw(&BatchPage::new(shell, made_from, (&found.items, &posts), links))
     })
     .await
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use poem::web::Data;
 use poem::{Request, Response, handler};
 use waggle_console::{SourceFilter, SourcesPage};
+use waggle_kernel::ids::CampaignBatchId;
 use waggle_kernel::{Clock as _, Direction};
 use waggle_system::SystemClock;
 use waggle_twitter_n8n::{Lapsed, SourceTweetFilter, SourceTweetSort};
@@ -42,6 +43,7 @@ pub(crate) async fn show_sources(request: &Request, app: Data<&Arc<UseCases>>) -
             min_retweets: query.value("min_retweets"),
             min_views: query.value("min_views"),
             is_processed: query.value("is_processed"),
+            batch: query.value("campaign_batch_id").map(CampaignBatchId::new),
             lapsed: query.value("lapsed").map(|is| Lapsed { now, offers, is }),
             search: owned(query.text("search")),
             tweet_id: owned(query.text("tweet_id")),
@@ -88,6 +90,7 @@ fn chosen(query: &Query, filter: &SourceTweetFilter) -> SourceFilter {
         "min_views",
         "is_processed",
         "lapsed",
+        "campaign_batch_id",
     ];
     for name in names {
         pairs.extend_pairs(query.text(name).map(|text| (name, text)));
@@ -107,6 +110,7 @@ fn chosen(query: &Query, filter: &SourceTweetFilter) -> SourceFilter {
         min_views: text("min_views"),
         is_processed: text("is_processed"),
         lapsed: text("lapsed"),
+        batch: text("campaign_batch_id"),
         sort: text("sort"),
         order: text("order"),
         query: pairs.finish(),

@@ -45,9 +45,11 @@ async fn answered<E: Endpoint + 'static>(
     let is_gzip_accepted = accepts_gzip(&request);
     let problem =
         too_fast(&request).or_else(|| refused(&request)).or_else(|| misaddressed(&request));
-    let mut response = match problem {
-        Some(problem) => problem.into_response(),
-        None => compressed(within_deadline(next, request).await, is_gzip_accepted).await,
+    let mut response = if let Some(problem) = problem {
+        problem.into_response()
+    } else {
+        let response = within_deadline(next, request).await;
+        compressed(response, &path, is_gzip_accepted).await
     };
     let status = response.status();
     set_headers(response.headers_mut(), &id, &path);

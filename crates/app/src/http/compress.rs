@@ -2,17 +2,22 @@
 //! compressed: where a secret and a text of somebody else are compressed together, the length tells
 //! of the secret (BREACH). Pages have no secrets.
 
+use std::collections::HashMap;
 use std::io::Write as _;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hyper::body::Bytes;
 use poem::http::{HeaderValue, StatusCode, header};
-use poem::{Body, Request, Response};
+use poem::{Request, Response};
 
 use super::Problem;
 
 /// The smallest body that is compressed, in bytes. Smaller ones fit into one packet anyway.
 const LEAST: usize = 1_024;
+/// The largest body that is compressed on a thread of the runtime, in bytes. It takes about 2 ms.
+const MOST_AT_ONCE: usize = 128 << 10;
 /// From 1, fast, to 9, small. Each step above costs more time than it saves on the way.
 const LEVEL: u32 = 4;
 
@@ -27,7 +32,8 @@ pub(super) fn accepts_gzip(request: &Request) -> bool {
 fn is_gzip(element: &str) -> bool {
     let mut parts = element.split(';').map(str::trim);
     let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-    let weight = parts.find_map(|part| part.strip_prefix("q=")).map(str::parse::<f32>);
+    let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+    let weight = weight.map(str::parse::<f32>);
     is_named && weight.is_none_or(|weight| weight.is_ok_and(|weight| weight > 0.0))
 }
 
@@ -39,30 +45,59 @@ fn is_page_or_file(response: &Response) -> bool {
     matches!(kind, "text/html" | "text/css" | "text/javascript" | "image/svg+xml")
 }
 
+/// The files of pages, compressed, by their paths, which have a hash of their contents.
+static FILES: LazyLock<Mutex<HashMap<String, Bytes>>> = LazyLock::new(Mutex::default);
+
 /// Compresses the body of a page or of a file of pages, if the client accepts it.
-pub(super) async fn compressed(mut response: Response, is_accepted: bool) -> Response {
-    if !is_page_or_file(&response) {
+pub(super) async fn compressed(mut response: Response, path: &str, is_accepted: bool) -> Response {
+    // The page about the API is large, seldom loaded, and open to everybody.
+    if !is_page_or_file(&response) || path.starts_with("/docs") {
         return response;
     }
     let vary = HeaderValue::from_static("Accept-Encoding");
     response.headers_mut().append(header::VARY, vary);
-    if !is_accepted || response.status() == StatusCode::NOT_MODIFIED {
+    if !is_accepted {
         return response;
     }
-    let Ok(body) = response.take_body().into_bytes().await else {
-        return poem::IntoResponse::into_response(Problem::internal());
-    };
-    let packed = (body.len() >= LEAST).then(|| pack(&body)).transpose();
-    match packed {
-        Ok(Some(packed)) => {
-            let gzip = HeaderValue::from_static("gzip");
-            response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
-            response.headers_mut().remove(header::CONTENT_LENGTH);
-            response.set_body(packed);
+    let is_file = path.starts_with("/assets/") && response.status() == StatusCode::OK;
+    let known = if is_file { files().get(path).cloned() } else { None };
+    let packed = if let Some(known) = known {
+        known
+    } else {
+        let Ok(body) = response.take_body().into_bytes().await else {
+            return poem::IntoResponse::into_response(Problem::internal());
+        };
+        let Some(packed) = packed(&body).await else {
+            response.set_body(body);
+            return response;
+        };
+        if is_file {
+            files().insert(path.to_owned(), packed.clone());
         }
-        _ => response.set_body(Body::from(body)),
-    }
+        packed
+    };
+    let gzip = HeaderValue::from_static("gzip");
+    response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response.set_body(packed);
     response
+}
+
+/// A body, compressed; `None` if it stays as it is.
+async fn packed(body: &Bytes) -> Option<Bytes> {
+    let packed = match body.len() {
+        0..LEAST => return None,
+        LEAST..=MOST_AT_ONCE => pack(body),
+        _ => {
+            let body = body.clone();
+            tokio::task::spawn_blocking(move || pack(&body)).await.ok()?
+        }
+    };
+    packed.ok().map(Bytes::from)
+}
+
+fn files() -> MutexGuard<'static, HashMap<String, Bytes>> {
+    FILES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn pack(body: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -86,7 +121,7 @@ mod tests {
         for accepted in ["gzip", " GZIP ", "gzip;q=0.1", "gzip; q=1"] {
             assert!(is_gzip(accepted), "{accepted}");
         }
-        for refused in ["", "br", "gzip;q=0", "gzip;q=0.0", "gzip;q=x", "x-gzip", "*"] {
+        for refused in ["", "br", "gzip;q=0", "gzip;Q=0", "gzip;q=0.0", "gzip;q=x", "x-gzip", "*"] {
             assert!(!is_gzip(refused), "{refused}");
         }
         let request = Request::builder().header("accept-encoding", "br, gzip;q=0.8").finish();
@@ -96,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_is_the_same_after_unpacking() {
-        let response = compressed(page("text/html; charset=utf-8", 1_000), true).await;
+        let response = compressed(page("text/html; charset=utf-8", 1_000), "/", true).await;
 
         assert_eq!(response.headers()["content-encoding"], "gzip");
         assert_eq!(response.headers()["vary"], "Accept-Encoding");
@@ -115,7 +150,7 @@ mod tests {
             (page("application/json", 1_000), true),
             (page("text/event-stream", 1_000), true),
         ] {
-            let response = compressed(response, is_accepted).await;
+            let response = compressed(response, "/", is_accepted).await;
             assert!(!response.headers().contains_key("content-encoding"));
             let text = response.into_body().into_string().await.unwrap();
             assert!(text.ends_with("<p>honey</p>"));

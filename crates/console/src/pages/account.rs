@@ -20,6 +20,8 @@ pub struct SignInPage {
     pub view: &'static str,
     /// After how many seconds the page leads back to the sign-in; 0 for never.
     pub back_after: i64,
+    /// The path of the page that the sign-in leads to.
+    pub return_to: String,
     pub has_google: bool,
     /// Whether people can register.
     pub can_register: bool,
@@ -121,7 +123,7 @@ impl AccountPage {
             }
         };
         let has_factor = factors.has_totp || !factors.passkeys.is_empty();
-        let update = Control::new(&UPDATE_ME, "", user.version, "Save", scopes);
+        let update = Control::new(&UPDATE_ME, "", None, "Save", scopes);
         let renew = control(&RENEW_CODES, "Create new recovery codes", "The old codes are void");
         let remove_totp =
             control(&REMOVE_TOTP, "Remove the authenticator app", "The authenticator app is gone");

@@ -2,12 +2,14 @@
 
 use askama::Template;
 use waggle_content::Post;
-use waggle_twitter_n8n::{BatchFilter, BatchStatus, CampaignBatch, GeneratedTweet, Status};
+use waggle_twitter_n8n::{
+    BatchFilter, BatchStatus, CampaignBatch, GeneratedTweet, SourceTweet, Status,
+};
 
 use crate::card::{Card, approve_all};
 use crate::control::Control;
 use crate::links::Links;
-use crate::post_line::is_of;
+use crate::post_line::{is_of, web_address};
 use crate::shell::Shell;
 use crate::words::Moment;
 
@@ -95,6 +97,32 @@ impl BatchesPage {
     }
 }
 
+/// A source tweet, in short.
+struct Source {
+    id: String,
+    url: Option<String>,
+    content: String,
+    date: Moment,
+    likes: i64,
+    reposts: i64,
+    views: i64,
+}
+
+impl From<&SourceTweet> for Source {
+    fn from(tweet: &SourceTweet) -> Self {
+        let report = &tweet.report;
+        Self {
+            id: report.tweet_id.clone(),
+            url: web_address(&report.tweet_url),
+            content: report.content.clone(),
+            date: report.date.into(),
+            likes: report.engagement.likes,
+            reposts: report.engagement.retweets,
+            views: report.engagement.views,
+        }
+    }
+}
+
 /// The page `/batches/{id}`.
 #[derive(Template)]
 #[template(path = "pages/batch.html")]
@@ -104,8 +132,8 @@ pub struct BatchPage {
     /// Approves all that fit, if there are any that the user may approve.
     approve_all: Option<Control>,
     cards: Vec<Card>,
-    /// The X IDs of the source tweets that it was made from.
-    sources: Vec<String>,
+    /// The number of source tweets that it was made from, and the first of them.
+    sources: (usize, Vec<Source>),
     links: Links,
 }
 
@@ -113,7 +141,7 @@ impl BatchPage {
     /// The page of a batch with these of its tweets, and the posts that were made from them.
     pub fn new(
         shell: Shell,
-        (batch, sources): (&CampaignBatch, Vec<String>),
+        (batch, sources): (&CampaignBatch, (usize, &[SourceTweet])),
         (tweets, posts): (&[GeneratedTweet], &[Post]),
         links: Links,
     ) -> Self {
@@ -122,6 +150,7 @@ impl BatchPage {
         let cards: Vec<Card> = tweets.iter().map(card).collect();
         let batch = BatchLine::from(batch).with_tweets(&cards);
         let approve_all = approve_all(&cards, shell.scopes);
+        let sources = (sources.0, sources.1.iter().map(Source::from).collect());
         Self { shell, batch, approve_all, cards, sources, links }
     }
 }

@@ -25,6 +25,8 @@ pub struct SourceFilter {
     pub min_views: String,
     pub is_processed: String,
     pub lapsed: String,
+    /// The ID of the batch that was made of the tweets.
+    pub batch: String,
     pub sort: String,
     pub order: String,
     /// The same as a query of the API, without the place in the list.

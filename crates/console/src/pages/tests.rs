@@ -516,7 +516,15 @@ fn account_pages(scopes: Scopes) -> Vec<String> {
     };
     let sign_in = |view, has_google| {
         let (can_register, signed_in_as) = (has_google, MARKUP.to_owned());
-        SignInPage { view, back_after: 3, has_google, can_register, signed_in_as }.render()
+        SignInPage {
+            view,
+            back_after: 3,
+            return_to: "/".to_owned(),
+            has_google,
+            can_register,
+            signed_in_as,
+        }
+        .render()
     };
     let pages = [
         account(true, true, false),
@@ -546,7 +554,8 @@ fn pages() -> BTreeMap<String, String> {
                 BatchesPage::new(shell(scopes), &all, none, &[], links(is_first))
             };
             pages.insert(format!("no batches {role} {is_first}"), none.render().unwrap());
-            let of = (&batches[usize::from(is_first)], vec![MARKUP.to_owned()]);
+            let sources = if is_first { vec![source(1), source(2)] } else { Vec::new() };
+            let of = (&batches[usize::from(is_first)], (sources.len(), &*sources));
             let (tweets, posts) = (tweets(), posts());
             let page = BatchPage::new(shell(scopes), of, (&tweets, &posts), links(is_first));
             pages.insert(format!("batch {role} {is_first}"), page.render().unwrap());

@@ -427,8 +427,8 @@ async fn queue_mail(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let row: UserRow = users::table.find(id).select(columns::<UserRow>()).first(connection).await?;
-    let user: User = user(row)?;
-    let scopes = user.effective_role().scopes();
+    // A user who cannot be read gets no email; the others do.
+    let user: Option<User> = user(row).ok();
     let due = || {
         notifications::table
             .filter(notifications::user_id.eq(id))
@@ -446,7 +446,9 @@ async fn queue_mail(
         .await?;
     let told = rows.into_iter().filter_map(|row| Notification::try_from(row).ok());
     let mut told: Vec<Notification> = told.collect();
-    told.retain(|notification| user.is_active && notification.kind.is_for(scopes));
+    let Some(user) = user.filter(|user| user.is_active) else { return Ok(false) };
+    let scopes = user.effective_role().scopes();
+    told.retain(|notification| notification.kind.is_for(scopes));
     if told.is_empty() {
         return Ok(false);
     }
@@ -487,16 +489,14 @@ async fn choose_defaults(connection: &mut Conn, id: i64) -> QueryResult<()> {
 /// The people who have notifications that are due to be mailed, and can get an email now: nothing
 /// was mailed to them within a minute, and no such email of theirs waits for the mail server.
 async fn due(connection: &mut Conn, most: u16, now: DateTime<Utc>) -> QueryResult<Vec<i64>> {
-    // In the order of the index of what is due.
-    let due: Vec<i64> = notifications::table
+    let is_any: Option<i64> = notifications::table
         .filter(notifications::mail_due_at.le(Time::from(now)))
         .order(notifications::mail_due_at)
-        .limit(MOST_DUE)
-        .select(notifications::user_id)
-        .load(connection)
-        .await?;
-    let due: BTreeSet<i64> = due.into_iter().collect();
-    if due.is_empty() {
+        .select(notifications::id)
+        .first(connection)
+        .await
+        .optional()?;
+    if is_any.is_none() {
         return Ok(Vec::new());
     }
     let waiting: Vec<String> = mails::table
@@ -505,17 +505,28 @@ async fn due(connection: &mut Conn, most: u16, now: DateTime<Utc>) -> QueryResul
         .select(mails::recipient)
         .load(connection)
         .await?;
-    let mailed_at = notification_choices::mailed_at;
-    users::table
-        .left_join(notification_choices::table)
-        .filter(users::id.eq_any(due))
-        .filter(users::email.ne_all(waiting))
-        .filter(mailed_at.is_null().or(mailed_at.le(Time::from(now - PAUSE))))
-        .order(users::id)
-        .limit(i64::from(most))
+    let mut blocked: Vec<i64> = users::table
+        .filter(users::email.eq_any(waiting))
         .select(users::id)
         .load(connection)
-        .await
+        .await?;
+    let mailed: Vec<i64> = notification_choices::table
+        .filter(notification_choices::mailed_at.gt(Time::from(now - PAUSE)))
+        .select(notification_choices::user_id)
+        .load(connection)
+        .await?;
+    blocked.extend(mailed);
+    // In the order of the index of what is due.
+    let due: Vec<i64> = notifications::table
+        .filter(notifications::mail_due_at.le(Time::from(now)))
+        .filter(notifications::user_id.ne_all(blocked))
+        .order(notifications::mail_due_at)
+        .limit(MOST_DUE)
+        .select(notifications::user_id)
+        .load(connection)
+        .await?;
+    let due: BTreeSet<i64> = due.into_iter().collect();
+    Ok(due.into_iter().take(usize::from(most)).collect())
 }
 
 /// Moves what waits to be mailed to the times that somebody chose. What is due stays due.

@@ -42,6 +42,35 @@ async fn visitors_are_led_to_the_sign_in_and_back() {
     assert_eq!(location(Some(old)).await, expected);
 }
 
+/// After the sign-in, people stay on this server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_sign_in_leads_to_pages_of_this_server_only() {
+    let server = Server::empty().await;
+    let session = server.session(Role::Viewer).await;
+    let page = async |path: &str| server.page(path, "none=1").await.1;
+
+    let (_, account) = server.page("/account", &session).await;
+    assert!(account.contains("viewer@hive.example") && account.contains("this session"));
+    assert!(
+        page("/account?return_to=/posts%3Fstatus%3Dfailed")
+            .await
+            .contains(r#"data-return-to="/posts?status=failed""#)
+    );
+    for elsewhere in ["/.//evil.example", "//evil.example", "https://evil.example", "/%5Cevil"] {
+        let page = page(&format!("/account?return_to={elsewhere}")).await;
+        assert!(page.contains(r#"data-return-to="/""#), "{elsewhere}: {page}");
+    }
+    let response = server
+        .request(Method::GET, "/account?return_to=/.//evil.example")
+        .with_session(&session)
+        .send()
+        .await;
+    assert_eq!(response.header("location"), Some("/"));
+    // A link for another account is followed without ending the session.
+    let (_, link) = server.page("/account?as=visitor", &session).await;
+    assert!(link.contains("You are signed in as") && link.contains(r#"data-for="link""#), "{link}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_waits_is_reviewed() {
     let server = Server::with_drafts().await;

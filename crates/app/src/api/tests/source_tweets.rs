@@ -33,7 +33,7 @@ async fn an_unknown_parameter_is_refused() {
     expect![[r#"
         400 the parameter 'serch' is unknown; known parameters are search, tweet_id,
         execution_id, date_from, date_before, status, min_likes, min_retweets, min_views,
-        is_processed, lapsed, sort, order, limit, cursor"#]]
+        is_processed, lapsed, campaign_batch_id, sort, order, limit, cursor"#]]
     .assert_eq(&said);
 }
 

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use waggle_twitter_n8n::SourceTweetFilter;
 
 use super::super::{Db, containing, lower};
-use crate::schema::source_tweets;
+use crate::schema::{campaign_batch_sources, source_tweets};
 use crate::types::Time;
 
 pub(super) type Boxed<'a> = source_tweets::BoxedQuery<'a, Db>;
@@ -45,6 +45,12 @@ pub(super) fn filtered<'a>(filter: &SourceTweetFilter) -> Boxed<'a> {
     }
     if let Some(processed) = filter.is_processed {
         query = query.filter(source_tweets::is_processed.eq(processed));
+    }
+    if let Some(batch) = filter.batch {
+        let of_batch = campaign_batch_sources::table
+            .filter(campaign_batch_sources::campaign_batch_id.eq(batch.number()))
+            .select(campaign_batch_sources::source_tweet_id);
+        query = query.filter(source_tweets::id.eq_any(of_batch));
     }
     if let Some(lapsed) = filter.lapsed {
         let is_lapsed = || {

@@ -17,7 +17,7 @@ use super::row::Row;
 use crate::counts::Count;
 use crate::day_totals::{DayTotals, Totals};
 use crate::run_query::RunQueryDsl;
-use crate::schema::source_tweets;
+use crate::schema::{campaign_batch_sources, source_tweets};
 use crate::texts::Texts;
 use crate::types::Time;
 
@@ -56,8 +56,9 @@ async fn first_ones(
     direction: Direction,
     page: PageRequest,
 ) -> QueryResult<Option<Vec<Row>>> {
-    // The tweets of one run and those with a prefix of an id are few, and have an index.
-    let is_selective = filter.execution_id.is_some() || filter.tweet_id.is_some();
+    // The tweets of one run or batch and those with a prefix of an id are few, and have an index.
+    let is_selective =
+        filter.execution_id.is_some() || filter.tweet_id.is_some() || filter.batch.is_some();
     if filter.search.is_none() || is_selective || sort != SourceTweetSort::Date {
         return Ok(None);
     }
@@ -137,6 +138,12 @@ async fn candidates(
     connection: &mut Conn,
     filter: &SourceTweetFilter,
 ) -> QueryResult<Option<Vec<i64>>> {
+    if let Some(batch) = filter.batch {
+        let ids = campaign_batch_sources::table
+            .filter(campaign_batch_sources::campaign_batch_id.eq(batch.number()))
+            .select(campaign_batch_sources::source_tweet_id);
+        return ids.load(connection).await.map(Some);
+    }
     for count in [Count::Likes, Count::Retweets, Count::Views] {
         if let Some(least) = least(filter, count)
             && let Some(ids) = dialect::with_at_least(connection, count, least, FEW).await?
