@@ -23,7 +23,7 @@ pub(crate) async fn show_account(request: &Request, app: Data<&Arc<UseCases>>) -
     let place = return_to.as_ref().map_or("/", ReturnTo::as_str);
     let visitor = viewer(&app, request).await;
     let shown = match visitor {
-        // Whoever follows a link for another account is not asked for anything of this one.
+        // A link for another account has nothing to do with this session.
         _ if query.text("as") == Some("visitor") => {
             let address = visitor.map(|(visitor, _)| visitor.user.email.to_string());
             sign_in(&app, "", 0, place, address.unwrap_or_default())

@@ -53,7 +53,8 @@ pub(crate) async fn show_batches(request: &Request, app: Data<&Arc<UseCases>>) -
 /// How many source tweets of a batch its page shows.
 const FEW: Option<Limit> = Limit::new(10);
 
-/// A batch with its tweets, the most liked of its source tweets, and the posts that were made from them.
+/// A batch with its tweets, the most liked of its source tweets, and the posts that were made from
+/// its tweets.
 #[handler]
 pub(crate) async fn show_batch(
     request: &Request,
