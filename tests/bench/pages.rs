@@ -18,7 +18,7 @@ const POSTS: u32 = 100_000;
 /// How often each page is loaded.
 const LOADS: usize = 300;
 
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 20] = [
     "/",
     "/review",
     "/batches",
@@ -36,6 +36,9 @@ const PAGES: [&str; 17] = [
     "/settings/history",
     "/users",
     "/audit",
+    "/notifications",
+    "/account",
+    "/checks",
 ];
 
 pub(crate) fn measure(runtime: &Runtime, kind: Kind, database: &Database) {

@@ -118,16 +118,16 @@ where
 async fn shell_of(app: &UseCases, visitor: &Visitor, section: Section) -> Shell {
     let actor = visitor.user.actor();
     // A page is shown also if this cannot be read now; then the page itself says so.
-    let needs_person = app.posts.needs_person(&actor).await.unwrap_or_default();
-    let unread = app.notifications.count_unread(&actor).await.unwrap_or_default();
+    let (needs_person, unread) =
+        tokio::join!(app.posts.needs_person(&actor), app.notifications.count_unread(&actor));
     Shell {
         user: visitor.user.username.to_string(),
         scopes: actor.scopes(),
         zone: app.zone_of(&visitor.user),
         section,
         is_sandbox_only: !app.connections.is_connected(Platform::X),
-        needs_person,
-        unread,
+        needs_person: needs_person.unwrap_or_default(),
+        unread: unread.unwrap_or_default(),
     }
 }
 

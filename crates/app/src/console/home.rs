@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use poem::web::Data;
 use poem::{Request, Response, handler};
+use tokio::try_join;
 use waggle_console::{HomePage, PostsWith, SetupState};
 use waggle_content::Platform;
 use waggle_kernel::{Direction, Limit, PageRequest, Scope};
 use waggle_twitter_n8n::{BatchFilter, Deleted, TweetFilter};
 
 use super::{draw, shown_to};
+use crate::http::Problem;
 use crate::use_cases::UseCases;
 
 /// How many batches and posts the page shows.
@@ -22,14 +24,19 @@ pub(crate) async fn show_home(request: &Request, app: Data<&Arc<UseCases>>) -> R
         let (actor, few) = (visitor.user.actor(), FEW.unwrap_or(Limit::DEFAULT));
         let filter = TweetFilter { waiting: Some(true), ..TweetFilter::default() };
         let first = PageRequest::first(Limit::DEFAULT);
-        let waiting = app.review.list(&actor, &filter, Direction::Ascending, first).await?;
-        let (all, newest) = (BatchFilter::default(), Direction::Descending);
-        let batches = app.batches.list(&actor, &all, newest, PageRequest::first(few)).await?.items;
         // A sample batch that was deleted would not come back.
-        let ever = BatchFilter { deleted: Deleted::With, ..BatchFilter::default() };
-        let ever = app.batches.list(&actor, &ever, newest, PageRequest::first(few)).await?;
-        let backlog = app.posts.backlog(&actor).await?;
-        let upcoming = app.posts.upcoming(&actor, few).await?;
+        let with_deleted = BatchFilter { deleted: Deleted::With, ..BatchFilter::default() };
+        let list = async |filter: BatchFilter| {
+            let (newest, first) = (Direction::Descending, PageRequest::first(few));
+            Ok::<_, Problem>(app.batches.list(&actor, &filter, newest, first).await?.items)
+        };
+        let (waiting, batches, ever, backlog, upcoming) = try_join!(
+            async { Ok(app.review.list(&actor, &filter, Direction::Ascending, first).await?) },
+            list(BatchFilter::default()),
+            list(with_deleted),
+            async { Ok(app.posts.backlog(&actor).await?) },
+            async { Ok(app.posts.upcoming(&actor, few).await?) },
+        )?;
         let values = app.settings.values();
         let setup = actor.require(Scope::Admin).is_ok().then(|| SetupState {
             has_second_factor: visitor.user.has_second_factor,
@@ -42,7 +49,7 @@ pub(crate) async fn show_home(request: &Request, app: Data<&Arc<UseCases>>) -> R
         });
         let waiting = (waiting.items.len(), waiting.next.is_some());
         let upcoming = PostsWith { posts: &upcoming, ..PostsWith::default() };
-        let batches = (&*batches, ever.items.is_empty());
+        let batches = (&*batches, ever.is_empty());
         draw(&HomePage::new(shell, waiting, backlog, upcoming, batches, setup))
     })
     .await

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use poem::web::{Data, Path};
 use poem::{Request, Response, handler};
+use tokio::try_join;
 use tracing::error;
 use waggle_console::{PostPage, PostsPage, PostsWith, PublishingPage, SandboxPage};
 use waggle_content::{Post, PostFilter, PostStatus};
@@ -67,21 +68,30 @@ pub(crate) async fn show_publishing(request: &Request, app: Data<&Arc<UseCases>>
             Ok::<_, Problem>(page.items)
         };
         let of = |status| PostFilter { status: Some(status), ..PostFilter::default() };
-        let backlog = app.posts.backlog(&actor).await?;
-        let mut attention = list(of(PostStatus::Unknown)).await?;
-        attention.extend(list(PostFilter { is_held: Some(true), ..PostFilter::default() }).await?);
-        attention.extend(list(of(PostStatus::Missed)).await?);
-        let failed = list(of(PostStatus::Failed)).await?;
-        let upcoming = app.posts.upcoming(&actor, few).await?;
-        let approved = TweetFilter { status: Some(Status::Approved), ..TweetFilter::default() };
+        let is_held = PostFilter { is_held: Some(true), ..PostFilter::default() };
+        let is_approved = TweetFilter { status: Some(Status::Approved), ..TweetFilter::default() };
         let (newest, first) = (Direction::Descending, PageRequest::first(Limit::DEFAULT));
-        let approved = app.review.list(&actor, &approved, newest, first).await?.items;
-        let ids: Vec<GeneratedTweetId> = approved.iter().map(GeneratedTweet::id).collect();
-        let of_approved = app.posts.of_tweets(&actor, &ids).await?;
+        let approved = async {
+            let approved = app.review.list(&actor, &is_approved, newest, first).await?.items;
+            let ids: Vec<GeneratedTweetId> = approved.iter().map(GeneratedTweet::id).collect();
+            let posts = app.posts.of_tweets(&actor, &ids).await?;
+            Ok::<_, Problem>((approved, posts))
+        };
+        let (backlog, unknown, held, missed, failed, upcoming, (approved, of_approved)) = try_join!(
+            async { Ok(app.posts.backlog(&actor).await?) },
+            list(of(PostStatus::Unknown)),
+            list(is_held),
+            list(of(PostStatus::Missed)),
+            list(of(PostStatus::Failed)),
+            async { Ok(app.posts.upcoming(&actor, few).await?) },
+            approved,
+        )?;
+        let attention = [unknown, held, missed].concat();
         let all: Vec<Post> = [&*attention, &failed].concat();
-        let tweets = tweets_of(&app, &actor, &all).await?;
         let ids: Vec<PostId> = attention.iter().map(|post| post.id).collect();
-        let deliveries = app.posts.deliveries_of(&actor, &ids).await?;
+        let (tweets, deliveries) = try_join!(tweets_of(&app, &actor, &all), async {
+            Ok(app.posts.deliveries_of(&actor, &ids).await?)
+        })?;
         let with = |posts| PostsWith { posts, tweets: &tweets, deliveries: &deliveries };
         let lag = backlog.lag(SystemClock.now());
         let (attention, upcoming) = (with(&attention), with(&upcoming));
