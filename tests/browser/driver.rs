@@ -76,14 +76,19 @@ impl Browser {
         let browser = Self { driver, client, session, _profile: profile };
         let script = json!({ "source": WATCH });
         browser.devtools("Page.addScriptToEvaluateOnNewDocument", script).await;
+        browser.look(width, height, is_dark).await;
+        browser
+    }
+
+    /// Shows pages in a window of this size, and in this theme.
+    pub(crate) async fn look(&self, width: u32, height: u32, is_dark: bool) {
         let size = json!({
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600,
         });
-        browser.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
         let scheme = if is_dark { "dark" } else { "light" };
         let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        browser.devtools("Emulation.setEmulatedMedia", media).await;
-        browser
+        self.devtools("Emulation.setEmulatedMedia", media).await;
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {

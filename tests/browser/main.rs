@@ -977,3 +977,57 @@ async fn pages_are_small() {
     assert!(cold.0 <= 12 && cold.1 <= 60_000, "{cold:?}");
     assert!(warm.0 <= 1 && warm.1 <= 20_000, "{warm:?}");
 }
+
+/// Every page in both themes, on a screen, a phone, and a window as narrow as text of twice the
+/// size makes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_fits_every_window() {
+    const PAGES: [&str; 18] = [
+        "/",
+        "/review",
+        "/batches",
+        "/batches/1",
+        "/tweets/1",
+        "/sources",
+        "/posts",
+        "/posts/1",
+        "/publishing",
+        "/sandbox",
+        "/notifications",
+        "/account",
+        "/tokens",
+        "/help",
+        "/settings",
+        "/users",
+        "/audit",
+        "/checks",
+    ];
+    let site = Site::with_user("admin").await;
+    let tweet = json!({ "Tweet ID": "19", "Content": "Hi", "Date": "2026-08-14T14:30:00Z" });
+    let report = json!({ "execution_id": "e-1", "tweets": [tweet] });
+    site.call(Method::POST, "/api/check-duplicate-tweet", Some(report)).await;
+    site.submit("b-1", &["One idea", "Another idea"]).await;
+    let tweets = json!({ "tweets": [{ "id": 1, "version": 1 }] });
+    site.call(Method::POST, "/api/v1/generated-tweets/approve-many", Some(tweets)).await;
+    site.call(Method::POST, "/api/v1/generated-tweets/1/publish", Some(json!({}))).await;
+    let browser = Browser::open(1280, 800, false).await;
+    site.sign_in(&browser, "/posts").await;
+    // Links within a text may be smaller (WCAG 2.2, 2.5.8).
+    let small = "return [...document.querySelectorAll('button, summary, select, nav a, \
+                 input:not([type=hidden], [type=checkbox])')].filter((one) => \
+                 one.checkVisibility() && one.getBoundingClientRect().height < 24)\
+                 .map((one) => one.outerHTML)";
+    for path in PAGES {
+        browser.goto(&format!("{}{path}", site.process.base)).await;
+        let name = path.trim_matches('/').replace('/', "-");
+        let name = if name.is_empty() { "home" } else { &name };
+        for (width, height) in [(1280, 800), (390, 844), (320, 640)] {
+            for is_dark in [false, true] {
+                browser.look(width, height, is_dark).await;
+                let theme = if is_dark { "dark" } else { "light" };
+                check(&browser, &format!("all-{name}-{width}-{theme}")).await;
+            }
+            assert_eq!(browser.run(small).await, json!([]), "{path} at {width}");
+        }
+    }
+}
