@@ -35,7 +35,7 @@ use waggle_console::{DrawError, MessagePage, Page, Section, Shell};
 use waggle_content::Platform;
 use waggle_kernel::{Actor, Scope};
 
-use crate::http::{CallerRefused, Problem, is_page_path, viewer};
+use crate::http::{CallerRefused, FixedFile, Problem, is_page_path, viewer};
 use crate::use_cases::UseCases;
 
 /// A file of the pages, which never changes under its path.
@@ -47,6 +47,7 @@ pub(crate) fn send_asset(Path((hash, name)): Path<(String, String)>) -> Response
     Response::builder()
         .content_type(asset.content_type)
         .header(header::CACHE_CONTROL, "public, max-age=31536000, immutable")
+        .extension(FixedFile(asset.name))
         .body(asset.text)
 }
 

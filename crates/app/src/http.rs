@@ -39,6 +39,9 @@ pub(crate) use self::around::{is_allowed_host, is_public_host};
 pub(crate) use self::body::{JsonBody, limited};
 pub(crate) use self::caller::{Caller, caller, enrolling_viewer, viewer};
 pub(crate) use self::client::{client, client_address};
+pub(crate) use self::compress::FixedFile;
+#[cfg(test)]
+pub(crate) use self::compress::kept_files;
 pub(crate) use self::contract::Contract;
 pub(crate) use self::docs_page::{fixed, routes as docs_page};
 pub(crate) use self::document::document;

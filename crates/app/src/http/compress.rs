@@ -9,7 +9,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::Bytes;
-use poem::http::{HeaderValue, StatusCode, header};
+use poem::http::{HeaderValue, header};
 use poem::{Request, Response};
 
 use super::Problem;
@@ -45,8 +45,14 @@ fn is_page_or_file(response: &Response) -> bool {
     matches!(kind, "text/html" | "text/css" | "text/javascript" | "image/svg+xml")
 }
 
-/// The files of pages, compressed, by their paths, which have a hash of their contents.
-static FILES: LazyLock<Mutex<HashMap<String, Bytes>>> = LazyLock::new(Mutex::default);
+/// The name of a file that never changes while the process runs. A response with this extension is
+/// compressed once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FixedFile(pub(crate) &'static str);
+
+/// The fixed files, compressed, by their names. A path can be written in many ways, so that kept by
+/// their paths, they could fill the memory.
+static FILES: LazyLock<Mutex<HashMap<&'static str, Bytes>>> = LazyLock::new(Mutex::default);
 
 /// Compresses the body of a page or of a file of pages, if the client accepts it.
 pub(super) async fn compressed(mut response: Response, path: &str, is_accepted: bool) -> Response {
@@ -59,8 +65,8 @@ pub(super) async fn compressed(mut response: Response, path: &str, is_accepted: 
     if !is_accepted {
         return response;
     }
-    let is_file = path.starts_with("/assets/") && response.status() == StatusCode::OK;
-    let known = if is_file { files().get(path).cloned() } else { None };
+    let file = response.extensions().get::<FixedFile>().copied();
+    let known = file.and_then(|FixedFile(name)| files().get(name).cloned());
     let packed = if let Some(known) = known {
         known
     } else {
@@ -71,8 +77,8 @@ pub(super) async fn compressed(mut response: Response, path: &str, is_accepted: 
             response.set_body(body);
             return response;
         };
-        if is_file {
-            files().insert(path.to_owned(), packed.clone());
+        if let Some(FixedFile(name)) = file {
+            files().insert(name, packed.clone());
         }
         packed
     };
@@ -96,7 +102,13 @@ async fn packed(body: &Bytes) -> Option<Bytes> {
     packed.ok().map(Bytes::from)
 }
 
-fn files() -> MutexGuard<'static, HashMap<String, Bytes>> {
+/// The names of the files that are kept.
+#[cfg(test)]
+pub(crate) fn kept_files() -> Vec<&'static str> {
+    files().keys().copied().collect()
+}
+
+fn files() -> MutexGuard<'static, HashMap<&'static str, Bytes>> {
     FILES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -42,6 +42,26 @@ async fn visitors_are_led_to_the_sign_in_and_back() {
     assert_eq!(location(Some(old)).await, expected);
 }
 
+/// A path can be written in many ways. All of them together must not fill the memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_file_is_kept_compressed_once_however_its_path_is_written() {
+    let server = Server::empty().await;
+    let (_, page) = server.page("/setup", "none=1").await;
+    let path = page.split('"').find(|part| part.ends_with("/console.css")).unwrap().to_owned();
+    let written = path.replace("console", "c%6fnsole");
+    let packed = async |path: &str| {
+        let call = server.client.get(path).header("host", "localhost");
+        let response = call.header("accept-encoding", "gzip").send().await.0;
+        assert_eq!(response.header("content-encoding"), Some("gzip"), "{path}");
+        response.into_body().into_vec().await.unwrap()
+    };
+
+    assert_eq!(packed(&path).await, packed(&written).await);
+
+    let kept = crate::http::kept_files();
+    assert_eq!(kept.iter().filter(|name| name.ends_with("nsole.css")).count(), 1, "{kept:?}");
+}
+
 /// After the sign-in, people stay on this server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_sign_in_leads_to_pages_of_this_server_only() {
