@@ -352,6 +352,7 @@ impl AccountsApi {
         body: Json<OwnChangeBody>,
         #[oai(name = "If-Match")] version: Header<Option<String>>,
     ) -> Result<Json<UserView>, Failure<404, 409>> {
+        let has_zone = body.0.time_zone.is_some();
         let change = OwnChange {
             first_name: body.0.first_name,
             last_name: body.0.last_name,
@@ -360,7 +361,8 @@ impl AccountsApi {
         };
         let client = client(&app, request);
         let user = app.people.users.change_own(&person.visitor, &change, &client).await?;
-        if user.time_zone != person.visitor.user.time_zone {
+        // Also if the zone is the same: an earlier call may have failed right here.
+        if has_zone {
             app.notifications.move_digest(&user.actor(), app.zone_of(&user)).await?;
         }
         Ok(Json((&user).into()))
