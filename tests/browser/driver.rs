@@ -142,6 +142,32 @@ impl Browser {
         self.post("actions", json!({ "actions": actions })).await;
     }
 
+    /// Drags one element to this part of the height of another one, and presses a key before it is
+    /// dropped there.
+    pub(crate) async fn drag(&self, from: &str, to: &str, part: f64, key: Option<&str>) {
+        let middle = async |selector: &str, part: f64| {
+            let script = format!(
+                "const box = document.querySelector('{selector}').getBoundingClientRect(); \
+                 return [box.left + box.width / 2, box.top + box.height * {part}].map(Math.round)"
+            );
+            self.run(&script).await
+        };
+        let moves =
+            |to: &Value| json!({ "type": "pointerMove", "duration": 50, "x": to[0], "y": to[1] });
+        let act = async |actions: Value| {
+            let pointer = json!({ "type": "pointer", "id": "mouse", "actions": actions });
+            self.post("actions", json!({ "actions": [pointer] })).await;
+        };
+        let (from_at, to_at) = (middle(from, 0.5).await, middle(to, part).await);
+        act(json!([moves(&from_at), { "type": "pointerDown", "button": 0 }])).await;
+        self.until("document.querySelector('.card.moves')").await;
+        act(json!([moves(&to_at)])).await;
+        if let Some(key) = key {
+            self.press(None, key).await;
+        }
+        act(json!([{ "type": "pointerUp", "button": 0 }])).await;
+    }
+
     /// A picture of the window, as PNG.
     pub(crate) async fn picture(&self) -> Vec<u8> {
         use base64::Engine as _;

@@ -138,7 +138,8 @@ async function act(form) {
 /** The version of an object that a part shows. */
 const shown = (part) => Number(part?.querySelector("[data-version]")?.dataset.version);
 
-let isUndoing = false;
+/** What is being undone: one step after the other. */
+let undoing = Promise.resolve();
 
 /** Whether an operation can be tried again: it did not arrive, or came at the wrong time. */
 const isTemporary = ({ status }) => [0, 401, 429].includes(status) || status >= 500;
@@ -150,9 +151,11 @@ const isTemporary = ({ status }) => [0, 401, 429].includes(status) || status >= 
 async function undo(step) {
   const answer = await proven(() => send(step.method, step.path, step.version, step.body));
   if (!isDone(answer)) return answer;
+  step.restore?.();
   const [object] = step.objects;
   const earlier = steps.flat().findLast(({ objects }) => objects[0] === object);
-  if (earlier?.version === step.base) {
+  // A move has no version.
+  if (step.base && earlier?.version === step.base) {
     if (!step.isOwn) await drawObjects(step.objects).catch(() => {});
     earlier.version = step.isOwn ? answer.body.version : shown(card(object));
   }
@@ -161,12 +164,10 @@ async function undo(step) {
 
 const card = (object) => partsOf(object).find((part) => part.matches(".card"));
 
-/** Undoes the last step of this page: all of its operations that can be undone. */
-export async function undoLast() {
-  if (isUndoing) return;
+/** Undoes the last step: all of its operations that can be undone. */
+async function undoStep() {
   const step = steps.pop();
   if (!step) return say(word("nothing"));
-  isUndoing = true;
   const objects = step.flatMap((operation) => operation.objects);
   let failed = null;
   while (step.length) {
@@ -179,10 +180,14 @@ export async function undoLast() {
     step.pop();
   }
   await drawObjects(objects).catch(() => {});
-  isUndoing = false;
   card(objects[0])?.focus();
   if (failed) tell(failed);
   else say(word("undone"));
+}
+
+/** Undoes the last step of this page that is not undone yet. */
+export function undoLast() {
+  undoing = undoing.then(undoStep, undoStep);
 }
 
 /** To open what a notification is about is to read it. The page may be gone before it is sent. */

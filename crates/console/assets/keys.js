@@ -86,6 +86,33 @@ async function openPalette() {
 
 document.getElementById("show-palette").addEventListener("click", openPalette);
 
+/** The script that moves cards is loaded when it is first used. */
+const order = () => import("./order.js");
+
+document.addEventListener("click", async ({ target }) => {
+  const { move } = target.dataset ?? {};
+  if (move) (await order()).step(target.closest(".card"), move);
+});
+let held = null;
+document.addEventListener("pointerdown", async ({ target, pointerId }) => {
+  const card = target.closest?.(".handle")?.closest(".card");
+  if (!card) return;
+  held = pointerId;
+  const { drag } = await order();
+  // It may be released before the script is loaded.
+  if (held === pointerId) drag(card, pointerId);
+});
+for (const type of ["pointerup", "pointercancel"]) document.addEventListener(type, () => (held = null));
+
+/** Alt and an arrow move the card that has the focus. */
+async function moveBy(event) {
+  const way = { ArrowUp: "up", ArrowDown: "down" }[event.key];
+  const card = current();
+  if (!way || !card?.querySelector(".place")) return;
+  event.preventDefault();
+  (await order()).step(card, way);
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.isComposing) return;
   if (event.key === "k" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]")) {
@@ -95,7 +122,8 @@ document.addEventListener("keydown", (event) => {
   if (event.target.matches(FIELDS)) return write(event);
   // A key that is held down must not decide about one draft after the other.
   if (event.repeat && !["j", "k"].includes(event.key)) return;
-  if (document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector("dialog[open]") || event.ctrlKey || event.metaKey) return;
+  if (event.altKey) return moveBy(event);
   if (event.key.length === 1 && !single.checked) return;
   if (isGoing && PLACES[event.key]) return location.assign(PLACES[event.key]);
   if (event.key === "Enter" && document.activeElement.matches(".card")) {

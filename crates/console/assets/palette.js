@@ -12,6 +12,7 @@ let active = 0;
 
 /** The words of a control, without its key. */
 function words(control) {
+  if (control.ariaLabel) return control.ariaLabel;
   const copy = control.cloneNode(true);
   for (const part of copy.querySelectorAll("kbd, .hidden")) part.remove();
   return copy.textContent.trim();
@@ -20,7 +21,7 @@ function words(control) {
 /** What can be done with a card, and the pages. */
 function collect(card) {
   const name = card?.querySelector("h2, h3")?.textContent.trim();
-  const controls = [...(card?.querySelectorAll("form[data-op] > button, details > summary") ?? [])];
+  const controls = [...(card?.querySelectorAll("form[data-op] > button, details > summary, [data-move]") ?? [])];
   const shown = controls.filter((control) => control.checkVisibility());
   const actions = shown.map((control) => ({ name: `${words(control)} · ${name}`, run: () => control.click() }));
   const links = [...document.querySelectorAll("header.bar a")];

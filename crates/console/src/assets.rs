@@ -34,6 +34,7 @@ assets! {
     "drafts.js": "text/javascript",
     "keys.js": "text/javascript",
     "live.js": "text/javascript",
+    "order.js": "text/javascript",
     "palette.js": "text/javascript",
     "part.js": "text/javascript",
     "say.js": "text/javascript",

@@ -7,7 +7,7 @@ use waggle_text::MOST;
 use waggle_twitter_n8n::{Action, GeneratedTweet, Unfit};
 
 use crate::control::Control;
-use crate::ops::{APPROVE, APPROVE_MANY, DELETE, EDIT, Op, REJECT, RESTORE, WITHDRAW};
+use crate::ops::{APPROVE, APPROVE_MANY, DELETE, EDIT, MOVE, Op, REJECT, RESTORE, WITHDRAW};
 use crate::post_line::{PostLine, cancel, publish};
 use crate::words::class;
 
@@ -28,6 +28,8 @@ pub(crate) struct Card {
     pub(crate) theme: String,
     /// The post that was made from it.
     pub(crate) post: Option<PostLine>,
+    /// The move to another place in its batch, if the user may move it.
+    pub(crate) place: Option<Control>,
     pub(crate) controls: Vec<Control>,
     /// The rejection with a reason, if the user may reject it.
     pub(crate) reject: Option<Control>,
@@ -90,6 +92,8 @@ impl Card {
             hook: stored.tweet.engagement_hook.clone(),
             theme: stored.tweet.theme_connection.clone(),
             post: post.map(PostLine::new),
+            place: Control::new(&MOVE, id, None, "Move", scopes)
+                .map(|control| control.done(format!("{name} moved"))),
             controls: controls.into_iter().flatten().collect(),
             reject: reject(),
             edit,

@@ -34,6 +34,7 @@ ops! {
     REJECT = "POST" "/api/v1/generated-tweets/{id}/reject", "reject_generated_tweet", Write;
     RESTORE = "POST" "/api/v1/generated-tweets/{id}/restore", "restore_generated_tweet", Write;
     DELETE = "DELETE" "/api/v1/generated-tweets/{id}", "delete_generated_tweet", Write;
+    MOVE = "POST" "/api/v1/generated-tweets/{id}/move", "move_generated_tweet", Write;
     EDIT = "PATCH" "/api/v1/generated-tweets/{id}", "edit_generated_tweet", Write;
     PUBLISH = "POST" "/api/v1/generated-tweets/{id}/publish", "publish_generated_tweet", Publish;
     CANCEL = "POST" "/api/v1/posts/{id}/cancel", "cancel_post", Publish;

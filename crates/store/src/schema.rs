@@ -168,6 +168,7 @@ table! {
         published_at -> Nullable<UtcMicros>,
         x_com_post_id -> Nullable<Text>,
         version -> BigInt,
+        place -> Nullable<BigInt>,
     }
 }
 

@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
-use waggle_kernel::ids::{CampaignBatchId, Version};
+use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_kernel::{ActorRef, NewEvent, ObjectRef, event_time};
 
 use crate::campaign_batch::{CampaignBatch, NewCampaignBatch};
 use crate::generated_tweet::{GeneratedTweet, NewGeneratedTweet};
 use crate::lease::LeaseOutcome;
+use crate::place::Place;
 use crate::source_tweet::{Run, Sighting};
 
 /// The kind of campaign batches as objects of events.
@@ -36,7 +37,7 @@ pub fn batch_received(
 
 /// The id of a tweet in its batch, and its state.
 fn received_tweet(tweet: &NewGeneratedTweet, batch: CampaignBatchId, now: DateTime<Utc>) -> Value {
-    let id = waggle_kernel::ids::GeneratedTweetId::new(0);
+    let id = GeneratedTweetId::new(0);
     let mut state = GeneratedTweet::received(id, batch, tweet.clone(), now).state();
     state.insert("tweet_id".to_owned(), tweet.tweet_id.clone().into());
     state.into()
@@ -66,6 +67,23 @@ pub fn batch_changed(
         .with_version(before.version.next())
         .with("batch_id", before.batch_id.clone())
         .with_difference(state(before), &state(after))
+}
+
+/// The event of a tweet that was moved to another place among the tweets of its batch.
+pub fn tweet_moved(
+    batch: CampaignBatchId,
+    tweet: GeneratedTweetId,
+    place: Place,
+    by: &ActorRef,
+    now: DateTime<Utc>,
+) -> NewEvent {
+    let side = match place {
+        Place::Before(_) => "before",
+        Place::After(_) => "after",
+    };
+    NewEvent::new("batch.reordered", ObjectRef::new(CAMPAIGN_BATCH, &batch), by, now)
+        .with("tweet", tweet.number())
+        .with(side, place.neighbor().number())
 }
 
 /// The event of a report that changed something: one for all its tweets. `updated` of them have new

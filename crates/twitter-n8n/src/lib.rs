@@ -39,6 +39,7 @@ mod generated_tweet;
 mod history;
 mod lease;
 mod manage_batches;
+mod place;
 pub mod ports;
 mod publish_tweet;
 mod queued_post;
@@ -67,6 +68,7 @@ pub use generated_tweet::{
 pub use history::{GENERATED_TWEET, HistoryAction, HistoryEntry, change_event, tweet_event};
 pub use lease::{Lease, LeaseOutcome};
 pub use manage_batches::{ManageBatches, ManageBatchesError};
+pub use place::Place;
 pub use publish_tweet::{PublishTime, PublishTweet, PublishTweetError};
 pub use queued_post::{NoDestination, QueueRefused, QueueRequest, QueuedPost};
 pub use receive_batch::{ReceiveBatch, ReceiveBatchError};

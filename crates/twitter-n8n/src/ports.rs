@@ -10,6 +10,7 @@ use crate::campaign_batch::{BatchFilter, CampaignBatch, NewCampaignBatch, Receiv
 use crate::generated_tweet::{GeneratedTweet, TweetFilter};
 use crate::history::HistoryEntry;
 use crate::lease::{Lease, LeaseOutcome};
+use crate::place::Place;
 use crate::queued_post::{NoDestination, QueueRefused, QueueRequest, QueuedPost};
 use crate::source_tweet::{
     EndedRuns, NewSourceTweet, OfferPolicy, Run, RunsToEnd, Sighting, SourceTweet,
@@ -187,7 +188,8 @@ pub trait GeneratedTweetRepository: Send + Sync {
     /// The existing tweets with these ids, in the order of their ids.
     async fn find_many(&self, ids: &[GeneratedTweetId]) -> Result<Vec<GeneratedTweet>, PortError>;
 
-    /// A page of the tweets that match `filter`, sorted by the time they were received.
+    /// A page of the tweets that match `filter`, sorted by the time they were received. The tweets
+    /// of a batch, which were received together, are in the order that people gave them.
     async fn list(
         &self,
         filter: &TweetFilter,
@@ -210,6 +212,20 @@ pub trait GeneratedTweetRepository: Send + Sync {
         &self,
         changes: &[ReviewedTweet],
     ) -> Result<Vec<Result<Version, SaveError>>, PortError>;
+
+    /// Moves the tweet to `place`, next to another tweet of its batch, with the event. Returns
+    /// whether the order changed; if not, there is no event. If two calls move tweets of a batch at
+    /// the same moment, one does so after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if storage fails; then nothing is moved.
+    async fn reorder(
+        &self,
+        tweet: &GeneratedTweet,
+        place: Place,
+        event: &NewEvent,
+    ) -> Result<bool, PortError>;
 
     /// The history of a tweet, newest first.
     async fn history(

@@ -11,8 +11,10 @@ use waggle_kernel::{
     check_text,
 };
 
+use crate::events::tweet_moved;
 use crate::generated_tweet::{GeneratedTweet, MoveRefused, NewGeneratedTweet, TweetFilter};
 use crate::history::{HistoryEntry, change_event};
+use crate::place::Place;
 use crate::ports::{GeneratedTweetRepository, ReviewedTweet, SaveError};
 use crate::status::Action;
 
@@ -275,6 +277,33 @@ impl ReviewTweets {
         Ok(ReviewedMany { approved, refused })
     }
 
+    /// Moves the tweet to another place in the order of its batch. Neither its content nor its
+    /// approval changes.
+    ///
+    /// # Errors
+    ///
+    /// - [`ReviewError::Forbidden`] without the scope `write`.
+    /// - [`ReviewError::NotFound`] if there is no such tweet.
+    /// - [`ReviewError::NotNeighbor`] if the place is next to no other tweet of the batch.
+    pub async fn reorder(
+        &self,
+        actor: &Actor,
+        id: GeneratedTweetId,
+        place: Place,
+    ) -> Result<GeneratedTweet, ReviewError> {
+        actor.require(Scope::Write)?;
+        let mut found = self.tweets.find_many(&[id, place.neighbor()]).await?;
+        let at = found.iter().position(|tweet| tweet.id() == id).ok_or(ReviewError::NotFound)?;
+        let tweet = found.swap_remove(at);
+        let batch = tweet.view().batch;
+        if found.pop().is_none_or(|neighbor| neighbor.view().batch != batch) {
+            return Err(ReviewError::NotNeighbor);
+        }
+        let event = tweet_moved(batch, id, place, &actor.reference(), self.clock.now());
+        self.tweets.reorder(&tweet, place, &event).await?;
+        Ok(tweet)
+    }
+
     async fn change<F>(
         &self,
         actor: &Actor,
@@ -354,6 +383,9 @@ pub enum ReviewError {
          tweet cannot be changed until that is settled"
     )]
     InFlight,
+    /// The other tweet does not exist, is in another batch, or is the tweet that is to be moved.
+    #[error("a tweet is moved before or after another tweet of its batch")]
+    NotNeighbor,
     #[error("at most {} tweets can be approved at once", ReviewTweets::MOST)]
     TooMany,
     #[error(transparent)]
@@ -421,6 +453,41 @@ mod tests {
         let result = review(tweets).approve(&editor, GeneratedTweetId::new(1), None).await;
 
         assert!(matches!(result, Err(ReviewError::Forbidden(_))), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn a_tweet_is_moved_only_next_to_another_one_of_its_batch() {
+        let elsewhere = GeneratedTweet::received(
+            GeneratedTweetId::new(3),
+            CampaignBatchId::new(2),
+            NewGeneratedTweet::new("t-3", "words"),
+            FixedClock::noon().now(),
+        );
+        let all = [waiting(1, "words"), waiting(2, "words"), elsewhere];
+        let mut tweets = MockGeneratedTweetRepository::new();
+        tweets.expect_find_many().returning(move |ids| {
+            Ok(all.iter().filter(|tweet| ids.contains(&tweet.id())).cloned().collect())
+        });
+        tweets.expect_reorder().once().returning(|_, _, _| Ok(true));
+        let review = review(tweets);
+        let reorder = async |tweet, place: fn(GeneratedTweetId) -> Place, neighbor| {
+            let place = place(GeneratedTweetId::new(neighbor));
+            review.reorder(&Actor::system(), GeneratedTweetId::new(tweet), place).await
+        };
+
+        let moved = reorder(2, Place::Before, 1).await;
+        let refused = [
+            reorder(1, Place::After, 1).await,
+            reorder(1, Place::After, 3).await,
+            reorder(1, Place::After, 9).await,
+        ];
+        let unknown = reorder(9, Place::After, 1).await;
+
+        assert_eq!(moved.unwrap().id().number(), 2);
+        for refused in refused {
+            assert!(matches!(refused, Err(ReviewError::NotNeighbor)), "{refused:?}");
+        }
+        assert!(matches!(unknown, Err(ReviewError::NotFound)), "{unknown:?}");
     }
 
     #[tokio::test]

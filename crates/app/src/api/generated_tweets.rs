@@ -11,7 +11,7 @@ use poem_openapi::{Object, OpenApi};
 use serde_json::{Value, json};
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_twitter_n8n::{
-    Action, GeneratedTweet, HistoryEntry, MoveRefused, NoDestination, PublishTime,
+    Action, GeneratedTweet, HistoryEntry, MoveRefused, NoDestination, Place, PublishTime,
     PublishTweetError, QueueRefused, ReviewError, ReviewTweets, Status, TweetFilter,
 };
 
@@ -148,6 +148,16 @@ struct ApproveManyBody {
     campaign_batch_id: Option<i64>,
 }
 
+/// Where to move a tweet. Send one of the two.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct MoveBody {
+    /// The id of the tweet before which it is placed.
+    before: Option<i64>,
+    /// The id of the tweet after which it is placed.
+    after: Option<i64>,
+}
+
 /// The reason for a rejection.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
@@ -246,7 +256,8 @@ fn view(tweet: &GeneratedTweet) -> Json<GeneratedTweetView> {
 #[OpenApi(tag = "Tag::GeneratedTweets")]
 #[expect(clippy::too_many_arguments, reason = "these are the filters of the list")]
 impl GeneratedTweetsApi {
-    /// List generated tweets of all batches, by the time they were received.
+    /// List generated tweets of all batches, by the time they were received. The tweets of a batch
+    /// are in the order that people gave them.
     ///
     /// Scope: `read`. Tweets of deleted batches are not included, unless you filter by their batch.
     #[oai(path = "/generated-tweets", method = "get", operation_id = "list_generated_tweets")]
@@ -460,6 +471,31 @@ impl GeneratedTweetsApi {
         Ok(view(&app.review.withdraw(&caller.actor, id, expected).await?))
     }
 
+    /// Move a generated tweet to another place among the tweets of its batch.
+    ///
+    /// Scope: `write`. Lists show the tweets of a batch in this order. Neither the content nor the
+    /// approval of the tweet changes, and its version stays the same.
+    #[oai(
+        path = "/generated-tweets/:id/move",
+        method = "post",
+        operation_id = "move_generated_tweet"
+    )]
+    async fn move_generated_tweet(
+        &self,
+        caller: Caller,
+        app: Data<&Arc<UseCases>>,
+        id: Path<i64>,
+        body: Json<MoveBody>,
+    ) -> Result<Json<GeneratedTweetView>, Failure<404>> {
+        let place = match body.0 {
+            MoveBody { before: Some(id), after: None } => Place::Before(GeneratedTweetId::new(id)),
+            MoveBody { before: None, after: Some(id) } => Place::After(GeneratedTweetId::new(id)),
+            _ => return Err(Problem::invalid("send either before or after").into()),
+        };
+        let id = GeneratedTweetId::new(id.0);
+        Ok(view(&app.review.reorder(&caller.actor, id, place).await?))
+    }
+
     /// Delete a generated tweet.
     ///
     /// Scope: `write`. The tweet can be restored.
@@ -567,7 +603,9 @@ impl From<ReviewError> for Problem {
         match error {
             ReviewError::Forbidden(error) => error.into(),
             ReviewError::NotFound => Self::not_found(detail),
-            ReviewError::Text { .. } | ReviewError::TooMany => Self::invalid(detail),
+            ReviewError::Text { .. } | ReviewError::NotNeighbor | ReviewError::TooMany => {
+                Self::invalid(detail)
+            }
             ReviewError::Move(error) => error.into(),
             ReviewError::Stale { current } => {
                 let problem = Self::conflict(detail);

@@ -103,6 +103,7 @@ static TABLE: &[(Method, &str, Access)] = &[
     (Method::POST, "/generated-tweets/:id/withdraw", Anyone(Approve)),
     (Method::POST, "/generated-tweets/:id/reject", Anyone(Write)),
     (Method::POST, "/generated-tweets/:id/restore", Anyone(Write)),
+    (Method::POST, "/generated-tweets/:id/move", Anyone(Write)),
     (Method::POST, "/generated-tweets/:id/publish", Anyone(Publish)),
     (Method::GET, "/generated-tweets/:id/history", Anyone(Read)),
     (Method::GET, "/publishing", Anyone(Read)),

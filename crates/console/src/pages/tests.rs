@@ -669,7 +669,8 @@ fn roles_see_the_controls_that_they_may_use() {
         values(&page, "data-op").iter().map(ToString::to_string).collect::<BTreeSet<_>>()
     };
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
-    let editing = ["edit", "reject", "restore", "delete"].map(|op| format!("{op}_generated_tweet"));
+    let editing =
+        ["edit", "move", "reject", "restore", "delete"].map(|op| format!("{op}_generated_tweet"));
 
     // Everybody has an account and tokens of their own.
     let own = names(&[

@@ -9,18 +9,19 @@ use diesel::sql_types::Bool;
 use serde_json::Value;
 use waggle_content::PostStatus;
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
-use waggle_kernel::{Cursor, Direction, Page, PageRequest, PortError};
+use waggle_kernel::{Cursor, Direction, NewEvent, Page, PageRequest, PortError};
 use waggle_twitter_n8n::ports::{GeneratedTweetRepository, ReviewedTweet, SaveError};
 use waggle_twitter_n8n::{
     Approval, GENERATED_TWEET, GeneratedTweet, HistoryAction, HistoryEntry, NewGeneratedTweet,
-    StoredTweet, TweetFilter,
+    Place, StoredTweet, TweetFilter,
 };
 
 use super::post_events::write_reached;
 use super::search::{FIRST, few_candidates};
+use super::tweet_order::place;
 use super::{
     Conn, Db, Repositories, batch_status, columns, containing, cursor_time, dialect, events,
-    keyset, locks, lower, one_more,
+    keyset, locks, lower, one_more, tweet_order,
 };
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
@@ -52,6 +53,15 @@ struct Row {
     published_at: Option<Time>,
     x_com_post_id: Option<String>,
     version: i64,
+    place: Option<i64>,
+}
+
+impl Row {
+    /// The position of a list after this tweet.
+    fn cursor(&self) -> Cursor {
+        let sort_value = self.created_at.0.timestamp_micros();
+        Cursor { sort_value, id: self.place.unwrap_or(self.id) }
+    }
 }
 
 impl TryFrom<Row> for GeneratedTweet {
@@ -169,7 +179,9 @@ pub(super) async fn touch(connection: &mut Conn, tweet: i64, now: Time) -> Query
 type Boxed<'a> = generated_tweets::BoxedQuery<'a, Db>;
 
 /// The tweets that wait for a decision, in the words of the partial index, so that SQLite uses it.
-pub(super) const WAITING: &str = "generated_tweets.status IN ('Brand Aligned', 'Draft')";
+/// It would use the index of all statuses for `status IN (...)`, and sort all that wait.
+pub(super) const WAITING: &str =
+    "generated_tweets.status NOT IN ('Approved', 'Posted', 'Rejected', 'Deleted')";
 
 fn filtered<'a>(filter: &TweetFilter) -> Boxed<'a> {
     let mut query = generated_tweets::table.into_boxed::<Db>();
@@ -215,8 +227,8 @@ fn filtered<'a>(filter: &TweetFilter) -> Boxed<'a> {
 }
 
 fn sorted(query: Boxed<'_>, direction: Direction, after: Option<Cursor>) -> Boxed<'_> {
-    use generated_tweets::{created_at, id};
-    keyset!(query, created_at, cursor_time, id, direction, after)
+    use generated_tweets::created_at;
+    keyset!(query, created_at, cursor_time, place(), direction, after)
 }
 
 /// One tweet more than the page has. It is read in the same ways as a page of source tweets.
@@ -287,12 +299,9 @@ impl GeneratedTweetRepository for Repositories {
             reader.begin_snapshot().await?;
             let rows = page_of(reader.connection(), filter, direction, page).await?;
             reader.end_snapshot().await?;
-            let tweets =
-                rows.into_iter().map(GeneratedTweet::try_from).collect::<Result<Vec<_>, _>>()?;
-            Ok(Page::from_one_more(tweets, page.limit, |tweet| Cursor {
-                sort_value: tweet.view().created_at.timestamp_micros(),
-                id: tweet.id().number(),
-            }))
+            let Page { items, next } = Page::from_one_more(rows, page.limit, Row::cursor);
+            let items = items.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?;
+            Ok(Page { items, next })
         })
         .await
     }
@@ -320,6 +329,26 @@ impl GeneratedTweetRepository for Repositories {
             }
             transaction.commit().await?;
             Ok(results)
+        })
+        .await
+    }
+
+    async fn reorder(
+        &self,
+        tweet: &GeneratedTweet,
+        place: Place,
+        event: &NewEvent,
+    ) -> Result<bool, PortError> {
+        during("moving a tweet in its batch", async {
+            let mut transaction = self.pools.write().await?;
+            let connection = transaction.connection();
+            let batch = tweet.view().batch.number();
+            let is_moved = tweet_order::reorder(connection, batch, tweet.id(), place).await?;
+            if is_moved {
+                events::write(connection, std::slice::from_ref(event)).await?;
+                transaction.commit().await?;
+            }
+            Ok(is_moved)
         })
         .await
     }

@@ -158,6 +158,22 @@ pub(super) async fn lock_tweet(connection: &mut Conn, id: i64) -> QueryResult<Op
         .optional()
 }
 
+/// Locks the generated tweets of a batch in the order of their ids, and returns the id and the
+/// place of each.
+pub(super) async fn lock_tweets_of_batch(
+    connection: &mut Conn,
+    batch: i64,
+) -> QueryResult<Vec<(i64, Option<i64>)>> {
+    locked!(
+        generated_tweets::table
+            .filter(generated_tweets::campaign_batch_id.eq(batch))
+            .order(generated_tweets::id)
+            .select((generated_tweets::id, generated_tweets::place))
+    )
+    .load(connection)
+    .await
+}
+
 /// Locks the post until the transaction ends, and returns its status.
 pub(super) async fn lock_post(connection: &mut Conn, id: i64) -> QueryResult<Option<String>> {
     locked!(posts::table.find(id).select(posts::status)).first(connection).await.optional()

@@ -30,6 +30,7 @@ mod set_up;
 mod settings;
 mod source_tweets;
 mod tokens;
+mod tweet_order;
 mod user_row;
 mod users;
 mod verifications;

@@ -45,6 +45,7 @@ mod search;
 
 use database::{Database, Kind};
 use waggle_store::{Mode, Ports, Store};
+use waggle_twitter_n8n::testing as n8n;
 
 /// An empty store with the current schema.
 pub(crate) struct Fresh {
@@ -173,79 +174,87 @@ mod rules {
         a_lost_secret_is_removed(ports) =>
             waggle_settings::testing::a_lost_secret_is_removed(ports.settings);
         a_tweet_is_new_to_the_run_that_brought_it(ports) =>
-            waggle_twitter_n8n::testing::a_tweet_is_new_to_the_run_that_brought_it(
+            crate::n8n::source_tweets::a_tweet_is_new_to_the_run_that_brought_it(
                 ports.source_tweets,
             );
         a_run_without_a_name_is_known_for_an_hour(ports) =>
-            waggle_twitter_n8n::testing::a_run_without_a_name_is_known_for_an_hour(
+            crate::n8n::source_tweets::a_run_without_a_name_is_known_for_an_hour(
                 ports.source_tweets,
             );
         concurrent_reports_lose_nothing(ports) =>
-            waggle_twitter_n8n::testing::concurrent_reports_lose_nothing(ports.source_tweets);
+            crate::n8n::source_tweets::concurrent_reports_lose_nothing(ports.source_tweets);
         a_later_report_updates_only_the_numbers(ports) =>
-            waggle_twitter_n8n::testing::a_later_report_updates_only_the_numbers(
+            crate::n8n::source_tweets::a_later_report_updates_only_the_numbers(
                 ports.source_tweets,
             );
         pages_show_every_tweet_once_and_in_order(ports) =>
-            waggle_twitter_n8n::testing::pages_show_every_tweet_once_and_in_order(
+            crate::n8n::source_tweets::pages_show_every_tweet_once_and_in_order(
                 ports.source_tweets,
             );
         each_filter_shows_what_it_means(ports) =>
-            waggle_twitter_n8n::testing::each_filter_shows_what_it_means(ports.source_tweets);
+            crate::n8n::source_tweets::each_filter_shows_what_it_means(ports.source_tweets);
         many_tweets_are_listed_and_added_up(ports) =>
-            waggle_twitter_n8n::testing::many::many_tweets_are_listed_and_added_up(
+            crate::n8n::many::many_tweets_are_listed_and_added_up(
                 ports.source_tweets,
             );
         concurrent_changes_keep_the_totals(ports) =>
-            waggle_twitter_n8n::testing::many::concurrent_changes_keep_the_totals(
+            crate::n8n::many::concurrent_changes_keep_the_totals(
                 ports.source_tweets,
             );
         a_deleted_tweet_is_gone(ports) =>
-            waggle_twitter_n8n::testing::a_deleted_tweet_is_gone(ports.source_tweets);
+            crate::n8n::source_tweets::a_deleted_tweet_is_gone(ports.source_tweets);
         a_tweet_is_leased_once(ports) =>
-            waggle_twitter_n8n::testing::a_tweet_is_leased_once(ports.source_tweets);
+            crate::n8n::leases::a_tweet_is_leased_once(ports.source_tweets);
         what_a_run_lets_lapse_is_offered_to_the_next(ports) =>
-            waggle_twitter_n8n::testing::what_a_run_lets_lapse_is_offered_to_the_next(
+            crate::n8n::leases::what_a_run_lets_lapse_is_offered_to_the_next(
                 ports.source_tweets,
             );
         a_run_that_failed_releases_its_tweets(ports) =>
-            waggle_twitter_n8n::testing::a_run_that_failed_releases_its_tweets(ports.source_tweets);
+            crate::n8n::leases::a_run_that_failed_releases_its_tweets(ports.source_tweets);
         a_claim_does_not_take_tweets_of_other_runs(ports) =>
-            waggle_twitter_n8n::testing::a_claim_does_not_take_tweets_of_other_runs(
+            crate::n8n::leases::a_claim_does_not_take_tweets_of_other_runs(
                 ports.source_tweets,
             );
         a_batch_that_names_nothing_ends_the_runs_of_its_caller(ports) =>
-            waggle_twitter_n8n::testing::a_batch_that_names_nothing_ends_the_runs_of_its_caller(
+            crate::n8n::batches::a_batch_that_names_nothing_ends_the_runs_of_its_caller(
                 ports.source_tweets, ports.batches,
             );
         a_batch_loses_nothing(ports) =>
-            waggle_twitter_n8n::testing::a_batch_loses_nothing(ports.batches);
+            crate::n8n::batches::a_batch_loses_nothing(ports.batches);
         concurrent_batches_lose_nothing(ports) =>
-            waggle_twitter_n8n::testing::concurrent_batches_lose_nothing(ports.batches);
+            crate::n8n::batches::concurrent_batches_lose_nothing(ports.batches);
         a_batch_marks_its_source_tweets(ports) =>
-            waggle_twitter_n8n::testing::a_batch_marks_its_source_tweets(
+            crate::n8n::batches::a_batch_marks_its_source_tweets(
                 ports.source_tweets, ports.batches,
             );
         a_batch_ends_runs_with_many_source_tweets(ports) =>
-            waggle_twitter_n8n::testing::a_batch_ends_runs_with_many_source_tweets(
+            crate::n8n::batches::a_batch_ends_runs_with_many_source_tweets(
                 ports.source_tweets, ports.batches,
             );
         concurrent_batches_of_a_run_are_stored_once(ports) =>
-            waggle_twitter_n8n::testing::concurrent_batches_of_a_run_are_stored_once(
+            crate::n8n::batches::concurrent_batches_of_a_run_are_stored_once(
                 ports.source_tweets, ports.batches,
             );
         a_batch_is_saved_only_over_its_version(ports) =>
-            waggle_twitter_n8n::testing::a_batch_is_saved_only_over_its_version(ports.batches);
+            crate::n8n::batches::a_batch_is_saved_only_over_its_version(ports.batches);
         a_tweet_is_saved_only_over_its_version(ports) =>
-            waggle_twitter_n8n::testing::a_tweet_is_saved_only_over_its_version(
+            crate::n8n::generated_tweets::a_tweet_is_saved_only_over_its_version(
                 ports.batches, ports.tweets,
             );
         concurrent_decisions_do_not_overwrite(ports) =>
-            waggle_twitter_n8n::testing::concurrent_decisions_do_not_overwrite(
+            crate::n8n::generated_tweets::concurrent_decisions_do_not_overwrite(
+                ports.batches, ports.tweets,
+            );
+        tweets_are_listed_in_the_order_of_people(ports) =>
+            crate::n8n::generated_tweets::tweets_are_listed_in_the_order_of_people(
+                ports.batches, ports.tweets,
+            );
+        concurrent_moves_lose_no_tweet(ports) =>
+            crate::n8n::generated_tweets::concurrent_moves_lose_no_tweet(
                 ports.batches, ports.tweets,
             );
         each_filter_of_tweets_shows_what_it_means(ports) =>
-            waggle_twitter_n8n::testing::each_filter_of_tweets_shows_what_it_means(
+            crate::n8n::generated_tweets::each_filter_of_tweets_shows_what_it_means(
                 ports.batches, ports.tweets,
             );
     }

@@ -69,19 +69,23 @@ fn no_statement_of_a_workflow_reads_all_tweets() {
 async fn check_plans() {
     set_default_instrumentation(recorder).unwrap();
     let fresh = sqlite().await;
-    testing::what_a_run_lets_lapse_is_offered_to_the_next(fresh.ports.source_tweets).await;
+    testing::leases::what_a_run_lets_lapse_is_offered_to_the_next(fresh.ports.source_tweets).await;
     let fresh = sqlite().await;
-    testing::a_run_that_failed_releases_its_tweets(fresh.ports.source_tweets).await;
+    testing::leases::a_run_that_failed_releases_its_tweets(fresh.ports.source_tweets).await;
     let fresh = sqlite().await;
-    testing::a_tweet_is_leased_once(fresh.ports.source_tweets).await;
-    let fresh = sqlite().await;
-    let (sources, batches) = (fresh.ports.source_tweets, fresh.ports.batches);
-    testing::a_batch_that_names_nothing_ends_the_runs_of_its_caller(sources, batches).await;
+    testing::leases::a_tweet_is_leased_once(fresh.ports.source_tweets).await;
     let fresh = sqlite().await;
     let (sources, batches) = (fresh.ports.source_tweets, fresh.ports.batches);
-    testing::a_batch_marks_its_source_tweets(sources, batches).await;
+    testing::batches::a_batch_that_names_nothing_ends_the_runs_of_its_caller(sources, batches)
+        .await;
     let fresh = sqlite().await;
-    testing::a_batch_loses_nothing(fresh.ports.batches).await;
+    let (sources, batches) = (fresh.ports.source_tweets, fresh.ports.batches);
+    testing::batches::a_batch_marks_its_source_tweets(sources, batches).await;
+    let fresh = sqlite().await;
+    testing::batches::a_batch_loses_nothing(fresh.ports.batches).await;
+    let fresh = sqlite().await;
+    let (batches, tweets) = (fresh.ports.batches, fresh.ports.tweets);
+    testing::generated_tweets::tweets_are_listed_in_the_order_of_people(batches, tweets).await;
     let fresh = sqlite().await;
     let tweets = crate::publishing::approved(&fresh.ports, 1).await;
     crate::publishing::queued(&fresh.ports, &tweets[0]).await;
@@ -129,6 +133,9 @@ async fn check_plans() {
         explained += 1;
         // Lists of posts come in the order of an index.
         let is_list_of_posts = statement.contains("ORDER BY `posts`.");
+        // So do lists of generated tweets; those of one batch are sorted.
+        let is_list_of_tweets = statement.contains("ORDER BY `generated_tweets`.`created_at`")
+            && !statement.contains("`generated_tweets`.`campaign_batch_id` = ");
         // Except those that are held, which have an index of their own.
         let is_of_held = statement.contains("posts.is_held = 1") && !statement.contains("NOT (");
         let found = plan_of(&mut connection, &statement);
@@ -136,6 +143,7 @@ async fn check_plans() {
         for Step { detail } in steps {
             let is_sorted = detail.starts_with("USE TEMP B-TREE FOR ORDER BY");
             assert!(!is_list_of_posts || !is_sorted || is_of_held, "{detail}: {statement}");
+            assert!(!is_list_of_tweets || !is_sorted, "{found}: {statement}");
             let is_scan = detail.starts_with("SCAN notifications USING INDEX")
                 || tables.iter().any(|table| detail == format!("SCAN {table}"))
                 || detail.starts_with("SCAN posts USING INDEX posts_status");

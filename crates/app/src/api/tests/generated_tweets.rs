@@ -276,6 +276,40 @@ async fn a_tweet_that_does_not_exist_cannot_be_restored() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_tweet_is_moved_in_its_batch() {
+    let server = Server::with_drafts().await;
+    let order = async || {
+        let list = server.call("GET /generated-tweets?campaign_batch_id=1&order=asc");
+        let (_, listed) = list.response().await;
+        let items = listed["items"].as_array().unwrap();
+        items.iter().map(|tweet| tweet["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+
+    server.call("POST /generated-tweets/2/move").body(json!({ "before": 1 })).ok().await;
+    assert_eq!(order().await, [2, 1]);
+    server.call("POST /generated-tweets/2/move").body(json!({ "after": 1 })).ok().await;
+    assert_eq!(order().await, [1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_tweet_is_moved_only_next_to_another_one_of_its_batch() {
+    let server = Server::with_drafts().await;
+    let said = async |id: i64, body| {
+        server.call(&format!("POST /generated-tweets/{id}/move")).body(body).said().await
+    };
+
+    expect!["422 send either before or after"].assert_eq(&said(1, json!({})).await);
+    expect!["422 send either before or after"]
+        .assert_eq(&said(1, json!({ "before": 2, "after": 2 })).await);
+    expect!["422 a tweet is moved before or after another tweet of its batch"]
+        .assert_eq(&said(1, json!({ "before": 1 })).await);
+    expect!["422 a tweet is moved before or after another tweet of its batch"]
+        .assert_eq(&said(1, json!({ "before": 9 })).await);
+    expect!["404 there is no such generated tweet"]
+        .assert_eq(&said(9, json!({ "before": 1 })).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_tweet_is_deleted() {
     let server = Server::with_drafts().await;
 

@@ -1,0 +1,124 @@
+//! Approved drafts are published, and what needs a person is settled.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::driver::Browser;
+use crate::{Site, check};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approved_tweet_is_published_and_can_be_stopped_until_then() {
+    let site = Site::with_drafts(&[
+        "Most hardware sleeps most of the day. What would you build if idle machines found work?",
+        "A market is a conversation. Software can hold it all night.",
+        "Three questions for every automation: who notices, who stops it, who explains it?",
+    ])
+    .await;
+    let browser = Browser::open(1280, 800, false).await;
+    site.sign_in(&browser, "/batches/1").await;
+    let says =
+        |words: &str| format!("document.getElementById('notice').innerText.includes('{words}')");
+    let focus = |id: i64| format!("document.getElementById('tweet-{id}').focus()");
+    let state = |id: i64, words: &str| {
+        format!("document.querySelector('#tweet-{id}').innerText.includes('{words}')")
+    };
+
+    // What is published now can be stopped, and then the approval is undone.
+    browser.run(&focus(2)).await;
+    browser.press(None, "a").await;
+    browser.until(&says("approved")).await;
+    browser.run(&focus(2)).await;
+    browser.press(None, "p").await;
+    browser.until(&says("goes out in 10 seconds")).await;
+    browser.until(&state(2, "scheduled in the sandbox")).await;
+    check(&browser, "batch-queued").await;
+    browser.press(None, "u").await;
+    browser.until(&state(2, "cancelled in the sandbox")).await;
+    browser.until(&says("Undone")).await;
+    browser.press(None, "u").await;
+    browser.until(&state(2, "Brand Aligned")).await;
+    assert_eq!(site.call(Method::GET, "/api/v1/posts/1", None).await["status"], "cancelled");
+    assert_eq!(site.status(2).await, "Brand Aligned");
+
+    // A time is chosen by keyboard, and the post is cancelled by key.
+    browser.run(&focus(3)).await;
+    browser.press(None, "a").await;
+    browser.until(&state(3, "Approved")).await;
+    browser.run(&focus(3)).await;
+    browser.press(None, "t").await;
+    browser.until("document.activeElement.type === 'datetime-local'").await;
+    let fill = "document.activeElement.value = new Date(Date.now() + 864e5).toISOString()\
+                .slice(0, 16); document.activeElement.form.requestSubmit()";
+    browser.run(fill).await;
+    browser.until(&says("is scheduled")).await;
+    browser.until(&state(3, "scheduled in the sandbox")).await;
+    check(&browser, "batch-scheduled").await;
+    browser.press(None, "c").await;
+    browser.until(&state(3, "cancelled in the sandbox")).await;
+
+    // A post goes out by itself, which every page shows.
+    site.call(
+        Method::POST,
+        "/api/v1/generated-tweets/approve-many",
+        Some(json!({
+            "tweets": [{ "id": 1, "version": site.tweet(1).await["version"] }],
+        })),
+    )
+    .await;
+    site.call(Method::POST, "/api/v1/generated-tweets/1/publish", Some(json!({}))).await;
+    browser.until(&state(1, "published in the sandbox")).await;
+    browser.goto(&format!("{}/posts", site.process.base)).await;
+    check(&browser, "posts").await;
+    browser.run("document.querySelector('#post-3 a[rel]').click()").await;
+    browser.until("location.pathname === '/sandbox' && document.querySelector('.card')").await;
+    check(&browser, "sandbox").await;
+    browser.goto(&format!("{}/publishing", site.process.base)).await;
+    browser.until("document.querySelector('h1').innerText === 'Publishing'").await;
+    check(&browser, "publishing-well").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_outcome_is_settled_in_two_clicks() {
+    let site = Site::with_drafts(&["Lost on the way", "Refused"]).await;
+    let browser = Browser::open(390, 844, true).await;
+    let publish = async |id: i64, faults: &[&str]| {
+        site.setting("SANDBOX_FAULTS", &faults.join(",")).await;
+        let version = site.tweet(id).await["version"].clone();
+        let tweets = json!({ "tweets": [{ "id": id, "version": version }] });
+        site.call(Method::POST, "/api/v1/generated-tweets/approve-many", Some(tweets)).await;
+        let path = format!("/api/v1/generated-tweets/{id}/publish");
+        site.call(Method::POST, &path, Some(json!({}))).await["post"]["id"].as_i64().unwrap()
+    };
+    site.sign_in(&browser, "/publishing").await;
+    let lost = publish(1, &["lost-request", "blind"]).await;
+    browser.until("!document.getElementById('fresh').hidden").await;
+    browser.run("document.querySelector('#fresh a').click()").await;
+    let post = format!("document.querySelector('#attention ~ #post-{lost}')");
+    browser.until(&post).await;
+    check(&browser, "publishing-unknown-phone").await;
+    let text = browser.run(&format!("return {post}.innerText")).await;
+    let text = text.as_str().unwrap();
+    assert!(text.contains("does not know") && text.contains("Attempt 1 began"), "{text}");
+
+    // One click says that it is not there, the second publishes it again.
+    site.setting("SANDBOX_FAULTS", "").await;
+    let click = |label: &str| {
+        format!(
+            "[...document.querySelectorAll('button')].find((button) => \
+             button.innerText.startsWith('{label}')).click()"
+        )
+    };
+    browser.run(&click("It is not there")).await;
+    browser.until("document.body.innerText.includes('Publish again')").await;
+    browser.run(&click("Publish again")).await;
+    browser.until(&format!("{post}.innerText.includes('published in the sandbox')")).await;
+    assert_eq!(site.status(1).await, "Posted");
+
+    // A refused post is listed with its reason.
+    let refused = publish(2, &["refuse"]).await;
+    site.until(&format!("/api/v1/posts/{refused}"), "status", "failed").await;
+    browser.until("!document.getElementById('fresh').hidden").await;
+    browser.run("document.querySelector('#fresh a').click()").await;
+    browser.until("document.body.innerText.includes('configured to refuse')").await;
+    check(&browser, "publishing-failed-phone").await;
+}
