@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::driver::Browser;
-use crate::{Site, check};
+use crate::{ENTER, Site, check};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_approved_tweet_is_published_and_can_be_stopped_until_then() {
@@ -121,4 +121,78 @@ async fn an_unknown_outcome_is_settled_in_two_clicks() {
     browser.run("document.querySelector('#fresh a').click()").await;
     browser.until("document.body.innerText.includes('configured to refuse')").await;
     check(&browser, "publishing-failed-phone").await;
+}
+
+/// What follows an approval is chosen once, and kept for the user.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_follows_an_approval_is_chosen() {
+    let texts = ["One idea", "Another idea", "A third idea", "A fourth idea", "A fifth idea"];
+    let site = Site::with_drafts(&texts).await;
+    let browser = Browser::open(1280, 900, false).await;
+    site.sign_in(&browser, "/review").await;
+    let says =
+        |words: &str| format!("document.getElementById('notice').innerText.includes('{words}')");
+    let state = |id: i64, words: &str| {
+        format!("document.querySelector('#tweet-{id}').innerText.includes('{words}')")
+    };
+    let choose =
+        |choice: &str| format!("document.querySelector('#after [value={choice}]').click()");
+    let focus = |id: i64| format!("document.getElementById('tweet-{id}').focus()");
+
+    // Without a choice, an approval publishes nothing.
+    browser.run(&focus(1)).await;
+    browser.press(None, "a").await;
+    browser.until(&says("tweet-1 approved")).await;
+    assert_eq!(site.call(Method::GET, "/api/v1/posts", None).await["items"], json!([]));
+
+    // Published, and stopped: first the post, then the approval is undone.
+    browser.run(&choose("publish")).await;
+    browser.until(&says("Saved")).await;
+    browser.run(&focus(2)).await;
+    browser.press(None, "a").await;
+    browser.until(&says("tweet-2 approved. Publishing in 10 seconds.")).await;
+    browser.until(&state(2, "scheduled in the sandbox")).await;
+    assert_eq!(browser.run("return document.activeElement.id").await, "tweet-3");
+    check(&browser, "review-after-approval").await;
+    browser.press(None, "u").await;
+    browser.until(&state(2, "cancelled in the sandbox")).await;
+    assert_eq!(site.status(2).await, "Approved");
+    browser.press(None, "u").await;
+    browser.until(&state(2, "Brand Aligned")).await;
+
+    // The choice is kept. Without a time, nothing is approved.
+    browser.goto(&format!("{}/batches/1", site.process.base)).await;
+    browser.until("document.querySelector('#after :checked').value === 'publish'").await;
+    browser.run(&choose("schedule")).await;
+    browser.until(&says("Saved")).await;
+    browser.run(&focus(2)).await;
+    browser.press(None, "a").await;
+    browser.until(&says("Not approved: enter the time")).await;
+    assert_eq!(browser.run("return document.activeElement.id").await, "after-at");
+    assert_eq!(site.status(2).await, "Brand Aligned");
+    let fill = "document.getElementById('after-at').value = \
+                new Date(Date.now() + 864e5).toISOString().slice(0, 16)";
+    browser.run(fill).await;
+
+    // All that fit are scheduled, which the question says. Undoing that cancels them, and then
+    // withdraws the approvals.
+    browser.run(&focus(2)).await;
+    browser.press(None, "A").await;
+    browser.until("document.getElementById('approve-all').open").await;
+    let follows = "return document.getElementById('approve-all').innerText";
+    let follows = browser.run(follows).await;
+    assert!(follows.as_str().unwrap().contains("for the time that you entered"), "{follows}");
+    assert!(!follows.as_str().unwrap().contains("10 seconds later"), "{follows}");
+    check(&browser, "approve-all-schedule").await;
+    browser.press(None, ENTER).await;
+    browser.until(&says("Approved: 4. Scheduled for the time that you entered.")).await;
+    for id in 2..=5 {
+        browser.until(&state(id, "scheduled in the sandbox")).await;
+    }
+    browser.press(None, "uu").await;
+    for id in 2..=5 {
+        browser.until(&state(id, "Brand Aligned")).await;
+    }
+    let posts = site.call(Method::GET, "/api/v1/posts?status=cancelled", None).await;
+    assert_eq!(posts["items"].as_array().unwrap().len(), 4, "{posts}");
 }

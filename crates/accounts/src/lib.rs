@@ -92,7 +92,9 @@ pub use people::reset_password::{ResetPassword, ResetPasswordError};
 pub use people::role::Role;
 pub use people::set_up::{FirstAdmin, SetUp, SetUpError};
 pub use people::setup_link::{SETUP_LINK_LIFE, SetUpEnded, SetupLink};
-pub use people::user::{InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username};
+pub use people::user::{
+    AfterApproval, InvalidName, InvalidUsername, Login, NewUser, PersonName, User, Username,
+};
 pub use policy::{AccountPolicy, SignInPolicy};
 pub use sessions::manage_sessions::{NotRecent, Sessions, SessionsError, Standing, Visitor};
 pub use sessions::session::{NewSession, PresentedSession, Session, SessionLife};

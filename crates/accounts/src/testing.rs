@@ -20,7 +20,7 @@ use crate::auth_event::{AuthEventFilter, Client, EventKind, NewAuthEvent};
 use crate::people::password::StoredPassword;
 use crate::people::role::Role;
 use crate::people::setup_link::SetUpEnded;
-use crate::people::user::{Login, NewUser, PersonName, User};
+use crate::people::user::{AfterApproval, Login, NewUser, PersonName, User};
 use crate::ports::{
     AuthEventRepository, EndSessions, InsertUserError, KnownToken, SaveUserError,
     SessionRepository, SetupRepository, TokenRepository, UserRepository,
@@ -172,6 +172,7 @@ pub fn user(id: i64, role: Role) -> User {
         has_password: true,
         has_second_factor: false,
         time_zone: None,
+        after_approval: AfterApproval::default(),
         date_joined: noon(),
         last_login: None,
         version: Version::FIRST,
@@ -373,6 +374,32 @@ pub async fn the_last_admin_stays(users: Arc<dyn UserRepository>) {
     let page = users.list(PageRequest::first(Limit::DEFAULT)).await.expect("the store answers");
     let admins = page.items.iter().filter(|user| user.role == Role::Admin).count();
     assert_eq!((page.items.len(), admins), (2, 1));
+}
+
+/// What a user changes of themselves is found again.
+///
+/// # Panics
+///
+/// If the implementation breaks the contract.
+pub async fn own_changes_are_kept(users: Arc<dyn UserRepository>) {
+    let joe = made(&users, "joe", Role::Editor).await;
+    let eve = made(&users, "eve", Role::Editor).await;
+    assert_eq!((joe.time_zone, joe.after_approval), (None, AfterApproval::Nothing));
+
+    for (time_zone, after_approval) in [
+        ("Asia/Kathmandu".parse().ok(), AfterApproval::Publish),
+        (None, AfterApproval::Schedule),
+        (None, AfterApproval::Nothing),
+    ] {
+        let before = users.find(joe.id).await.expect("the store answers").expect("it is there");
+        let first_name = "Joe".parse().expect("it is a name");
+        let after = User { first_name, time_zone, after_approval, ..before };
+        let changed = event(EventKind::UserChanged, Some(joe.id));
+        let version = users.save(&after, EndSessions::None, &changed).await.expect("it is saved");
+        let found = users.find(joe.id).await.expect("the store answers").expect("it is there");
+        assert_eq!(found, User { version, ..after });
+    }
+    assert_eq!(users.find(eve.id).await.expect("the store answers"), Some(eve));
 }
 
 /// A session is found by its hash until it ends, and only its owner can end it.

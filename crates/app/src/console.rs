@@ -129,6 +129,7 @@ async fn shell_of(app: &UseCases, visitor: &Visitor, section: Section) -> Shell 
         is_sandbox_only: !app.connections.is_connected(Platform::X),
         needs_person: needs_person.unwrap_or_default(),
         unread: unread.unwrap_or_default(),
+        after_approval: visitor.user.after_approval,
     }
 }
 

@@ -35,7 +35,9 @@ async function bodyOf(form) {
   for (const field of form.elements) {
     const { name, value } = field;
     if (!name) continue;
-    if (field.type === "checkbox") {
+    if (field.type === "radio") {
+      if (field.checked) body[name] = value;
+    } else if (field.type === "checkbox") {
       // Check boxes of one name are a list.
       body[name] ??= [];
       if (field.checked) body[name].push("number" in field.dataset ? Number(value) : value);
@@ -68,23 +70,49 @@ function drawAfter(objects, listId) {
   return Promise.all([parts, list && drawAgain(list, load(location.href))]).catch(() => {});
 }
 
+function remember(undo) {
+  if (undo.length) steps.push(undo);
+  if (steps.length > MOST_STEPS) steps.shift();
+}
+
 /**
  * Performs an operation, draws the objects again that it changes, and tells how it went. `outcome`
- * makes of the answer what is said and what undoes it. Returns the answer.
+ * makes of the answer what is said and what undoes it, and of an approval, `follow` what comes after
+ * it. Returns the answer.
  */
-export async function perform({ method, path, version, body }, objects, outcome, { list, before } = {}) {
+export async function perform({ method, path, version, body }, objects, outcome, { list, before, follow } = {}) {
   const answer = await proven(() => send(method, path, version, body));
-  if (isDone(answer)) before?.(answer.body);
-  if (isDone(answer) || answer.status === 409) await drawAfter(objects, list);
   if (!isDone(answer)) {
+    if (answer.status === 409) await drawAfter(objects, list);
     tell(answer);
     return answer;
   }
-  const { done, undo, isBad } = outcome(answer.body);
-  if (undo.length) steps.push(undo);
-  if (steps.length > MOST_STEPS) steps.shift();
-  say(done, { undo: undo.length ? undoLast : null, isBad });
+  before?.(answer.body);
+  const { done, undo, isBad, approved } = outcome(answer.body);
+  const next = follow && approved.length ? await follow(approved) : null;
+  await drawAfter(objects, list);
+  remember(undo);
+  if (next) remember(next.undo);
+  const said = next ? `${done.replace(/\.?$/, ".")} ${next.done}` : done;
+  say(said, { undo: undo.length ? undoLast : null, isBad: isBad || next?.isBad });
   return answer;
+}
+
+/**
+ * What the user chose to do with what is approved: what to call then; nothing if that is nothing.
+ * Throws if it cannot be done.
+ */
+export async function followUp() {
+  const chosen = document.querySelector("#after :checked")?.value ?? "nothing";
+  if (chosen === "nothing") return null;
+  const { planned, publish } = await import("./follow.js");
+  const plan = await planned(chosen);
+  if (!plan) throw new Error(chosen);
+  return async (approved) => {
+    const { steps: undo, reasons } = await publish(approved, plan);
+    const done = [...(undo.length ? [plan.done] : []), ...reasons].join(" ");
+    return { done, undo, isBad: reasons.length > 0 };
+  };
 }
 
 async function act(form) {
@@ -99,8 +127,10 @@ async function act(form) {
   // A part does one thing at a time. Its buttons stay focused meanwhile.
   if (part.ariaBusy === "true") return;
   part.ariaBusy = "true";
-  const sent = { method, path, version, body: await bodyOf(form).catch(() => null) };
-  if (!sent.body) {
+  const isApproval = form.dataset.op === "approve_generated_tweet";
+  const asked = Promise.all([bodyOf(form), isApproval ? followUp() : null]);
+  const [body, follow] = await asked.catch(() => []);
+  if (!body) {
     part.ariaBusy = null;
     return;
   }
@@ -125,9 +155,11 @@ async function act(form) {
     const said = [detail ?? done, ...(warnings ?? [])].join(" ");
     // Without what the path names, nothing was changed.
     const isUndone = undo && !where.includes("undefined");
-    return { done: said, undo: isUndone ? [step] : [], isBad: ok === false || Boolean(warnings) };
+    const isBad = ok === false || Boolean(warnings);
+    return { done: said, undo: isUndone ? [step] : [], isBad, approved: [body] };
   };
-  const answer = await perform(sent, objects, outcome, { list, before: settled });
+  const sent = { method, path, version, body };
+  const answer = await perform(sent, objects, outcome, { list, before: settled, follow });
   part.ariaBusy = null;
   if (isDone(answer) && form.closest("[data-reloads]")) location.reload();
   if (text && answer.body.current) showConflict(document.getElementById(text.id));
@@ -194,6 +226,11 @@ export function undoLast() {
 document.addEventListener("click", async ({ target }) => {
   const form = target.closest?.("a[data-reads]")?.closest("li").querySelector("form");
   if (form) send(form.dataset.method, form.dataset.path, null, await bodyOf(form), true);
+});
+
+/** A choice that is kept as soon as it is made. */
+document.addEventListener("change", ({ target }) => {
+  if (target.name && target.form?.matches("[data-submits]")) target.form.requestSubmit();
 });
 
 document.addEventListener("submit", (event) => {

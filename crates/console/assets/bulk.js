@@ -1,6 +1,6 @@
 // Approves all drafts of the page that fit and are not left out, as they were when it was asked for.
 
-import { perform } from "./act.js";
+import { followUp, perform } from "./act.js";
 import { word } from "./say.js";
 
 const KEPT = "waggle-left-out";
@@ -35,13 +35,17 @@ export function askAll() {
   const waiting = document.querySelectorAll(".card .state.waits").length;
   document.getElementById("approve-count").textContent = asked.length;
   document.getElementById("approve-rest").textContent = waiting - asked.length;
+  const chosen = document.querySelector("#after :checked")?.value;
+  for (const part of dialog.querySelectorAll("[data-after]")) part.hidden = part.dataset.after !== chosen;
   dialog.returnValue = "";
   dialog.showModal();
 }
 
 const name = (id) => `generated_tweet:${id}`;
 
-function approveAll() {
+async function approveAll() {
+  const follow = await followUp().catch(() => undefined);
+  if (follow === undefined) return;
   const { method, path } = opener.dataset;
   const tweets = asked.map(({ id, version }) => ({ id, version }));
   const outcome = ({ approved, refused }) => {
@@ -52,9 +56,11 @@ function approveAll() {
     });
     const reasons = refused.map(({ reason }) => reason);
     const done = [word("approved").replace("0", approved.length), ...reasons].join(" ");
-    return { done, undo: undo.filter((step) => step.method), isBad: refused.length > 0 };
+    const isBad = refused.length > 0;
+    return { done, undo: undo.filter((step) => step.method), isBad, approved };
   };
-  return perform({ method, path, body: { tweets } }, asked.map(({ id }) => name(id)), outcome);
+  const objects = asked.map(({ id }) => name(id));
+  await perform({ method, path, body: { tweets } }, objects, outcome, { follow });
 }
 
 for (const id of kept()) document.getElementById(id)?.classList.add("out");

@@ -32,6 +32,7 @@ assets! {
     "call.js": "text/javascript",
     "diff.js": "text/javascript",
     "drafts.js": "text/javascript",
+    "follow.js": "text/javascript",
     "keys.js": "text/javascript",
     "live.js": "text/javascript",
     "order.js": "text/javascript",

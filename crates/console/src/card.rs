@@ -1,12 +1,13 @@
 //! A generated tweet with what the user may do to it.
 
 use serde_json::json;
+use waggle_accounts::AfterApproval;
 use waggle_content::{Post, PostStatus};
 use waggle_kernel::Scopes;
 use waggle_text::MOST;
 use waggle_twitter_n8n::{Action, GeneratedTweet, Unfit};
 
-use crate::control::Control;
+use crate::control::{Control, GRACE_SECONDS};
 use crate::ops::{APPROVE, APPROVE_MANY, DELETE, EDIT, MOVE, Op, REJECT, RESTORE, WITHDRAW};
 use crate::post_line::{PostLine, cancel, publish};
 use crate::words::class;
@@ -103,6 +104,21 @@ impl Card {
         }
     }
 }
+
+/// What can happen after an approval, in the words of the page.
+pub(crate) fn after_approval() -> [(AfterApproval, &'static str); AfterApproval::ALL.len()] {
+    AfterApproval::ALL.map(|choice| {
+        let label = match choice {
+            AfterApproval::Nothing => "do nothing yet",
+            AfterApproval::Publish => "publish 10 seconds later",
+            AfterApproval::Schedule => "schedule for",
+        };
+        (choice, label)
+    })
+}
+
+// The label says so.
+const _: () = assert!(GRACE_SECONDS == 10);
 
 /// Approves all cards of a page that fit, if the user may approve any.
 pub(crate) fn approve_all<'a>(

@@ -1,5 +1,6 @@
 //! What surrounds every page: the header, the navigation and the notices.
 
+use waggle_accounts::AfterApproval;
 use waggle_kernel::{Scope, Scopes, Zone};
 use waggle_notifications::MOST_UNREAD;
 
@@ -41,6 +42,8 @@ pub struct Shell {
     /// How many notifications the user has not read, up to
     /// [`MOST_UNREAD`].
     pub unread: u32,
+    /// What happens after the user approves a tweet.
+    pub after_approval: AfterApproval,
 }
 
 impl Shell {
@@ -55,6 +58,7 @@ impl Shell {
             is_sandbox_only: false,
             needs_person: false,
             unread: 0,
+            after_approval: AfterApproval::Nothing,
         }
     }
 
@@ -76,6 +80,11 @@ impl Shell {
     /// The value of `aria-current` of the link to a section.
     pub(crate) fn current(&self, section: Section) -> &'static str {
         if self.section == section { "page" } else { "false" }
+    }
+
+    /// Whether the user may choose what happens after an approval.
+    pub(crate) const fn may_publish(&self) -> bool {
+        self.scopes.grant(Scope::Approve) && self.scopes.grant(Scope::Publish)
     }
 
     /// Whether the user may do everything.

@@ -390,6 +390,7 @@ table! {
         version -> BigInt,
         has_second_factor -> Bool,
         time_zone -> Nullable<Text>,
+        after_approval -> Text,
     }
 }
 

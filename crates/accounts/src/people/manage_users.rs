@@ -20,7 +20,8 @@ use crate::people::admission::Admission;
 use crate::people::password::{NewPassword, PasswordRefused, StoredPassword, Verdict};
 use crate::people::role::Role;
 use crate::people::user::{
-    InvalidName, InvalidUsername, Login, MOST_NAMES, NewUser, PersonName, User, Username, derived,
+    AfterApproval, InvalidName, InvalidUsername, Login, MOST_NAMES, NewUser, PersonName, User,
+    Username, derived,
 };
 use crate::policy::AccountPolicy;
 use crate::ports::{
@@ -73,6 +74,7 @@ pub struct OwnChange {
     pub last_name: Option<String>,
     /// The name of a time zone; empty to choose none.
     pub time_zone: Option<String>,
+    pub after_approval: Option<AfterApproval>,
     /// The version that the change is based on; `None` skips the check.
     pub expected: Option<Version>,
 }
@@ -201,7 +203,7 @@ impl ManageUsers {
         self.save(after, sessions, &event).await
     }
 
-    /// Changes the visitor's own names and time zone.
+    /// Changes the visitor's own names and preferences.
     ///
     /// # Errors
     ///
@@ -224,6 +226,7 @@ impl ManageUsers {
                 Some(name) => Some(name.parse()?),
                 None => before.time_zone,
             },
+            after_approval: change.after_approval.unwrap_or(before.after_approval),
             ..before.clone()
         };
         if after == *before {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use waggle_kernel::ids::UserId;
-use waggle_kernel::{Actor, Scope, Scopes, Version, Zone, is_hidden};
+use waggle_kernel::{Actor, Scope, Scopes, Version, Zone, is_hidden, named_enum};
 
 use crate::people::address::Address;
 use crate::people::password::StoredPassword;
@@ -90,6 +90,20 @@ impl FromStr for PersonName {
 #[error("a name can have at most {} characters and no hidden characters", PersonName::MOST)]
 pub struct InvalidName;
 
+named_enum! {
+    /// What the console does after this user approves a tweet.
+    #[derive(Default)]
+    pub enum AfterApproval: "after_approval" {
+        /// The tweet waits until somebody publishes it.
+        #[default]
+        Nothing = "nothing",
+        /// The tweet is published after some seconds, during which that can be undone.
+        Publish = "publish",
+        /// The tweet is scheduled for the time that the user enters on the page.
+        Schedule = "schedule",
+    }
+}
+
 /// A user, who can sign in unless deactivated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
@@ -114,6 +128,7 @@ pub struct User {
     pub has_second_factor: bool,
     /// The time zone that the user chose.
     pub time_zone: Option<Zone>,
+    pub after_approval: AfterApproval,
     /// When the user was created.
     pub date_joined: DateTime<Utc>,
     pub last_login: Option<DateTime<Utc>>,

@@ -13,8 +13,8 @@ use poem_openapi::{Enum, Object, OpenApi};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use waggle_accounts::{
-    AuthEvent, AuthEventFilter, EventKind, ManageUsersError, NotRecent, OwnChange, Role, Session,
-    SessionsError, SignInError, SignedIn as SignedInAs, User, UserChange, Wanted,
+    AfterApproval, AuthEvent, AuthEventFilter, EventKind, ManageUsersError, NotRecent, OwnChange,
+    Role, Session, SessionsError, SignInError, SignedIn as SignedInAs, User, UserChange, Wanted,
 };
 use waggle_kernel::ids::{SessionId, UserId};
 use waggle_kernel::{Actor, Clock as _, Page, PageRequest, Scope};
@@ -48,6 +48,9 @@ pub(super) struct UserView {
     has_second_factor: bool,
     /// The time zone that the user chose, such as `Europe/Berlin`.
     time_zone: Option<String>,
+    /// What the console does after this user approves a tweet: `nothing`, `publish` (after ten
+    /// seconds) or `schedule` (for the time that the user enters).
+    after_approval: Name<AfterApproval>,
     date_joined: DateTime<Utc>,
     last_login: Option<DateTime<Utc>>,
     version: i64,
@@ -68,6 +71,7 @@ impl From<&User> for UserView {
             has_password: user.has_password,
             has_second_factor: user.has_second_factor,
             time_zone: user.time_zone.map(|zone| zone.to_string()),
+            after_approval: user.after_approval.into(),
             date_joined: user.date_joined,
             last_login: user.last_login,
             version: user.version.number(),
@@ -120,6 +124,8 @@ struct OwnChangeBody {
     /// The name of a time zone in the IANA database, such as `Europe/Berlin`. Empty for that of the
     /// setting `TIME_ZONE`.
     time_zone: Option<String>,
+    /// What the console does after you approve a tweet: `nothing`, `publish` or `schedule`.
+    after_approval: Option<Name<AfterApproval>>,
 }
 
 /// The credentials to sign in with.
@@ -342,7 +348,8 @@ impl AccountsApi {
 
     /// Update yourself.
     ///
-    /// For people who are signed in. You can change your names and your time zone.
+    /// For people who are signed in. You can change your names, your time zone, and what the
+    /// console does after you approve a tweet.
     #[oai(path = "/me", method = "patch", operation_id = "update_me")]
     async fn update_me(
         &self,
@@ -357,6 +364,7 @@ impl AccountsApi {
             first_name: body.0.first_name,
             last_name: body.0.last_name,
             time_zone: body.0.time_zone,
+            after_approval: body.0.after_approval.map(|chosen| chosen.0),
             expected: if_match(version.0.as_deref())?,
         };
         let client = client(&app, request);

@@ -7,7 +7,7 @@ use poem_openapi::types::{
     ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type,
 };
 use serde_json::Value;
-use waggle_accounts::Role;
+use waggle_accounts::{AfterApproval, Role};
 use waggle_content::{Platform, PostStatus};
 use waggle_kernel::{Named, Scope};
 use waggle_notifications::{Delivery, Kind};
@@ -29,6 +29,7 @@ macro_rules! schemas {
 }
 
 schemas! {
+    AfterApproval = "AfterApprovalName",
     BatchStatus = "BatchStatusName",
     Delivery = "DeliveryName",
     Group = "GroupName",

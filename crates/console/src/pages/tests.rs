@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use waggle_accounts::{ApiToken, OwnedToken, Passkey, Role, Session, User, Visitor};
+use waggle_accounts::{AfterApproval, ApiToken, OwnedToken, Passkey, Role, Session, User, Visitor};
 use waggle_content::{
     Backlog, Delivery, DeliveryState, Metrics, Platform, Post, PostFilter, PostStatus, Prepared,
     PublicAddress, TwitterDetails,
@@ -61,6 +61,7 @@ fn shell(scopes: Scopes) -> Shell {
         is_sandbox_only: true,
         needs_person: true,
         unread: 3,
+        after_approval: AfterApproval::Publish,
     }
 }
 

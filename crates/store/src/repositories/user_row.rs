@@ -27,6 +27,7 @@ pub(super) struct UserRow {
     version: i64,
     has_second_factor: bool,
     time_zone: Option<String>,
+    after_approval: String,
 }
 
 impl TryFrom<UserRow> for (User, StoredPassword) {
@@ -48,6 +49,7 @@ impl TryFrom<UserRow> for (User, StoredPassword) {
             has_second_factor: row.has_second_factor,
             // A zone that this version does not know is as good as none.
             time_zone: row.time_zone.and_then(|name| name.parse().ok()),
+            after_approval: row.after_approval.parse().map_err(column("users.after_approval"))?,
             date_joined: row.date_joined.into(),
             last_login: row.last_login.map(Into::into),
             version: Version::new(row.version),

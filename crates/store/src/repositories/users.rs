@@ -203,6 +203,7 @@ impl UserRepository for Repositories {
                     users::is_active.eq(user.is_active),
                     users::is_super_admin.eq(user.is_super_admin),
                     users::time_zone.eq(user.time_zone.map(Zone::name)),
+                    users::after_approval.eq(user.after_approval.name()),
                     users::version.eq(version.number()),
                 ))
                 .execute(connection)

@@ -151,6 +151,8 @@ mod rules {
             waggle_accounts::testing::concurrent_users_of_one_address_are_one(ports.users);
         one_link_makes_one_admin(ports) =>
             waggle_accounts::testing::one_link_makes_one_admin(ports.setup, ports.users);
+        own_changes_are_kept(ports) =>
+            waggle_accounts::testing::own_changes_are_kept(ports.users);
         the_last_admin_stays(ports) =>
             waggle_accounts::testing::the_last_admin_stays(ports.users);
         a_session_lives_until_it_is_ended(ports) =>

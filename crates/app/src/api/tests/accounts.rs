@@ -64,7 +64,8 @@ async fn somebody_who_is_signed_in_is_shown() {
         "email":"viewer@hive.example","email_verified_at":null,"first_name":"",
         "last_name":"","role":"viewer","is_active":true,"is_super_admin":false,
         "has_password":true,"has_second_factor":false,"time_zone":null,
-        "date_joined":"<time>","last_login":"<time>","version":1}}"#]]
+        "after_approval":"nothing","date_joined":"<time>","last_login":"<time>",
+        "version":1}}"#]]
     .assert_eq(&said);
 }
 
@@ -404,8 +405,9 @@ async fn somebody_signs_in() {
         200 {"user":{"id":1,"username":"viewer","email":"viewer@hive.example",
         "email_verified_at":null,"first_name":"","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":false,"time_zone":null,"date_joined":"<time>",
-        "last_login":"<time>","version":1},"ends_at":"<time>","needs":null}"#]]
+        "has_second_factor":false,"time_zone":null,"after_approval":"nothing",
+        "date_joined":"<time>","last_login":"<time>","version":1},"ends_at":"<time>",
+        "needs":null}"#]]
     .assert_eq(&said);
 }
 
@@ -458,8 +460,8 @@ async fn users_are_listed() {
         200 {"items":[{"id":1,"username":"admin","email":"admin@hive.example",
         "email_verified_at":null,"first_name":"","last_name":"","role":"admin",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":false,"time_zone":null,"date_joined":"<time>",
-        "last_login":"<time>","version":1}],"next_cursor":null}"#]]
+        "has_second_factor":false,"time_zone":null,"after_approval":"nothing",
+        "date_joined":"<time>","last_login":"<time>","version":1}],"next_cursor":null}"#]]
     .assert_eq(&said);
 }
 
@@ -474,8 +476,8 @@ async fn a_user_is_shown() {
         200 {"id":1,"username":"admin","email":"admin@hive.example",
         "email_verified_at":null,"first_name":"","last_name":"","role":"admin",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":false,"time_zone":null,"date_joined":"<time>",
-        "last_login":"<time>","version":1}"#]]
+        "has_second_factor":false,"time_zone":null,"after_approval":"nothing",
+        "date_joined":"<time>","last_login":"<time>","version":1}"#]]
     .assert_eq(&said);
 }
 
@@ -495,7 +497,8 @@ async fn a_user_is_created() {
         200 {"id":2,"username":"ada","email":"ada@hive.example","email_verified_at":null,
         "first_name":"","last_name":"","role":"editor","is_active":true,
         "is_super_admin":false,"has_password":false,"has_second_factor":false,
-        "time_zone":null,"date_joined":"<time>","last_login":null,"version":1}"#]]
+        "time_zone":null,"after_approval":"nothing","date_joined":"<time>",
+        "last_login":null,"version":1}"#]]
     .assert_eq(&said);
 }
 
@@ -531,8 +534,8 @@ async fn a_user_is_changed() {
         200 {"id":2,"username":"viewer","email":"viewer@hive.example",
         "email_verified_at":null,"first_name":"","last_name":"","role":"editor",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":false,"time_zone":null,"date_joined":"<time>",
-        "last_login":"<time>","version":2}"#]]
+        "has_second_factor":false,"time_zone":null,"after_approval":"nothing",
+        "date_joined":"<time>","last_login":"<time>","version":2}"#]]
     .assert_eq(&said);
 }
 
@@ -590,8 +593,8 @@ async fn a_password_is_changed() {
         200 {"id":1,"username":"viewer","email":"viewer@hive.example",
         "email_verified_at":null,"first_name":"","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":false,"time_zone":null,"date_joined":"<time>",
-        "last_login":"<time>","version":1}"#]]
+        "has_second_factor":false,"time_zone":null,"after_approval":"nothing",
+        "date_joined":"<time>","last_login":"<time>","version":1}"#]]
     .assert_eq(&said);
 }
 

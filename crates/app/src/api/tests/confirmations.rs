@@ -118,8 +118,9 @@ async fn a_mailed_code_completes_a_registration() {
         200 {"user":{"id":1,"username":"ada","email":"ada@hive.example",
         "email_verified_at":"<time>","first_name":"","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":false,"time_zone":null,"date_joined":"<time>","last_login":null,
-        "version":1},"ends_at":"<time>","needs":null}"#]]
+        "has_second_factor":false,"time_zone":null,"after_approval":"nothing",
+        "date_joined":"<time>","last_login":null,"version":1},"ends_at":"<time>",
+        "needs":null}"#]]
     .assert_eq(&said);
 }
 
@@ -153,8 +154,9 @@ async fn a_mailed_code_completes_the_first_sign_in_with_google() {
         200 {"user":{"id":1,"username":"ada","email":"ada@hive.example",
         "email_verified_at":"<time>","first_name":"Ada","last_name":"Lovelace",
         "role":"viewer","is_active":true,"is_super_admin":false,"has_password":false,
-        "has_second_factor":false,"time_zone":null,"date_joined":"<time>","last_login":null,
-        "version":1},"ends_at":"<time>","needs":null}"#]]
+        "has_second_factor":false,"time_zone":null,"after_approval":"nothing",
+        "date_joined":"<time>","last_login":null,"version":1},"ends_at":"<time>",
+        "needs":null}"#]]
     .assert_eq(&said);
 }
 
@@ -194,8 +196,8 @@ async fn a_mailed_code_changes_an_address() {
         200 {"id":1,"username":"viewer","email":"ada@hive.example",
         "email_verified_at":"<time>","first_name":"","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":false,"time_zone":null,"date_joined":"<time>",
-        "last_login":"<time>","version":2}"#]]
+        "has_second_factor":false,"time_zone":null,"after_approval":"nothing",
+        "date_joined":"<time>","last_login":"<time>","version":2}"#]]
     .assert_eq(&said);
 }
 
@@ -232,8 +234,9 @@ async fn the_code_of_an_authenticator_app_completes_a_sign_in() {
         200 {"user":{"id":1,"username":"viewer","email":"viewer@hive.example",
         "email_verified_at":null,"first_name":"","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":true,"time_zone":null,"date_joined":"<time>",
-        "last_login":"<time>","version":2},"ends_at":"<time>","needs":null}"#]]
+        "has_second_factor":true,"time_zone":null,"after_approval":"nothing",
+        "date_joined":"<time>","last_login":"<time>","version":2},"ends_at":"<time>",
+        "needs":null}"#]]
     .assert_eq(&said);
 }
 
@@ -278,8 +281,9 @@ async fn a_passkey_completes_a_sign_in() {
         200 {"user":{"id":1,"username":"viewer","email":"viewer@hive.example",
         "email_verified_at":null,"first_name":"","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":true,"time_zone":null,"date_joined":"<time>",
-        "last_login":"<time>","version":2},"ends_at":"<time>","needs":null}"#]]
+        "has_second_factor":true,"time_zone":null,"after_approval":"nothing",
+        "date_joined":"<time>","last_login":"<time>","version":2},"ends_at":"<time>",
+        "needs":null}"#]]
     .assert_eq(&said);
 }
 

@@ -92,7 +92,7 @@ async fn tokens_have_no_notifications() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn people_choose_their_names_and_their_time_zone() {
+async fn people_choose_their_names_and_preferences() {
     let server = Server::empty().await;
     let viewer = server.session(Role::Viewer).await;
     let update = async |version, body| {
@@ -105,8 +105,8 @@ async fn people_choose_their_names_and_their_time_zone() {
         200 {"id":1,"username":"viewer","email":"viewer@hive.example",
         "email_verified_at":null,"first_name":"Ada","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":false,"time_zone":"Europe/Berlin","date_joined":"<time>",
-        "last_login":"<time>","version":2}"#]]
+        "has_second_factor":false,"time_zone":"Europe/Berlin","after_approval":"nothing",
+        "date_joined":"<time>","last_login":"<time>","version":2}"#]]
     .assert_eq(&update(1, zone.clone()).await);
     expect!["409 the user was changed in the meantime"].assert_eq(&update(1, zone).await);
     expect![[r#"
@@ -117,7 +117,11 @@ async fn people_choose_their_names_and_their_time_zone() {
         200 {"id":1,"username":"viewer","email":"viewer@hive.example",
         "email_verified_at":null,"first_name":"Ada","last_name":"","role":"viewer",
         "is_active":true,"is_super_admin":false,"has_password":true,
-        "has_second_factor":false,"time_zone":null,"date_joined":"<time>",
-        "last_login":"<time>","version":3}"#]]
+        "has_second_factor":false,"time_zone":null,"after_approval":"nothing",
+        "date_joined":"<time>","last_login":"<time>","version":3}"#]]
     .assert_eq(&update(2, json!({ "time_zone": "" })).await);
+    let chosen = update(3, json!({ "after_approval": "schedule" })).await;
+    assert!(chosen.contains(r#""after_approval":"schedule""#), "{chosen}");
+    expect!["400 'after_approval' must be one of nothing, publish, schedule"]
+        .assert_eq(&update(4, json!({ "after_approval": "tweet" })).await);
 }
