@@ -58,5 +58,6 @@ reference: ## write docs/settings.md and docs/openapi.json from the code
 	$(WAGGLE) settings reference > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
 	$(WAGGLE) openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
-bench: ## measure through HTTP on both databases, beside the raw rates of the same databases
+bench: test-tools ## measure through HTTP on both databases, beside the raw rates of the same databases
 	WAGGLE_POSTGRES_DURABLE=1 scripts/with-postgres cargo bench -p waggle --bench pipeline
+	cargo test --quiet -p waggle --test browser -- --ignored --nocapture measure

@@ -85,6 +85,42 @@ async fn streams_do_not_delay_the_end_of_the_server(kind: Kind) {
     assert!(!waggle.log().contains("not everything finished in time"), "{}", waggle.log());
 }
 
+/// People leave many pages open.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_cost_little_memory() {
+    const STREAMS: u64 = 50;
+    let waggle = Waggle::start(Kind::Sqlite).await;
+    let tweets = waggle.batch("b", &["One", "Two"]).await;
+    let base = waggle.process.base.clone();
+    let open = async |count: u64| {
+        let mut streams = Vec::new();
+        for _ in 0..count {
+            let mut stream = Stream::open(&waggle, &base, None).await;
+            stream.until("ready").await;
+            streams.push(stream);
+        }
+        streams
+    };
+    // What the first streams need is there for all that come later.
+    let mut first = open(5).await;
+    waggle.act(tweets[0], "approve").await.ok();
+    for stream in &mut first {
+        stream.until("tweet.approved").await;
+    }
+
+    let (before, _) = crate::memory(waggle.process.id());
+    let mut streams = open(STREAMS).await;
+    waggle.act(tweets[1], "reject").await.ok();
+    for stream in &mut streams {
+        stream.until("tweet.rejected").await;
+    }
+    let (after, _) = crate::memory(waggle.process.id());
+
+    let used = after.saturating_sub(before);
+    assert!(used < 5_000_000, "{STREAMS} streams use {used} bytes");
+}
+
 on_both! {
     a_stream_tells_what_happens_and_resumes,
     streams_do_not_delay_the_end_of_the_server,

@@ -273,6 +273,17 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
     Answer { status, content_type, text }
 }
 
+/// The resident memory of a process, in bytes: now, and at its highest.
+#[cfg(target_os = "linux")]
+pub(crate) fn memory(process: u32) -> (u64, u64) {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let of = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    };
+    (of("VmRSS:"), of("VmHWM:"))
+}
+
 /// Runs a command with `input` on its standard input.
 pub(crate) fn run(database: &Database, arguments: &[&str], input: &str) -> Output {
     let mut child = process::command(database)

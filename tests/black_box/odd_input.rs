@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::database::Kind;
 use crate::n8n::{CHECK, RECEIVE, new_ids, stored};
 use crate::process::token;
-use crate::{Waggle, answer, on_both};
+use crate::{Waggle, answer, memory, on_both};
 
 const DATE: &str = "2025-08-14T14:30:31Z";
 
@@ -215,17 +215,6 @@ on_both! {
     an_invalid_field_of_a_batch_affects_only_itself,
     bodies_are_read_in_the_forms_that_programs_send,
     an_error_explains_how_to_send_the_token,
-}
-
-/// The resident memory of a process, in bytes: now, and at its highest.
-#[cfg(target_os = "linux")]
-fn memory(process: u32) -> (u64, u64) {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let of = |name: &str| {
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
-    };
-    (of("VmRSS:"), of("VmHWM:"))
 }
 
 /// No body uses more memory than eight times its size.

@@ -104,6 +104,20 @@ impl Browser {
         self.until("document.readyState === 'complete'").await;
     }
 
+    /// Opens another tab, which is used from now on.
+    pub(crate) async fn open_tab(&self) -> String {
+        let opened = self.post("window/new", json!({ "type": "tab" })).await;
+        let tab = opened["handle"].as_str().expect("a tab has a handle").to_owned();
+        self.use_tab(&tab).await;
+        tab
+    }
+
+    /// Brings a tab to the front, and uses it from now on.
+    pub(crate) async fn use_tab(&self, tab: &str) {
+        self.post("window", json!({ "handle": tab })).await;
+        self.devtools("Page.bringToFront", json!({})).await;
+    }
+
     /// What a script returns.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.post("execute/sync", json!({ "script": script, "args": [] })).await

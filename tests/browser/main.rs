@@ -39,6 +39,7 @@ const PASSWORD: &str = "correct staple, battery horse";
 const CONTROL: char = '\u{e009}';
 const ALT: char = '\u{e00a}';
 const ARROW_UP: &str = "\u{e013}";
+const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
 
@@ -61,15 +62,7 @@ impl Site {
     async fn with_user(role: &str) -> Self {
         let database = process::database(Kind::Sqlite).await;
         let process = Process::start(&database, &[("ALLOWED_DOMAIN", "hive.example")]);
-        let mut adding = command(&database)
-            .args(["users", "create", "--email", "ana@hive.example", "--role", role])
-            .arg("--password-stdin")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        adding.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
-        assert!(adding.wait().unwrap().success());
+        add_user(&database, "ana", role);
         let token = token(&database, &["admin"]);
         Self { process, database, token, client: client() }
     }
@@ -126,12 +119,16 @@ impl Site {
         self.tweet(id).await["status"].as_str().unwrap().to_owned()
     }
 
-    /// Signs in on the page to which a visitor of `path` is led, and follows it back.
+    /// Signs ana in on the page to which a visitor of `path` is led, and follows it back.
     async fn sign_in(&self, browser: &Browser, path: &str) {
+        self.sign_in_as("ana", browser, path).await;
+    }
+
+    async fn sign_in_as(&self, name: &str, browser: &Browser, path: &str) {
         browser.goto(&format!("{}{path}", self.process.base)).await;
         browser.until("document.querySelector('#sign-in')?.offsetParent").await;
         let fill = format!(
-            "const form = document.getElementById('sign-in'); form.login.value = 'ana'; \
+            "const form = document.getElementById('sign-in'); form.login.value = '{name}'; \
              form.password.value = '{PASSWORD}'; form.requestSubmit();"
         );
         browser.run(&fill).await;
@@ -140,6 +137,19 @@ impl Site {
         // The account page asks first whether somebody is signed in.
         assert_eq!(browser.errors(&["/api/v1/me - "]).await, Vec::<String>::new());
     }
+}
+
+/// Adds a user to a database.
+fn add_user(database: &Database, name: &str, role: &str) {
+    let mut adding = command(database)
+        .args(["users", "create", "--email", &format!("{name}@hive.example"), "--role", role])
+        .arg("--password-stdin")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    adding.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
+    assert!(adding.wait().unwrap().success());
 }
 
 fn root() -> PathBuf {
@@ -164,6 +174,11 @@ async fn check(browser: &Browser, name: &str) {
         Vec::<String>::new(),
         "{name}"
     );
+    // Nothing is loaded from elsewhere.
+    let foreign = "return performance.getEntriesByType('resource').map(({ name }) => name)\
+                   .filter((name) => !name.startsWith('data:') && \
+                   new URL(name).origin !== location.origin)";
+    assert_eq!(browser.run(foreign).await, json!([]), "{name}");
     let wide = "return document.documentElement.scrollWidth > innerWidth";
     assert_eq!(browser.run(wide).await, false, "{name} scrolls sideways");
     let axe = root().join("target/test-tools/npm/node_modules/axe-core/axe.min.js");

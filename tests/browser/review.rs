@@ -284,3 +284,40 @@ async fn tweets_are_put_in_order() {
     let place = "return document.querySelector('.place').checkVisibility()";
     assert_eq!(browser.run(place).await, false, "alone, it has no place");
 }
+
+/// Two people approve one tweet at once. One of them does, and the other one sees who.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_two_approves_and_the_other_sees_who() {
+    let site = Site::with_drafts(&["One idea", "Another idea"]).await;
+    crate::add_user(&site.database, "ben", "approver");
+    let (ana, ben) = tokio::join!(Browser::open(1280, 800, false), Browser::open(1280, 800, false));
+    site.sign_in(&ana, "/posts").await;
+    site.sign_in_as("ben", &ben, "/posts").await;
+    // They do not hear of each other, as on a slow network.
+    for browser in [&ana, &ben] {
+        browser.devtools("Network.enable", json!({})).await;
+        let blocked = json!({ "urls": ["*/api/v1/changes"] });
+        browser.devtools("Network.setBlockedURLs", blocked).await;
+        browser.goto(&format!("{}/review", site.process.base)).await;
+        browser.run("document.getElementById('tweet-1').focus()").await;
+    }
+
+    tokio::join!(ana.press(None, "a"), ben.press(None, "a"));
+
+    let notice = "document.getElementById('notice').innerText";
+    let approved = format!("{notice}.includes('tweet-1 approved')");
+    let refused = format!("{notice}.includes('somebody changed this')");
+    for browser in [&ana, &ben] {
+        browser.until(&format!("{approved} || {refused}")).await;
+    }
+    let tweet = site.tweet(1).await;
+    assert_eq!((&tweet["status"], &tweet["version"]), (&json!("Approved"), &json!(2)));
+    let is_of_ana = tweet["approved_by"] == "user:1:ana";
+    let (winner, loser, name) = if is_of_ana { (&ana, &ben, "ana") } else { (&ben, &ana, "ben") };
+    assert_eq!(winner.run(&format!("return {approved}")).await, true);
+    loser.until(&refused).await;
+    let shown = format!("document.getElementById('tweet-1').innerText.includes('by {name},')");
+    loser.until(&shown).await;
+    loser.errors(&["net::ERR_BLOCKED_BY_CLIENT", "409 (Conflict)"]).await;
+    check(loser, "review-approved-by-another").await;
+}

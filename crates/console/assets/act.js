@@ -17,7 +17,9 @@ const isDone = ({ status }) => status >= 200 && status < 300;
 export function tell({ status, body, wait }) {
   const known = { 0: "offline", 401: "signed-out" }[status];
   const isChanged = status === 409 && body.current;
-  const why = known ? word(known) : isChanged ? word("changed") : (body.detail ?? word("failed"));
+  const said = known ? word(known) : isChanged ? word("changed") : (body.detail ?? word("failed"));
+  // What went wrong in the server is found in its log by this.
+  const why = status >= 500 && body.request_id ? `${said} ${word("request")} ${body.request_id}` : said;
   say(status === 429 && wait ? `${why}. ${word("wait").replace("0", wait)}` : why, { isBad: true });
 }
 

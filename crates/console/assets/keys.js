@@ -13,8 +13,11 @@ single.checked = localStorage.getItem(KEPT) !== "off";
 single.addEventListener("change", () => localStorage.setItem(KEPT, single.checked ? "on" : "off"));
 document.getElementById("show-keys").addEventListener("click", () => list.showModal());
 
-// On a narrow screen, the navigation may be longer than the screen is wide.
-document.querySelector('nav [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
+// On a narrow screen, the navigation may be longer than the screen is wide. It is not scrolled by
+// `scrollIntoView`, after which the first Tab would go to what follows the link.
+const nav = document.querySelector("nav");
+const here = nav.querySelector('[aria-current="page"]')?.getBoundingClientRect();
+if (here) nav.scrollLeft = here.left + here.width / 2 - nav.clientWidth / 2;
 
 const cards = () => [...document.querySelectorAll(".card")];
 const current = () => document.activeElement.closest?.(".card");

@@ -10,7 +10,7 @@ use waggle_twitter_n8n::{Action, GeneratedTweet, Unfit};
 use crate::control::{Control, GRACE_SECONDS};
 use crate::ops::{APPROVE, APPROVE_MANY, DELETE, EDIT, MOVE, Op, REJECT, RESTORE, WITHDRAW};
 use crate::post_line::{PostLine, cancel, publish};
-use crate::words::class;
+use crate::words::{Moment, class, who};
 
 /// A generated tweet as pages show it.
 pub(crate) struct Card {
@@ -25,6 +25,8 @@ pub(crate) struct Card {
     pub(crate) most: u32,
     /// Why it cannot be approved; empty if it can.
     pub(crate) unfit: String,
+    /// Who approved it, and when.
+    pub(crate) approved: Option<(String, Moment)>,
     pub(crate) hook: String,
     pub(crate) theme: String,
     /// The post that was made from it.
@@ -90,6 +92,7 @@ impl Card {
             count: tweet.character_count(),
             most: MOST,
             unfit: unfit.as_ref().map(Unfit::to_string).unwrap_or_default(),
+            approved: tweet.approval().map(|approval| (who(&approval.by), approval.at.into())),
             hook: stored.tweet.engagement_hook.clone(),
             theme: stored.tweet.theme_connection.clone(),
             post: post.map(PostLine::new),

@@ -75,7 +75,30 @@ pub(crate) const fn past(action: HistoryAction) -> &'static str {
     }
 }
 
+/// Who acted, without the ID: `user:1:joe` is `joe`, and `token:3:n8n` is `token n8n`.
+pub(crate) fn who(actor: &str) -> String {
+    let mut parts = actor.splitn(3, ':');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("user"), Some(_), Some(name)) => name.to_owned(),
+        (Some("token"), Some(_), Some(name)) => format!("token {name}"),
+        _ => actor.replacen(':', " ", 1),
+    }
+}
+
 /// A text with parts in backticks, as pairs of a part and whether it is code.
 pub(crate) fn with_code(text: &str) -> impl Iterator<Item = (&str, bool)> {
     text.split('`').zip([false, true].into_iter().cycle())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_is_shown_by_name() {
+        let shown = ["user:1:joe", "token:3:a:b", "network:10.0.0.7", "network:::1", "system"];
+        let expected = ["joe", "token a:b", "network 10.0.0.7", "network ::1", "system"];
+
+        assert_eq!(shown.map(who), expected);
+    }
 }

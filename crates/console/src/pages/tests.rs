@@ -610,6 +610,19 @@ fn each_page_has_one_heading_a_title_and_no_id_twice() {
     }
 }
 
+#[test]
+fn empty_pages_say_what_to_do() {
+    let mut seen = 0;
+    for (name, page) in pages() {
+        for section in page.split(r#"class="empty""#).skip(1) {
+            let section = section.split("</section>").next().unwrap();
+            assert!(section.contains("<a href=\"/"), "{name}: {section}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 5, "{seen} empty pages");
+}
+
 /// The content security policy allows neither scripts nor styles in a page.
 #[test]
 fn pages_have_no_scripts_and_styles_of_their_own() {

@@ -6,7 +6,7 @@ use waggle_twitter_n8n::{GeneratedTweet, HistoryEntry};
 
 use crate::card::Card;
 use crate::shell::Shell;
-use crate::words::{Moment, past};
+use crate::words::{Moment, past, who};
 
 /// A step of the history.
 pub(crate) struct Step {
@@ -38,7 +38,7 @@ impl TweetPage {
         let card = Card::new(tweet, post, shell.scopes);
         let step = |entry: HistoryEntry| Step {
             at: entry.at.into(),
-            actor: entry.actor,
+            actor: who(&entry.actor),
             did: past(entry.action),
             before: entry.content_before.unwrap_or_default(),
             after: entry.content_after.unwrap_or_default(),

@@ -108,7 +108,7 @@ async fn what_waits_is_reviewed() {
     );
     assert!(review.contains(r#"data-path="/api/v1/generated-tweets/2/approve" data-version="1""#));
     assert!(tweet.contains(r#"data-op="withdraw_generated_tweet""#), "{tweet}");
-    assert!(tweet.contains("token:1:test</span> approved"), "{tweet}");
+    assert!(tweet.contains("token test</span> approved"), "{tweet}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
