@@ -1,14 +1,11 @@
 //! What people see and change of their own: notifications, time zone, sign-in and factors.
 
-use std::process::Stdio;
-
 use chrono::{NaiveDateTime, TimeDelta};
 use reqwest::Method;
 use serde_json::{Value, json};
 use waggle_kernel::Zone;
 
 use crate::driver::Browser;
-use crate::process::command;
 use crate::{ESCAPE, PASSWORD, Site, check};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -213,9 +210,7 @@ async fn an_account_is_managed_in_the_browser() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_admin_sets_up_the_second_factor_that_is_required() {
     let site = Site::with_user("admin").await;
-    let settings = ["settings", "set", "ADMIN_SECOND_FACTOR_REQUIRED", "true"];
-    let set = command(&site.database).args(settings).stdout(Stdio::null()).status().unwrap();
-    assert!(set.success());
+    site.set("ADMIN_SECOND_FACTOR_REQUIRED", "true", true).await;
     let browser = Browser::open(1280, 800, false).await;
     browser.goto(&format!("{}/account", site.process.base)).await;
     browser.until("document.getElementById('sign-in')?.checkVisibility()").await;
@@ -247,4 +242,69 @@ fn code_of(secret: &str) -> String {
     let totp =
         totp_rs::Builder::new().with_secret(secret).with_account_name("ana").build().unwrap();
     totp.generate(u64::try_from(chrono::Utc::now().timestamp()).unwrap()).to_string()
+}
+
+/// A passkey is added, and then signs in as the second factor.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_passkey_is_added_and_used() {
+    let site = Site::with_user("approver").await;
+    // Browsers have passkeys for names, not for IP addresses.
+    let base = site.process.base.replace("127.0.0.1", "localhost");
+    site.set("PUBLIC_URL", &base, format!("{base}/")).await;
+    let browser = Browser::open(390, 844, false).await;
+    browser.add_authenticator().await;
+    let sign_in = format!(
+        "const form = document.getElementById('sign-in'); form.login.value = 'ana'; \
+         form.password.value = '{PASSWORD}'; form.requestSubmit();"
+    );
+    browser.goto(&format!("{base}/account")).await;
+    browser.until("document.getElementById('sign-in')?.checkVisibility()").await;
+    browser.run(&sign_in).await;
+    browser.until("location.pathname === '/' && document.getElementById('main')").await;
+
+    browser.goto(&format!("{base}/account")).await;
+    let add = "const form = document.getElementById('add-passkey'); \
+               form.elements.name.value = 'My phone'; form.requestSubmit()";
+    browser.run(add).await;
+    browser.until("document.getElementById('secret').open").await;
+    browser.press(None, ESCAPE).await;
+    browser.until("document.getElementById('factors').innerText.includes('My phone')").await;
+    check(&browser, "account-passkey").await;
+
+    browser.run("document.getElementById('sign-out').requestSubmit()").await;
+    browser.until("document.getElementById('sign-in')?.checkVisibility()").await;
+    browser.run(&sign_in).await;
+    browser.until("document.getElementById('passkey')?.checkVisibility()").await;
+    check(&browser, "account-with-passkey").await;
+    browser.run("document.getElementById('passkey').requestSubmit()").await;
+    browser.until("location.pathname === '/' && document.getElementById('main')").await;
+}
+
+/// After signing out, nothing of the pages is left in the browser.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_after_signing_out() {
+    let site = Site::with_drafts(&["One secret idea"]).await;
+    let browser = Browser::open(1280, 800, false).await;
+    site.sign_in(&browser, "/review").await;
+    browser.run("document.getElementById('tweet-1').focus()").await;
+    browser.press(None, "e").await;
+    browser.until("document.activeElement.name === 'content'").await;
+    browser.press(None, " written").await;
+    let kept = "return JSON.stringify([{ ...localStorage }, { ...sessionStorage }])";
+    let before = browser.run(kept).await;
+    assert!(before.as_str().unwrap().contains("One secret idea written"), "{before}");
+    assert!(!before.as_str().unwrap().contains(PASSWORD), "{before}");
+
+    browser.goto(&format!("{}/account", site.process.base)).await;
+    browser.run("document.getElementById('sign-out').requestSubmit()").await;
+    browser.until("document.getElementById('sign-in')?.checkVisibility()").await;
+
+    let after = browser.run(kept).await;
+    assert!(!after.as_str().unwrap().contains("secret idea"), "{after}");
+    for _ in 0..2 {
+        browser.run("history.back()").await;
+        browser.until("document.getElementById('sign-in')?.checkVisibility()").await;
+        let page = browser.run("return document.documentElement.outerHTML").await;
+        assert!(!page.as_str().unwrap().contains("secret idea"), "{page}");
+    }
 }

@@ -104,6 +104,23 @@ impl Browser {
         self.until("document.readyState === 'complete'").await;
     }
 
+    /// Plugs in an authenticator that agrees to everything
+    /// (<https://www.w3.org/TR/webauthn-3/#sctn-automation>).
+    pub(crate) async fn add_authenticator(&self) {
+        let authenticator = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserVerified": true,
+        });
+        self.post("webauthn/authenticator", authenticator).await;
+    }
+
+    /// The tab that is used.
+    pub(crate) async fn tab(&self) -> String {
+        let url = format!("{}/window", self.session);
+        let tab = call(&self.client, Method::GET, &url, Value::Null).await;
+        tab.as_str().expect("a tab has a handle").to_owned()
+    }
+
     /// Opens another tab, which is used from now on.
     pub(crate) async fn open_tab(&self) -> String {
         let opened = self.post("window/new", json!({ "type": "tab" })).await;

@@ -39,6 +39,7 @@ const PASSWORD: &str = "correct staple, battery horse";
 const CONTROL: char = '\u{e009}';
 const ALT: char = '\u{e00a}';
 const ARROW_UP: &str = "\u{e013}";
+const DELETE: &str = "\u{e017}";
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
@@ -88,14 +89,13 @@ impl Site {
         answer.json().await.unwrap()
     }
 
-    /// Changes a setting, and waits until the server uses it.
-    async fn setting(&self, key: &str, value: &str) {
+    /// Changes a setting, and waits until the server uses it. `shown` is how the API shows it.
+    async fn set(&self, key: &str, value: &str, shown: impl Into<Value>) {
         let change = ["settings", "set", key, value];
         let change = if value.is_empty() { &["settings", "unset", key][..] } else { &change };
         let status = command(&self.database).args(change).stdout(Stdio::null()).status();
         assert!(status.unwrap().success());
-        let wanted: Value = if value.is_empty() { json!([]) } else { value.split(',').collect() };
-        self.until(&format!("/api/v1/settings/{key}"), "value", wanted).await;
+        self.until(&format!("/api/v1/settings/{key}"), "value", shown).await;
     }
 
     /// Waits until a member of what the API shows is `wanted`.

@@ -218,6 +218,31 @@ async fn filters_stay() {
     assert_eq!(texts(&other).await, even(20, 2));
 }
 
+/// Without JavaScript, pages show what there is and say what needs it. Links and filters work.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_can_be_read_without_javascript() {
+    let site = full_site().await;
+    let browser = Browser::open(1280, 800, false).await;
+    site.sign_in(&browser, "/posts").await;
+    browser.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    let text = async || browser.run("return document.body.innerText").await;
+
+    for path in PAGES {
+        browser.goto(&format!("{}{path}", site.process.base)).await;
+        let text = text().await;
+        let text = text.as_str().unwrap();
+        assert!(text.contains("its buttons need JavaScript"), "{path}: {text}");
+        assert!(text.len() > 200, "{path}: {text}");
+    }
+    browser.goto(&format!("{}/review", site.process.base)).await;
+    assert!(text().await.as_str().unwrap().contains("Another idea"));
+    browser.run("document.querySelector('.card h3 a').click()").await;
+    browser.until("location.pathname.startsWith('/tweets/')").await;
+    browser.goto(&format!("{}/posts", site.process.base)).await;
+    browser.run("document.querySelector('.filters').submit()").await;
+    browser.until("location.search.includes('=')").await;
+}
+
 /// Ten tabs of one browser share six connections to the server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_tabs_stay_usable() {

@@ -82,7 +82,7 @@ async fn an_unknown_outcome_is_settled_in_two_clicks() {
     let site = Site::with_drafts(&["Lost on the way", "Refused"]).await;
     let browser = Browser::open(390, 844, true).await;
     let publish = async |id: i64, faults: &[&str]| {
-        site.setting("SANDBOX_FAULTS", &faults.join(",")).await;
+        site.set("SANDBOX_FAULTS", &faults.join(","), faults.to_vec()).await;
         let version = site.tweet(id).await["version"].clone();
         let tweets = json!({ "tweets": [{ "id": id, "version": version }] });
         site.call(Method::POST, "/api/v1/generated-tweets/approve-many", Some(tweets)).await;
@@ -101,7 +101,7 @@ async fn an_unknown_outcome_is_settled_in_two_clicks() {
     assert!(text.contains("does not know") && text.contains("Attempt 1 began"), "{text}");
 
     // One click says that it is not there, the second publishes it again.
-    site.setting("SANDBOX_FAULTS", "").await;
+    site.set("SANDBOX_FAULTS", "", json!([])).await;
     let click = |label: &str| {
         format!(
             "[...document.querySelectorAll('button')].find((button) => \

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::driver::Browser;
-use crate::{ALT, ARROW_UP, CONTROL, ENTER, ESCAPE, Site, check};
+use crate::{ALT, ARROW_UP, CONTROL, DELETE, ENTER, ESCAPE, Site, check};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_is_reviewed_by_keyboard() {
@@ -22,10 +22,30 @@ async fn a_batch_is_reviewed_by_keyboard() {
     assert_eq!(site.status(1).await, "Approved");
     check(&browser, "review-approved").await;
 
+    // A step is announced once.
+    browser
+        .run(
+            "window.said = []; new MutationObserver(() => window.said.push(\
+             document.getElementById('notice').innerText)).observe(\
+             document.getElementById('notice'), { childList: true })",
+        )
+        .await;
+
     // Rejects the second, and undoes that.
     browser.press(None, "x").await;
     browser.until(&format!("{focused} === 'tweet-3'")).await;
     assert_eq!(site.status(2).await, "Rejected");
+    browser.press(None, "u").await;
+    browser.until(&format!("{focused} === 'tweet-2'")).await;
+    assert_eq!(site.status(2).await, "Brand Aligned");
+
+    let said = browser.run("return window.said").await;
+    assert_eq!(said.as_array().unwrap().len(), 2, "{said}");
+
+    // Deletes it, and undoes that, too.
+    browser.press(None, DELETE).await;
+    browser.until(&format!("{focused} === 'tweet-3'")).await;
+    assert_eq!(site.status(2).await, "Deleted");
     browser.press(None, "u").await;
     browser.until(&format!("{focused} === 'tweet-2'")).await;
     assert_eq!(site.status(2).await, "Brand Aligned");
@@ -320,4 +340,36 @@ async fn one_of_two_approves_and_the_other_sees_who() {
     loser.until(&shown).await;
     loser.errors(&["net::ERR_BLOCKED_BY_CLIENT", "409 (Conflict)"]).await;
     check(loser, "review-approved-by-another").await;
+}
+
+/// A text stays in its editor when the session ends, until it can be saved.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_survives_the_end_of_the_session() {
+    let site = Site::with_drafts(&["One idea"]).await;
+    let browser = Browser::open(1280, 800, false).await;
+    site.sign_in(&browser, "/review").await;
+    let page = browser.tab().await;
+    browser.run("document.getElementById('tweet-1').focus()").await;
+    browser.press(None, "e").await;
+    browser.until("document.activeElement.name === 'content'").await;
+    browser.press(None, " of Ana").await;
+
+    // It ends in another tab.
+    let other = browser.open_tab().await;
+    browser.goto(&format!("{}/account", site.process.base)).await;
+    browser.run("document.getElementById('sign-out').requestSubmit()").await;
+    browser.until("document.getElementById('sign-in')?.checkVisibility()").await;
+    browser.use_tab(&page).await;
+    browser.run("document.getElementById('tweet-1-text').form.requestSubmit()").await;
+    browser.until("document.getElementById('notice').innerText.includes('signed out')").await;
+    let field = "return document.getElementById('tweet-1-text').value";
+    assert_eq!(browser.run(field).await, "One idea of Ana");
+    check(&browser, "review-signed-out").await;
+
+    browser.use_tab(&other).await;
+    site.sign_in(&browser, "/posts").await;
+    browser.use_tab(&page).await;
+    browser.run("document.getElementById('tweet-1-text').form.requestSubmit()").await;
+    browser.until("document.getElementById('notice').innerText.includes('edited')").await;
+    assert_eq!(site.tweet(1).await["content"], "One idea of Ana");
 }

@@ -611,6 +611,30 @@ fn each_page_has_one_heading_a_title_and_no_id_twice() {
 }
 
 #[test]
+fn password_managers_find_their_fields() {
+    let mut seen = BTreeSet::new();
+    for (name, page) in pages() {
+        for field in page.split("<input").skip(1) {
+            let field = field.split('>').next().unwrap();
+            let expected: &[&str] = if field.contains(r#"type="password""#) {
+                &["current-password", "new-password", "off"]
+            } else if field.contains(r#"name="code""#) {
+                &["one-time-code"]
+            } else if field.contains(r#"name="login""#) {
+                &["username"]
+            } else {
+                continue;
+            };
+            let told = field.split(r#"autocomplete=""#).nth(1).unwrap_or_default();
+            let told = told.split('"').next().unwrap();
+            assert!(expected.contains(&told), "{name}: <input{field}>");
+            seen.insert(told.to_owned());
+        }
+    }
+    assert!(seen.len() >= 4, "{seen:?}");
+}
+
+#[test]
 fn empty_pages_say_what_to_do() {
     let mut seen = 0;
     for (name, page) in pages() {
