@@ -38,6 +38,7 @@ use crate::process::{Process, command, token};
 const PASSWORD: &str = "correct staple, battery horse";
 const CONTROL: char = '\u{e009}';
 const ALT: char = '\u{e00a}';
+const ARROW_DOWN: &str = "\u{e015}";
 const ARROW_UP: &str = "\u{e013}";
 const DELETE: &str = "\u{e017}";
 const TAB: &str = "\u{e004}";

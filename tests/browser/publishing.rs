@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::driver::Browser;
-use crate::{ENTER, Site, check};
+use crate::{ARROW_DOWN, ARROW_UP, ENTER, Site, check};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_approved_tweet_is_published_and_can_be_stopped_until_then() {
@@ -160,6 +160,26 @@ async fn what_follows_an_approval_is_chosen() {
     browser.press(None, "u").await;
     browser.until(&state(2, "Brand Aligned")).await;
 
+    // Two quick changes: the last one counts. Keys choose among the radio buttons.
+    browser.run("document.querySelector('#after :checked').focus()").await;
+    browser.press(None, &format!("{ARROW_DOWN}{ARROW_UP}{ARROW_UP}{ARROW_DOWN}")).await;
+    browser.until("document.querySelector('#after :checked').value === 'publish'").await;
+    let kept = "fetch('/api/v1/me').then((a) => a.json()).then((me) => me.user.after_approval)";
+    browser
+        .run(
+            "document.querySelector('#after [value=nothing]').click(); \
+                 document.querySelector('#after [value=publish]').click()",
+        )
+        .await;
+    let mut choice = json!(null);
+    for _ in 0..200 {
+        choice = browser.evaluate(kept).await;
+        if choice == "publish" {
+            break;
+        }
+    }
+    assert_eq!(choice, "publish");
+
     // The choice is kept. Without a time, nothing is approved.
     browser.goto(&format!("{}/batches/1", site.process.base)).await;
     browser.until("document.querySelector('#after :checked').value === 'publish'").await;
@@ -170,9 +190,18 @@ async fn what_follows_an_approval_is_chosen() {
     browser.until(&says("Not approved: enter the time")).await;
     assert_eq!(browser.run("return document.activeElement.id").await, "after-at");
     assert_eq!(site.status(2).await, "Brand Aligned");
-    let fill = "document.getElementById('after-at').value = \
-                new Date(Date.now() + 864e5).toISOString().slice(0, 16)";
-    browser.run(fill).await;
+    let fill = |days: i32| {
+        format!(
+            "document.getElementById('after-at').value = \
+             new Date(Date.now() + {days} * 864e5).toISOString().slice(0, 16)"
+        )
+    };
+    browser.run(&fill(-1)).await;
+    browser.run(&focus(2)).await;
+    browser.press(None, "a").await;
+    browser.until(&says("has passed")).await;
+    assert_eq!(site.status(2).await, "Brand Aligned");
+    browser.run(&fill(1)).await;
 
     // All that fit are scheduled, which the question says. Undoing that cancels them, and then
     // withdraws the approvals.
@@ -195,4 +224,19 @@ async fn what_follows_an_approval_is_chosen() {
     }
     let posts = site.call(Method::GET, "/api/v1/posts?status=cancelled", None).await;
     assert_eq!(posts["items"].as_array().unwrap().len(), 4, "{posts}");
+
+    // If the approval arrives and the rest does not, that is told.
+    browser.devtools("Network.enable", json!({})).await;
+    let blocked = json!({ "urls": ["*/publish-many"] });
+    browser.devtools("Network.setBlockedURLs", blocked).await;
+    browser.run(&focus(3)).await;
+    browser.press(None, "a").await;
+    browser.until(&says("tweet-3 approved. Not published: 1. Not sent: the server cannot")).await;
+    assert_eq!(site.status(3).await, "Approved");
+    browser.errors(&["net::ERR_BLOCKED_BY_CLIENT"]).await;
+
+    // On the page of publishing, a tweet has no place in its batch.
+    browser.goto(&format!("{}/publishing", site.process.base)).await;
+    let place = "return document.querySelector('#tweet-3 .place').checkVisibility()";
+    assert_eq!(browser.run(place).await, false);
 }

@@ -300,6 +300,35 @@ async fn tweets_are_put_in_order() {
     browser.until(&shows("123")).await;
     browser.until(&says("Undone")).await;
     assert_eq!(stored().await, "123");
+
+    // A move between other steps does not stand in their way.
+    browser.run("document.getElementById('tweet-2').focus()").await;
+    browser.press(None, "e").await;
+    browser.until("document.activeElement.name === 'content'").await;
+    browser.press(None, "!").await;
+    browser.press(Some(CONTROL), ENTER).await;
+    browser.until(&says("edited")).await;
+    browser.press(Some(ALT), &format!("{ARROW_UP}{ARROW_UP}")).await;
+    browser.until(&says("the first of its batch")).await;
+    browser.until(&shows("213")).await;
+    browser.press(None, "x").await;
+    browser.until(&says("rejected")).await;
+    browser.press(None, "uuu").await;
+    browser.until("document.querySelector('#tweet-2 .text').innerText === 'Another idea'").await;
+    browser.until(&shows("123")).await;
+    browser.until(&says("Undone")).await;
+
+    // What is undone is the place in the batch, of which the page may show only a part.
+    site.call(Method::POST, "/api/v1/generated-tweets/2/reject", Some(json!({}))).await;
+    browser.goto(&format!("{}/review", site.process.base)).await;
+    browser.until(&shows("13")).await;
+    browser.run("document.querySelector('#tweet-1 [data-move=down]').click()").await;
+    browser.until(&shows("31")).await;
+    assert_eq!(stored().await, "231");
+    browser.press(None, "u").await;
+    browser.until(&shows("13")).await;
+    browser.until(&says("Undone")).await;
+    assert_eq!(stored().await, "123");
     browser.goto(&format!("{}/tweets/1", site.process.base)).await;
     let place = "return document.querySelector('.place').checkVisibility()";
     assert_eq!(browser.run(place).await, false, "alone, it has no place");

@@ -13,6 +13,7 @@ mod name;
 mod notifications;
 mod posts;
 mod query;
+mod refused;
 mod sandbox;
 mod second_factor;
 mod settings;

@@ -13,15 +13,21 @@ const steps = [];
 
 const isDone = ({ status }) => status >= 200 && status < 300;
 
-/** Tells why an operation failed. */
-export function tell({ status, body, wait }) {
+/** Why an operation failed. */
+function reason({ status, body, wait }) {
   const known = { 0: "offline", 401: "signed-out" }[status];
   const isChanged = status === 409 && body.current;
-  const said = known ? word(known) : isChanged ? word("changed") : (body.detail ?? word("failed"));
+  const why = known ? word(known) : isChanged ? word("changed") : (body.detail ?? word("failed"));
+  if (status === 429 && wait) return `${why}. ${word("wait").replace("0", wait)}`;
   // What went wrong in the server is found in its log by this.
-  const why = status >= 500 && body.request_id ? `${said} ${word("request")} ${body.request_id}` : said;
-  say(status === 429 && wait ? `${why}. ${word("wait").replace("0", wait)}` : why, { isBad: true });
+  return status >= 500 && body.request_id ? `${why}. ${word("request")} ${body.request_id}.` : why;
 }
+
+/** Tells why an operation failed. */
+export const tell = (answer) => say(reason(answer), { isBad: true });
+
+/** The reasons for what a call for many objects did not do, each once. */
+const reasons = (refused) => [...new Set(refused.map(({ reason }) => `${reason}.`))];
 
 /** The next card after this one that waits for a decision, or the one before. */
 export function neighbor(part) {
@@ -77,12 +83,22 @@ function remember(undo) {
   if (steps.length > MOST_STEPS) steps.shift();
 }
 
+/** What is being done, which is undone only when it has ended. */
+const running = new Set();
+
 /**
  * Performs an operation, draws the objects again that it changes, and tells how it went. `outcome`
  * makes of the answer what is said and what undoes it, and of an approval, `follow` what comes after
  * it. Returns the answer.
  */
-export async function perform({ method, path, version, body }, objects, outcome, { list, before, follow } = {}) {
+export function perform(call, objects, outcome, options = {}) {
+  const work = performNow(call, objects, outcome, options);
+  const ended = work.catch(() => {}).then(() => running.delete(ended));
+  running.add(ended);
+  return work;
+}
+
+async function performNow({ method, path, version, body }, objects, outcome, { list, before, follow }) {
   const answer = await proven(() => send(method, path, version, body));
   if (!isDone(answer)) {
     if (answer.status === 409) await drawAfter(objects, list);
@@ -91,10 +107,10 @@ export async function perform({ method, path, version, body }, objects, outcome,
   }
   before?.(answer.body);
   const { done, undo, isBad, approved } = outcome(answer.body);
-  const next = follow && approved.length ? await follow(approved) : null;
-  await drawAfter(objects, list);
   remember(undo);
-  if (next) remember(next.undo);
+  const next = follow && approved.length ? await follow(approved) : null;
+  remember(next?.undo ?? []);
+  await drawAfter(objects, list);
   const said = next ? `${done.replace(/\.?$/, ".")} ${next.done}` : done;
   say(said, { undo: undo.length ? undoLast : null, isBad: isBad || next?.isBad });
   return answer;
@@ -102,19 +118,32 @@ export async function perform({ method, path, version, body }, objects, outcome,
 
 /**
  * What the user chose to do with what is approved: what to call then; nothing if that is nothing.
- * Throws if it cannot be done.
+ * Throws if it cannot be done, which the user was told.
  */
 export async function followUp() {
   const chosen = document.querySelector("#after :checked")?.value ?? "nothing";
   if (chosen === "nothing") return null;
-  const { planned, publish } = await import("./follow.js");
+  const { planned, publish } = await loaded("follow.js");
   const plan = await planned(chosen);
   if (!plan) throw new Error(chosen);
   return async (approved) => {
-    const { steps: undo, reasons } = await publish(approved, plan);
-    const done = [...(undo.length ? [plan.done] : []), ...reasons].join(" ");
-    return { done, undo, isBad: reasons.length > 0 };
+    const { answer, step } = await publish(approved, plan.when);
+    const refused = answer.body.refused ?? [];
+    const left = word("not-queued").replace("0", isDone(answer) ? refused.length : approved.length);
+    const why = isDone(answer) ? reasons(refused) : [reason(answer)];
+    const parts = [step.length ? plan.done : "", why.length ? left : "", ...why];
+    return { done: parts.filter(Boolean).join(" "), undo: step, isBad: why.length > 0 };
   };
+}
+
+/** A script that is loaded when it is first used. Throws if it cannot be, which the user is told. */
+export async function loaded(name) {
+  try {
+    return await import(`./${name}`);
+  } catch (error) {
+    say(word("reload"), { isBad: true });
+    throw error;
+  }
 }
 
 async function act(form) {
@@ -126,8 +155,12 @@ async function act(form) {
   const wasWaiting = part.querySelector(".state.waits");
   const text = undo === "PATCH" && form.querySelector("textarea");
   const words = text ? { [text.name]: text.defaultValue } : {};
-  // A part does one thing at a time. Its buttons stay focused meanwhile.
-  if (part.ariaBusy === "true") return;
+  // A part does one thing at a time. Its buttons stay focused meanwhile. A choice that is made
+  // meanwhile is sent afterwards.
+  if (part.ariaBusy === "true") {
+    if ("submits" in form.dataset) form.dataset.again = "";
+    return;
+  }
   part.ariaBusy = "true";
   const isApproval = form.dataset.op === "approve_generated_tweet";
   const asked = Promise.all([bodyOf(form), isApproval ? followUp() : null]);
@@ -163,6 +196,10 @@ async function act(form) {
   const sent = { method, path, version, body };
   const answer = await perform(sent, objects, outcome, { list, before: settled, follow });
   part.ariaBusy = null;
+  if ("again" in form.dataset) {
+    delete form.dataset.again;
+    form.requestSubmit();
+  }
   if (isDone(answer) && form.closest("[data-reloads]")) location.reload();
   if (text && answer.body.current) showConflict(document.getElementById(text.id));
   const drawn = document.getElementById(part.id);
@@ -179,19 +216,20 @@ let undoing = Promise.resolve();
 const isTemporary = ({ status }) => [0, 401, 429].includes(status) || status >= 500;
 
 /**
- * Undoes one operation. If nobody else changed the object since the step before, that one can be
- * undone next.
+ * Undoes one operation. Where nobody else changed an object since the step before, that one can be
+ * undone next. The version of an object before the operation is in `bases`; a move has none.
  */
 async function undo(step) {
   const answer = await proven(() => send(step.method, step.path, step.version, step.body));
   if (!isDone(answer)) return answer;
   step.restore?.();
-  const [object] = step.objects;
-  const earlier = steps.flat().findLast(({ objects }) => objects[0] === object);
-  // A move has no version.
-  if (step.base && earlier?.version === step.base) {
-    if (!step.isOwn) await drawObjects(step.objects).catch(() => {});
-    earlier.version = step.isOwn ? answer.body.version : shown(card(object));
+  const bases = step.bases ?? { [step.objects[0]]: step.base };
+  const earlier = (name) => steps.flat().findLast(({ objects, version }) => version && objects[0] === name);
+  const next = step.objects.map((name) => [name, earlier(name)]);
+  const fitting = next.filter(([name, operation]) => operation && operation.version === bases[name]);
+  if (fitting.length && !step.isOwn) await drawObjects(step.objects).catch(() => {});
+  for (const [name, operation] of fitting) {
+    operation.version = step.isOwn ? answer.body.version : shown(card(name));
   }
   return answer;
 }
@@ -200,12 +238,15 @@ const card = (object) => partsOf(object).find((part) => part.matches(".card"));
 
 /** Undoes the last step: all of its operations that can be undone. */
 async function undoStep() {
+  await Promise.all(running);
   const step = steps.pop();
   if (!step) return say(word("nothing"));
   const objects = step.flatMap((operation) => operation.objects);
   let failed = null;
   while (step.length) {
     const answer = await undo(step.at(-1));
+    const refused = answer.body.refused ?? [];
+    if (refused.length) failed = { status: 409, body: { detail: reasons(refused).join(" ") } };
     if (!isDone(answer)) failed = answer;
     if (isTemporary(answer)) {
       steps.push(step);

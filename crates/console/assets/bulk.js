@@ -54,8 +54,8 @@ async function approveAll() {
       const own = { base: of.version, version, isOwn: true };
       return { method: of.undo, path: of.undoPath, body: {}, objects: [name(id)], ...own };
     });
-    const reasons = refused.map(({ reason }) => reason);
-    const done = [word("approved").replace("0", approved.length), ...reasons].join(" ");
+    const why = [...new Set(refused.map(({ reason }) => `${reason}.`))];
+    const done = [word("approved").replace("0", approved.length), ...why].join(" ");
     const isBad = refused.length > 0;
     return { done, undo: undo.filter((step) => step.method), isBad, approved };
   };

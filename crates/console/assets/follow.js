@@ -7,40 +7,36 @@ import { entered } from "./zone.js";
 const choice = document.querySelector("#after fieldset");
 
 /**
- * What is done with approved tweets: the body of the request to publish one, and the words for it.
- * Nothing if there is no time to schedule them for.
+ * What is done with approved tweets: when they are published, and the words for it. Nothing if there
+ * is no time to schedule them for.
  */
 export async function planned(chosen) {
   if (chosen === "publish") {
-    return { body: { in_seconds: Number(choice.dataset.seconds) }, done: word("goes-out") };
+    return { when: { in_seconds: Number(choice.dataset.seconds) }, done: word("goes-out") };
   }
   const field = document.getElementById("after-at");
-  if (!field.value) {
+  const at = field.value && (await entered(field.value));
+  const isPast = at && Date.parse(at) <= Date.now();
+  if (!field.value || isPast) {
     field.focus();
-    say(word("no-time"), { isBad: true });
-    return null;
+    say(word(isPast ? "past" : "no-time"), { isBad: true });
   }
-  const at = await entered(field.value);
-  return at ? { body: { at }, done: word("is-scheduled") } : null;
+  return at && !isPast ? { when: { at }, done: word("is-scheduled") } : null;
 }
 
 /**
- * Publishes approved tweets, each at the version that was approved. Returns what undoes that, and
- * the reasons why others were not published.
+ * Publishes approved tweets, each at the version that was approved, in one call: until it is
+ * answered, nothing of it can be undone. Returns the answer, and the step that undoes it.
  */
-export async function publish(tweets, { body }) {
+export async function publish(tweets, when) {
   const { method, path, undo, undoPath } = choice.dataset;
-  const steps = [];
-  const reasons = [];
-  for (const { id, version } of tweets) {
-    const answer = await send(method, path.replace("{id}", id), version, body);
-    const { post, detail } = answer.body;
-    if (post) {
-      const cancel = { method: undo, path: undoPath.replace("{id}", post.id), body: {} };
-      steps.push({ ...cancel, version: post.version, base: version, objects: [`generated_tweet:${id}`] });
-    } else {
-      reasons.push(detail ?? word(answer.status ? "failed" : "offline"));
-    }
-  }
-  return { steps, reasons };
+  const seen = tweets.map(({ id, version }) => ({ id, version }));
+  const answer = await send(method, path, null, { tweets: seen, ...when }, true);
+  const posts = answer.body.queued ?? [];
+  if (!posts.length) return { answer, step: [] };
+  const name = (id) => `generated_tweet:${id}`;
+  const body = { posts: posts.map(({ id, version }) => ({ id, version })) };
+  const bases = Object.fromEntries(seen.map(({ id, version }) => [name(id), version]));
+  const objects = posts.map(({ twitter }) => name(twitter.generated_tweet_id));
+  return { answer, step: [{ method: undo, path: undoPath, body, objects, bases }] };
 }

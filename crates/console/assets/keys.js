@@ -1,6 +1,6 @@
 // Keys: single letters act on the card that has the focus. This is the first module of each page.
 
-import { neighbor, undoLast } from "./act.js";
+import { loaded, neighbor, undoLast } from "./act.js";
 import { askAll, leaveOut } from "./bulk.js";
 import "./live.js";
 import { FIELDS } from "./part.js";
@@ -84,22 +84,21 @@ function write(event) {
 /** Opens the palette, whose script is loaded when it is first used. */
 async function openPalette() {
   const card = current();
-  (await import("./palette.js")).open(card);
+  (await loaded("palette.js")).open(card);
 }
 
 document.getElementById("show-palette").addEventListener("click", openPalette);
 
-/** The script that moves cards is loaded when it is first used. */
-const order = () => import("./order.js");
+const order = () => loaded("order.js");
 
 document.addEventListener("click", async ({ target }) => {
   const { move } = target.dataset ?? {};
   if (move) (await order()).step(target.closest(".card"), move);
 });
 let held = null;
-document.addEventListener("pointerdown", async ({ target, pointerId }) => {
+document.addEventListener("pointerdown", async ({ target, pointerId, button }) => {
   const card = target.closest?.(".handle")?.closest(".card");
-  if (!card) return;
+  if (!card || button) return;
   held = pointerId;
   const { drag } = await order();
   // It may be released before the script is loaded.
@@ -111,7 +110,7 @@ for (const type of ["pointerup", "pointercancel"]) document.addEventListener(typ
 async function moveBy(event) {
   const way = { ArrowUp: "up", ArrowDown: "down" }[event.key];
   const card = current();
-  if (!way || !card?.querySelector(".place")) return;
+  if (!way || !card?.querySelector(".place")?.checkVisibility()) return;
   event.preventDefault();
   (await order()).step(card, way);
 }

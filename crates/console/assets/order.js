@@ -6,7 +6,8 @@ import { say, word } from "./say.js";
 /** How close to the edge of the window the page scrolls while a card is dragged, and by how much. */
 const EDGE = 64;
 const SCROLL = 24;
-let isMoving = false;
+/** What is being moved: one card after the other. */
+let moving = Promise.resolve();
 
 /** The cards of the same batch, in the order of the page. */
 function cardsOf({ dataset: { many } }) {
@@ -26,33 +27,47 @@ function put(card, side, neighbor) {
   focused.focus();
 }
 
-/** Where a card is: on one side of a neighbor. */
+/** Where a card is on the page: on one side of a neighbor. */
 function whereIs(card) {
   const cards = cardsOf(card);
   const at = cards.indexOf(card);
   return cards[at + 1] ? ["before", cards[at + 1]] : ["after", cards[at - 1]];
 }
 
-/** Moves a card before or after another one of its batch. */
+/**
+ * Moves a card before or after another one of its batch. The server tells what undoes that, because
+ * the page may show only some tweets of the batch.
+ */
 async function move(card, side, neighbor) {
-  if (isMoving) return;
-  isMoving = true;
   const { method, path, object, done } = place(card);
-  const [sideNow, neighborNow] = whereIs(card);
-  const to = (side, neighbor) => ({ method, path, body: { [side]: Number(place(neighbor).object) } });
-  const restore = () => put(card, sideNow, neighborNow);
-  const undo = [{ ...to(sideNow, neighborNow), objects: [`generated_tweet:${object}`], restore }];
+  const back = whereIs(card);
+  const body = { [side]: Number(place(neighbor).object) };
   const before = () => put(card, side, neighbor);
-  await perform(to(side, neighbor), [], () => ({ done, undo }), { before });
-  isMoving = false;
+  const outcome = ({ was }) => {
+    const step = { method, path, body: was, objects: [`generated_tweet:${object}`] };
+    return { done, undo: was ? [{ ...step, restore: () => put(card, ...back) }] : [] };
+  };
+  await perform({ method, path, body }, [], outcome, { before });
+}
+
+/** Moves a card when those before it are moved. `find` finds then where to, as a side and a card. */
+function queue({ id }, find) {
+  const work = () => {
+    const card = document.getElementById(id);
+    const [side, neighbor] = card ? find(card) : [];
+    return neighbor && move(card, side, neighbor);
+  };
+  moving = moving.then(work, work);
 }
 
 /** Moves a card up or down by one. */
 export function step(card, way) {
-  const cards = cardsOf(card);
-  const neighbor = cards[cards.indexOf(card) + (way === "up" ? -1 : 1)];
-  if (neighbor) return move(card, way === "up" ? "before" : "after", neighbor);
-  say(word(way === "up" ? "first" : "last"));
+  queue(card, (card) => {
+    const cards = cardsOf(card);
+    const neighbor = cards[cards.indexOf(card) + (way === "up" ? -1 : 1)];
+    if (!neighbor) say(word(way === "up" ? "first" : "last"));
+    return [way === "up" ? "before" : "after", neighbor];
+  });
 }
 
 /** Drags a card with a pointer until that is released, or Escape is pressed. */
@@ -76,14 +91,14 @@ export function drag(card, id) {
     if (clientY < EDGE) scrollBy(0, -SCROLL);
     else if (clientY > innerHeight - EDGE) scrollBy(0, SCROLL);
     const found = document.elementFromPoint(clientX, clientY)?.closest(".card");
-    if (!found || found === card || !cardsOf(card).includes(found)) return mark(null, "");
+    if (!found || found.id === card.id || !cardsOf(card).includes(found)) return mark(null, "");
     const { top, height } = found.getBoundingClientRect();
     mark(found, clientY < top + height / 2 ? "before" : "after");
   };
   const dropped = () => {
     const [neighbor, where] = [over, side];
     end();
-    if (neighbor) move(card, where, neighbor);
+    if (neighbor) queue(card, () => [where, document.getElementById(neighbor.id)]);
   };
   const on = (type, act, matches) => {
     const listener = (event) => matches(event) && act(event);

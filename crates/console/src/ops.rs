@@ -37,6 +37,9 @@ ops! {
     MOVE = "POST" "/api/v1/generated-tweets/{id}/move", "move_generated_tweet", Write;
     EDIT = "PATCH" "/api/v1/generated-tweets/{id}", "edit_generated_tweet", Write;
     PUBLISH = "POST" "/api/v1/generated-tweets/{id}/publish", "publish_generated_tweet", Publish;
+    PUBLISH_MANY =
+        "POST" "/api/v1/generated-tweets/publish-many", "publish_generated_tweets", Publish;
+    CANCEL_MANY = "POST" "/api/v1/posts/cancel-many", "cancel_posts", Publish;
     CANCEL = "POST" "/api/v1/posts/{id}/cancel", "cancel_post", Publish;
     RESOLVE = "POST" "/api/v1/posts/{id}/resolve", "resolve_post", Publish;
     DELETE_SOURCES = "POST" "/api/v1/source-tweets/bulk-delete", "delete_source_tweets", Write;

@@ -19,7 +19,18 @@ pub struct ManagePosts {
     pub clock: Arc<dyn Clock>,
 }
 
+/// The result of [`ManagePosts::cancel_many`].
+#[derive(Debug, Default)]
+pub struct CancelledMany {
+    pub cancelled: Vec<Post>,
+    /// The posts that were not cancelled, each with the reason.
+    pub refused: Vec<(PostId, ManagePostsError)>,
+}
+
 impl ManagePosts {
+    /// The maximum number of posts in one call of [`Self::cancel_many`].
+    pub const MOST: usize = 200;
+
     /// A page of the posts that match `filter`, newest first.
     ///
     /// # Errors
@@ -147,6 +158,32 @@ impl ManagePosts {
         self.changed(id, changed, "cancel", "scheduled").await
     }
 
+    /// Removes scheduled posts from the queue, each at the version that the caller saw. A post that
+    /// cannot be cancelled does not block the others.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagePostsError`] if the whole call fails; [`ManagePostsError::TooMany`] for more than
+    /// [`Self::MOST`] posts.
+    pub async fn cancel_many(
+        &self,
+        actor: &Actor,
+        seen: &[(PostId, Version)],
+    ) -> Result<CancelledMany, ManagePostsError> {
+        actor.require(Scope::Publish)?;
+        if seen.len() > Self::MOST {
+            return Err(ManagePostsError::TooMany);
+        }
+        let mut many = CancelledMany::default();
+        for &(id, version) in seen {
+            match self.cancel(actor, id, Some(version)).await {
+                Ok(post) => many.cancelled.push(post),
+                Err(reason) => many.refused.push((id, reason)),
+            }
+        }
+        Ok(many)
+    }
+
     /// Records what a person found out about a post whose outcome is unknown, if it still has the
     /// version `expected` that the caller saw. If the resolution has the URL of the post but no
     /// platform's id, the id is taken from the URL.
@@ -246,6 +283,8 @@ pub enum ManagePostsError {
         /// The platform's id of the post.
         id: String,
     },
+    #[error("at most {} posts can be cancelled at once", ManagePosts::MOST)]
+    TooMany,
     #[error("this platform_post_id belongs to post {other}")]
     Taken {
         /// The post that the id belongs to.

@@ -44,7 +44,7 @@ impl Limit {
 pub struct Cursor {
     /// The value that the list is sorted by, as a number (a time in microseconds, or a count).
     pub sort_value: i64,
-    /// The id of the row, which breaks ties.
+    /// The id of the row, or another unique number of it, which breaks ties.
     pub id: i64,
 }
 

@@ -69,7 +69,7 @@ pub use history::{GENERATED_TWEET, HistoryAction, HistoryEntry, change_event, tw
 pub use lease::{Lease, LeaseOutcome};
 pub use manage_batches::{ManageBatches, ManageBatchesError};
 pub use place::Place;
-pub use publish_tweet::{PublishTime, PublishTweet, PublishTweetError};
+pub use publish_tweet::{PublishTime, PublishTweet, PublishTweetError, QueuedMany};
 pub use queued_post::{NoDestination, QueueRefused, QueueRequest, QueuedPost};
 pub use receive_batch::{ReceiveBatch, ReceiveBatchError};
 pub use review_tweets::{Refused, ReviewError, ReviewTweets, ReviewedMany};

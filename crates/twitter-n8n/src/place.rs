@@ -19,6 +19,14 @@ impl Place {
         }
     }
 
+    /// The place of `tweet` in `order`; `None` if it is not there, or alone.
+    pub fn of(tweet: GeneratedTweetId, order: &[GeneratedTweetId]) -> Option<Self> {
+        let at = order.iter().position(|&id| id == tweet)?;
+        let (before, after) = order.split_at(at);
+        let next = after.get(1).copied().map(Self::Before);
+        next.or_else(|| before.last().copied().map(Self::After))
+    }
+
     /// Moves `tweet` in `order` to this place. Nothing moves unless `order` contains both tweets.
     pub fn apply(self, order: &mut Vec<GeneratedTweetId>, tweet: GeneratedTweetId) {
         let contains_both = order.contains(&tweet) && order.contains(&self.neighbor());
@@ -69,11 +77,18 @@ mod tests {
             };
             let (all, rest) = (order.len(), others(&order));
 
+            let before = order.clone();
+            let former = Place::of(tweet, &order);
             let place = if is_before { Place::Before } else { Place::After };
             place(neighbor).apply(&mut order, tweet);
 
             prop_assert_eq!(order.len(), all);
             prop_assert_eq!(others(&order), rest);
+            // The former place leads back.
+            if let Some(former) = former {
+                former.apply(&mut order, tweet);
+            }
+            prop_assert_eq!(order, before);
         }
     }
 }

@@ -214,8 +214,8 @@ pub trait GeneratedTweetRepository: Send + Sync {
     ) -> Result<Vec<Result<Version, SaveError>>, PortError>;
 
     /// Moves the tweet to `place`, next to another tweet of its batch, with the event. Returns
-    /// whether the order changed; if not, there is no event. If two calls move tweets of a batch at
-    /// the same moment, one does so after the other.
+    /// where the tweet was; `None` if the order did not change, and then there is no event. If two
+    /// calls move tweets of a batch at the same moment, one does so after the other.
     ///
     /// # Errors
     ///
@@ -225,7 +225,7 @@ pub trait GeneratedTweetRepository: Send + Sync {
         tweet: &GeneratedTweet,
         place: Place,
         event: &NewEvent,
-    ) -> Result<bool, PortError>;
+    ) -> Result<Option<Place>, PortError>;
 
     /// The history of a tweet, newest first.
     async fn history(

@@ -35,6 +35,9 @@ impl PublishTweet {
     /// How far in the future the requested time may be, in days.
     pub const MOST_DAYS_AHEAD: i64 = 366;
 
+    /// The maximum number of tweets in one call of [`Self::run_many`].
+    pub const MOST: usize = 200;
+
     /// Queues the tweet for `platform`, due at `when`, if it still has the version `expected` that
     /// the caller saw. A waiting post of the tweet is moved to that
     /// platform and time.
@@ -50,6 +53,44 @@ impl PublishTweet {
         platform: Option<String>,
         when: PublishTime,
     ) -> Result<QueuedPost, PublishTweetError> {
+        let plan = self.plan(actor, platform, when)?;
+        self.queue(actor, id, expected, &plan).await
+    }
+
+    /// Queues tweets for one platform and time, each at the version that the caller saw. A tweet
+    /// that cannot be queued does not block the others.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishTweetError`] if the whole call fails; then nothing is queued.
+    pub async fn run_many(
+        &self,
+        actor: &Actor,
+        seen: &[(GeneratedTweetId, Version)],
+        platform: Option<String>,
+        when: PublishTime,
+    ) -> Result<QueuedMany, PublishTweetError> {
+        let plan = self.plan(actor, platform, when)?;
+        if seen.len() > Self::MOST {
+            return Err(PublishTweetError::TooMany);
+        }
+        let mut many = QueuedMany::default();
+        for &(id, version) in seen {
+            match self.queue(actor, id, Some(version), &plan).await {
+                Ok(post) => many.queued.push(post),
+                Err(reason) => many.refused.push((id, reason)),
+            }
+        }
+        Ok(many)
+    }
+
+    /// Where and when a call publishes.
+    fn plan(
+        &self,
+        actor: &Actor,
+        platform: Option<String>,
+        when: PublishTime,
+    ) -> Result<Plan, PublishTweetError> {
         actor.require(Scope::Publish)?;
         let platform = self.destinations.choose(platform)?;
         let now = self.clock.now();
@@ -69,6 +110,16 @@ impl PublishTweet {
         if at.is_some_and(|at| at > now + Duration::days(Self::MOST_DAYS_AHEAD)) {
             return Err(PublishTweetError::TooFarAhead);
         }
+        Ok(Plan { platform, at, now })
+    }
+
+    async fn queue(
+        &self,
+        actor: &Actor,
+        id: GeneratedTweetId,
+        expected: Option<Version>,
+        plan: &Plan,
+    ) -> Result<QueuedPost, PublishTweetError> {
         let tweet = self.tweets.find(id).await?.ok_or(PublishTweetError::NotFound)?;
         let status = tweet.status();
         if status == Status::Posted && expected.is_some_and(|seen| seen != tweet.version()) {
@@ -85,15 +136,30 @@ impl PublishTweet {
         }
         let request = QueueRequest {
             tweet: id,
-            platform,
-            at,
+            platform: plan.platform.clone(),
+            at: plan.at,
             expected,
             approval,
             by: actor.reference(),
-            now,
+            now: plan.now,
         };
         Ok(self.queue.queue(&request).await?)
     }
+}
+
+/// Where and when a call publishes.
+struct Plan {
+    platform: String,
+    at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+}
+
+/// The result of [`PublishTweet::run_many`].
+#[derive(Debug, Default)]
+pub struct QueuedMany {
+    pub queued: Vec<QueuedPost>,
+    /// The tweets that were not queued, each with the reason.
+    pub refused: Vec<(GeneratedTweetId, PublishTweetError)>,
 }
 
 /// Errors of [`PublishTweet`].
@@ -120,6 +186,8 @@ pub enum PublishTweetError {
     /// The requested time is too far in the future.
     #[error("the time is more than {} days in the future", PublishTweet::MOST_DAYS_AHEAD)]
     TooFarAhead,
+    #[error("at most {} tweets can be published at once", PublishTweet::MOST)]
+    TooMany,
     #[error(transparent)]
     NoDestination(#[from] NoDestination),
     #[error(transparent)]
@@ -234,6 +302,42 @@ mod tests {
         let result = publish(GeneratedTweet::stored(stored), &Actor::system()).await;
 
         assert!(matches!(result, Err(PublishTweetError::ContentChanged { .. })), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn many_tweets_are_queued_for_one_time() {
+        let mut tweets = MockGeneratedTweetRepository::new();
+        tweets.expect_find().returning(|id| Ok((id.number() < 3).then(approved)));
+        let mut queue = MockPostQueue::new();
+        let due = FixedClock::noon().now() + Duration::seconds(10);
+        queue.expect_queue().times(2).returning(move |request| {
+            assert_eq!((request.at, request.expected), (Some(due), Some(Version::new(2))));
+            let id = PostId::new(request.tweet.number());
+            Ok(QueuedPost { id, platform: request.platform.clone(), was_queued: false })
+        });
+        let mut destinations = MockDestinations::new();
+        destinations.expect_choose().returning(|_| Ok("sandbox".into()));
+        let publish = PublishTweet {
+            tweets: Arc::new(tweets),
+            queue: Arc::new(queue),
+            destinations: Arc::new(destinations),
+            clock: Arc::new(FixedClock::noon()),
+        };
+        let seen = [1, 3, 2].map(|id| (GeneratedTweetId::new(id), Version::new(2)));
+        let when = PublishTime::After(Duration::seconds(10));
+        let system = Actor::system();
+
+        let many = publish.run_many(&system, &seen, None, when).await.unwrap();
+        let all = vec![seen[0]; PublishTweet::MOST + 1];
+        let too_many = publish.run_many(&system, &all, None, when).await;
+
+        let queued: Vec<i64> = many.queued.iter().map(|post| post.id.number()).collect();
+        assert_eq!(queued, [1, 2]);
+        assert!(
+            matches!(&many.refused[..], [(id, PublishTweetError::NotFound)] if id.number() == 3),
+            "{many:?}"
+        );
+        assert!(matches!(too_many, Err(PublishTweetError::TooMany)), "{too_many:?}");
     }
 
     #[tokio::test]

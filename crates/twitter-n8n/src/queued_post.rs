@@ -61,10 +61,7 @@ pub enum QueueRefused {
     #[error("the batch of the tweet is deleted; restore it first")]
     BatchDeleted,
     /// The tweet or its post has changed since the caller read it.
-    #[error(
-        "the tweet has changed since you read it; read it again and repeat the call with its \
-         version in If-Match"
-    )]
+    #[error("the tweet has changed since you read it; read it again")]
     Stale,
     /// The post has left the queue. It is queued again only if the caller has seen that.
     #[error(

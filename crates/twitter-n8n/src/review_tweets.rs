@@ -278,7 +278,7 @@ impl ReviewTweets {
     }
 
     /// Moves the tweet to another place in the order of its batch. Neither its content nor its
-    /// approval changes.
+    /// approval changes. Returns the tweet and where it was, unless the order did not change.
     ///
     /// # Errors
     ///
@@ -290,7 +290,7 @@ impl ReviewTweets {
         actor: &Actor,
         id: GeneratedTweetId,
         place: Place,
-    ) -> Result<GeneratedTweet, ReviewError> {
+    ) -> Result<(GeneratedTweet, Option<Place>), ReviewError> {
         actor.require(Scope::Write)?;
         let mut found = self.tweets.find_many(&[id, place.neighbor()]).await?;
         let at = found.iter().position(|tweet| tweet.id() == id).ok_or(ReviewError::NotFound)?;
@@ -300,8 +300,8 @@ impl ReviewTweets {
             return Err(ReviewError::NotNeighbor);
         }
         let event = tweet_moved(batch, id, place, &actor.reference(), self.clock.now());
-        self.tweets.reorder(&tweet, place, &event).await?;
-        Ok(tweet)
+        let former = self.tweets.reorder(&tweet, place, &event).await?;
+        Ok((tweet, former))
     }
 
     async fn change<F>(
@@ -468,7 +468,8 @@ mod tests {
         tweets.expect_find_many().returning(move |ids| {
             Ok(all.iter().filter(|tweet| ids.contains(&tweet.id())).cloned().collect())
         });
-        tweets.expect_reorder().once().returning(|_, _, _| Ok(true));
+        let former = Place::After(GeneratedTweetId::new(1));
+        tweets.expect_reorder().once().returning(move |_, _, _| Ok(Some(former)));
         let review = review(tweets);
         let reorder = async |tweet, place: fn(GeneratedTweetId) -> Place, neighbor| {
             let place = place(GeneratedTweetId::new(neighbor));
@@ -483,7 +484,8 @@ mod tests {
         ];
         let unknown = reorder(9, Place::After, 1).await;
 
-        assert_eq!(moved.unwrap().id().number(), 2);
+        let (moved, was) = moved.unwrap();
+        assert_eq!((moved.id().number(), was), (2, Some(former)));
         for refused in refused {
             assert!(matches!(refused, Err(ReviewError::NotNeighbor)), "{refused:?}");
         }

@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, Version};
 use waggle_twitter_n8n::{
     Action, GeneratedTweet, HistoryEntry, MoveRefused, NoDestination, Place, PublishTime,
-    PublishTweetError, QueueRefused, ReviewError, ReviewTweets, Status, TweetFilter,
+    PublishTweet, PublishTweetError, QueueRefused, ReviewError, ReviewTweets, Status, TweetFilter,
 };
 
 use super::name::Name;
 use super::posts::PostView;
 use super::query::{Order, if_match, page, text, time};
+use super::refused::RefusedView;
 use super::tag::Tag;
 use crate::http::{Caller, Failure, Problem};
 use crate::use_cases::UseCases;
@@ -148,14 +149,33 @@ struct ApproveManyBody {
     campaign_batch_id: Option<i64>,
 }
 
-/// Where to move a tweet. Send one of the two.
+/// A place among the tweets of a batch: one of the two.
 #[derive(Object)]
-#[oai(deny_unknown_fields)]
-struct MoveBody {
-    /// The id of the tweet before which it is placed.
+#[oai(rename = "TweetPlace", deny_unknown_fields)]
+struct PlaceBody {
+    /// The id of the tweet that follows.
+    #[oai(skip_serializing_if_is_none)]
     before: Option<i64>,
-    /// The id of the tweet after which it is placed.
+    /// The id of the tweet that precedes.
+    #[oai(skip_serializing_if_is_none)]
     after: Option<i64>,
+}
+
+impl From<Place> for PlaceBody {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::Before(id) => Self { before: Some(id.number()), after: None },
+            Place::After(id) => Self { before: None, after: Some(id.number()) },
+        }
+    }
+}
+
+/// A tweet that was moved.
+#[derive(Object)]
+struct MovedView {
+    tweet: GeneratedTweetView,
+    /// Where the tweet was. Null if it was there already, so that nothing changed.
+    was: Option<PlaceBody>,
 }
 
 /// The reason for a rejection.
@@ -164,13 +184,6 @@ struct MoveBody {
 struct RejectBody {
     /// The reason, which is kept in the history. At most 2,000 characters.
     reason: Option<String>,
-}
-
-/// A tweet that was not approved.
-#[derive(Object)]
-struct RefusedView {
-    id: i64,
-    reason: String,
 }
 
 /// The result of approving several tweets.
@@ -193,6 +206,51 @@ struct PublishBody {
     /// then. Send either this or `at`.
     #[oai(validator(maximum(value = "3600")))]
     in_seconds: Option<u32>,
+}
+
+/// Which tweets to publish, where and when.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct PublishManyBody {
+    /// The tweets, each with the version that you read.
+    #[oai(validator(max_items = 200))]
+    tweets: Vec<SeenTweet>,
+    /// `x` or `sandbox`. By default X, or the sandbox while X is not connected.
+    platform: Option<String>,
+    /// When to publish. By default at once.
+    at: Option<DateTime<Utc>>,
+    /// In how many seconds to publish, by the clock of the server. The posts can be cancelled until
+    /// then. Send either this or `at`.
+    #[oai(validator(maximum(value = "3600")))]
+    in_seconds: Option<u32>,
+}
+
+/// The result of publishing several tweets.
+#[derive(Object)]
+struct QueuedManyView {
+    /// The posts that wait in the queue now.
+    queued: Vec<PostView>,
+    /// The tweets that were not queued, each with the reason.
+    refused: Vec<RefusedView>,
+}
+
+/// When to publish, from the two ways to say it.
+fn publish_time(
+    at: Option<DateTime<Utc>>,
+    in_seconds: Option<u32>,
+) -> Result<PublishTime, Problem> {
+    match (time("at", at)?, in_seconds) {
+        (None, None) => Ok(PublishTime::Now),
+        (Some(at), None) => Ok(PublishTime::At(at)),
+        (None, Some(seconds)) => Ok(PublishTime::After(TimeDelta::seconds(i64::from(seconds)))),
+        (Some(_), Some(_)) => Err(Problem::invalid("send either at or in_seconds, not both")),
+    }
+}
+
+/// The tweets of a body, as use cases take them.
+fn seen(tweets: &[SeenTweet]) -> Vec<(GeneratedTweetId, Version)> {
+    let of = |tweet: &SeenTweet| (GeneratedTweetId::new(tweet.id), Version::new(tweet.version));
+    tweets.iter().map(of).collect()
 }
 
 /// The queued post.
@@ -394,21 +452,12 @@ impl GeneratedTweetsApi {
                 .into());
             }
         };
-        let seen: Vec<(GeneratedTweetId, Version)> = tweets
-            .into_iter()
-            .map(|tweet| (GeneratedTweetId::new(tweet.id), Version::new(tweet.version)))
-            .collect();
-        let reviewed = app.review.approve_many(&caller.actor, &seen).await?;
+        let reviewed = app.review.approve_many(&caller.actor, &seen(&tweets)).await?;
         Ok(Json(ApprovedMany {
             approved: reviewed.approved.iter().map(Into::into).collect(),
-            refused: reviewed
-                .refused
-                .iter()
-                .map(|refused| RefusedView {
-                    id: refused.id.number(),
-                    reason: refused.reason.to_string(),
-                })
-                .collect(),
+            refused: RefusedView::all(
+                reviewed.refused.into_iter().map(|refused| (refused.id.number(), refused.reason)),
+            ),
         }))
     }
 
@@ -473,8 +522,8 @@ impl GeneratedTweetsApi {
 
     /// Move a generated tweet to another place among the tweets of its batch.
     ///
-    /// Scope: `write`. Lists show the tweets of a batch in this order. Neither the content nor the
-    /// approval of the tweet changes, and its version stays the same.
+    /// Scope: `write`. Lists with `order=asc` show the tweets of a batch in this order. Neither the
+    /// content nor the approval of the tweet changes, and its version stays the same.
     #[oai(
         path = "/generated-tweets/:id/move",
         method = "post",
@@ -485,15 +534,16 @@ impl GeneratedTweetsApi {
         caller: Caller,
         app: Data<&Arc<UseCases>>,
         id: Path<i64>,
-        body: Json<MoveBody>,
-    ) -> Result<Json<GeneratedTweetView>, Failure<404>> {
+        body: Json<PlaceBody>,
+    ) -> Result<Json<MovedView>, Failure<404>> {
         let place = match body.0 {
-            MoveBody { before: Some(id), after: None } => Place::Before(GeneratedTweetId::new(id)),
-            MoveBody { before: None, after: Some(id) } => Place::After(GeneratedTweetId::new(id)),
+            PlaceBody { before: Some(id), after: None } => Place::Before(GeneratedTweetId::new(id)),
+            PlaceBody { before: None, after: Some(id) } => Place::After(GeneratedTweetId::new(id)),
             _ => return Err(Problem::invalid("send either before or after").into()),
         };
         let id = GeneratedTweetId::new(id.0);
-        Ok(view(&app.review.reorder(&caller.actor, id, place).await?))
+        let (tweet, former) = app.review.reorder(&caller.actor, id, place).await?;
+        Ok(Json(MovedView { tweet: (&tweet).into(), was: former.map(Into::into) }))
     }
 
     /// Delete a generated tweet.
@@ -540,18 +590,42 @@ impl GeneratedTweetsApi {
     ) -> Result<Json<QueuedView>, Failure<404, 409, 428>> {
         let PublishBody { platform, at, in_seconds } = body.0;
         let (id, expected) = (GeneratedTweetId::new(id.0), if_match(version.0.as_deref())?);
-        let when = match (time("at", at)?, in_seconds) {
-            (None, None) => PublishTime::Now,
-            (Some(at), None) => PublishTime::At(at),
-            (None, Some(seconds)) => PublishTime::After(TimeDelta::seconds(i64::from(seconds))),
-            (Some(_), Some(_)) => {
-                return Err(Problem::invalid("send either at or in_seconds, not both").into());
-            }
-        };
+        let when = publish_time(at, in_seconds)?;
         let queued = app.publish_tweet.run(&caller.actor, id, expected, platform, when).await?;
         // The right to publish includes seeing what was queued.
         let post = app.posts.find(&waggle_kernel::Actor::system(), queued.id).await?;
         Ok(Json(QueuedView { was_queued: queued.was_queued, post: post.into() }))
+    }
+
+    /// Publish several approved tweets, now or at a scheduled time.
+    ///
+    /// Scope: `publish`. You can send at most 200 tweets. If a tweet cannot be queued, the others
+    /// still are.
+    #[oai(
+        path = "/generated-tweets/publish-many",
+        method = "post",
+        operation_id = "publish_generated_tweets"
+    )]
+    async fn publish_generated_tweets(
+        &self,
+        caller: Caller,
+        app: Data<&Arc<UseCases>>,
+        body: Json<PublishManyBody>,
+    ) -> Result<Json<QueuedManyView>, Failure<409>> {
+        let PublishManyBody { tweets, platform, at, in_seconds } = body.0;
+        let (seen, when) = (seen(&tweets), publish_time(at, in_seconds)?);
+        let many = app.publish_tweet.run_many(&caller.actor, &seen, platform, when).await?;
+        // The right to publish includes seeing what was queued.
+        let is_refused = |id| many.refused.iter().any(|(refused, _)| *refused == id);
+        let queued: Vec<GeneratedTweetId> =
+            seen.iter().map(|(id, _)| *id).filter(|id| !is_refused(*id)).collect();
+        let posts = app.posts.of_tweets(&waggle_kernel::Actor::system(), &queued).await?;
+        Ok(Json(QueuedManyView {
+            queued: posts.into_iter().map(Into::into).collect(),
+            refused: RefusedView::all(
+                many.refused.into_iter().map(|(id, reason)| (id.number(), reason)),
+            ),
+        }))
     }
 
     /// List the history of a generated tweet, newest first.
@@ -579,8 +653,8 @@ impl GeneratedTweetsApi {
     }
 }
 
-// The API document gives the limit as 200.
-const _: () = assert!(ReviewTweets::MOST == 200);
+// The API document gives the limits as 200.
+const _: () = assert!(ReviewTweets::MOST == 200 && PublishTweet::MOST == 200);
 
 impl From<MoveRefused> for Problem {
     fn from(error: MoveRefused) -> Self {
@@ -634,6 +708,7 @@ impl From<PublishTweetError> for Problem {
             }
             PublishTweetError::TooFarAhead
             | PublishTweetError::Past
+            | PublishTweetError::TooMany
             | PublishTweetError::NoDestination(NoDestination::Unknown(_)) => Self::invalid(detail),
             PublishTweetError::Refused(QueueRefused::Port(error))
             | PublishTweetError::Port(error) => error.into(),

@@ -13,11 +13,12 @@ use waggle_content::{
     Delivery, ManagePostsError, Platform, Post, PostFilter, PostStatus, Resolution, TwitterDetails,
 };
 use waggle_kernel::Clock as _;
-use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, PostId};
+use waggle_kernel::ids::{CampaignBatchId, GeneratedTweetId, PostId, Version};
 use waggle_system::SystemClock;
 
 use super::name::Name;
 use super::query::{if_match, page};
+use super::refused::RefusedView;
 use super::tag::Tag;
 use crate::http::{Caller, Failure, Problem};
 use crate::use_cases::UseCases;
@@ -228,6 +229,31 @@ struct Deliveries {
     items: Vec<DeliveryView>,
 }
 
+/// A post, with the version that you read.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct SeenPost {
+    id: i64,
+    version: i64,
+}
+
+/// The posts to cancel.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct CancelManyBody {
+    /// The posts, each with the version that you read.
+    #[oai(validator(max_items = 200))]
+    posts: Vec<SeenPost>,
+}
+
+/// The result of cancelling several posts.
+#[derive(Object)]
+struct CancelledMany {
+    cancelled: Vec<PostView>,
+    /// The posts that were not cancelled, each with the reason.
+    refused: Vec<RefusedView>,
+}
+
 /// The outcome of a post, as determined by a person.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]
@@ -364,6 +390,28 @@ impl PostsApi {
         Ok(Json(app.posts.cancel(&caller.actor, id, expected).await?.into()))
     }
 
+    /// Cancel several scheduled posts.
+    ///
+    /// Scope: `publish`. You can send at most 200 posts. If a post cannot be cancelled, the others
+    /// still are.
+    #[oai(path = "/posts/cancel-many", method = "post", operation_id = "cancel_posts")]
+    async fn cancel_posts(
+        &self,
+        caller: Caller,
+        app: Data<&Arc<UseCases>>,
+        body: Json<CancelManyBody>,
+    ) -> Result<Json<CancelledMany>, Failure> {
+        let of = |post: &SeenPost| (PostId::new(post.id), Version::new(post.version));
+        let seen: Vec<(PostId, Version)> = body.posts.iter().map(of).collect();
+        let many = app.posts.cancel_many(&caller.actor, &seen).await?;
+        Ok(Json(CancelledMany {
+            cancelled: many.cancelled.into_iter().map(Into::into).collect(),
+            refused: RefusedView::all(
+                many.refused.into_iter().map(|(id, reason)| (id.number(), reason)),
+            ),
+        }))
+    }
+
     /// Resolve a post with an unknown outcome.
     ///
     /// Scope: `publish`. Send whether the post is public. A post that is not public can be
@@ -402,7 +450,9 @@ impl From<ManagePostsError> for Problem {
         match error {
             ManagePostsError::Forbidden(error) => error.into(),
             ManagePostsError::NotFound => Self::not_found(detail),
-            ManagePostsError::NoPlatformId | ManagePostsError::NotItsUrl => Self::invalid(detail),
+            ManagePostsError::NoPlatformId
+            | ManagePostsError::NotItsUrl
+            | ManagePostsError::TooMany => Self::invalid(detail),
             ManagePostsError::Illegal { status, .. } => {
                 Self::conflict(detail).with("current_status", json!(status.name()))
             }

@@ -338,17 +338,17 @@ impl GeneratedTweetRepository for Repositories {
         tweet: &GeneratedTweet,
         place: Place,
         event: &NewEvent,
-    ) -> Result<bool, PortError> {
+    ) -> Result<Option<Place>, PortError> {
         during("moving a tweet in its batch", async {
             let mut transaction = self.pools.write().await?;
             let connection = transaction.connection();
             let batch = tweet.view().batch.number();
-            let is_moved = tweet_order::reorder(connection, batch, tweet.id(), place).await?;
-            if is_moved {
+            let former = tweet_order::reorder(connection, batch, tweet.id(), place).await?;
+            if former.is_some() {
                 events::write(connection, std::slice::from_ref(event)).await?;
                 transaction.commit().await?;
             }
-            Ok(is_moved)
+            Ok(former)
         })
         .await
     }

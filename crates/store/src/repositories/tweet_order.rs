@@ -22,17 +22,18 @@ pub(super) fn place() -> SqlLiteral<BigInt> {
     sql("coalesce(generated_tweets.place, generated_tweets.id)")
 }
 
-/// Moves a tweet among the tweets of its batch. Returns whether their order changed.
+/// Moves a tweet among the tweets of its batch. Returns where it was, if their order changed.
 pub(super) async fn reorder(
     connection: &mut Conn,
     batch: i64,
     tweet: GeneratedTweetId,
     to: Place,
-) -> QueryResult<bool> {
+) -> QueryResult<Option<Place>> {
     let mut places = locks::lock_tweets_of_batch(connection, batch).await?;
     places.sort_by_key(|&(id, place)| place.unwrap_or(id));
     let mut order: Vec<GeneratedTweetId> =
         places.iter().map(|&(id, _)| GeneratedTweetId::new(id)).collect();
+    let former = Place::of(tweet, &order);
     to.apply(&mut order, tweet);
     let changed: Vec<(i64, i64)> = order
         .iter()
@@ -47,7 +48,7 @@ pub(super) async fn reorder(
             .execute(connection)
             .await?;
     }
-    Ok(!changed.is_empty())
+    Ok(former.filter(|_| !changed.is_empty()))
 }
 
 /// The new place of each of these tweets, given with its id.

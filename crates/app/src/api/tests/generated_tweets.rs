@@ -276,6 +276,50 @@ async fn a_tweet_that_does_not_exist_cannot_be_restored() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn several_tweets_are_published_and_cancelled() {
+    let server = Server::with_drafts().await;
+    server.call("POST /generated-tweets/1/approve").if_match(1).ok().await;
+    server.call("POST /generated-tweets/2/approve").if_match(1).ok().await;
+    let tweets = json!([
+        { "id": 1, "version": 2 }, { "id": 2, "version": 1 }, { "id": 9, "version": 1 },
+    ]);
+
+    let body = json!({ "tweets": tweets, "in_seconds": 60 });
+    let (status, many) =
+        server.call("POST /generated-tweets/publish-many").body(body).response().await;
+
+    assert_eq!((status, many["queued"].as_array().unwrap().len()), (200, 1), "{many}");
+    assert_eq!(many["queued"][0]["twitter"]["generated_tweet_id"], 1);
+    expect![[r#"
+        [{"id":2,"reason":"the tweet has changed since you read it; read it again"},{"id":9,
+        "reason":"there is no such generated tweet"}]"#]]
+    .assert_eq(&super::wrapped(&many["refused"].to_string()));
+    let posts = json!({ "posts": [{ "id": 1, "version": 1 }, { "id": 7, "version": 1 }] });
+    let (status, many) = server.call("POST /posts/cancel-many").body(posts).response().await;
+    assert_eq!((status, &many["cancelled"][0]["status"]), (200, &json!("cancelled")), "{many}");
+    expect![[r#"[{"id":7,"reason":"there is no such post"}]"#]]
+        .assert_eq(&many["refused"].to_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_call_to_publish_several_tweets_is_refused_as_a_whole() {
+    let server = Server::with_drafts().await;
+    let publish =
+        async |body| server.call("POST /generated-tweets/publish-many").body(body).said().await;
+    let many: Vec<_> = (0..201).map(|id| json!({ "id": id, "version": 1 })).collect();
+
+    expect!["400 'tweets' is missing"].assert_eq(&publish(json!({})).await);
+    expect!["422 'tweets' has more than 200 entries"]
+        .assert_eq(&publish(json!({ "tweets": many })).await);
+    expect!["409 the platform x is not connected; its credentials are missing from the settings"]
+        .assert_eq(&publish(json!({ "tweets": [], "platform": "x" })).await);
+    let past = json!({ "tweets": [], "at": "2020-01-01T00:00:00Z" });
+    expect!["422 the time is more than 5 minutes in the past"].assert_eq(&publish(past).await);
+    let twice = json!({ "tweets": [], "at": "2020-01-01T00:00:00Z", "in_seconds": 1 });
+    expect!["422 send either at or in_seconds, not both"].assert_eq(&publish(twice).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_tweet_is_moved_in_its_batch() {
     let server = Server::with_drafts().await;
     let order = async || {
