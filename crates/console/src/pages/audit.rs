@@ -2,7 +2,12 @@
 
 use askama::Template;
 use serde_json::{Map, Value};
+use waggle_accounts::ACCOUNT;
+use waggle_content::POST;
 use waggle_kernel::Event;
+use waggle_settings::events::SETTING;
+use waggle_twitter_n8n::GENERATED_TWEET;
+use waggle_twitter_n8n::events::{CAMPAIGN_BATCH, RUN, SOURCE_TWEETS};
 
 use crate::links::Links;
 use crate::shell::Shell;
@@ -21,6 +26,20 @@ pub struct AuditFilter {
     /// The same as a query, without the place in the list.
     pub query: String,
 }
+
+/// The kinds of objects that have events. The field accepts any text.
+const OBJECT_KINDS: [&str; 10] = [
+    CAMPAIGN_BATCH,
+    GENERATED_TWEET,
+    POST,
+    RUN,
+    SOURCE_TWEETS,
+    SETTING,
+    ACCOUNT,
+    "notifications",
+    "events",
+    "database",
+];
 
 /// An event as pages show it.
 struct Line {
@@ -45,10 +64,10 @@ impl From<&Event> for Line {
     fn from(event: &Event) -> Self {
         let id = &event.object_id;
         let page = match event.object_kind.as_str() {
-            "generated_tweet" => format!("/tweets/{id}"),
-            "campaign_batch" => format!("/batches/{id}"),
-            "post" => format!("/posts/{id}"),
-            "setting" => format!("/settings/history?key={id}"),
+            GENERATED_TWEET => format!("/tweets/{id}"),
+            CAMPAIGN_BATCH => format!("/batches/{id}"),
+            POST => format!("/posts/{id}"),
+            SETTING => format!("/settings/history?key={id}"),
             _ => String::new(),
         };
         let object = format!("{} {id}", event.object_kind.replace('_', " "));
