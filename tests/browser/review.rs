@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::driver::Browser;
-use crate::{ALT, ARROW_UP, CONTROL, DELETE, ENTER, ESCAPE, Site, check};
+use crate::{ALT, ARROW_DOWN, ARROW_UP, CONTROL, DELETE, ENTER, ESCAPE, Site, check};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_is_reviewed_by_keyboard() {
@@ -329,6 +329,17 @@ async fn tweets_are_put_in_order() {
     browser.until(&shows("13")).await;
     browser.until(&says("Undone")).await;
     assert_eq!(stored().await, "123");
+
+    // What is undone waits for what is still being moved.
+    site.call(Method::POST, "/api/v1/generated-tweets/2/restore", Some(json!({}))).await;
+    browser.goto(&format!("{}/review", site.process.base)).await;
+    browser.until(&shows("123")).await;
+    browser.run("document.getElementById('tweet-1').focus()").await;
+    browser.press(Some(ALT), &format!("{ARROW_DOWN}{ARROW_DOWN}")).await;
+    browser.press(None, "u").await;
+    browser.until(&says("Undone")).await;
+    assert_eq!(browser.run(&format!("return {}", shows("213"))).await, true);
+    assert_eq!(stored().await, "213");
     browser.goto(&format!("{}/tweets/1", site.process.base)).await;
     let place = "return document.querySelector('.place').checkVisibility()";
     assert_eq!(browser.run(place).await, false, "alone, it has no place");

@@ -86,19 +86,20 @@ function remember(undo) {
 /** What is being done, which is undone only when it has ended. */
 const running = new Set();
 
-/**
- * Performs an operation, draws the objects again that it changes, and tells how it went. `outcome`
- * makes of the answer what is said and what undoes it, and of an approval, `follow` what comes after
- * it. Returns the answer.
- */
-export function perform(call, objects, outcome, options = {}) {
-  const work = performNow(call, objects, outcome, options);
+/** Makes what is undone wait for this. */
+export function track(work) {
   const ended = work.catch(() => {}).then(() => running.delete(ended));
   running.add(ended);
   return work;
 }
 
-async function performNow({ method, path, version, body }, objects, outcome, { list, before, follow }) {
+/**
+ * Performs an operation, draws the objects again that it changes, and tells how it went. `outcome`
+ * makes of the answer what is said and what undoes it, and of an approval, `follow` what comes after
+ * it. Returns the answer.
+ */
+export async function perform({ method, path, version, body }, objects, outcome, options = {}) {
+  const { list, before, follow } = options;
   const answer = await proven(() => send(method, path, version, body));
   if (!isDone(answer)) {
     if (answer.status === 409) await drawAfter(objects, list);
@@ -129,7 +130,10 @@ export async function followUp() {
   return async (approved) => {
     const { answer, step } = await publish(approved, plan.when);
     const refused = answer.body.refused ?? [];
-    const left = word("not-queued").replace("0", isDone(answer) ? refused.length : approved.length);
+    const count = isDone(answer) ? refused.length : approved.length;
+    // Without an answer, some may have been queued.
+    const isUnsure = answer.status === 0 || answer.status >= 500;
+    const left = word(isUnsure ? "unsure" : "not-queued").replace("0", count);
     const why = isDone(answer) ? reasons(refused) : [reason(answer)];
     const parts = [step.length ? plan.done : "", why.length ? left : "", ...why];
     return { done: parts.filter(Boolean).join(" "), undo: step, isBad: why.length > 0 };
@@ -225,11 +229,15 @@ async function undo(step) {
   step.restore?.();
   const bases = step.bases ?? { [step.objects[0]]: step.base };
   const earlier = (name) => steps.flat().findLast(({ objects, version }) => version && objects[0] === name);
-  const next = step.objects.map((name) => [name, earlier(name)]);
+  const refused = new Set((answer.body.refused ?? []).map(({ id }) => id));
+  const changed = step.objects.filter((_, index) => !refused.has(step.body?.posts?.[index]?.id));
+  const next = changed.map((name) => [name, earlier(name)]);
   const fitting = next.filter(([name, operation]) => operation && operation.version === bases[name]);
   if (fitting.length && !step.isOwn) await drawObjects(step.objects).catch(() => {});
   for (const [name, operation] of fitting) {
-    operation.version = step.isOwn ? answer.body.version : shown(card(name));
+    const version = step.isOwn ? answer.body.version : shown(card(name));
+    // Without a version, it would be undone whatever has happened to it.
+    if (version) operation.version = version;
   }
   return answer;
 }
@@ -238,7 +246,7 @@ const card = (object) => partsOf(object).find((part) => part.matches(".card"));
 
 /** Undoes the last step: all of its operations that can be undone. */
 async function undoStep() {
-  await Promise.all(running);
+  while (running.size) await Promise.all(running);
   const step = steps.pop();
   if (!step) return say(word("nothing"));
   const objects = step.flatMap((operation) => operation.objects);
@@ -279,5 +287,5 @@ document.addEventListener("change", ({ target }) => {
 document.addEventListener("submit", (event) => {
   if (!event.target.dataset.op) return;
   event.preventDefault();
-  act(event.target);
+  track(act(event.target));
 });

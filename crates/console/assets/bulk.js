@@ -1,6 +1,6 @@
 // Approves all drafts of the page that fit and are not left out, as they were when it was asked for.
 
-import { followUp, perform } from "./act.js";
+import { followUp, perform, track } from "./act.js";
 import { word } from "./say.js";
 
 const KEPT = "waggle-left-out";
@@ -65,4 +65,4 @@ async function approveAll() {
 
 for (const id of kept()) document.getElementById(id)?.classList.add("out");
 opener?.addEventListener("click", askAll);
-dialog?.addEventListener("close", () => dialog.returnValue === "approve" && approveAll());
+dialog?.addEventListener("close", () => dialog.returnValue === "approve" && track(approveAll()));

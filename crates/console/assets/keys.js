@@ -1,6 +1,6 @@
 // Keys: single letters act on the card that has the focus. This is the first module of each page.
 
-import { loaded, neighbor, undoLast } from "./act.js";
+import { loaded, neighbor, track, undoLast } from "./act.js";
 import { askAll, leaveOut } from "./bulk.js";
 import "./live.js";
 import { FIELDS } from "./part.js";
@@ -89,7 +89,8 @@ async function openPalette() {
 
 document.getElementById("show-palette").addEventListener("click", openPalette);
 
-const order = () => loaded("order.js");
+/** What moves cards. */
+const order = () => track(loaded("order.js"));
 
 document.addEventListener("click", async ({ target }) => {
   const { move } = target.dataset ?? {};

@@ -1,6 +1,6 @@
 // Moves a card among the cards of its batch: by a step, or to where it is dragged.
 
-import { perform } from "./act.js";
+import { perform, track } from "./act.js";
 import { say, word } from "./say.js";
 
 /** How close to the edge of the window the page scrolls while a card is dragged, and by how much. */
@@ -57,7 +57,7 @@ function queue({ id }, find) {
     const [side, neighbor] = card ? find(card) : [];
     return neighbor && move(card, side, neighbor);
   };
-  moving = moving.then(work, work);
+  moving = track(moving.then(work, work));
 }
 
 /** Moves a card up or down by one. */

@@ -1,5 +1,6 @@
 //! The use case for people: view posts, cancel scheduled posts and resolve unknown outcomes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -159,7 +160,7 @@ impl ManagePosts {
     }
 
     /// Removes scheduled posts from the queue, each at the version that the caller saw. A post that
-    /// cannot be cancelled does not block the others.
+    /// cannot be cancelled does not block the others, unless the store fails.
     ///
     /// # Errors
     ///
@@ -174,11 +175,24 @@ impl ManagePosts {
         if seen.len() > Self::MOST {
             return Err(ManagePostsError::TooMany);
         }
+        let versions: BTreeMap<PostId, Version> = seen.iter().copied().collect();
         let mut many = CancelledMany::default();
-        for &(id, version) in seen {
+        let mut is_failed = false;
+        for (id, version) in versions {
+            // A store that failed is not asked again for each of the others.
+            if is_failed {
+                many.refused.push((id, ManagePostsError::NotTried));
+                continue;
+            }
             match self.cancel(actor, id, Some(version)).await {
                 Ok(post) => many.cancelled.push(post),
-                Err(reason) => many.refused.push((id, reason)),
+                Err(reason @ ManagePostsError::Port(_)) if many.cancelled.is_empty() => {
+                    return Err(reason);
+                }
+                Err(reason) => {
+                    is_failed = matches!(reason, ManagePostsError::Port(_));
+                    many.refused.push((id, reason));
+                }
             }
         }
         Ok(many)
@@ -285,6 +299,9 @@ pub enum ManagePostsError {
     },
     #[error("at most {} posts can be cancelled at once", ManagePosts::MOST)]
     TooMany,
+    /// The store failed for another post of the call.
+    #[error("it was not tried, because another one failed")]
+    NotTried,
     #[error("this platform_post_id belongs to post {other}")]
     Taken {
         /// The post that the id belongs to.

@@ -1,5 +1,6 @@
 //! Queues an approved tweet for publishing, now or at a scheduled time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
@@ -57,8 +58,8 @@ impl PublishTweet {
         self.queue(actor, id, expected, &plan).await
     }
 
-    /// Queues tweets for one platform and time, each at the version that the caller saw. A tweet
-    /// that cannot be queued does not block the others.
+    /// Queues tweets for one platform and time, each once, at the version that the caller saw. A
+    /// tweet that cannot be queued does not block the others, unless the store fails.
     ///
     /// # Errors
     ///
@@ -74,11 +75,24 @@ impl PublishTweet {
         if seen.len() > Self::MOST {
             return Err(PublishTweetError::TooMany);
         }
+        let versions: BTreeMap<GeneratedTweetId, Version> = seen.iter().copied().collect();
         let mut many = QueuedMany::default();
-        for &(id, version) in seen {
+        let mut is_failed = false;
+        for (id, version) in versions {
+            // A store that failed is not asked again for each of the others.
+            if is_failed {
+                many.refused.push((id, PublishTweetError::NotTried));
+                continue;
+            }
             match self.queue(actor, id, Some(version), &plan).await {
                 Ok(post) => many.queued.push(post),
-                Err(reason) => many.refused.push((id, reason)),
+                Err(reason) if reason.is_of_store() && many.queued.is_empty() => {
+                    return Err(reason);
+                }
+                Err(reason) => {
+                    is_failed = reason.is_of_store();
+                    many.refused.push((id, reason));
+                }
             }
         }
         Ok(many)
@@ -93,6 +107,21 @@ impl PublishTweet {
     ) -> Result<Plan, PublishTweetError> {
         actor.require(Scope::Publish)?;
         let platform = self.destinations.choose(platform)?;
+        let (at, now) = self.times(when)?;
+        if at.is_some_and(|at| at < now - Duration::minutes(Self::MOST_MINUTES_AGO)) {
+            return Err(PublishTweetError::Past);
+        }
+        if at.is_some_and(|at| at > now + Duration::days(Self::MOST_DAYS_AHEAD)) {
+            return Err(PublishTweetError::TooFarAhead);
+        }
+        Ok(Plan { platform, when })
+    }
+
+    /// When a tweet is due that is queued now, and the present time.
+    fn times(
+        &self,
+        when: PublishTime,
+    ) -> Result<(Option<DateTime<Utc>>, DateTime<Utc>), PublishTweetError> {
         let now = self.clock.now();
         let at = match when {
             PublishTime::Now => None,
@@ -103,14 +132,7 @@ impl PublishTweet {
             PublishTime::At(time) => Some(time),
         };
         // Use the precision of the store, so that a repeated call is recognized.
-        let at = at.map(to_micros);
-        if at.is_some_and(|at| at < now - Duration::minutes(Self::MOST_MINUTES_AGO)) {
-            return Err(PublishTweetError::Past);
-        }
-        if at.is_some_and(|at| at > now + Duration::days(Self::MOST_DAYS_AHEAD)) {
-            return Err(PublishTweetError::TooFarAhead);
-        }
-        Ok(Plan { platform, at, now })
+        Ok((at.map(to_micros), now))
     }
 
     async fn queue(
@@ -134,14 +156,16 @@ impl PublishTweet {
         if approval.hash != hash {
             return Err(PublishTweetError::ContentChanged { approved: approval.hash, found: hash });
         }
+        // A wait begins when the tweet is queued, not when the call did.
+        let (at, now) = self.times(plan.when)?;
         let request = QueueRequest {
             tweet: id,
             platform: plan.platform.clone(),
-            at: plan.at,
+            at,
             expected,
             approval,
             by: actor.reference(),
-            now: plan.now,
+            now,
         };
         Ok(self.queue.queue(&request).await?)
     }
@@ -150,8 +174,7 @@ impl PublishTweet {
 /// Where and when a call publishes.
 struct Plan {
     platform: String,
-    at: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
+    when: PublishTime,
 }
 
 /// The result of [`PublishTweet::run_many`].
@@ -188,12 +211,22 @@ pub enum PublishTweetError {
     TooFarAhead,
     #[error("at most {} tweets can be published at once", PublishTweet::MOST)]
     TooMany,
+    /// The store failed for another tweet of the call.
+    #[error("it was not tried, because another one failed")]
+    NotTried,
     #[error(transparent)]
     NoDestination(#[from] NoDestination),
     #[error(transparent)]
     Refused(#[from] QueueRefused),
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+impl PublishTweetError {
+    /// Whether the store failed.
+    const fn is_of_store(&self) -> bool {
+        matches!(self, Self::Port(_) | Self::Refused(QueueRefused::Port(_)))
+    }
 }
 
 #[cfg(test)]
@@ -323,7 +356,7 @@ mod tests {
             destinations: Arc::new(destinations),
             clock: Arc::new(FixedClock::noon()),
         };
-        let seen = [1, 3, 2].map(|id| (GeneratedTweetId::new(id), Version::new(2)));
+        let seen = [1, 3, 2, 1].map(|id| (GeneratedTweetId::new(id), Version::new(2)));
         let when = PublishTime::After(Duration::seconds(10));
         let system = Actor::system();
 

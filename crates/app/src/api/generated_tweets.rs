@@ -228,7 +228,7 @@ struct PublishManyBody {
 /// The result of publishing several tweets.
 #[derive(Object)]
 struct QueuedManyView {
-    /// The posts that wait in the queue now.
+    /// The posts of the tweets that were queued, as they are now.
     queued: Vec<PostView>,
     /// The tweets that were not queued, each with the reason.
     refused: Vec<RefusedView>,
@@ -332,6 +332,9 @@ impl GeneratedTweetsApi {
         #[oai(name = "type")] kind: Query<Option<String>>,
         ready_for_deployment: Query<Option<bool>>,
         is_edited: Query<Option<bool>>,
+        /// Whether there is a post of the tweet that was not cancelled. With `status=Approved`,
+        /// `false` lists what can be published.
+        has_post: Query<Option<bool>>,
         /// Only tweets that were received at this time or later.
         created_from: Query<Option<DateTime<Utc>>>,
         /// Only tweets that were received before this time.
@@ -348,6 +351,7 @@ impl GeneratedTweetsApi {
             kind: text("type", kind.0)?,
             ready: ready_for_deployment.0,
             is_edited: is_edited.0,
+            has_post: has_post.0,
             created_from: time("created_from", created_from.0)?,
             created_before: time("created_before", created_before.0)?,
         };
@@ -600,7 +604,7 @@ impl GeneratedTweetsApi {
     /// Publish several approved tweets, now or at a scheduled time.
     ///
     /// Scope: `publish`. You can send at most 200 tweets. If a tweet cannot be queued, the others
-    /// still are.
+    /// still are. To repeat the call safely, send an `Idempotency-Key`.
     #[oai(
         path = "/generated-tweets/publish-many",
         method = "post",
@@ -716,6 +720,7 @@ impl From<PublishTweetError> for Problem {
                 Self::needs_version(detail)
             }
             PublishTweetError::ContentChanged { .. }
+            | PublishTweetError::NotTried
             | PublishTweetError::Refused(_)
             | PublishTweetError::NoDestination(NoDestination::NotConnected(_)) => {
                 Self::conflict(detail)

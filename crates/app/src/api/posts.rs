@@ -456,9 +456,9 @@ impl From<ManagePostsError> for Problem {
             ManagePostsError::Illegal { status, .. } => {
                 Self::conflict(detail).with("current_status", json!(status.name()))
             }
-            ManagePostsError::IsPublic { .. } | ManagePostsError::Taken { .. } => {
-                Self::conflict(detail)
-            }
+            ManagePostsError::IsPublic { .. }
+            | ManagePostsError::Taken { .. }
+            | ManagePostsError::NotTried => Self::conflict(detail),
             ManagePostsError::Stale { current } => {
                 Self::conflict(detail).with("current", post_json(*current))
             }

@@ -20,11 +20,12 @@ use crate::use_cases::UseCases;
 pub(super) const MOST_KEY: usize = 255;
 
 /// The operations that create something, and whether the answer has a secret.
-const CREATING: [(&str, bool); 4] = [
+const CREATING: [(&str, bool); 5] = [
     ("/users", false),
     ("/tokens", true),
     ("/source-tweets/claim", false),
     ("/generated-tweets/:id/publish", false),
+    ("/generated-tweets/publish-many", false),
 ];
 
 /// Whether the operation creates something.
