@@ -71,7 +71,8 @@ pub(crate) async fn operations(waggle: &Waggle) -> Vec<Operation> {
 }
 
 async fn every_operation_is_open_to_the_documented_callers(kind: Kind) {
-    let waggle = Waggle::start(kind).await;
+    // It calls each operation as each caller, which is more than a minute allows.
+    let waggle = Waggle::with(kind, &[("REQUESTS_PER_MINUTE", "0")]).await;
     let operations = operations(&waggle).await;
     let scopes = ["ingest", "read", "write", "approve", "publish", "admin"];
     let tokens = scopes.map(|scope| (scope, token(&waggle.database, &[scope])));
