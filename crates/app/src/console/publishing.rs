@@ -69,17 +69,13 @@ pub(crate) async fn show_publishing(request: &Request, app: Data<&Arc<UseCases>>
         };
         let of = |status| PostFilter { status: Some(status), ..PostFilter::default() };
         let is_held = PostFilter { is_held: Some(true), ..PostFilter::default() };
-        let is_idle = TweetFilter {
-            status: Some(Status::Approved),
-            has_post: Some(false),
-            ..TweetFilter::default()
-        };
-        let (newest, first) = (Direction::Descending, PageRequest::first(few));
+        let is_approved = TweetFilter { status: Some(Status::Approved), ..TweetFilter::default() };
+        let (newest, first) = (Direction::Descending, PageRequest::first(Limit::DEFAULT));
         let approved = async {
-            let idle = app.review.list(&actor, &is_idle, newest, first).await?;
-            let ids: Vec<GeneratedTweetId> = idle.items.iter().map(GeneratedTweet::id).collect();
+            let approved = app.review.list(&actor, &is_approved, newest, first).await?.items;
+            let ids: Vec<GeneratedTweetId> = approved.iter().map(GeneratedTweet::id).collect();
             let posts = app.posts.of_tweets(&actor, &ids).await?;
-            Ok::<_, Problem>((idle, posts))
+            Ok::<_, Problem>((approved, posts))
         };
         let (backlog, unknown, held, missed, failed, upcoming, (approved, of_approved)) = try_join!(
             async { Ok(app.posts.backlog(&actor).await?) },
@@ -99,7 +95,7 @@ pub(crate) async fn show_publishing(request: &Request, app: Data<&Arc<UseCases>>
         let with = |posts| PostsWith { posts, tweets: &tweets, deliveries: &deliveries };
         let lag = backlog.lag(SystemClock.now());
         let (attention, upcoming) = (with(&attention), with(&upcoming));
-        let approved = (&approved, &*of_approved);
+        let approved = (&*approved, &*of_approved);
         let posts = [attention, upcoming, with(&failed)];
         draw(&PublishingPage::new(shell, backlog, lag, posts, approved))
     })

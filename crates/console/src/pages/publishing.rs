@@ -2,8 +2,7 @@
 
 use askama::Template;
 use chrono::Duration;
-use waggle_content::{Backlog, Post};
-use waggle_kernel::Page;
+use waggle_content::{Backlog, Post, PostStatus};
 use waggle_twitter_n8n::GeneratedTweet;
 
 use super::posts::PostsWith;
@@ -25,24 +24,26 @@ pub struct PublishingPage {
     is_more: bool,
     upcoming: Vec<PostCard>,
     failed: Vec<PostCard>,
-    /// Approved tweets that no post waits for, and whether there are more.
-    approved: (Vec<Card>, bool),
+    /// Approved tweets that no post waits for.
+    approved: Vec<Card>,
 }
 
 impl PublishingPage {
     /// The page of the posts that need a person, that come next, and that failed, and of approved
-    /// tweets that no post waits for, with their cancelled posts. `lag` is how late the next post
-    /// is.
+    /// tweets with their posts. `lag` is how late the next post is.
     pub fn new(
         shell: Shell,
         backlog: Backlog,
         lag: Duration,
         [attention, upcoming, failed]: [PostsWith<'_>; 3],
-        (idle, posts): (&Page<GeneratedTweet>, &[Post]),
+        (tweets, posts): (&[GeneratedTweet], &[Post]),
     ) -> Self {
-        let post = |id| posts.iter().find(|post| is_of(post, id));
-        let card = |tweet: &GeneratedTweet| Card::new(tweet, post(tweet.id()), shell.scopes);
-        let approved = (idle.items.iter().map(card).collect(), idle.next.is_some());
+        let card = |tweet: &GeneratedTweet| {
+            let post = posts.iter().find(|post| is_of(post, tweet.id()));
+            let is_idle = post.is_none_or(|post| post.status == PostStatus::Cancelled);
+            is_idle.then(|| Card::new(tweet, post, shell.scopes))
+        };
+        let approved = tweets.iter().filter_map(card).collect();
         let is_more =
             usize::try_from(backlog.needed()).is_ok_and(|needed| needed > attention.posts.len());
         // Workers look each second or so; that is not late.

@@ -13,9 +13,7 @@ use waggle_kernel::ids::{
     CampaignBatchId, DeliveryId, GeneratedTweetId, PasskeyId, PostId, SessionId, SourceTweetId,
     TokenId, UserId,
 };
-use waggle_kernel::{
-    Actor, Clock as _, Cursor, Event, FixedClock, Page as PageOf, Scope, Scopes, Version,
-};
+use waggle_kernel::{Actor, Clock as _, Event, FixedClock, Scope, Scopes, Version};
 use waggle_notifications::{Choices, Delivery as Way, Kind, Notification};
 use waggle_settings::{
     Action as SettingAction, DECLARATIONS, Group, Past, Revision, Shown, ShownChange, Source,
@@ -241,10 +239,9 @@ fn post_pages(scopes: Scopes) -> Vec<String> {
     let publishing = |posts, unknown| {
         let backlog = Backlog { unknown, ..Backlog::default() };
         let (lag, none) = (TimeDelta::minutes(7), PostsWith::default());
-        let next = Some(Cursor { sort_value: 0, id: 1 });
-        let idle = PageOf { items: tweets.get(3..4).unwrap().to_vec(), next };
-        let posts = [with(posts), none, none];
-        PublishingPage::new(shell(scopes), backlog, lag, posts, (&idle, &[])).render()
+        let approved = (tweets.get(3..4).unwrap(), [].as_slice());
+        PublishingPage::new(shell(scopes), backlog, lag, [with(posts), none, none], approved)
+            .render()
     };
     let timeline = [("sandbox-1".to_owned(), MARKUP.to_owned(), FixedClock::noon().now())];
     let setup = |is_done| SetupState {
