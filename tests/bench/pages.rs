@@ -79,7 +79,7 @@ pub(crate) fn measure(runtime: &Runtime, kind: Kind, database: &Database) {
 }
 
 /// The statements that store posts of all states, and let some drafts wait.
-fn posts(kind: Kind) -> [String; 5] {
+fn posts(kind: Kind) -> [String; 3] {
     let (numbers, time) = match kind {
         Kind::Sqlite => (
             format!(
@@ -99,10 +99,6 @@ fn posts(kind: Kind) -> [String; 5] {
         Kind::Sqlite => "4000000000000000 + i",
         Kind::Postgres => "to_timestamp(4000000000 + i)",
     };
-    let posted = match kind {
-        Kind::Sqlite => "1755181831000000",
-        Kind::Postgres => "to_timestamp(1755181831)",
-    };
     let status = "CASE WHEN i % 100 = 1 THEN 'failed' WHEN i % 100 = 2 THEN 'scheduled' \
                   WHEN i % 1000 = 3 THEN 'missed' WHEN i % 1000 = 4 THEN 'unknown' \
                   ELSE 'published' END";
@@ -117,22 +113,10 @@ fn posts(kind: Kind) -> [String; 5] {
              CASE WHEN i % 100 = 1 THEN 'refused' END, {time}, {time} FROM numbers",
             "0".repeat(64)
         ),
-        // The last ones have no post.
-        format!(
-            "INSERT INTO twitter_posts (post_id, generated_tweet_id, campaign_batch_id) \
-             SELECT posts.id, tweets.id, tweets.campaign_batch_id FROM posts JOIN \
-             generated_tweets AS tweets ON tweets.id = posts.id WHERE posts.id <= {STORED} - 10"
-        ),
+        "INSERT INTO twitter_posts (post_id, generated_tweet_id, campaign_batch_id) \
+         SELECT posts.id, tweets.id, tweets.campaign_batch_id FROM posts \
+         JOIN generated_tweets AS tweets ON tweets.id = posts.id"
+            .to_owned(),
         "UPDATE generated_tweets SET status = 'Brand Aligned' WHERE id % 100 = 7".to_owned(),
-        // What is published is posted. What is scheduled is approved, and so are the last ones.
-        format!(
-            "UPDATE generated_tweets SET status = 'Posted', x_com_post_id = 'sandbox-' || id, \
-             published_at = {posted} WHERE status = 'Approved'"
-        ),
-        format!(
-            "UPDATE generated_tweets SET status = 'Approved', approved_by = 'system', \
-             approved_at = {posted}, approved_hash = '{}' WHERE id % 100 = 2 OR id > {STORED} - 10",
-            "0".repeat(64)
-        ),
     ]
 }
