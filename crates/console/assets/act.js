@@ -27,7 +27,7 @@ function reason({ status, body, wait }) {
 export const tell = (answer) => say(reason(answer), { isBad: true });
 
 /** The reasons for what a call for many objects did not do, each once. */
-const reasons = (refused) => [...new Set(refused.map(({ reason }) => `${reason}.`))];
+export const reasons = (refused) => [...new Set(refused.map(({ reason }) => `${reason}.`))];
 
 /** The next card after this one that waits for a decision, or the one before. */
 export function neighbor(part) {

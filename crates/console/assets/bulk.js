@@ -1,6 +1,6 @@
 // Approves all drafts of the page that fit and are not left out, as they were when it was asked for.
 
-import { followUp, perform, track } from "./act.js";
+import { followUp, perform, reasons, track } from "./act.js";
 import { word } from "./say.js";
 
 const KEPT = "waggle-left-out";
@@ -54,8 +54,7 @@ async function approveAll() {
       const own = { base: of.version, version, isOwn: true };
       return { method: of.undo, path: of.undoPath, body: {}, objects: [name(id)], ...own };
     });
-    const why = [...new Set(refused.map(({ reason }) => `${reason}.`))];
-    const done = [word("approved").replace("0", approved.length), ...why].join(" ");
+    const done = [word("approved").replace("0", approved.length), ...reasons(refused)].join(" ");
     const isBad = refused.length > 0;
     return { done, undo: undo.filter((step) => step.method), isBad, approved };
   };

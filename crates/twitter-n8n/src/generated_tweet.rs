@@ -373,8 +373,6 @@ pub struct TweetFilter {
     pub ready: Option<bool>,
     /// Whether a person edited the tweet.
     pub is_edited: Option<bool>,
-    /// Whether there is a post of the tweet that was not cancelled.
-    pub has_post: Option<bool>,
     /// The tweet was received at this time or later.
     pub created_from: Option<DateTime<Utc>>,
     /// The tweet was received before this time.

@@ -332,9 +332,6 @@ impl GeneratedTweetsApi {
         #[oai(name = "type")] kind: Query<Option<String>>,
         ready_for_deployment: Query<Option<bool>>,
         is_edited: Query<Option<bool>>,
-        /// Whether there is a post of the tweet that was not cancelled. With `status=Approved`,
-        /// `false` lists what can be published.
-        has_post: Query<Option<bool>>,
         /// Only tweets that were received at this time or later.
         created_from: Query<Option<DateTime<Utc>>>,
         /// Only tweets that were received before this time.
@@ -351,7 +348,6 @@ impl GeneratedTweetsApi {
             kind: text("type", kind.0)?,
             ready: ready_for_deployment.0,
             is_edited: is_edited.0,
-            has_post: has_post.0,
             created_from: time("created_from", created_from.0)?,
             created_before: time("created_before", created_before.0)?,
         };

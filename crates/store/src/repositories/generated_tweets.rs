@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use diesel::dsl::{exists, not, sql};
+use diesel::dsl::{not, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use serde_json::Value;
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::error::{StoreError, column, during};
 use crate::run_query::RunQueryDsl;
-use crate::schema::{campaign_batches, generated_tweets, posts, twitter_posts};
+use crate::schema::{campaign_batches, generated_tweets, posts};
 use crate::texts::Texts;
 use crate::types::Time;
 
@@ -216,17 +216,6 @@ fn filtered<'a>(filter: &TweetFilter) -> Boxed<'a> {
     }
     if let Some(edited) = filter.is_edited {
         query = query.filter(generated_tweets::is_edited.eq(edited));
-    }
-    if let Some(wanted) = filter.has_post {
-        let posts_of_tweet = twitter_posts::table
-            .inner_join(posts::table)
-            .filter(twitter_posts::generated_tweet_id.eq(generated_tweets::id.nullable()))
-            .filter(posts::status.ne(PostStatus::Cancelled.name()));
-        query = if wanted {
-            query.filter(exists(posts_of_tweet))
-        } else {
-            query.filter(not(exists(posts_of_tweet)))
-        };
     }
     if let Some(from) = filter.created_from {
         query = query.filter(generated_tweets::created_at.ge(Time::from(from)));

@@ -9,8 +9,8 @@ use diesel::connection::{
 };
 use diesel::prelude::*;
 use waggle_content::PostFilter;
-use waggle_kernel::{Direction, Limit, PageRequest};
-use waggle_twitter_n8n::{Status, TweetFilter, testing};
+use waggle_kernel::{Limit, PageRequest};
+use waggle_twitter_n8n::testing;
 
 use crate::Fresh;
 use crate::database::Kind;
@@ -96,13 +96,6 @@ async fn check_plans() {
     ledger.next_due().await.unwrap();
     crate::publishing::publish_due(&fresh.ports).await;
     posts.upcoming(Limit::DEFAULT).await.unwrap();
-    let is_idle = TweetFilter {
-        status: Some(Status::Approved),
-        has_post: Some(false),
-        ..TweetFilter::default()
-    };
-    let first = PageRequest::first(Limit::DEFAULT);
-    fresh.ports.tweets.list(&is_idle, Direction::Descending, first).await.unwrap();
     posts.of_tweets(&[tweets[0].id()]).await.unwrap();
     for is_held in [None, Some(true)] {
         let filter = PostFilter { is_held, ..PostFilter::default() };

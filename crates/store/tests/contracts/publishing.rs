@@ -215,26 +215,6 @@ async fn posts_are_found_by_what_they_wait_for(ports: Ports) {
     assert_eq!(ports.posts.deliveries(&made).await.unwrap(), []);
 }
 
-async fn tweets_are_found_by_whether_they_have_a_post(ports: Ports) {
-    let tweets = approved(&ports, 4).await;
-    let cancelled_post = queued(&ports, &tweets[1]).await;
-    assert!(cancelled(&ports, cancelled_post).await);
-    queued(&ports, &tweets[2]).await;
-    let found = async |has_post| {
-        let filter = TweetFilter {
-            has_post: Some(has_post),
-            status: Some(Status::Approved),
-            ..TweetFilter::default()
-        };
-        let found = tweets_of(&*ports.tweets, &filter).await;
-        found.iter().map(GeneratedTweet::id).collect::<Vec<_>>()
-    };
-    let ids = |numbers: &[usize]| numbers.iter().map(|&n| tweets[n].id()).collect::<Vec<_>>();
-
-    assert_eq!(found(true).await, ids(&[2]));
-    assert_eq!(found(false).await, ids(&[0, 1, 3]));
-}
-
 async fn many_queueings_make_one_post(ports: Ports) {
     let tweet = approved(&ports, 1).await.remove(0);
     let mut tasks = Vec::new();
@@ -775,8 +755,6 @@ mod rules {
     crate::on_both! {
         a_published_post_makes_its_tweet_posted(ports) =>
             crate::publishing::a_published_post_makes_its_tweet_posted(ports);
-        tweets_are_found_by_whether_they_have_a_post(ports) =>
-            crate::publishing::tweets_are_found_by_whether_they_have_a_post(ports);
         posts_are_found_by_what_they_wait_for(ports) =>
             crate::publishing::posts_are_found_by_what_they_wait_for(ports);
         many_queueings_make_one_post(ports) =>
